@@ -1,0 +1,1 @@
+"""FHIR interoperability for infusion orders and administrations."""
