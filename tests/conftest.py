@@ -1,0 +1,73 @@
+"""What every test shares: the hypothesis profiles, and the fixtures that start real servers.
+
+The short profile is derandomised, so that two runs of ``make test`` on one commit agree; the long one searches
+anew each time and prints what reproduces a failure.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests import java
+from tests.counts import chosen, count
+from tests.real.server import Hapi
+from tests.standard.hl7 import Hl7
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+settings.register_profile(
+    "short",
+    max_examples=25,
+    deadline=None,  # two cores shared with servers make single examples late without any fault
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "long",
+    max_examples=2000,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile(chosen())
+
+
+def pytest_report_header() -> str:
+    """Say in the log which counts the run has."""
+    return f"fhir-infusion: {chosen()} counts ({count(25, 2000)} examples a property)"
+
+
+@pytest.fixture(scope="session")
+def hapi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hapi]:
+    """A running HAPI FHIR server; ``hapi.base`` is its URL. It is shared: take identifiers of your own."""
+    if reason := java.missing():
+        pytest.skip(reason)
+    server = Hapi(Path(__file__).parent / "real" / "hapi", tmp_path_factory.mktemp("hapi"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def running_hapi(hapi: Hapi) -> Iterator[Hapi]:
+    """The same server, for tests that stop or kill it: it runs again afterwards."""
+    yield hapi
+    if not hapi.is_running():
+        hapi.kill()
+        hapi.start()
+
+
+@pytest.fixture(scope="session")
+def hl7() -> Iterator[Hl7]:
+    """HL7's validator for R4 and R5, offline, with our definitions."""
+    if reason := java.missing():
+        pytest.skip(reason)
+    validator = Hl7()
+    yield validator
+    validator.close()

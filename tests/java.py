@@ -1,0 +1,51 @@
+"""Builds and starts the Java programs that tests talk to: HL7's validator and the HAPI server.
+
+Maven compiles a project once; what it made is used until a source or the pom is newer. Nothing is fetched then.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+BUILD_SECONDS = 1500  # a first build fetches some 300 MB of jars
+
+
+def missing() -> str:
+    """Return why no Java program can be started here, or an empty text."""
+    lacking = [name for name in ("java", "javac", "mvn") if shutil.which(name) is None]
+    return f"not installed: {', '.join(lacking)}; .ci/run installs them" if lacking else ""
+
+
+def classpath(project: Path) -> str:
+    """Return the class path of a Maven project, building it first where it is new or has changed.
+
+    Raises:
+        RuntimeError: Maven failed; the message holds the end of its output.
+    """
+    target = project / "target"
+    target.mkdir(exist_ok=True)
+    jars = target / "classpath"
+    with (target / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two test runs may start at once
+        sources = [project / "pom.xml", *(path for path in (project / "src").rglob("*") if path.is_file())]
+        if not jars.is_file() or jars.stat().st_mtime < max(path.stat().st_mtime for path in sources):
+            _build(project, jars)
+        return f"{target / 'classes'}{os.pathsep}{jars.read_text(encoding='utf-8').strip()}"
+
+
+def _build(project: Path, jars: Path) -> None:
+    made = jars.with_suffix(".new")
+    command = [
+        *("mvn", "-B", "-q", "-ntp", "compile", "dependency:build-classpath"),
+        f"-Dmdep.outputFile={made}",
+    ]
+    done = subprocess.run(
+        command, cwd=project, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False
+    )
+    if done.returncode != 0 or not made.is_file():
+        raise RuntimeError(f"mvn failed in {project.name}:\n{(done.stdout + done.stderr)[-3000:]}")
+    made.replace(jars)

@@ -1,0 +1,176 @@
+package fhirinfusion;
+
+import ca.uhn.fhir.batch2.jobs.config.Batch2JobsConfig;
+import ca.uhn.fhir.context.FhirContext;
+import ca.uhn.fhir.context.support.IValidationSupport;
+import ca.uhn.fhir.interceptor.api.IInterceptorService;
+import ca.uhn.fhir.jpa.api.config.JpaStorageSettings;
+import ca.uhn.fhir.jpa.api.config.ThreadPoolFactoryConfig;
+import ca.uhn.fhir.jpa.api.dao.IFhirSystemDao;
+import ca.uhn.fhir.jpa.batch2.JpaBatch2Config;
+import ca.uhn.fhir.jpa.binary.api.IBinaryStorageSvc;
+import ca.uhn.fhir.jpa.binstore.MemoryBinaryStorageSvcImpl;
+import ca.uhn.fhir.jpa.config.HapiJpaConfig;
+import ca.uhn.fhir.jpa.config.PackageLoaderConfig;
+import ca.uhn.fhir.jpa.config.r4.JpaR4Config;
+import ca.uhn.fhir.jpa.config.util.HapiEntityManagerFactoryUtil;
+import ca.uhn.fhir.jpa.model.config.PartitionSettings;
+import ca.uhn.fhir.jpa.model.config.SubscriptionSettings;
+import ca.uhn.fhir.jpa.model.dialect.HapiFhirH2Dialect;
+import ca.uhn.fhir.jpa.provider.JpaCapabilityStatementProvider;
+import ca.uhn.fhir.jpa.provider.JpaSystemProvider;
+import ca.uhn.fhir.jpa.search.DatabaseBackedPagingProvider;
+import ca.uhn.fhir.jpa.searchparam.submit.config.SearchParamSubmitterConfig;
+import ca.uhn.fhir.jpa.subscription.channel.config.SubscriptionChannelConfig;
+import ca.uhn.fhir.jpa.subscription.match.config.SubscriptionProcessorConfig;
+import ca.uhn.fhir.jpa.subscription.match.deliver.email.IEmailSender;
+import ca.uhn.fhir.jpa.subscription.submit.config.SubscriptionSubmitterConfig;
+import ca.uhn.fhir.jpa.topic.SubscriptionTopicConfig;
+import ca.uhn.fhir.jpa.util.LoggingEmailSender;
+import ca.uhn.fhir.rest.server.RestfulServer;
+import ca.uhn.fhir.rest.server.interceptor.RequestValidatingInterceptor;
+import ca.uhn.fhir.rest.server.provider.ResourceProviderFactory;
+import ca.uhn.fhir.rest.server.util.ISearchParamRegistry;
+import ca.uhn.fhir.validation.IValidatorModule;
+import ca.uhn.fhir.validation.ResultSeverityEnum;
+import jakarta.persistence.EntityManagerFactory;
+import java.util.Properties;
+import javax.sql.DataSource;
+import org.apache.commons.dbcp2.BasicDataSource;
+import org.eclipse.jetty.ee10.servlet.ServletContextHandler;
+import org.eclipse.jetty.ee10.servlet.ServletHolder;
+import org.eclipse.jetty.server.Server;
+import org.eclipse.jetty.server.ServerConnector;
+import org.springframework.beans.factory.config.ConfigurableListableBeanFactory;
+import org.springframework.context.ApplicationContext;
+import org.springframework.context.annotation.AnnotationConfigApplicationContext;
+import org.springframework.context.annotation.Bean;
+import org.springframework.context.annotation.Configuration;
+import org.springframework.context.annotation.Import;
+import org.springframework.context.annotation.Primary;
+import org.springframework.orm.jpa.JpaTransactionManager;
+import org.springframework.orm.jpa.LocalContainerEntityManagerFactoryBean;
+
+/**
+ * The HAPI FHIR JPA server, R4, on loopback.
+ *
+ * <pre>HapiServer PORT DATABASE_FILE [validate]</pre>
+ *
+ * Port 0 takes a free one. The database is H2 in the given file, so that a server that was killed comes back with what
+ * it had acknowledged. With "validate" it answers 422 to a resource in which HL7's validator finds an error. Prints
+ * "READY port=N" when it answers.
+ */
+@Configuration
+@Import({
+  JpaR4Config.class, HapiJpaConfig.class, PackageLoaderConfig.class, JpaBatch2Config.class, Batch2JobsConfig.class,
+  ThreadPoolFactoryConfig.class, SubscriptionChannelConfig.class, SubscriptionSubmitterConfig.class,
+  SubscriptionProcessorConfig.class, SubscriptionTopicConfig.class, SearchParamSubmitterConfig.class
+})
+public class HapiServer {
+  private static String databaseFile;
+
+  @Bean
+  JpaStorageSettings storageSettings() {
+    JpaStorageSettings settings = new JpaStorageSettings();
+    settings.setReuseCachedSearchResultsForMillis(null); // a test must see what it wrote
+    settings.setAutoCreatePlaceholderReferenceTargets(false);
+    settings.setAllowExternalReferences(true);
+    return settings;
+  }
+
+  @Bean
+  SubscriptionSettings subscriptionSettings() {
+    return new SubscriptionSettings();
+  }
+
+  @Bean
+  PartitionSettings partitionSettings() {
+    return new PartitionSettings();
+  }
+
+  @Bean
+  IBinaryStorageSvc binaryStorage() {
+    return new MemoryBinaryStorageSvcImpl();
+  }
+
+  @Bean
+  IEmailSender emailSender() {
+    return new LoggingEmailSender();
+  }
+
+  @Bean(destroyMethod = "close")
+  DataSource dataSource() {
+    BasicDataSource source = new BasicDataSource();
+    // WRITE_DELAY=0: an acknowledged write is on disk, or a test that kills the server would blame us for its loss.
+    source.setUrl("jdbc:h2:file:" + databaseFile + ";DB_CLOSE_ON_EXIT=FALSE;WRITE_DELAY=0");
+    source.setUsername("sa");
+    source.setPassword("");
+    source.setMaxTotal(20);
+    return source;
+  }
+
+  @Bean
+  LocalContainerEntityManagerFactoryBean entityManagerFactory(
+      ConfigurableListableBeanFactory beans, FhirContext context, JpaStorageSettings storage, DataSource source) {
+    LocalContainerEntityManagerFactoryBean factory =
+        HapiEntityManagerFactoryUtil.newEntityManagerFactory(beans, context, storage);
+    factory.setPersistenceUnitName("fhir");
+    factory.setDataSource(source);
+    Properties properties = new Properties();
+    properties.put("hibernate.hbm2ddl.auto", "update");
+    properties.put("hibernate.dialect", HapiFhirH2Dialect.class.getName());
+    properties.put("hibernate.search.enabled", "false");
+    properties.put("hibernate.jdbc.batch_size", "20");
+    factory.setJpaProperties(properties);
+    return factory;
+  }
+
+  @Bean
+  @Primary
+  JpaTransactionManager transactionManager(EntityManagerFactory factory) {
+    return new JpaTransactionManager(factory);
+  }
+
+  public static void main(String[] args) {
+    try {
+      serve(Integer.parseInt(args[0]), args[1], args.length > 2 && args[2].equals("validate"));
+    } catch (Throwable failure) {
+      failure.printStackTrace();
+      Runtime.getRuntime().halt(1); // Spring's threads would keep a half-started server alive
+    }
+  }
+
+  private static void serve(int port, String file, boolean validate) throws Exception {
+    databaseFile = file;
+    ApplicationContext beans = new AnnotationConfigApplicationContext(HapiServer.class);
+    RestfulServer fhir = new RestfulServer(beans.getBean(FhirContext.class));
+    fhir.registerProviders(beans.getBean(ResourceProviderFactory.class).createProviders());
+    fhir.registerProvider(beans.getBean("mySystemProviderR4", JpaSystemProvider.class));
+    fhir.setServerConformanceProvider(
+        new JpaCapabilityStatementProvider(
+            fhir,
+            beans.getBean(IFhirSystemDao.class),
+            beans.getBean(JpaStorageSettings.class),
+            beans.getBean(ISearchParamRegistry.class),
+            beans.getBean(IValidationSupport.class)));
+    fhir.setPagingProvider(beans.getBean(DatabaseBackedPagingProvider.class));
+    fhir.setInterceptorService(beans.getBean(IInterceptorService.class));
+    if (validate) {
+      RequestValidatingInterceptor interceptor = new RequestValidatingInterceptor();
+      interceptor.addValidatorModule(beans.getBean(IValidatorModule.class));
+      interceptor.setFailOnSeverity(ResultSeverityEnum.ERROR);
+      fhir.registerInterceptor(interceptor);
+    }
+    Server jetty = new Server();
+    ServerConnector connector = new ServerConnector(jetty);
+    connector.setHost("127.0.0.1");
+    connector.setPort(port);
+    jetty.addConnector(connector);
+    ServletContextHandler handler = new ServletContextHandler("/");
+    handler.addServlet(new ServletHolder(fhir), "/fhir/*");
+    jetty.setHandler(handler);
+    jetty.start();
+    System.out.println("READY port=" + connector.getLocalPort());
+    jetty.join();
+  }
+}
