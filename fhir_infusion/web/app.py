@@ -1,0 +1,95 @@
+"""The Flask application.
+
+A request: 1. gets a correlation id, 2. passes the gate, 3. runs its route, 4. has any failure turned into a reply by
+the one table in ``problems``, 5. is counted and logged by its route template, without query string or values.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+from flask import Flask, Response, g, request
+
+from fhir_infusion.web import logs, problems, replies
+from fhir_infusion.web.bodies import MOST_BYTES
+from fhir_infusion.web.context import EXTENSION, Web, correlation_id, web
+from fhir_infusion.web.metrics import Metrics
+from fhir_infusion.web.routes import ROUTES
+from fhir_infusion.web.security import build_gate
+
+if TYPE_CHECKING:
+    from fhir_infusion.service import Service
+
+PUBLIC = frozenset(route.rule for route in ROUTES if route.is_public)
+
+
+def create_app(service: Service, page_secret: bytes | None = None) -> Flask:
+    """Return the application over a service.
+
+    ``page_secret`` signs page tokens; without it they end with this process. Raises ``SettingsError`` where the
+    settings are not fit for the address that is to be served.
+    """
+    app = Flask("fhir_infusion.web", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = None  # bodies.py caps each body by its kind, and says so in our words
+    app.url_map.strict_slashes = True
+    app.url_map.merge_slashes = False
+    gate = build_gate(service.settings)
+    app.extensions[EXTENSION] = Web(service, gate, Metrics(), page_secret or secrets.token_bytes(32))
+    for route in ROUTES:
+        endpoint = f"{route.method} {route.rule}"
+        app.add_url_rule(
+            route.rule, endpoint, route.view, methods=[route.method], provide_automatic_options=False
+        )
+    app.before_request(_begin)
+    app.after_request(_finish)
+    app.register_error_handler(Exception, _fail)
+    return app
+
+
+def _begin() -> Response | None:
+    g.started = time.perf_counter_ns()
+    g.correlation_id = secrets.token_hex(8)
+    gate = web().gate
+    if gate.is_preflight(request):
+        return gate.answer_preflight(Response())
+    g.caller = gate.pass_through(request, is_public=_template() in PUBLIC)
+    return None
+
+
+def _finish(response: Response) -> Response:
+    headers = response.headers
+    headers["X-Correlation-Id"] = correlation_id()
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Referrer-Policy"] = "no-referrer"
+    headers.setdefault("Cache-Control", "no-store")
+    milliseconds = (time.perf_counter_ns() - g.started) // 1_000_000
+    route = _template()
+    web().metrics.count(_method(), route, response.status_code, milliseconds)
+    logs.event(
+        "request",
+        method=_method(),
+        route=route,
+        status=response.status_code,
+        ms=milliseconds,
+        correlation_id=correlation_id(),
+    )
+    return web().gate.add_cors(request, response)
+
+
+def _fail(error: Exception) -> Response:
+    found = problems.problem(error, correlation_id())
+    if not problems.is_expected(error):
+        logs.event("fault", logging.ERROR, failure=error, route=_template(), correlation_id=correlation_id())
+    return replies.problem_reply(found, is_fhir=request.path.startswith("/fhir"), correlation_id=correlation_id())
+
+
+def _template() -> str:
+    """Return the route template; addresses that no route has are one, for they hold what was sent."""
+    return request.url_rule.rule if request.url_rule is not None else "none"
+
+
+def _method() -> str:
+    return request.method if request.method in {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"} else "other"

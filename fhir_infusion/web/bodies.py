@@ -1,0 +1,45 @@
+"""Reading a request body: capped before it is read, whole, strict JSON with exact numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.web.negotiation import check_content_type
+from fhir_infusion.web.refusals import refusal
+
+if TYPE_CHECKING:
+    from flask import Request
+
+MOST_BYTES: Final = 1024 * 1024
+"""The largest body taken, in bytes. It is also told to Flask, which stops reading there."""
+
+
+def read_bytes(request: Request, most: int = MOST_BYTES) -> bytes:
+    """Return the whole body.
+
+    Raises ``Refused``: 413 beyond ``most`` bytes, 400 ``incomplete`` where fewer bytes came than were declared (behind
+    gunicorn Flask hands over the shorter body without an error).
+    """
+    declared = request.content_length
+    if declared is not None and declared > most:
+        raise refusal(413, "too-long", "the body is too large", accepted=f"at most {most} bytes")
+    body = request.stream.read(most + 1)
+    if len(body) > most:
+        raise refusal(413, "too-long", "the body is too large", accepted=f"at most {most} bytes")
+    if declared is not None and len(body) != declared:
+        raise refusal(400, "incomplete", "the body is shorter than its Content-Length", accepted="the whole body")
+    return body
+
+
+def read_object(request: Request, release: str | None, most: int = MOST_BYTES) -> dict[str, Any]:
+    """Return the body as a JSON object, numbers exact.
+
+    ``release`` is the FHIR release of the path, None on our own routes. Raises ``Refused``: 400 what is not strict
+    JSON, 413 too large, 415 another media type.
+    """
+    check_content_type(request, release)
+    value = fhir_json.read(read_bytes(request, most))
+    if not isinstance(value, dict):
+        raise refusal(400, "structure", "the body is not a JSON object", accepted="one JSON object")
+    return value

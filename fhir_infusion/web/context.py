@@ -1,0 +1,40 @@
+"""What a route needs: the service and the few things that belong to this start of the web service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from flask import current_app, g
+
+if TYPE_CHECKING:
+    from fhir_infusion.service import Service
+    from fhir_infusion.web.metrics import Metrics
+    from fhir_infusion.web.security import Caller, Gate
+
+EXTENSION = "fhir-infusion"
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """One start of the web service. ``page_secret`` signs page tokens."""
+
+    service: Service
+    gate: Gate
+    metrics: Metrics
+    page_secret: bytes
+
+
+def web() -> Web:
+    """Return the start that the running request belongs to."""
+    return cast("Web", current_app.extensions[EXTENSION])
+
+
+def caller() -> Caller:
+    """Return who sent the running request."""
+    return cast("Caller", g.caller)
+
+
+def correlation_id() -> str:
+    """Return the id of the running request, the same in the reply and in the log; made by us, never taken over."""
+    return cast("str", g.correlation_id)

@@ -1,0 +1,160 @@
+"""What a request asks for in its headers: media types, preferences and conditions, read strictly.
+
+Clauses: https://hl7.org/fhir/http.html#mime-type, #version-parameter, #ops, #concurrency; RFC 9110 sections 12 and 13;
+RFC 7240 (Prefer).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
+from typing import TYPE_CHECKING, Final, Literal
+
+from werkzeug.http import parse_accept_header, parse_options_header
+
+from fhir_infusion.web.refusals import header_refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flask import Request
+
+FHIR_JSON: Final = "application/fhir+json"
+JSON: Final = "application/json"
+FHIR_VERSIONS: Final[Mapping[str, str]] = {"R4": "4.0", "R4B": "4.3", "R5": "5.0"}
+"""Release to the value of the media type parameter ``fhirVersion``."""
+
+Return = Literal["minimal", "representation", "OperationOutcome"]
+
+_ETAG = re.compile(r'(?:W/)?"([\x21\x23-\x7e]{1,64})"')
+_FORMATS: Final = frozenset({"json", JSON, FHIR_JSON})
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """What ``Prefer`` asks: the body of the answer to a write, and whether unknown parameters may be passed over."""
+
+    body: Return | None
+    lenient: bool
+
+
+def check_content_type(request: Request, release: str | None) -> None:
+    """Refuse a body that is not JSON in UTF-8, is encoded, or is of another FHIR release than the path.
+
+    ``release`` is None on our own routes, where ``application/json`` is asked for. Raises ``Refused`` (415).
+    """
+    accepted = JSON if release is None else FHIR_JSON
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in {"", "identity"}:
+        raise header_refusal(415, "not-supported", "Content-Encoding", "an encoded body is not taken", "identity")
+    media, options = parse_options_header(request.headers.get("Content-Type", ""))
+    if media not in ({JSON} if release is None else {JSON, FHIR_JSON}):
+        reason = "the body is not declared as JSON" if media else "the media type of the body is not stated"
+        raise header_refusal(415, "not-supported", "Content-Type", reason, accepted)
+    if options.get("charset", "utf-8").lower() not in {"utf-8", "utf8"}:
+        raise header_refusal(415, "not-supported", "Content-Type", "the character set is not UTF-8", "charset=utf-8")
+    if release is not None and not _same_release(options, release):
+        raise _wrong_release(415, "Content-Type", release)
+
+
+def check_accept(request: Request, release: str | None) -> None:
+    """Refuse a request whose ``_format`` or ``Accept`` asks for something other than our JSON.
+
+    Raises ``Refused`` (406). ``_format`` wins over ``Accept`` (https://hl7.org/fhir/http.html#parameters).
+    """
+    wanted = (JSON,) if release is None else (FHIR_JSON, JSON)
+    stated = request.args.get("_format") if release is not None else None
+    if stated is not None:
+        # A plus sign that was not escaped arrives as a space.
+        media, options = parse_options_header(stated.replace(" ", "+"))
+        if media not in _FORMATS:
+            raise header_refusal(406, "not-supported", "_format", "the format is not offered", "json")
+        if release is not None and not _same_release(options, release):
+            raise _wrong_release(406, "_format", release)
+        return
+    header = request.headers.get("Accept", "")
+    if not header.strip():
+        return
+    wrong_version = False
+    for value, quality in parse_accept_header(header):
+        media, options = parse_options_header(value)
+        if quality <= 0 or not _matches(media, wanted):
+            continue
+        if release is None or _same_release(options, release):
+            return
+        wrong_version = True
+    if wrong_version and release is not None:
+        raise _wrong_release(406, "Accept", release)
+    raise header_refusal(406, "not-supported", "Accept", "none of the media types asked for is offered", wanted[0])
+
+
+def _matches(media: str, wanted: tuple[str, ...]) -> bool:
+    return media in wanted or media in {"*/*", "application/*"} or (media == "application/problem+json")
+
+
+def _same_release(options: Mapping[str, str], release: str) -> bool:
+    stated = options.get("fhirversion")
+    return stated is None or stated == FHIR_VERSIONS[release]
+
+
+def _wrong_release(status: int, name: str, release: str) -> Exception:
+    accepted = f"fhirVersion={FHIR_VERSIONS[release]}, or the path of the other release"
+    return header_refusal(status, "not-supported", name, "fhirVersion is not the release of this path", accepted)
+
+
+def preferences(request: Request) -> Preferences:
+    """Read ``Prefer``. What is not known is passed over, as RFC 7240 section 2 asks."""
+    body: Return | None = None
+    lenient = False
+    for part in ",".join(request.headers.getlist("Prefer")).replace(";", ",").split(","):
+        name, _, value = (piece.strip().strip('"') for piece in part.partition("="))
+        if name.lower() == "return":
+            body = next((known for known in _RETURNS if known.lower() == value.lower()), body)
+        elif name.lower() == "handling":
+            lenient = value.lower() == "lenient"
+    return Preferences(body, lenient)
+
+
+_RETURNS: Final[tuple[Return, ...]] = ("minimal", "representation", "OperationOutcome")
+
+
+def if_match(request: Request) -> str | None:
+    """Return the version named by ``If-Match``, None where the header is absent.
+
+    Raises ``Refused`` (400) where it does not name exactly one version: ``*`` or a list would let a writer overwrite
+    what it has not read.
+    """
+    header = request.headers.get("If-Match")
+    if header is None:
+        return None
+    found = _ETAG.fullmatch(header.strip())
+    if found is None:
+        raise header_refusal(400, "value", "If-Match", "it does not name one version", 'the ETag that was read: W/"1"')
+    return found[1]
+
+
+def is_unchanged(request: Request, etag: str, changed_at: datetime | None) -> bool:
+    """Say whether ``If-None-Match``, or else ``If-Modified-Since``, tells that the reader has this state already."""
+    header = request.headers.get("If-None-Match")
+    if header is not None:
+        opaque = etag.removeprefix("W/")
+        return header.strip() == "*" or opaque in (part.strip().removeprefix("W/") for part in header.split(","))
+    since = request.headers.get("If-Modified-Since")
+    if since is None or changed_at is None:
+        return False
+    try:
+        return changed_at.replace(microsecond=0) <= parsedate_to_datetime(since)
+    except (TypeError, ValueError):
+        return False
+
+
+def etag(version: object) -> str:
+    """Return the weak ETag of a version (https://hl7.org/fhir/http.html#versioning)."""
+    return f'W/"{version}"'
+
+
+def http_date(moment: datetime) -> str:
+    """Return an aware moment in the form of ``Last-Modified``; its fraction of a second is cut."""
+    return format_datetime(moment.astimezone(UTC).replace(microsecond=0), usegmt=True)

@@ -1,0 +1,55 @@
+"""Replies. Bodies are written with every digit as it is kept; nothing here goes through Flask's JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from flask import Response
+
+from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.web import problems
+from fhir_infusion.web.negotiation import FHIR_JSON, FHIR_VERSIONS, JSON, etag, http_date
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+PROBLEM_JSON: Final = "application/problem+json"
+
+
+def json_reply(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a reply in our own JSON."""
+    return Response(fhir_json.write(body), status, headers, mimetype=JSON)
+
+
+def fhir_reply(
+    body: bytes | Mapping[str, Any] | None, release: str, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return a FHIR reply: stored text as it is, a resource written exactly, or no body."""
+    written = body if isinstance(body, bytes) else b"" if body is None else fhir_json.write(body)
+    media = f"{FHIR_JSON}; fhirVersion={FHIR_VERSIONS[release]}; charset=utf-8"
+    return Response(written, status, headers, content_type=media)
+
+
+def version_headers(version: object, changed_at: datetime | None = None, location: str = "") -> dict[str, str]:
+    """Return the headers that name a version: ETag, and where they are known Last-Modified and Location."""
+    headers = {"ETag": etag(version)}
+    if changed_at is not None:
+        headers["Last-Modified"] = http_date(changed_at)
+    if location:
+        headers["Location"] = location
+    return headers
+
+
+def unchanged_reply(version: object) -> Response:
+    """Return 304: the reader has this version."""
+    return Response(status=304, headers={"ETag": etag(version)})
+
+
+def problem_reply(found: problems.Problem, *, is_fhir: bool, correlation_id: str) -> Response:
+    """Return a failure: an OperationOutcome on FHIR paths, a problem document on ours."""
+    if is_fhir:
+        body, media = problems.outcome(found.issues), f"{FHIR_JSON}; charset=utf-8"
+    else:
+        body, media = problems.document(found, correlation_id), PROBLEM_JSON
+    return Response(fhir_json.write(body), found.status, list(found.headers), content_type=media)

@@ -1,0 +1,118 @@
+"""Who may ask: the gate that every request passes before its route runs.
+
+*Open* (loopback, no tokens configured; for trying out): ``Host`` is a loopback name, ``Origin`` is absent, our own or
+allowed by the settings, and no forwarding header is there, since a proxy in front would make loopback public. Against
+DNS rebinding and against pages of other sites, which a browser lets post here.
+
+*Tokens* (anything else): a bearer token (RFC 6750) on every route but the CapabilityStatement and liveness. The token
+names the tenant. There are no cookies in either mode, so that no request carries authority that its sender did not
+put there.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from fhir_infusion.config import Settings, check_start, is_loopback
+from fhir_infusion.web.refusals import header_refusal, refusal
+from fhir_infusion.web.tokens import TokenFile
+
+if TYPE_CHECKING:
+    from flask import Request, Response
+
+DEFAULT_TENANT: Final = "default"
+FORWARDED: Final = ("Forwarded", "Via", "X-Real-Ip")
+"""Headers that only a proxy sets; besides them everything that begins with ``X-Forwarded``."""
+
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?")
+_ALLOWED_HEADERS: Final = "Authorization, Content-Type, If-Match, If-None-Exist, If-None-Match, Idempotency-Key, Prefer"
+_EXPOSED_HEADERS: Final = "ETag, Last-Modified, Location, X-Correlation-Id, Retry-After"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: the tenant whose data are meant, and an opaque name of the client for idempotency and audit."""
+
+    tenant: str
+    client: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The rules of one start. ``tokens`` is None in open mode."""
+
+    tokens: TokenFile | None
+    allowed_origins: frozenset[str]
+
+    def pass_through(self, request: Request, *, is_public: bool) -> Caller:
+        """Return who asks.
+
+        Raises ``Refused``: 401 without a valid token, 403 for a foreign origin, host or a forwarded request.
+        """
+        self._check_origin(request)
+        if self.tokens is None:
+            _check_open(request)
+            return Caller(DEFAULT_TENANT, "open")
+        if is_public:
+            return Caller("", "anonymous")
+        scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+        token = self.tokens.find(text.strip()) if scheme.lower() == "bearer" else None
+        if token is None:
+            accepted = "Bearer and a token that is not revoked"
+            raise header_refusal(401, "login", "Authorization", "there is no valid token", accepted)
+        return Caller(token.tenant, token.token_id)
+
+    def _check_origin(self, request: Request) -> None:
+        origin = request.headers.get("Origin")
+        if origin is None or origin == f"{request.scheme}://{request.host}" or origin in self.allowed_origins:
+            return
+        accepted = "an origin in the setting allowed_origins"
+        raise header_refusal(403, "forbidden", "Origin", "pages of this origin may not ask", accepted)
+
+    def add_cors(self, request: Request, response: Response) -> Response:
+        """Let pages of the allowed origins, and only these, read the reply."""
+        origin = request.headers.get("Origin")
+        if self.allowed_origins:
+            response.vary.add("Origin")
+        if origin is not None and origin in self.allowed_origins:
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Expose-Headers"] = _EXPOSED_HEADERS
+        return response
+
+    def is_preflight(self, request: Request) -> bool:
+        """Say whether a browser asks, for an allowed origin, what a page may send."""
+        return (
+            request.method == "OPTIONS"
+            and "Access-Control-Request-Method" in request.headers
+            and request.headers.get("Origin") in self.allowed_origins
+        )
+
+    def answer_preflight(self, response: Response) -> Response:
+        """Complete the answer to a preflight."""
+        response.status_code = 204
+        response.headers["Access-Control-Allow-Methods"] = "GET, POST, PUT"
+        response.headers["Access-Control-Allow-Headers"] = _ALLOWED_HEADERS
+        response.headers["Access-Control-Max-Age"] = "600"
+        return response
+
+
+def build_gate(settings: Settings) -> Gate:
+    """Return the gate for these settings.
+
+    Raises ``SettingsError`` where the address is not loopback and the settings are not fit for that.
+    """
+    check_start(settings)
+    tokens = TokenFile(settings.tokens) if settings.tokens is not None else None
+    return Gate(tokens, frozenset(settings.allowed_origins))
+
+
+def _check_open(request: Request) -> None:
+    host = _HOST.fullmatch(request.headers.get("Host", ""))
+    if host is None or not is_loopback(host[1]):
+        raise header_refusal(403, "forbidden", "Host", "without tokens only this machine may ask", "a loopback name")
+    for name in request.headers.keys():  # noqa: SIM118  a header set iterates over pairs
+        if name.title() in FORWARDED or name.lower().startswith("x-forwarded"):
+            reason = "the request was forwarded by a proxy, and without tokens only this machine may ask"
+            raise refusal(403, "forbidden", reason, accepted="a direct request, or a start with tokens configured")
