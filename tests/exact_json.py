@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from typing import Self
 
 
 class Written(Decimal):
@@ -14,7 +15,7 @@ class Written(Decimal):
 
     text: str
 
-    def __new__(cls, text: str) -> Written:
+    def __new__(cls, text: str) -> Self:
         """Make it of a JSON number."""
         number = super().__new__(cls, text)
         number.text = text

@@ -9,7 +9,10 @@ import fcntl
 import os
 import shutil
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BUILD_SECONDS = 1500  # a first build fetches some 300 MB of jars
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 PROJECT = HERE / "validator"
 DEFINITIONS = (HERE.parent.parent / "profiles", HERE / "definitions")
-START_SECONDS = 120
+START_SECONDS = 240
 
 
 @dataclass(frozen=True, slots=True)

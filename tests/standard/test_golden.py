@@ -1,0 +1,33 @@
+"""HL7's validator finds no error in anything that the golden folders emit, and knows every extension in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.standard.hl7 import errors
+
+if TYPE_CHECKING:
+    from tests.standard.hl7 import Hl7
+
+pytestmark = [pytest.mark.hl7, pytest.mark.timeout(1800)]
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+EMITTED = sorted(path for release in ("r4", "r5") for path in GOLDEN.glob(f"*/*.{release}.json"))
+
+
+def test_the_golden_folders_emit_both_releases():
+    folders = {path.name for path in GOLDEN.iterdir() if path.is_dir() and not path.name.startswith(("_", "."))}
+    assert folders
+    for release in ("r4", "r5"):
+        emitting = {path.parent.name for path in EMITTED if path.name.endswith(f".{release}.json")}
+        assert folders == emitting, f"{release}: {sorted(folders - emitting)} emit nothing"
+
+
+@pytest.mark.parametrize("path", EMITTED, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_what_a_golden_folder_emits_has_no_error(hl7: Hl7, path: Path):
+    release = path.suffixes[-2].removeprefix(".").upper()
+    (found,) = hl7.validate([path.read_bytes()], release)
+    assert errors(found) == []
