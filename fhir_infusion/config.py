@@ -325,7 +325,9 @@ def _check(settings: Settings) -> None:
     uri = r"[a-z][a-z0-9+.-]*:[^\s<>\"{}|\\^`]+"
     complaints = {
         "port: accepted is a number from 0 to 65535": not 0 <= settings.port <= 65535,
-        "strict_sample: accepted is a number from 0 to 1": not 0 <= settings.strict_sample <= 1,
+        "strict_sample: accepted is a number from 0 to 1": (
+            not settings.strict_sample.is_finite() or not 0 <= settings.strict_sample <= 1
+        ),
         "host: accepted is an address or a name": not re.fullmatch(r"[0-9A-Za-z.:\[\]_-]+", settings.host),
         "database: accepted is sqlite:///PATH": not re.fullmatch(r"sqlite:///[^?#]+", settings.database),
         "order_system: accepted is an absolute URI": not re.fullmatch(uri, settings.order_system),

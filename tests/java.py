@@ -47,7 +47,13 @@ def _build(project: Path, jars: Path) -> None:
         f"-Dmdep.outputFile={made}",
     ]
     done = subprocess.run(
-        command, cwd=project, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False
+        command,
+        cwd=project,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=BUILD_SECONDS,
+        check=False,
     )
     if done.returncode != 0 or not made.is_file():
         raise RuntimeError(f"mvn failed in {project.name}:\n{(done.stdout + done.stderr)[-3000:]}")

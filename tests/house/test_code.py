@@ -51,7 +51,9 @@ def test_a_pure_module_asks_no_clock_mints_no_id_and_opens_no_file(path: Path):
 @pytest.mark.parametrize("path", NEAR_QUANTITIES, ids=named)
 def test_no_float_stands_near_a_quantity(path: Path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    literals = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, float)]
+    literals = [
+        node.lineno for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, float)
+    ]
     made = [line for line, name in calls(tree) if name == "float"]
     assert (literals, made) == ([], [])
 

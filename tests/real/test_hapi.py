@@ -63,9 +63,7 @@ def test_a_current_if_match_updates_and_a_stale_one_is_answered_with_409(hapi: H
     identity = hapi.call("POST", "MedicationRequest", order(value, subject)).json["id"]
     changed = order(value, subject, "2.0").replace("{", f'{{"id": "{identity}", ', 1)
     current = hapi.call("PUT", f"MedicationRequest/{identity}", changed, {"If-Match": 'W/"1"'})
-    stale = hapi.call(
-        "PUT", f"MedicationRequest/{identity}", changed.replace("2.0", "3.0"), {"If-Match": 'W/"1"'}
-    )
+    stale = hapi.call("PUT", f"MedicationRequest/{identity}", changed.replace("2.0", "3.0"), {"If-Match": 'W/"1"'})
     assert (current.status, current.headers["etag"], stale.status) == (200, 'W/"2"', 409)
     assert '"value":2.0' in hapi.call("GET", f"MedicationRequest/{identity}").text.replace(" ", "")
 

@@ -23,7 +23,7 @@ from tests import exact_json, java
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from typing import IO
+    from typing import IO, Any
 
 HERE = Path(__file__).parent
 PROJECT = HERE / "validator"
@@ -131,7 +131,8 @@ class _Process:
         stdin = self._stream(self._process.stdin)
         stdin.write(line + "\n")
         stdin.flush()
-        return self._read()
+        answer: list[dict] = self._read()
+        return answer
 
     def close(self) -> None:
         self._stream(self._process.stdin).close()
@@ -142,7 +143,7 @@ class _Process:
             self._process.wait()
         self._stream(self._process.stdout).close()
 
-    def _read(self):
+    def _read(self) -> Any:
         line = self._stream(self._process.stdout).readline()
         if not line:
             raise RuntimeError(f"HL7's validator ended with code {self._process.wait()}; its reason is on stderr")

@@ -96,7 +96,12 @@ WRONG = [
     ("R4 shape in R5", "R5", administration(), "medicationCodeableConcept"),
     ("an unknown extension", "R4", order(extension=UNKNOWN_EXTENSION), "hospital.example/unknown"),
     ("an unknown extension", "R5", {**R5_ORDER, "extension": UNKNOWN_EXTENSION}, "hospital.example/unknown"),
-    ("an end before the start", "R4", order(encounter={"identifier": {"period": {"start": "2024-03-02", "end": "2024-03-01"}}}), "per-1"),
+    (
+        "an end before the start",
+        "R4",
+        order(encounter={"identifier": {"period": {"start": "2024-03-02", "end": "2024-03-01"}}}),
+        "per-1",
+    ),
 ]
 
 
@@ -131,7 +136,7 @@ def test_a_code_of_a_system_of_fhir_itself_is_checked(hl7: Hl7):
 
 
 def test_several_resources_are_answered_in_their_order(hl7: Hl7):
-    given = [order(), order(status="nonsense"), administration(), "not JSON"]
+    given: list[dict | str | bytes] = [order(), order(status="nonsense"), administration(), "not JSON"]
     assert [bool(errors(found)) for found in hl7.validate(given, "R4")] == [False, True, False, True]
 
 

@@ -1,0 +1,229 @@
+"""Settings: each source overrides the one before, and what would not be safe is refused by name, never by value."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fhir_infusion import config
+from fhir_infusion.config import Remote, Settings, check_start, is_loopback, load, read_secret
+from fhir_infusion.errors import SettingsError
+
+OWN = {
+    "order_system": "https://hospital.example/infusion-orders",
+    "administration_system": "https://hospital.example/infusion-administrations",
+}
+
+
+def write(directory: Path, text: str) -> Path:
+    path = directory / "settings.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_without_any_source_the_defaults_serve_on_loopback():
+    settings = load()
+    assert settings == Settings()
+    assert is_loopback(settings.host)
+    check_start(settings)
+
+
+def test_each_source_overrides_the_one_before(tmp_path: Path):
+    path = write(tmp_path, 'host = "127.0.0.2"\nport = 1\nlog_level = "debug"\n')
+    settings = load(path, {"FHIR_INFUSION_PORT": "2", "FHIR_INFUSION_HOST": "127.0.0.3"}, {"port": 3, "host": None})
+    assert (settings.log_level, settings.host, settings.port) == ("debug", "127.0.0.3", 3)
+
+
+def test_the_environment_names_the_file_and_can_set_everything_but_remotes(tmp_path: Path):
+    path = write(tmp_path, "port = 1\n")
+    environment = {
+        "FHIR_INFUSION_SETTINGS": str(path),
+        "FHIR_INFUSION_ALLOWED_ORIGINS": "https://a.example, https://b.example:8443",
+        "FHIR_INFUSION_STRICT_SAMPLE": "0.25",
+        "FHIR_INFUSION_FINDINGS": "refuse",
+        "FHIR_INFUSION_TOKENS": "tokens.toml",
+        "PATH": "ignored",
+    }
+    assert load(environment=environment) == Settings(
+        port=1,
+        allowed_origins=("https://a.example", "https://b.example:8443"),
+        strict_sample=Decimal("0.25"),
+        findings="refuse",
+        tokens=Path("tokens.toml"),
+    )
+
+
+def test_a_remote_is_a_section_and_paths_are_relative_to_the_file(tmp_path: Path):
+    path = write(
+        tmp_path,
+        'tokens = "tokens.toml"\n[remotes.pharmacy]\nbase_url = "https://fhir.pharmacy.example/r4"\n'
+        'auth = "bearer"\ntoken_file = "pharmacy.token"\ndirection = "push"\n[remotes.ward]\n'
+        'base_url = "http://localhost:8090/fhir"\nrelease = "R5"\npoll_seconds = 5\n',
+    )
+    settings = load(path)
+    assert settings.tokens == tmp_path / "tokens.toml"
+    assert settings.remotes == (
+        Remote(
+            name="pharmacy",
+            base_url="https://fhir.pharmacy.example/r4",
+            auth="bearer",
+            token_file=tmp_path / "pharmacy.token",
+            direction="push",
+        ),
+        Remote(name="ward", base_url="http://localhost:8090/fhir", release="R5", poll_seconds=5),
+    )
+    assert settings.remote("ward").release == "R5"
+    with pytest.raises(SettingsError, match="known: pharmacy, ward"):
+        settings.remote("other")
+
+
+REFUSED = [
+    ("findngs = 'refuse'", "findngs: no such setting; known: host, port"),
+    ("findings = 'sometimes'", "findings: accepted are report, refuse"),
+    ("port = '8080'", "port: accepted is a whole number"),
+    ("port = true", "port: accepted is a whole number"),
+    ("port = 65536", "port: accepted is a number from 0 to 65535"),
+    ("strict_sample = 1.01", "strict_sample: accepted is a number from 0 to 1"),
+    ("strict_sample = nan", "strict_sample: accepted is a number from 0 to 1"),
+    ("host = ''", "host: accepted"),
+    ("database = 'mysql://secret@host/db'", "database: accepted is sqlite:///PATH"),
+    ("order_system = 'orders'", "order_system: accepted is an absolute URI"),
+    ("administration_system = 'https://example.org/fhir-infusion/orders'", "another URI than order_system"),
+    ("overlay = '../other'", "overlay: accepted is the name of a file"),
+    ("allowed_origins = ['https://a.example/path']", "allowed_origins: accepted are origins"),
+    ("allowed_origins = ['*']", "allowed_origins: accepted are origins"),
+    ("allowed_origins = 'https://a.example'", "allowed_origins: accepted is a list of texts"),
+    ("tokens = ''", "tokens: accepted is the path of a file"),
+    ("remotes = 3", r"remotes: accepted are sections \[remotes.<name>\]"),
+    ("[remotes.a]", r"\[remotes.a\]: base_url: required"),
+    ("[remotes.A]\nbase_url = 'https://a.example'", "a name is of lower-case letters"),
+    ("[remotes.a]\nname = 'b'\nbase_url = 'https://a.example'", "name: it is the name of the section"),
+    ("[remotes.a]\nbase_url = 'http://a.example'", "base_url: accepted is https"),
+    ("[remotes.a]\nbase_url = 'ftp://localhost'", "base_url: accepted is https"),
+    ("[remotes.a]\nbase_url = 'https://user:secret@a.example'", "base_url: accepted is scheme, host and path only"),
+    ("[remotes.a]\nbase_url = 'https://a.example?x=1'", "base_url: accepted is scheme, host and path only"),
+    ("[remotes.a]\nbase_url = 'https://a.example:99999'", "base_url: not a URL"),
+    ("[remotes.a]\nbase_url = 'https://a.example'\nauth = 'bearer'", "token_file: goes with auth"),
+    ("[remotes.a]\nbase_url = 'https://a.example'\ntoken_file = 't'", "token_file: goes with auth"),
+    ("[remotes.a]\nbase_url = 'https://a.example'\ntoken = 'secret'", "token: no such setting"),
+    ("[remotes.a]\nbase_url = 'https://a.example'\npoll_seconds = 0", "poll_seconds: accepted is a number above 0"),
+    ("[remotes.a]\nbase_url = 'https://a.example'\noverlap_seconds = -1", "overlap_seconds: accepted is 0 or more"),
+    ("[remotes.a]\nbase_url = 'https://a.example'\nrelease = 'R3'", "release: accepted are R4, R4B, R5"),
+    ("port = ", "not TOML"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), REFUSED, ids=[row[0].replace("\n", " ") for row in REFUSED])
+def test_what_cannot_hold_is_refused_with_what_would_be_accepted(tmp_path: Path, text: str, said: str):
+    with pytest.raises(SettingsError, match=said) as refusal:
+        load(write(tmp_path, text))
+    assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "said"),
+    [
+        ("FHIR_INFUSION_FINDNGS", "refuse", "FHIR_INFUSION_FINDNGS: no such setting"),
+        ("FHIR_INFUSION_PORT", "tcp://10.0.0.1:8080", "FHIR_INFUSION_PORT: accepted is a whole number"),
+        ("FHIR_INFUSION_PORT", "٣", "FHIR_INFUSION_PORT: accepted is a whole number"),
+        ("FHIR_INFUSION_STRICT_SAMPLE", "some", "FHIR_INFUSION_STRICT_SAMPLE: accepted is a number from 0 to 1"),
+        ("FHIR_INFUSION_REMOTES", "x", "remotes stand in the settings file only"),
+        ("FHIR_INFUSION_SETTINGS", "nowhere.toml", "the settings file cannot be read"),
+    ],
+)
+def test_a_variable_that_cannot_hold_is_refused_by_its_name(variable: str, text: str, said: str):
+    with pytest.raises(SettingsError, match=said):
+        load(environment={variable: text})
+
+
+@pytest.mark.parametrize("variable", ["FHIR_INFUSION_COUNT", "FHIR_INFUSION_TEST_X", "FHIR_INFUSION_SERVICE_HOST"])
+def test_variables_of_tests_and_of_kubernetes_are_no_settings(variable: str):
+    assert load(environment={variable: "x"}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        *(("127.0.0.1", True), ("127.8.9.10", True), ("::1", True), ("[::1]", True), ("localhost", True)),
+        *(("192.0.2.1", False), ("::", False), ("10.0.0.1", False), ("hospital.example", False)),
+        *(("localhost.example", False), ("127.0.0.1.example", False)),
+    ],
+)
+def test_loopback_is_what_only_this_machine_reaches(host: str, loopback: bool):  # noqa: FBT001  # a table of cases
+    assert is_loopback(host) is loopback
+
+
+def test_beyond_loopback_everything_that_is_missing_is_said_at_once():
+    with pytest.raises(SettingsError) as refusal:
+        check_start(load(overrides={"host": "0.0.0.0"}))  # noqa: S104  # nothing is bound here
+    for name in ("order_system: still the example", "administration_system: still the example", "tokens: not set"):
+        assert name in str(refusal.value)
+
+
+@pytest.mark.parametrize("lacking", ["order_system", "administration_system", "tokens", "tokens file"])
+def test_beyond_loopback_a_start_needs_own_systems_and_tokens(tmp_path: Path, lacking: str):
+    tokens = tmp_path / "tokens.toml"
+    tokens.touch()
+    whole: dict[str, Any] = {"host": "10.0.0.1", "tokens": tokens, **OWN}
+    check_start(load(overrides=whole))
+    if lacking == "tokens file":
+        tokens.unlink()
+    else:
+        del whole[lacking]
+    with pytest.raises(SettingsError, match=lacking.partition(" ")[0]):
+        check_start(load(overrides=whole))
+
+
+def test_a_secret_is_the_one_line_of_its_file(tmp_path: Path):
+    path = tmp_path / "token"
+    path.write_text("s3cret\n", encoding="utf-8")
+    assert read_secret(path) == "s3cret"
+    for text in ("", "\n", "two\nlines\n"):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(SettingsError):
+            read_secret(path)
+    with pytest.raises(SettingsError):
+        read_secret(tmp_path / "absent")
+
+
+def test_settings_show_where_a_secret_lies_and_not_the_secret(tmp_path: Path):
+    (tmp_path / "pharmacy.token").write_text("s3cret", encoding="utf-8")
+    path = write(
+        tmp_path,
+        '[remotes.a]\nbase_url = "https://a.example"\nauth = "basic"\ntoken_file = "pharmacy.token"\n',
+    )
+    assert "s3cret" not in repr(load(path))
+
+
+def test_the_documents_are_found_in_the_checkout():
+    assert (config.mappings_dir() / "r4").is_dir()
+    assert config.profiles_dir().name == "profiles"
+
+
+def test_an_installed_package_uses_the_documents_that_it_carries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    module = tmp_path / "site-packages" / "fhir_infusion" / "config.py"
+    carried = module.parent / "_data" / "mappings"
+    carried.mkdir(parents=True)
+    (module.parent.parent / "mappings").mkdir()  # another package of that name is not ours
+    monkeypatch.setattr(config, "__file__", str(module))
+    assert config.mappings_dir() == carried
+    with pytest.raises(SettingsError, match="profiles is missing"):
+        config.profiles_dir()
+
+
+def test_a_site_can_bring_documents_of_its_own(tmp_path: Path):
+    path = write(tmp_path, 'mappings = "own"\n')
+    assert config.mappings_dir(load(path)) == tmp_path / "own"
+
+
+def test_texts_are_read_by_suffix_in_the_order_of_their_paths(tmp_path: Path):
+    for name in ("r5/b.yaml", "r4/a.yaml", "r4/readme.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name, encoding="utf-8")
+    texts = config.read_texts(tmp_path, ".yaml")
+    assert list(texts.items()) == [("r4/a.yaml", "r4/a.yaml"), ("r5/b.yaml", "r5/b.yaml")]
+    with pytest.raises(SettingsError, match="not a directory"):
+        config.read_texts(tmp_path / "absent", ".yaml")
