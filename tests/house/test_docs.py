@@ -1,0 +1,76 @@
+"""The documentation names what there is: every make target, command, option of the settings and variable."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fhir_infusion import cli
+from fhir_infusion.config import Remote, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import click
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+TESTS = (ROOT / "tests" / "README.md").read_text(encoding="utf-8")
+TARGETS = re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def commands(group: click.Command, name: str) -> Iterator[str]:
+    """Yield the full name of every command below a group."""
+    inner = getattr(group, "commands", None)
+    if inner is None:
+        yield name
+    else:
+        for part, command in inner.items():
+            yield from commands(command, f"{name} {part}")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_make_target_is_explained(target: str):
+    assert f"make {target}" in README + CONTRIBUTING
+
+
+@pytest.mark.parametrize("command", commands(cli.group, "fhir-infusion"))
+def test_every_command_is_in_the_readme(command: str):
+    words = command.split()
+    # `fhir-infusion db check|backup` names both.
+    assert re.search(rf"{' '.join(words[:-1])} ([a-z-]+\|)*{words[-1]}\b", README), command
+
+
+@pytest.mark.parametrize("name", [field.name for owner in (Settings, Remote) for field in fields(owner)])
+def test_every_setting_is_in_the_readme(name: str):
+    assert f"`{name}`" in README
+
+
+def test_the_two_commands_come_first():
+    code = README.partition("```")[2].partition("```")[0]
+    assert [line.split("#")[0].strip() for line in code.strip().splitlines() if "make " in line] == ["make run", "make test"]
+
+
+def test_every_link_inside_the_project_leads_somewhere():
+    for name, text in (("README.md", README), ("CONTRIBUTING.md", CONTRIBUTING), ("tests/README.md", TESTS)):
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
+            assert ((ROOT / name).parent / target).exists(), (name, target)
+
+
+def test_every_test_that_the_table_of_reliability_names_exists():
+    rows = re.findall(r"^\| ([A-Z][0-9.]*[a-z]?[^|]*) \| ([^|]+) \|", TESTS, re.MULTILINE)
+    assert rows
+    for identity, cell in rows:
+        for place in re.findall(r"`([\w/]+\.py)(?:::(\w+))?`", cell):
+            path = ROOT / "tests" / place[0]
+            assert path.is_file(), (identity, place)
+            assert not place[1] or f"def {place[1]}" in path.read_text(encoding="utf-8"), (identity, place)
+
+
+def test_the_last_long_run_is_noted():
+    assert re.search(r"^\| (Date|Last run)", TESTS, re.MULTILINE)

@@ -1,0 +1,96 @@
+"""The wheel holds everything, and works where nothing of the checkout is in reach."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built with what is installed: nothing is fetched."""
+    directory = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(directory), str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (path,) = directory.glob("fhir_infusion-*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def elsewhere(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bin directory of an environment that has the wheel, and this environment's other packages behind it."""
+    directory = tmp_path_factory.mktemp("elsewhere")
+    venv.create(directory, with_pip=False)
+    python = directory / "bin" / "python"
+    install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-index"]
+    done = subprocess.run([*install, str(wheel)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    ask = [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    purelib = Path(subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip())
+    # A .pth adds the directory but does not follow the .pth files in it, so the editable checkout stays out of reach.
+    (purelib / "behind.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    return python.parent
+
+
+def run(command: list[str | Path], directory: Path, given: str = "") -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name in {"PATH", "LANG", "HOME"}}
+    return subprocess.run(
+        list(map(str, command)), cwd=directory, env=environment, input=given, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_wheel_carries_every_mapping_and_profile_and_no_test(wheel: Path):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    expected = {
+        f"fhir_infusion/_data/{path.relative_to(ROOT).as_posix()}"
+        for folder, suffixes in (("mappings", {".yaml", ".json"}), ("profiles", {".json"}))
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in suffixes
+    }
+    assert expected
+    assert expected - names == set()
+    assert {
+        f"fhir_infusion/{path.relative_to(ROOT / 'fhir_infusion').as_posix()}"
+        for path in (ROOT / "fhir_infusion").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    } - names == set()
+    assert [name for name in names if name.startswith(("tests", "docker"))] == []
+
+
+def test_the_installed_package_is_typed_and_finds_its_own_documents(elsewhere: Path, tmp_path: Path):
+    asked = (
+        "import json, fhir_infusion.config as c, pathlib;"
+        "print(json.dumps([c.__file__, str(c.mappings_dir()), str(c.profiles_dir()),"
+        " (pathlib.Path(c.__file__).parent / 'py.typed').is_file()]))"
+    )
+    done = run([elsewhere / "python", "-c", asked], tmp_path)
+    assert done.returncode == 0, done.stderr
+    module, mappings, profiles, typed = json.loads(done.stdout)
+    package = Path(module).parent
+    assert ROOT not in package.parents
+    assert (Path(mappings), Path(profiles)) == (package / "_data" / "mappings", package / "_data" / "profiles")
+    assert typed
+
+
+@pytest.mark.parametrize("release", ["R4", "R5"])
+def test_the_installed_command_translates_as_the_checkout_does(elsewhere: Path, tmp_path: Path, release: str):
+    record = (ROOT / "tests" / "golden" / "26-vancomycin" / "order.json").read_text(encoding="utf-8")
+    arguments: list[str | Path] = ["translate", "--to", "fhir", "--release", release, "-"]
+    there = run([elsewhere / "fhir-infusion", *arguments], tmp_path, record)
+    here = run([Path(sys.executable).with_name("fhir-infusion"), *arguments], tmp_path, record)
+    assert there.returncode == 0, there.stderr
+    assert json.loads(there.stdout)["resourceType"] == "MedicationRequest"
+    assert there.stdout == here.stdout
