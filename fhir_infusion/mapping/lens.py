@@ -1,0 +1,127 @@
+"""A lens: one proven document, both directions.
+
+``read`` turns a FHIR resource into a record, ``write`` a record into a FHIR resource. The compiled functions do the
+work; where they refuse, the interpreter says why, with every reason and place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fhir_infusion.errors import Refused
+from fhir_infusion.mapping import interpret_read, interpret_write
+from fhir_infusion.mapping.compile import compile_plan
+from fhir_infusion.mapping.plan import Plan
+from fhir_infusion.mapping.residue import MARKED, TEXTS, Entry
+from fhir_infusion.mapping.texts import Texts
+from fhir_infusion.mapping.trace import Line, Recorder
+from fhir_infusion.records.fields import Field
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What became of every element of the input.
+
+    ``exceptions`` are the lines of what was not mapped, always there; ``lines`` are all of them, made when asked for by
+    walking the input once more with the interpreter.
+    """
+
+    exceptions: tuple[Line, ...]
+    walk: Callable[[], list[Line]] = field(repr=False)
+
+    def lines(self) -> list[Line]:
+        """Return one line per element instance, in the order of the input."""
+        return self.walk()
+
+    def summary(self) -> dict[str, int]:
+        """Count the lines by state."""
+        counts: dict[str, int] = {}
+        for line in self.lines():
+            counts[line.state] = counts.get(line.state, 0) + 1
+        return counts
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """The other side of an input, and what became of each of its elements."""
+
+    result: Json
+    ledger: Ledger
+
+
+class Lens:
+    """One document, compiled both ways."""
+
+    def __init__(self, plan: Plan, fields: Mapping[str, Mapping[str, Field]], *, interpret: bool = False) -> None:
+        """Compile the plan, or leave the work to the interpreter."""
+        self.plan = plan
+        self._texts = Texts(plan.internal_type, fields)
+        self._read, self._write = compile_plan(plan)
+
+    @property
+    def defaults(self) -> Mapping[str, Any]:
+        """Return what the document sets for records of this side, such as ``representation``."""
+        return self.plan.defaults
+
+    def read(self, resource: Json) -> Translation:
+        """Read a FHIR resource into a record.
+
+        Raises ``Refused`` with every reason.
+        """
+        try:
+            record, entries = self._read(resource)
+        except Exception:  # noqa: BLE001  whatever the compiled function met, the interpreter gives the reason
+            record, entries = interpret_read.read(self.plan, resource, Recorder())
+        release = self.plan.release
+        residue: list[Json] = [
+            {"release": release, "path": path, "value": value} if after is None else {"release": release, "path": path, "after": after, "value": value}
+            for path, after, value in entries
+        ]
+        sealed = self._texts.seal(record, narrative="text" in resource)
+        exceptions = tuple(_residue_line(entry) for entry in entries)
+        if sealed:
+            residue.append({"release": release, "path": TEXTS, "value": sealed})
+        if residue:
+            record["residue"] = residue
+        return Translation(record, Ledger(exceptions, lambda: self._walk_read(resource)))
+
+    def write(self, record: Json) -> Translation:
+        """Write a record as a FHIR resource.
+
+        Raises ``Refused`` with every reason.
+        """
+        fresh, stale = self._texts.fresh(record)
+        try:
+            resource, lost = self._write(fresh)
+        except Exception:  # noqa: BLE001  as in read
+            recorder = Recorder()
+            resource = interpret_write.write(self.plan, fresh, recorder)
+            lost = [line for line in recorder.lines if line.state != "mapped"]
+        return Translation(resource, Ledger((*stale, *lost), lambda: self._walk_write(fresh, stale)))
+
+    def _walk_read(self, resource: Json) -> list[Line]:
+        recorder = Recorder()
+        try:
+            interpret_read.read(self.plan, resource, recorder)
+        except Refused:
+            pass  # the refusals are among the lines
+        return recorder.lines
+
+    def _walk_write(self, record: Json, stale: list[Line]) -> list[Line]:
+        recorder = Recorder()
+        try:
+            interpret_write.write(self.plan, record, recorder)
+        except Refused:
+            pass  # as above
+        return [*stale, *recorder.lines]
+
+
+def _residue_line(entry: Entry) -> Line:
+    path = str(entry[0])
+    if path.endswith(MARKED) and not path.endswith("display" + MARKED):
+        return Line(path.removesuffix(MARKED), "mapped", "", "unit repaired; the original goes back until the quantity is edited")
+    return Line(path.removesuffix(MARKED), "carried", "", "residue")

@@ -1,0 +1,163 @@
+"""The plan of a mapping document: paths resolved and typed, as two trees over the same leaves.
+
+Reading walks the FHIR tree and sets record fields; writing walks the internal tree and sets FHIR elements. Fragments
+on a single element are inlined; each list whose elements are mapped one by one has a ``Scope`` of its own, and paths
+are relative to the nearest scope. The interpreter and the compiler work from this plan and nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from fhir_infusion.mapping.codecs import Codec
+from fhir_infusion.mapping.document import Mark
+from fhir_infusion.mapping.paths import Condition, FStep, IStep
+
+
+@dataclass(slots=True, eq=False)
+class Leaf:
+    """One place where a value moves: a primitive, a list of primitives taken whole, or a quantity.
+
+    ``rivals`` are all the places of the same record field, this one among them, in the order in which writing tries them.
+    """
+
+    internal: tuple[IStep, ...]
+    fhir: tuple[FStep, ...]
+    codec: Codec
+    conditions: tuple[Condition, ...]
+    mark: Mark
+    pair: str
+    each: bool = False
+    warn: str = ""
+    rivals: list[Leaf] = field(default_factory=list)
+
+    @property
+    def carried(self) -> bool:
+        """Whether the value rides in an extension."""
+        return any(step.name == "extension" for step in self.fhir)
+
+
+@dataclass(slots=True, eq=False)
+class Items:
+    """A list whose elements are mapped one by one through ``scope``.
+
+    ``mode`` is ``many`` where the list must have two or more elements. ``follow`` names the type where each FHIR
+    element is a reference to a contained resource; the contained resource is then the element.
+    """
+
+    internal: tuple[IStep, ...]
+    fhir: tuple[FStep, ...]
+    scope: Scope
+    conditions: tuple[Condition, ...]
+    mark: Mark
+    pair: str
+    mode: str = "list"
+    follow: str = ""
+    rivals: list[Items] = field(default_factory=list)
+    member: FMember | None = None
+
+    @property
+    def carried(self) -> bool:
+        """Whether the list rides in extensions."""
+        return any(step.name == "extension" for step in self.fhir)
+
+
+@dataclass(slots=True, eq=False)
+class Slice:
+    """The elements of an array that satisfy a criterion: one (``obj``) or all (``items``).
+
+    ``constants`` are the paths and values that writing a new element sets, so that it satisfies the criterion.
+    """
+
+    step: FStep
+    type: str
+    obj: FObj | None = None
+    items: Items | None = None
+    constants: tuple[tuple[tuple[str, ...], str], ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class Follow:
+    """A reference followed into a contained resource.
+
+    ``owner`` and ``key`` name the record object whose key is the contained id. Without an owner the reference is
+    mapped as well and holds the id.
+    """
+
+    type: str
+    obj: FObj
+    owner: tuple[IStep, ...] | None = None
+    key: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class FMember:
+    """What a document says of one member of a FHIR object."""
+
+    name: str
+    type: str
+    is_list: bool
+    leaves: list[Leaf] = field(default_factory=list)
+    obj: FObj | None = None
+    follows: dict[str, Follow] = field(default_factory=dict)
+    slices: list[Slice] = field(default_factory=list)
+    rest: list[Items] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class FObj:
+    """What a document says of one FHIR object. ``safe``: nothing but ids and extensions below may be residue."""
+
+    type: str
+    members: dict[str, FMember] = field(default_factory=dict)
+    always: dict[str, Any] = field(default_factory=dict)
+    drops: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class IMember:
+    """What a document says of one field of a record object."""
+
+    name: str
+    leaves: list[Leaf] = field(default_factory=list)
+    items: list[Items] = field(default_factory=list)
+    obj: IObj | None = None
+    only: IMember | None = None
+    follow: tuple[tuple[FStep, ...], Follow] | None = None
+    const: Any = None
+    drop: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class IObj:
+    """What a document says of one record object."""
+
+    type: str
+    members: dict[str, IMember] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class Scope:
+    """Paths start here. ``plain``: the element is a simple value, held by the single leaf with an empty internal path."""
+
+    name: str
+    fobj: FObj
+    iobj: IObj
+    key: str = ""
+    plain: bool = False
+    number: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Plan:
+    """One document, resolved for one release."""
+
+    document: str
+    internal_type: str
+    fhir_type: str
+    release: str
+    root: Scope
+    guarded: frozenset[str]
+    scopes: list[Scope] = field(default_factory=list)
+    defaults: dict[str, Any] = field(default_factory=dict)

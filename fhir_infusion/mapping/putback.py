@@ -1,0 +1,200 @@
+"""Putting a resource together: slices into arrays, contained resources into ``contained``, residue to its place.
+
+Shared by the interpreter and the compiled writer; pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from fhir_infusion.mapping.codecs import read_quantity, write_quantity
+from fhir_infusion.mapping.paths import FStep
+from fhir_infusion.mapping.plan import FMember, Follow, Items, Plan
+from fhir_infusion.mapping.residue import MARKED, TEXTS, arrange, describes, split_path
+from fhir_infusion.mapping.trace import Line
+
+Json = dict[str, Any]
+Refuse = Callable[..., None]
+
+SAME_FAMILY = {"R4": "R4", "R4B": "R4", "R5": "R5"}
+
+
+@dataclass(slots=True)
+class _Array:
+    """An array being put together: its elements by slice number, the rest behind all slices."""
+
+    holder: Json
+    name: str
+    parts: dict[int, list[tuple[str | None, Any]]] = field(default_factory=dict)
+    left: list[tuple[str | None, Any]] = field(default_factory=list)
+    order: list[str] | None = None
+
+
+@dataclass(slots=True)
+class Assembly:
+    """What is not in its place yet."""
+
+    plan: Plan
+    arrays: dict[tuple[int, str], _Array] = field(default_factory=dict)
+    contained: dict[str, Json] = field(default_factory=dict)
+    follows: dict[tuple[int, str], Json] = field(default_factory=dict)
+    waiting: list[tuple[Json, str, Json]] = field(default_factory=list)
+    plain_keys: set[str] = field(default_factory=set)
+
+    def _array(self, holder: Json, name: str) -> _Array:
+        key = (id(holder), name)
+        array = self.arrays.get(key)
+        if array is None:
+            array = self.arrays[key] = _Array(holder, name)
+            holder.setdefault(name, None)
+        return array
+
+    def slice(self, holder: Json, member: FMember, number: int) -> Json:
+        """Return the one element of a slice, made with its constants where it is not there yet."""
+        array = self._array(holder, member.name)
+        part = array.parts.get(number)
+        if part is not None:
+            return part[0][1]  # type: ignore[no-any-return]  # elements are objects
+        known = member.slices[number]
+        element: Json = dict(known.obj.always) if known.obj is not None else {}
+        _set_constants(element, known.constants)
+        array.parts[number] = [(known.step.token, element)]
+        return element
+
+    def place_list(self, holder: Json, array: FStep, items: Items, elements: list[tuple[str | None, Any]]) -> None:
+        """Place the elements of a list: a slice of an array, or all of it."""
+        member = self._member_of(items)
+        number = len(member.slices)
+        if array.criteria:
+            number = next(n for n, part in enumerate(member.slices) if part.items is items)
+            if not items.follow:
+                for _, element in elements:
+                    _set_constants(element, member.slices[number].constants)
+        self._array(holder, array.name).parts[number] = elements
+
+    def _member_of(self, items: Items) -> FMember:
+        assert items.member is not None  # noqa: S101  set when the plan is built
+        return items.member
+
+    def follow(self, holder: Json, name: str, follow: Follow, identifier: str | None, at: str, refuse: Refuse) -> Json:
+        """Return the contained resource behind a reference, made where it is not there yet."""
+        key = (id(holder), name)
+        resource = self.follows.get(key)
+        if resource is not None:
+            return resource
+        resource = self.follows[key] = dict(follow.obj.always)
+        if follow.owner is not None:
+            resource["id"] = identifier or follow.owner[-1].name.replace("_", "-")
+            holder[name] = self.reference(resource["id"])
+            self.contain(resource, at, refuse)
+        else:
+            self.waiting.append((holder, name, resource))
+        return resource
+
+    @staticmethod
+    def reference(identifier: str) -> Json:
+        """Return the reference to a contained resource."""
+        return {"reference": "#" + identifier}
+
+    def contain(self, resource: Json, at: str, refuse: Refuse) -> None:
+        """Add a contained resource; the same id again must be the same resource."""
+        known = self.contained.setdefault(resource["id"], resource)
+        if known is not resource and known != resource:
+            refuse(at, "two contained resources would have one id", "ids that differ", "duplicate")
+
+    def plain_key(self, base: str) -> str:
+        """Return the token of a simple value in an array, told apart from equals by count."""
+        key, count = base, 1
+        while key in self.plain_keys:
+            count += 1
+            key = f"{base}.{count}"
+        self.plain_keys.add(key)
+        return key
+
+    def finish(self, resource: Json, residue: Iterable[Json]) -> list[Line]:
+        """Put everything in its place; return the lines of what did not go back."""
+        for holder, name, followed in self.waiting:
+            identifier = str(holder.get(name, {}).get("reference", ""))
+            if identifier.startswith("#"):
+                followed["id"] = identifier[1:]
+                self.contained.setdefault(identifier[1:], followed)
+        lines: list[Line] = []
+        mine = [entry for entry in residue if self._is_mine(entry, lines)]
+        if self.contained or any(entry["path"].startswith("contained[]") for entry in mine):
+            array = self._array(resource, "contained")
+            array.parts[0] = sorted(self.contained.items())
+        displays: list[tuple[Json, Json]] = []
+        for entry in mine:
+            self._put(resource, entry, lines, displays)
+        for array in self.arrays.values():
+            mapped = [pair for number in sorted(array.parts) for pair in array.parts[number]]
+            array.holder[array.name] = arrange(mapped, array.left, array.order)
+        for holder, entry in displays:
+            self._put_display(holder, entry, lines)
+        return lines
+
+    def _put_display(self, holder: Json, entry: Json, lines: list[Line]) -> None:
+        """Put a display back beside what it described when it was read, last, when everything else is in place."""
+        reference = str(holder.get("reference", ""))
+        described = self.contained.get(reference[1:], holder) if reference.startswith("#") else holder
+        if "display" not in holder and describes(described) == entry["value"]["of"]:
+            holder["display"] = entry["value"]["display"]
+        else:
+            lines.append(Line(entry["path"].removesuffix(MARKED), "dropped", "", "the display described this before it was edited"))
+
+    def _is_mine(self, entry: Json, lines: list[Line]) -> bool:
+        if entry["path"] == TEXTS:
+            return False
+        if SAME_FAMILY[entry["release"]] != SAME_FAMILY[self.plan.release]:
+            lines.append(Line(entry["path"], "dropped", "", f"residue of {entry['release']} has no place in {self.plan.release}"))
+            return False
+        return True
+
+    def _put(self, resource: Json, entry: Json, lines: list[Line], displays: list[tuple[Json, Json]]) -> None:
+        """Put one residue entry back; a line says so where its place is gone."""
+        parts = split_path(entry["path"])
+        holder: Any = resource
+        for name, token in parts[:-1]:
+            holder = self._step(resource, holder, name, token)
+            if holder is None:
+                lines.append(Line(entry["path"], "dropped", "", "the element that it belonged to is gone"))
+                return
+        name, token = parts[-1]
+        if token == "*":
+            self._array(holder, name).order = list(entry["value"])
+        elif token == "":
+            self._array(holder, name).left.append((entry.get("after"), entry["value"]))
+        elif name == "display" + MARKED:
+            displays.append((holder, entry))
+        elif name.endswith(MARKED):
+            name = name.removesuffix(MARKED)
+            if name in holder and write_quantity(read_quantity(entry["value"])) == holder[name]:
+                holder[name] = dict(entry["value"])
+            else:
+                lines.append(Line(entry["path"], "dropped", "", "the quantity with the repaired unit was edited"))
+        elif name in holder:
+            lines.append(Line(entry["path"], "dropped", "", "the record now says this itself"))
+        else:
+            holder[name] = entry["value"]
+            return
+        return
+
+    def _step(self, resource: Json, holder: Any, name: str, token: str | None) -> Any:  # noqa: ANN401  any JSON value
+        if token is None:
+            return holder.get(name)
+        if holder is resource and name == "contained":
+            return self.contained.get(token)
+        array = self.arrays.get((id(holder), name))
+        if array is None:
+            return None
+        return next((element for part in array.parts.values() for key, element in part if key == token), None)
+
+
+def _set_constants(element: Json, constants: Iterable[tuple[tuple[str, ...], str]]) -> None:
+    for path, value in constants:
+        inner = element
+        for name in path[:-1]:
+            inner = inner.setdefault(name, {})
+        inner[path[-1]] = value

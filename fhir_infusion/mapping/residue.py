@@ -1,0 +1,142 @@
+"""The residue: what no pair takes, kept with its place and put back.
+
+A path is made of member names joined by dots; in an array the element is named by its token in brackets: the key of a
+mapped element, the URL of an extension, the id of a contained resource. ``name[]`` is an element that no pair takes,
+standing after the mapped sibling ``after``; ``name[*]`` holds the order of the mapped elements where it is not the
+order in which they are written. Tokens are percent-escaped where they hold a bracket.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+from fhir_infusion.records.number import spelling_of
+
+TEXTS: Final = "$texts"
+MARKED: Final = "~"
+"""Ends the path of an entry that goes back only where what it belongs to is unchanged: a repaired unit, a display."""
+
+Entry = list[Any]
+"""``[path, after, value]`` while it is collected; the path is relative, or absolute where it begins with ``/``."""
+
+_ENCODE = msgspec.json.Encoder(order="sorted", decimal_format="string")
+
+
+def escape(token: str) -> str:
+    """Escape a token for use in brackets."""
+    return token.replace("%", "%25").replace("[", "%5B").replace("]", "%5D")
+
+
+def unescape(token: str) -> str:
+    """Undo ``escape``."""
+    return token.replace("%5D", "]").replace("%5B", "[").replace("%25", "%")
+
+
+def prefix(entries: list[Entry], start: int, name: str) -> None:
+    """Put ``name.`` before the relative paths from ``start`` on."""
+    for entry in entries[start:]:
+        path = entry[0]
+        if path[0] != "/":
+            entry[0] = f"{name}.{path}"
+
+
+def split_path(path: str) -> list[tuple[str, str | None]]:
+    """Split a residue path into (name, token) with ``None`` where a name has no brackets."""
+    parts: list[tuple[str, str | None]] = []
+    at = 0
+    while at < len(path):
+        dot, bracket = path.find(".", at), path.find("[", at)
+        if bracket >= 0 and (dot < 0 or bracket < dot):
+            end = path.index("]", bracket)
+            parts.append((path[at:bracket], unescape(path[bracket + 1 : end])))
+            at = end + 2
+        else:
+            end = dot if dot >= 0 else len(path)
+            parts.append((path[at:end], None))
+            at = end + 1
+    return parts
+
+
+def digest(value: Any) -> str:  # noqa: ANN401  any JSON value
+    """Return a short digest of a JSON value; numbers count as they are spelled, object order does not."""
+    return hashlib.blake2b(_ENCODE.encode(_plain(value)), digest_size=6).hexdigest()
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401  any JSON value
+    if isinstance(value, dict):
+        return {
+            name: _plain(item)
+            for name, item in value.items()
+            if not (name.endswith("_id") and isinstance(item, str) and item.startswith("~") and not item.startswith("~~"))
+        }
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, (str, bool)) or value is None else ["#", spelling_of(value)]
+
+
+def display_residue(text: Any, described: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401  any JSON value
+    """Return the residue of a display: the text, and a digest of what it describes."""
+    return {"display": text, "of": describes(described)}
+
+
+def describes(described: dict[str, Any]) -> str:
+    """Return the digest of what a display describes: its siblings, or the contained resource behind the reference."""
+    return digest({name: value for name, value in described.items() if name != "display"})
+
+
+def derived_key(element: dict[str, Any], used: set[str]) -> str:
+    """Return a key made of the content of a record element, told apart from equals by their count."""
+    base = "~" + digest(element)
+    key, count = base, 1
+    while key in used:
+        count += 1
+        key = f"{base}.{count}"
+    return key
+
+
+def write_key(identifier: str) -> str:
+    """Turn an ``Element.id`` into a record key: ``~`` marks derived keys and is doubled where an id begins with it."""
+    return "~" + identifier if identifier.startswith("~") else identifier
+
+
+def read_key(key: str) -> str | None:
+    """Turn a record key into an ``Element.id``; ``None`` for a derived key, which is never written out."""
+    if not key.startswith("~"):
+        return key
+    return key[1:] if key.startswith("~~") else None
+
+
+def holds_only_marks(value: Any) -> bool:  # noqa: ANN401  any JSON value
+    """Return whether a FHIR value is made of ids, extensions and primitive marks alone, so that no meaning is in it."""
+    if not isinstance(value, dict):
+        return False
+    return all(name in ("id", "extension") or name[0] == "_" or holds_only_marks(item) for name, item in value.items())
+
+
+def arrange(mapped: list[tuple[str | None, Any]], entries: Iterable[tuple[str | None, Any]], order: list[str] | None) -> list[Any]:
+    """Put an array together: mapped elements in their order, residue behind the sibling that it followed.
+
+    An element whose sibling is gone goes to the end.
+    """
+    if order is not None:
+        rank = {token: index for index, token in enumerate(order)}
+        known = sorted((pair for pair in mapped if pair[0] in rank), key=lambda pair: rank[pair[0]])  # type: ignore[index]  # None is not in rank
+        arranged: list[tuple[str | None, Any]] = []
+        for pair in mapped:
+            arranged.append(known.pop(0) if pair[0] in rank else pair)
+        mapped = arranged
+    behind: dict[str | None, list[Any]] = {}
+    for after, value in entries:
+        behind.setdefault(after, []).append(value)
+    result = behind.pop(None, [])
+    for token, element in mapped:
+        result.append(element)
+        if token is not None:
+            result.extend(behind.pop(token, ()))
+    for values in behind.values():
+        result.extend(values)
+    return result

@@ -1,0 +1,149 @@
+"""Text that describes what stands beside it: kept while that is unchanged, removed when it was edited.
+
+A display, a dosage text or a narrative tells in words what its siblings say, so an edited dose must not go out beside
+the old sentence. When a resource is read, the residue keeps pairs of digests (text, what it describes). When the record
+is written, a text whose digest is known beside another meaning than its own is stale; a text that is not known was
+written by the editor and stays. The pairs hold no place, so inserting or reordering changes nothing.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from fhir_infusion.mapping.residue import TEXTS
+from fhir_infusion.mapping.trace import Line
+from fhir_infusion.records.fields import Field
+from fhir_infusion.records.number import Spelled, spelling_of
+
+Json = dict[str, Any]
+FieldTable = Mapping[str, Mapping[str, Field]]
+
+NARRATIVE: Final = "narrative"
+
+
+def _unknown(value: Any) -> str:  # noqa: ANN401  msgspec hands over what it does not know
+    if isinstance(value, Spelled):
+        return spelling_of(value)
+    message = f"a record holds no {type(value).__name__}"
+    raise TypeError(message)
+
+
+_ENCODE = msgspec.json.Encoder(order="sorted", decimal_format="string", enc_hook=_unknown)
+
+
+def _digest(value: Any) -> str:  # noqa: ANN401  any JSON value
+    return f"{zlib.crc32(_ENCODE.encode(value)):08x}"
+
+
+def _meaning(value: Json, words: tuple[str, ...], keys: frozenset[str]) -> Any:  # noqa: ANN401  any JSON value
+    """Return the object without its describing texts and keys."""
+    return {name: _bare(inner, keys) for name, inner in value.items() if name not in words and name not in keys}
+
+
+def _bare(value: Any, keys: frozenset[str]) -> Any:  # noqa: ANN401  any JSON value
+    if isinstance(value, dict):
+        return {name: _bare(inner, keys) for name, inner in value.items() if name not in keys}
+    if isinstance(value, list):
+        return [_bare(inner, keys) for inner in value]
+    return value
+
+
+class Texts:
+    """The describing texts of one record type, found by walking its field table."""
+
+    def __init__(self, root: str, fields: FieldTable) -> None:
+        """Note for each type which fields describe and which lead to further records."""
+        self._root = root
+        self._words = {name: tuple(f.name for f in members.values() if f.describes) for name, members in fields.items()}
+        self._inner = {name: {f.name: f.type for f in members.values() if f.nested and f.name != "residue"} for name, members in fields.items()}
+        self._keys = frozenset(f.name for members in fields.values() for f in members.values() if f.key)
+        self._leads = self._leading()
+
+    def _leading(self) -> Mapping[str, Mapping[str, str]]:
+        """Keep only the fields below which some text describes."""
+        found = {name for name, words in self._words.items() if words}
+        grown = True
+        while grown:
+            more = {name for name, inner in self._inner.items() if name not in found and any(t in found for t in inner.values())}
+            grown = bool(more)
+            found |= more
+        return {name: {field: t for field, t in inner.items() if t in found} for name, inner in self._inner.items()}
+
+    def seal(self, record: Json, *, narrative: bool) -> str:
+        """Return the digest pairs of a record just read, as one text; empty where nothing describes."""
+        pairs: list[str] = []
+        if narrative:
+            pairs.append(f"{NARRATIVE}.{_digest(self._whole(record))}")
+        self._collect(record, self._root, pairs)
+        return " ".join(pairs)
+
+    def _whole(self, record: Json) -> Json:
+        return {name: _bare(value, self._keys) for name, value in record.items() if name not in ("residue", "resource_id")}
+
+    def _collect(self, value: Json, type_name: str, pairs: list[str]) -> None:
+        for word in self._words[type_name]:
+            if word in value:
+                pairs.append(f"{_digest([word, value[word]])}.{_digest(self._described(value, type_name))}")
+        for name, inner_type in self._leads[type_name].items():
+            inner = value.get(name)
+            if isinstance(inner, dict):
+                self._collect(inner, inner_type, pairs)
+            elif inner is not None:
+                for item in inner:
+                    self._collect(item, inner_type, pairs)
+
+    def _described(self, value: Json, type_name: str) -> Any:  # noqa: ANN401  any JSON value
+        if type_name == self._root:
+            value = {name: inner for name, inner in value.items() if name in _ROOT_MEANING}
+        return _meaning(value, self._words[type_name], self._keys)
+
+    def fresh(self, record: Json) -> tuple[Json, list[Line]]:
+        """Return the record without stale texts, and a line for each that was removed. The input is not changed."""
+        sealed = next((entry["value"] for entry in record.get("residue", ()) if entry.get("path") == TEXTS), None)
+        if sealed is None:
+            return record, []
+        known: dict[str, set[str]] = {}
+        for pair in str(sealed).split():
+            text, _, meaning = pair.partition(".")
+            known.setdefault(text, set()).add(meaning)
+        lines: list[Line] = []
+        result = self._freshen(record, self._root, "", known, lines)
+        if NARRATIVE in known and _digest(self._whole(record)) not in known[NARRATIVE]:
+            kept = [entry for entry in record["residue"] if entry.get("path") != "text"]
+            if len(kept) != len(record["residue"]):
+                lines.append(Line("text", "dropped", "", "the narrative described the record before it was edited"))
+                result = {**result, "residue": kept}
+        return result, lines
+
+    def _freshen(self, value: Json, type_name: str, at: str, known: Mapping[str, set[str]], lines: list[Line]) -> Json:
+        changes: Json = {}
+        for word in self._words[type_name]:
+            if word in value:
+                meanings = known.get(_digest([word, value[word]]))
+                if meanings is not None and _digest(self._described(value, type_name)) not in meanings:
+                    lines.append(Line(f"{at}{word}", "dropped", "", "the text described this before it was edited"))
+                    changes[word] = None
+        for name, inner_type in self._leads[type_name].items():
+            inner = value.get(name)
+            if isinstance(inner, dict):
+                made = self._freshen(inner, inner_type, f"{at}{name}.", known, lines)
+                if made is not inner:
+                    changes[name] = made or None
+            elif inner is not None:
+                made_list = [self._freshen(item, inner_type, f"{at}{name}[{index}].", known, lines) for index, item in enumerate(inner)]
+                if any(new is not old for new, old in zip(made_list, inner, strict=True)):
+                    changes[name] = made_list
+        if not changes:
+            return value
+        merged = {**value, **changes}
+        return {name: inner for name, inner in merged.items() if inner is not None}
+
+
+_ROOT_MEANING: Final = frozenset(
+    {"steps", "drug", "medication", "preparation", "route", "body_site", "method", "dose_given", "segments", "when"}
+)
+"""What the texts at the top of a record (rendered instruction, dosage text) describe."""
