@@ -335,7 +335,7 @@ def part(resource: Json) -> Json:
     return kept(
         {
             "id": identifier(resource, "administrations"),
-            "part of": "".join(str(referred(one)) for one in resource.get("partOf", [])),
+            "part of": next((referred(one) for one in resource.get("partOf", [])), None),
             "status": resource["status"],
             "because": [words(one) for one in resource.get("statusReason", [])],
             "when": moment(resource),
