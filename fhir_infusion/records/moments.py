@@ -1,0 +1,63 @@
+"""FHIR dates and times compared only as far as their precision allows.
+
+``2024-03`` is any moment of that month, and a day without an offset may lie anywhere on Earth, so a dateTime stands
+for an interval of moments; one is after another only when no reading says otherwise.
+"""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+
+_FARTHEST = timedelta(hours=14)
+"""No place on Earth is farther from UTC."""
+
+
+def interval(value: str) -> tuple[datetime, datetime] | None:
+    """Return the first and the last moment that a FHIR date or dateTime may mean; ``None`` at the ends of time."""
+    year, month, day = int(value[:4]), int(value[5:7] or 1), int(value[8:10] or 1)
+    try:
+        if "T" in value:
+            moment = _moment(value)
+            return moment, moment
+        last_month = month if len(value) > 4 else 12
+        last_day = day if len(value) > 7 else monthrange(year, last_month)[1]
+        first = datetime(year, month, day, tzinfo=UTC) - _FARTHEST
+        return first, datetime(year, last_month, last_day, tzinfo=UTC) + timedelta(days=1) + _FARTHEST
+    except OverflowError:
+        return None
+
+
+def is_after(value: str, other: str) -> bool:
+    """Return whether a dateTime is certainly after another."""
+    left, right = interval(value), interval(other)
+    return left is not None and right is not None and left[0] > right[1]
+
+
+def seconds_between(start: str, end: str) -> Fraction | None:
+    """Return the exact seconds between two dateTimes that state the time of day, else ``None``."""
+    if "T" not in start or "T" not in end:
+        return None
+    first, last = interval(start), interval(end)
+    if first is None or last is None:
+        return None
+    whole = Fraction((last[0].replace(microsecond=0) - first[0].replace(microsecond=0)) // timedelta(seconds=1))
+    return whole + _fraction(end) - _fraction(start)
+
+
+def _moment(value: str) -> datetime:
+    text = value.replace(":60", ":59")  # datetime knows no leap second; it counts as the second before
+    zone = text.rindex("Z") if text.endswith("Z") else max(text.rfind("+"), text.rfind("-", 11))
+    clock = text[:zone].split(".")[0]
+    fraction = _fraction(value)
+    plain = datetime.fromisoformat(clock + ("+00:00" if text[zone] == "Z" else text[zone:]))
+    return (plain + timedelta(microseconds=int(fraction * 1_000_000))).astimezone(UTC)
+
+
+def _fraction(value: str) -> Fraction:
+    """Return the part of a second, exactly: FHIR allows more digits than datetime holds."""
+    _, dot, rest = value.partition(".")
+    digits = rest[: next((at for at, letter in enumerate(rest) if not letter.isdigit()), len(rest))]
+    return Fraction(Decimal(f"0.{digits}")) if dot else Fraction(0)
