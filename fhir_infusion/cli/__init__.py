@@ -1,0 +1,73 @@
+"""The command line: one command group a file, read only when it is called, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from fhir_infusion import config
+from fhir_infusion.cli.run import run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS: Final = (
+    "translate",
+    "roundtrip",
+    "validate",
+    "mapping",
+    "serve",
+    "worker",
+    "sync",
+    "db",
+    "demo",
+    "schema",
+    "token",
+    "audit",
+)
+
+
+class Commands(click.Group):
+    """The commands by their names; each is the object ``command`` of the module of its name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        """Return the names in the order in which they are of use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's signature
+        """Return a command, importing its module now."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"fhir_infusion.cli.{cmd_name}").command
+        return command
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--settings", "path", type=click.Path(path_type=Path), help="The settings file (TOML).")
+@click.version_option(package_name="fhir-infusion")
+@click.pass_context
+def root(context: click.Context, path: Path | None) -> None:
+    """FHIR interoperability for infusion orders and administrations: exact, both ways, nothing lost in silence.
+
+    Exit codes: 0 done, 1 something was refused, 2 wrong usage.
+    """
+    context.obj = path
+
+
+def load_settings(**overrides: object) -> config.Settings:
+    """Return the settings of the file, the environment and the options of the running command.
+
+    Raises ``SettingsError``.
+    """
+    path = click.get_current_context().find_object(Path)
+    return config.load(path, os.environ, overrides)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and end the process with its exit code."""
+    sys.exit(run(root, arguments))

@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 PUBLIC = frozenset(route.rule for route in ROUTES if route.is_public)
 
 
-def create_app(service: Service, page_secret: bytes | None = None) -> Flask:
+def create_app(service: Service, owner_token: str = "") -> Flask:
     """Return the application over a service.
 
-    ``page_secret`` signs page tokens; without it they end with this process. Raises ``SettingsError`` where the
-    settings are not fit for the address that is to be served.
+    ``owner_token`` is what other processes of this machine show to have their work done here; without it none is.
+    Raises ``SettingsError`` where the settings are not fit for the address that is to be served.
     """
     app = Flask("fhir_infusion.web", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = None  # bodies.py caps each body by its kind, and says so in our words
     app.url_map.strict_slashes = True
     app.url_map.merge_slashes = False
     gate = build_gate(service.settings)
-    app.extensions[EXTENSION] = Web(service, gate, Metrics(), page_secret or secrets.token_bytes(32))
+    app.extensions[EXTENSION] = Web(service, gate, Metrics(), owner_token)
     for route in ROUTES:
         endpoint = f"{route.method} {route.rule}"
         app.add_url_rule(

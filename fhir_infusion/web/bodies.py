@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.fhir import json as fhir_json
@@ -32,14 +33,13 @@ def read_bytes(request: Request, most: int = MOST_BYTES) -> bytes:
     return body
 
 
-def read_object(request: Request, release: str | None, most: int = MOST_BYTES) -> dict[str, Any]:
+def read_object(
+    request: Request, release: str | None, most: int = MOST_BYTES, limits: fhir_json.Limits = fhir_json.LIMITS
+) -> dict[str, Any]:
     """Return the body as a JSON object, numbers exact.
 
     ``release`` is the FHIR release of the path, None on our own routes. Raises ``Refused``: 400 what is not strict
     JSON, 413 too large, 415 another media type.
     """
     check_content_type(request, release)
-    value = fhir_json.read(read_bytes(request, most))
-    if not isinstance(value, dict):
-        raise refusal(400, "structure", "the body is not a JSON object", accepted="one JSON object")
-    return value
+    return fhir_json.read(read_bytes(request, most), replace(limits, body=most))

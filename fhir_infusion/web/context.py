@@ -17,12 +17,12 @@ EXTENSION = "fhir-infusion"
 
 @dataclass(frozen=True, slots=True)
 class Web:
-    """One start of the web service. ``page_secret`` signs page tokens."""
+    """One start of the web service. ``owner_token`` is shown by other processes of this machine."""
 
     service: Service
     gate: Gate
     metrics: Metrics
-    page_secret: bytes
+    owner_token: str
 
 
 def web() -> Web:

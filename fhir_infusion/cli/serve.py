@@ -1,0 +1,28 @@
+"""``fhir-infusion serve``: the web service, with gunicorn."""
+
+from __future__ import annotations
+
+import click
+
+from fhir_infusion.cli import load_settings
+from fhir_infusion.cli.run import DONE, REFUSED, tell
+from fhir_infusion.config import check_start, is_loopback
+
+
+@click.command("serve")
+@click.option("--host", help="Address to serve on. [default: 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to serve on. [default: 8080]")
+@click.option("--database", help="Where the data lie: sqlite:///PATH.")
+@click.option("--overlay", help="The site's mapping overlay.")
+def command(host: str | None, port: int | None, database: str | None, overlay: str | None) -> int:
+    """Serve /api, /fhir and the workbench until told to stop."""
+    from fhir_infusion.cli.build import build_running  # noqa: PLC0415  brings Flask, SQLAlchemy and the mappings
+    from fhir_infusion.web.server import serve  # noqa: PLC0415  as above
+
+    settings = load_settings(host=host, port=port, database=database, overlay=overlay)
+    check_start(settings)
+    shown = f"[{settings.host}]" if ":" in settings.host else settings.host
+    if is_loopback(settings.host) and settings.tokens is None:
+        tell(f"open to this machine only, for trying out; workbench: http://{shown}:{settings.port}/workbench")
+    ended_well = serve(settings, lambda address, wait: build_running(settings, address, wait))
+    return DONE if ended_well else REFUSED

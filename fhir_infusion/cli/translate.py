@@ -1,0 +1,118 @@
+"""``fhir-infusion translate``: records to FHIR, FHIR to records, from files or standard input.
+
+- One JSON document gives its result on one line; a Bundle gives one record a line (``--to internal``).
+- NDJSON gives exactly one line a line, in order, never joined; a refused line becomes its OperationOutcome.
+- Several files give their results as NDJSON, in order.
+- A refused document prints its OperationOutcome on standard output; the reasons stand on standard error too.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from fhir_infusion.cli.inputs import Input, open_source
+from fhir_infusion.cli.options import files_argument, overlay_option, release_option
+from fhir_infusion.cli.progress import bytes_bar
+from fhir_infusion.cli.reports import report, trace_of
+from fhir_infusion.cli.run import DONE, REFUSED, sentence, tell
+from fhir_infusion.cli.translating import Task, translate_bundle, translate_one
+from fhir_infusion.errors import Refused
+from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.web.problems import outcome
+
+if TYPE_CHECKING:
+    from fhir_infusion.cli.translating import Done
+    from fhir_infusion.config import Release
+
+
+@dataclass(slots=True)
+class Writer:
+    """Where the answers of one run go, and whether anything was refused."""
+
+    task: Task
+    report: IO[bytes] | None
+    trace: IO[bytes] | None
+    has_refused: bool = False
+
+    def done(self, done: Done) -> None:
+        """Write the results of one input, its findings, its report and its trace."""
+        for result in done.results:
+            click.echo(fhir_json.write(result))
+        for issue in done.findings:
+            tell(f"{done.label}: {issue.severity}: {sentence(issue)}")
+        for note in done.notes:
+            tell(f"{done.label}: {note}")
+        self._report(report(done.label, "done", len(done.results), findings=done.findings, ledger=done.ledger))
+        if self.trace is not None:
+            for line in done.ledger:
+                self.trace.write(fhir_json.write(trace_of(done.label, line)) + b"\n")
+
+    def refused(self, label: str, error: Refused) -> None:
+        """Write the OperationOutcome of one input in the place of its result."""
+        self.has_refused = True
+        click.echo(fhir_json.write(outcome(error.issues)))
+        for issue in error.issues:
+            tell(f"{label}: refused: {sentence(issue)}")
+        self._report(report(label, "refused", 0, issues=error.issues))
+
+    def _report(self, line: dict[str, Any]) -> None:
+        if self.report is not None:
+            self.report.write(fhir_json.write(line) + b"\n")
+
+
+@click.command("translate")
+@click.option("--to", type=click.Choice(["fhir", "internal"]), required=True, help="What to make of the input.")
+@release_option
+@overlay_option
+@click.option("--bundle", is_flag=True, help="With --to fhir: a transaction Bundle with all that belongs together.")
+@click.option("--strict", is_flag=True, help="Refuse what would be dropped, and safety findings.")
+@click.option("--report", "report_file", type=click.File("wb"), help="Write what became of each input, as NDJSON.")
+@click.option("--trace", "trace_file", type=click.File("wb"), help="Write which pair took each element, as NDJSON.")
+@files_argument
+def command(
+    to: str,
+    release: Release,
+    overlay: str | None,
+    report_file: IO[bytes] | None,
+    trace_file: IO[bytes] | None,
+    files: tuple[str, ...],
+    *,
+    bundle: bool,
+    strict: bool,
+) -> int:
+    """Translate; exit code 1 if anything was refused."""
+    from fhir_infusion.cli.build import build_translator  # noqa: PLC0415  brings the mappings
+
+    if bundle and to != "fhir":
+        raise click.UsageError("--bundle goes with --to fhir")
+    is_wanted = report_file is not None or trace_file is not None
+    task = Task(build_translator(), to, release, overlay, bundle=bundle, strict=strict, ledger=is_wanted)
+    writer = Writer(task, report_file, trace_file)
+    with ExitStack() as stack:
+        bar = stack.enter_context(bytes_bar(files))
+        for file in files:
+            source = stack.enter_context(open_source(file, bar.update))
+            for item in source.inputs:
+                _translate(writer, item)
+    return REFUSED if writer.has_refused else DONE
+
+
+def _translate(writer: Writer, item: Input) -> None:
+    """Translate one document or line, and write what became of it."""
+    task = writer.task
+    try:
+        given = fhir_json.read(item.data)
+        if given.get("resourceType") == "Bundle" and task.to == "internal" and item.line is None:
+            for outcome_of_entry in translate_bundle(task, item.label, given):
+                if isinstance(outcome_of_entry, tuple):
+                    writer.refused(*outcome_of_entry)
+                else:
+                    writer.done(outcome_of_entry)
+            return
+        writer.done(translate_one(task, item.label, given))
+    except Refused as error:
+        writer.refused(item.label, error)

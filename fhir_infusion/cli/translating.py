@@ -1,0 +1,121 @@
+"""One input to its results, for ``translate``: a record, a resource, or a Bundle with all in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from fhir_infusion.errors import Issue, Refused
+from fhir_infusion.fhir import bundle as fhir_bundle
+from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.records.parts import join
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fhir_infusion.actions.translate import Translated, Translator
+    from fhir_infusion.config import Release
+    from fhir_infusion.mapping.trace import Line
+
+MOST_NESTED = 3
+"""How deep Bundles may stand in Bundles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is asked of every input of a run. ``ledger``: every element is wanted, which costs another walk."""
+
+    translator: Translator
+    to: str
+    release: Release
+    overlay: str | None = None
+    bundle: bool = False
+    strict: bool = False
+    ledger: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of one input. ``notes`` are told to the person at the terminal."""
+
+    label: str
+    results: tuple[dict[str, Any], ...]
+    findings: tuple[Issue, ...] = ()
+    ledger: tuple[Line, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def translate_one(task: Task, label: str, given: dict[str, Any]) -> Done:
+    """Translate one record or resource; what becomes several resources is one Bundle.
+
+    Raises ``Refused``.
+    """
+    if task.to == "internal":
+        if given.get("resourceType") == "Bundle":
+            reason = "a Bundle gives several records, and a line gives one line"
+            raise Refused(Issue("error", "not-supported", "Bundle", reason, "the Bundle as a file, or its entries as lines"))
+        done = task.translator.to_internal(given, task.release, overlay=task.overlay, strict=task.strict)
+        return _done(task, label, done, done.results)
+    done = task.translator.to_fhir(given, task.release, overlay=task.overlay, strict=task.strict)
+    if task.bundle:
+        return _done(task, label, done, [fhir_bundle.transaction(done.results)])
+    if len(done.results) > 1:
+        return _done(task, label, done, [fhir_bundle.collection(done.results)])
+    return _done(task, label, done, done.results)
+
+
+def _done(task: Task, label: str, done: Translated, results: list[dict[str, Any]]) -> Done:
+    lines = tuple(done.lines) if task.ledger else ()
+    return Done(label, tuple(results), done.findings, lines, _losses(done))
+
+
+def _losses(done: Translated) -> tuple[str, ...]:
+    """Return what was dropped, in words: a loss is told even where nobody asked for the ledger."""
+    return tuple(f"dropped {line.path}: {line.why}" for line in done.exceptions if line.state == "dropped")
+
+
+def translate_bundle(task: Task, label: str, bundle: dict[str, Any]) -> Iterator[Done | tuple[str, Refused]]:
+    """Yield the refusals of single entries, then all records of the Bundle, parents and children as one.
+
+    Raises ``Refused`` where the Bundle itself is wrong.
+    """
+    records: list[dict[str, Any]] = []
+    findings: list[Issue] = []
+    ledger: list[Line] = []
+    notes: list[str] = []
+    for path, resource in resources_of(bundle):
+        fhir_type = resource.get("resourceType")
+        if isinstance(fhir_type, str) and fhir_type not in task.translator.types:
+            notes.append(f"{path}: no mapping for {fhir_json.name_in_path(fhir_type)}; not translated")
+            continue
+        try:
+            done = task.translator.to_internal(resource, task.release, overlay=task.overlay, strict=task.strict)
+        except Refused as error:
+            yield f"{label}#{path}", error
+            continue
+        records.extend(done.results)
+        findings.extend(issue.under(path) for issue in done.findings)
+        notes.extend(f"{path}: {loss}" for loss in _losses(done))
+        if task.ledger:
+            ledger.extend(replace(line, path=f"{path}.{line.path}") for line in done.lines)
+    yield Done(label, tuple(join(records)), tuple(findings), tuple(ledger), tuple(notes))
+
+
+def resources_of(bundle: dict[str, Any], path: str = "", depth: int = 1) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the resources in a Bundle with their paths, those of Bundles inside it too.
+
+    What entries say of each other by ``urn:uuid`` is put together first: outside the Bundle that says nothing.
+    Raises ``Refused`` where an entry has no resource or Bundles are nested too deep.
+    """
+    entries = fhir_bundle.resolved(bundle).get("entry", [])
+    for index, entry in enumerate(entries):
+        place = f"{path}{'.' if path else ''}entry[{index}]"
+        resource = entry.get("resource") if isinstance(entry, dict) else None
+        if not isinstance(resource, dict):
+            raise Refused(Issue("error", "structure", f"Bundle.{place}", "the entry holds no resource", "entry.resource"))
+        if resource.get("resourceType") != "Bundle":
+            yield place, resource
+        elif depth == MOST_NESTED:
+            raise Refused(Issue("error", "too-costly", f"Bundle.{place}", "Bundles are nested too deep", f"{MOST_NESTED} levels"))
+        else:
+            yield from resources_of(resource, place, depth + 1)

@@ -1,0 +1,1 @@
+"""The FHIR interface, one interaction a file (https://hl7.org/fhir/http.html). The path decides the release."""

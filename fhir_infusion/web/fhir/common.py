@@ -1,0 +1,74 @@
+"""What the interactions share: the release and type of the path, our base address, a stored version as a reply."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from flask import request
+
+from fhir_infusion.web import problems
+from fhir_infusion.web.negotiation import etag, is_unchanged, preferences
+from fhir_infusion.web.refusals import refusal
+from fhir_infusion.web.replies import fhir_reply, unchanged_reply, version_headers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from flask import Response
+
+    from fhir_infusion.actions.find import Entry
+    from fhir_infusion.config import Release
+    from fhir_infusion.errors import Issue
+
+RELEASES: Final[Mapping[str, Release]] = {"r4": "R4", "r4b": "R4B", "r5": "R5"}
+TYPES: Final = ("MedicationRequest", "MedicationAdministration")
+
+
+def release_of(segment: str) -> Release:
+    """Return the release that a path names. Raises ``Refused`` (404)."""
+    found = RELEASES.get(segment)
+    if found is None:
+        accepted = ", ".join(f"/fhir/{name}" for name in RELEASES)
+        raise refusal(404, "not-found", "no FHIR release is served at this address", accepted=accepted)
+    return found
+
+
+def known_type(name: str) -> str:
+    """Return the type that a path names. Raises ``Refused`` (404) where it is not served."""
+    if name not in TYPES:
+        raise refusal(404, "not-supported", "this type of resource is not served", accepted=" or ".join(TYPES))
+    return name
+
+
+def base_url(release: Release) -> str:
+    """Return our base address of a release, as the client reaches us."""
+    return f"{request.host_url}fhir/{release.lower()}"
+
+
+def location(release: Release, fhir_type: str, entry: Entry) -> str:
+    """Return the address of a version (https://hl7.org/fhir/http.html#create)."""
+    return f"{base_url(release)}/{fhir_type}/{entry.id}/_history/{entry.version}"
+
+
+def version_reply(entry: Entry, release: Release) -> Response:
+    """Return a version to a reader: 304 where the reader has it, else its text."""
+    if is_unchanged(request, etag(entry.version), entry.changed_at):
+        return unchanged_reply(entry.version)
+    return fhir_reply(entry.text, release, headers=version_headers(entry.version, entry.changed_at))
+
+
+def written_reply(
+    entry: Entry, release: Release, fhir_type: str, *, created: bool, findings: Sequence[Issue]
+) -> Response:
+    """Return the answer to a write, with the body that ``Prefer`` asks for; the resource where it asks for none."""
+    headers = version_headers(entry.version, entry.changed_at)
+    if created:
+        headers["Location"] = location(release, fhir_type, entry)
+    status = 201 if created else 200
+    match preferences(request).body:
+        case "minimal":
+            return fhir_reply(None, release, status, headers)
+        case "OperationOutcome":
+            return fhir_reply(problems.outcome(findings or (problems.ALL_OK,)), release, status, headers)
+        case _:
+            return fhir_reply(entry.text, release, status, headers)

@@ -1,0 +1,35 @@
+"""Create, plain and conditional: https://hl7.org/fhir/http.html#create, #ccreate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import request
+
+from fhir_infusion.actions import accept_resource
+from fhir_infusion.web.bodies import read_object
+from fhir_infusion.web.context import caller, web
+from fhir_infusion.web.fhir.common import known_type, release_of, written_reply
+from fhir_infusion.web.idempotency import idempotency_key, if_none_exist
+from fhir_infusion.web.negotiation import check_accept
+
+if TYPE_CHECKING:
+    from flask import Response
+
+
+def post(release: str, fhir_type: str) -> Response:
+    """Store a new resource under an id of ours; 200 with what is there where it exists already."""
+    served = release_of(release)
+    known = known_type(fhir_type)
+    check_accept(request, served)
+    resource = read_object(request, served)
+    written = accept_resource.create(
+        web().service,
+        caller(),
+        served,
+        known,
+        resource,
+        if_none_exist=if_none_exist(request),
+        idempotency_key=idempotency_key(request),
+    )
+    return written_reply(written.entry, served, known, created=written.created, findings=written.findings)

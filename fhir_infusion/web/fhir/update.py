@@ -1,0 +1,32 @@
+"""Update and update-as-create: https://hl7.org/fhir/http.html#update, #upsert, #concurrency.
+
+An existing resource is changed only by who names the version that was read: without ``If-Match`` 400, with a stale
+one 412. What does not exist is created under the id that the client chose.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import request
+
+from fhir_infusion.actions import accept_resource
+from fhir_infusion.web.bodies import read_object
+from fhir_infusion.web.context import caller, web
+from fhir_infusion.web.fhir.common import known_type, release_of, written_reply
+from fhir_infusion.web.negotiation import check_accept, if_match
+
+if TYPE_CHECKING:
+    from flask import Response
+
+
+def put(release: str, fhir_type: str, resource_id: str) -> Response:
+    """Store a new version of a resource, or its first under this id."""
+    served = release_of(release)
+    known = known_type(fhir_type)
+    check_accept(request, served)
+    resource = read_object(request, served)
+    written = accept_resource.update(
+        web().service, caller(), served, known, resource_id, resource, if_match=if_match(request)
+    )
+    return written_reply(written.entry, served, known, created=written.created, findings=written.findings)

@@ -1,0 +1,24 @@
+"""Version read: https://hl7.org/fhir/http.html#vread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import request
+
+from fhir_infusion.actions import find
+from fhir_infusion.web.context import caller, web
+from fhir_infusion.web.fhir.common import known_type, release_of, version_reply
+from fhir_infusion.web.negotiation import check_accept
+
+if TYPE_CHECKING:
+    from flask import Response
+
+
+def get(release: str, fhir_type: str, resource_id: str, version: str) -> Response:
+    """Return one version, as it was."""
+    served = release_of(release)
+    check_accept(request, served)
+    known = known_type(fhir_type)
+    entry = find.read_version(web().service, caller().tenant, known, resource_id, version, served)
+    return version_reply(entry, served)

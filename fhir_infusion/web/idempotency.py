@@ -1,0 +1,57 @@
+"""What names the effect of a write, so that sending it twice has it once.
+
+``Idempotency-Key`` (draft-ietf-httpapi-idempotency-key-header) and FHIR's ``If-None-Exist``
+(https://hl7.org/fhir/http.html#ccreate). Where neither is sent the business identifier is the key.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import parse_qsl
+
+from fhir_infusion.web.refusals import header_refusal
+
+if TYPE_CHECKING:
+    from flask import Request
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+class Token(NamedTuple):
+    """A system and a value, as in ``identifier=system|value``."""
+
+    system: str
+    value: str
+
+
+def idempotency_key(request: Request) -> str | None:
+    """Return the key that the client chose, None without one. Raises ``Refused`` (400)."""
+    header = request.headers.get("Idempotency-Key")
+    if header is None:
+        return None
+    key = header.strip().strip('"')
+    if not _KEY.fullmatch(key):
+        accepted = "1 to 255 visible ASCII characters"
+        raise header_refusal(400, "value", "Idempotency-Key", "it is not a key", accepted)
+    return key
+
+
+def if_none_exist(request: Request) -> Token | None:
+    """Return the identifier that must not exist yet, None without the header.
+
+    Raises ``Refused`` (400) for any other criterion: only an identifier with its system names one order for ever.
+    """
+    header = request.headers.get("If-None-Exist")
+    if header is None:
+        return None
+    try:
+        pairs = parse_qsl(header.strip().lstrip("?"), keep_blank_values=True, strict_parsing=True)
+    except ValueError:
+        pairs = []
+    if len(pairs) == 1 and pairs[0][0] == "identifier":
+        system, bar, value = pairs[0][1].partition("|")
+        if bar and system and value and "," not in value and "|" not in value:
+            return Token(system, value)
+    reason = "only a search by one identifier with its system is taken"
+    raise header_refusal(400, "not-supported", "If-None-Exist", reason, "identifier=system|value")

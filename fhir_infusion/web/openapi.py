@@ -1,0 +1,138 @@
+"""``/openapi.json``: the description of our own JSON interface, from the route table and the record schemas.
+
+The FHIR interface describes itself by its CapabilityStatement, and stands here only as addresses.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final
+
+from fhir_infusion.records.schemas import json_schema
+from fhir_infusion.web.replies import PROBLEM_JSON, json_reply
+
+if TYPE_CHECKING:
+    from flask import Response
+
+RECORDS: Final = {"orders": "InfusionOrder", "administrations": "Administration"}
+
+_TEXT: Final = {"type": "string"}
+_PROBLEM: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "type": _TEXT,
+        "title": _TEXT,
+        "status": {"type": "integer"},
+        "detail": _TEXT,
+        "correlation_id": _TEXT,
+        "issues": {"type": "array", "items": {"$ref": "#/components/schemas/Finding"}},
+    },
+    "required": ["type", "title", "status", "detail", "correlation_id", "issues"],
+}
+_FINDING: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": dict.fromkeys(("severity", "code", "path", "reason", "accepted", "rule"), _TEXT),
+    "required": ["severity", "code", "reason"],
+}
+_FAILURES: Final = {
+    "400": "The body is not right JSON, or not the record that is asked for here.",
+    "401": "There is no valid token (only where the service does not run open on loopback).",
+    "404": "There is no such record.",
+    "412": "The record was changed since it was read.",
+    "413": "The body is too large.",
+    "415": "The body is not JSON.",
+    "422": "The record breaks a rule; or its identifier is taken by another body.",
+    "503": "Nothing is stored now; the same request may succeed later.",
+}
+
+
+def get() -> Response:
+    """Return the description."""
+    return json_reply(description())
+
+
+@cache
+def description() -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document."""
+    from fhir_infusion.web.routes import ROUTES  # noqa: PLC0415  the table names this module's view
+
+    paths: dict[str, dict[str, Any]] = {}
+    for route in ROUTES:
+        address = re.sub(r"<([a-z_]+)>", r"{\1}", route.rule)
+        paths.setdefault(address, {})[route.method.lower()] = _operation(route.method, address, route.summary)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "fhir-infusion",
+            "version": version("fhir-infusion"),
+            "description": "Infusion orders and administrations in our own JSON. FHIR: see /fhir/r4/metadata.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": {
+                **{name: json_schema(name) for name in RECORDS.values()},
+                **{f"Stored{name}": _stored(name) for name in RECORDS.values()},
+                "Finding": _FINDING,
+                "Problem": _PROBLEM,
+            },
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{}, {"bearer": []}],
+    }
+
+
+def _stored(record: str) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {
+            "id": {**_TEXT, "description": "Resource.id: ours, not the sender's identifier."},
+            "version": _TEXT,
+            "record": {"$ref": f"#/components/schemas/{record}"},
+            "findings": {"type": "array", "items": {"$ref": "#/components/schemas/Finding"}},
+        },
+        "required": ["id", "version", "record", "findings"],
+    }
+
+
+def _operation(method: str, address: str, summary: str) -> dict[str, Any]:
+    operation: dict[str, Any] = {"summary": summary, "responses": {}}
+    names = re.findall(r"{([a-z_]+)}", address)
+    if names:
+        operation["parameters"] = [{"name": name, "in": "path", "required": True, "schema": _TEXT} for name in names]
+    record = next((name for path, name in RECORDS.items() if address.startswith(f"/api/{path}")), None)
+    if record is None:
+        operation["responses"]["200"] = {"description": summary}
+        return operation
+    _describe_record_operation(operation, method, record, is_one=bool(names))
+    return operation
+
+
+def _describe_record_operation(operation: dict[str, Any], method: str, record: str, *, is_one: bool) -> None:
+    from fhir_infusion.web.ours import PARAMETERS, identifier_parameter  # noqa: PLC0415  as in description
+
+    stored = {"$ref": f"#/components/schemas/Stored{record}"}
+    parameters = operation.setdefault("parameters", [])
+    if method in {"POST", "PUT"}:
+        schema = {"$ref": f"#/components/schemas/{record}"}
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        header = "If-Match" if method == "PUT" else "Idempotency-Key"
+        parameters.append({"name": header, "in": "header", "required": method == "PUT", "schema": _TEXT})
+    elif not is_one:
+        names = {identifier_parameter(record): "The sender's identifier.", **PARAMETERS}
+        parameters += [
+            {"name": name, "in": "query", "schema": _TEXT, "description": words} for name, words in names.items()
+        ]
+        stored = {
+            "type": "object",
+            "properties": {"items": {"type": "array", "items": stored}, "next": _TEXT},
+            "required": ["items"],
+        }
+    answers = operation["responses"]
+    content = {"application/json": {"schema": stored}}
+    answers["200"] = {"description": "What is stored, now.", "content": content}
+    if method == "POST":
+        answers["201"] = {"description": "Stored.", "content": content}
+    problem = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    answers.update({status: {"description": words, "content": problem} for status, words in _FAILURES.items()})

@@ -1,0 +1,40 @@
+"""``/api/orders``: infusion orders in our own JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from fhir_infusion.actions import place_order
+from fhir_infusion.web import ours
+
+if TYPE_CHECKING:
+    from flask import Response
+
+KIND: Final = ours.Kind(
+    record="InfusionOrder",
+    path="/api/orders",
+    identifier="order_id",
+    place=place_order.place,
+    replace=place_order.replace,
+    fhir_type="MedicationRequest",
+)
+
+
+def post() -> Response:
+    """Place an order."""
+    return ours.post(KIND)
+
+
+def find() -> Response:
+    """List orders."""
+    return ours.find_all(KIND)
+
+
+def get(resource_id: str) -> Response:
+    """Read an order."""
+    return ours.get(KIND, resource_id)
+
+
+def put(resource_id: str) -> Response:
+    """Change an order."""
+    return ours.put(KIND, resource_id)

@@ -1,0 +1,50 @@
+"""The route table: every address of the service once. Flask's map, the gate's open addresses and OpenAPI come from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from fhir_infusion.web import administrations, health, openapi, orders, translate, workbench
+from fhir_infusion.web.fhir import create, metadata, read, search, update, vread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FHIR: Final = "/fhir/<release>"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method at one address. ``is_public``: answered without a token too, so it must show no data."""
+
+    method: str
+    rule: str
+    view: Callable[..., Any]
+    summary: str
+    is_public: bool = False
+
+
+ROUTES: Final[tuple[Route, ...]] = (
+    Route("POST", "/api/orders", orders.post, "Place an order"),
+    Route("GET", "/api/orders", orders.find, "Find orders"),
+    Route("GET", "/api/orders/<resource_id>", orders.get, "Read an order"),
+    Route("PUT", "/api/orders/<resource_id>", orders.put, "Change an order"),
+    Route("POST", "/api/administrations", administrations.post, "Record an administration"),
+    Route("GET", "/api/administrations", administrations.find, "Find administrations"),
+    Route("GET", "/api/administrations/<resource_id>", administrations.get, "Read an administration"),
+    Route("PUT", "/api/administrations/<resource_id>", administrations.put, "Change an administration"),
+    Route("POST", "/api/translate", translate.post, "Translate without storing"),
+    Route("GET", f"{FHIR}/metadata", metadata.get, "CapabilityStatement", is_public=True),
+    Route("GET", f"{FHIR}/<fhir_type>", search.get, "Search"),
+    Route("POST", f"{FHIR}/<fhir_type>/_search", search.post, "Search by POST"),
+    Route("POST", f"{FHIR}/<fhir_type>", create.post, "Create"),
+    Route("GET", f"{FHIR}/<fhir_type>/<resource_id>", read.get, "Read"),
+    Route("PUT", f"{FHIR}/<fhir_type>/<resource_id>", update.put, "Update, or create under this id"),
+    Route("GET", f"{FHIR}/<fhir_type>/<resource_id>/_history/<version>", vread.get, "Read a version"),
+    Route("GET", "/openapi.json", openapi.get, "This description"),
+    Route("GET", "/workbench", workbench.show, "The workbench"),
+    Route("GET", "/health/live", health.live, "Whether the process answers", is_public=True),
+    Route("GET", "/health/ready", health.ready, "Whether it can serve, and what cannot"),
+    Route("GET", "/metrics", health.metrics, "Counters in the Prometheus text format"),
+)

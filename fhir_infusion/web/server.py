@@ -1,0 +1,139 @@
+"""Serving with gunicorn: one process of threads, since SQLite takes one writing process.
+
+1. In the parent: the settings are checked, the address is bound; nothing of ours is built before the fork, so that no
+   thread, connection or lock is shared.
+2. In the worker (``post_worker_init``): the service is built with its writing and synchronising threads, which takes
+   the database lock; a worker that follows another waits for the lock as long as the other may take to end.
+3. At the end: no new connections, running requests are finished, then the threads end and the lock is given back.
+
+No preload (2. would be before the fork), no max_requests (a restart costs the proof of the mappings and empties
+caches), no control socket, no trust in forwarding headers.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+
+from fhir_infusion.errors import FhirInfusionError
+from fhir_infusion.web import logs
+from fhir_infusion.web.app import create_app
+from fhir_infusion.web.quiet_logger import QuietLogger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flask import Flask
+
+    from fhir_infusion.config import Settings
+    from fhir_infusion.service import Service
+
+GRACEFUL_SECONDS: Final = 30
+BOOT_SECONDS: Final = 180
+"""How long a worker may be silent: longer than the slowest proof of the mapping documents."""
+
+THREADS: Final = 16
+"""Requests answered at once; measured, many threads halve the rate of work that is bound by the processor."""
+
+
+class Running(Protocol):
+    """A service with its threads running."""
+
+    service: Service
+    owner_token: str
+    """What another process of this machine shows to have its work done here."""
+
+    def close(self) -> None:
+        """Finish what runs, end the threads, give the lock back."""
+
+
+
+
+class Server(BaseApplication):  # type: ignore[misc]  # the stubs leave the base untyped
+    """gunicorn's application object. ``build`` is called in the worker process, after the fork."""
+
+    def __init__(self, settings: Settings, build: Callable[[str, float], Running]) -> None:
+        """Keep what the worker will need."""
+        self._settings = settings
+        self._build = build
+        self.running: Running | None = None
+        self._app: Callable[..., Any] = _not_yet
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Set gunicorn's configuration; neither its files nor its environment variable are read."""
+        host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
+        values: dict[str, Any] = {
+            "bind": f"{host}:{self._settings.port}",
+            "worker_class": "gthread",
+            "workers": 1,
+            "threads": THREADS,
+            "timeout": BOOT_SECONDS,
+            "graceful_timeout": GRACEFUL_SECONDS,
+            "keepalive": 5,
+            "preload_app": False,
+            "max_requests": 0,
+            "control_socket_disable": True,
+            "forwarded_allow_ips": "",
+            "secure_scheme_headers": {},
+            "limit_request_line": 8190,
+            "accesslog": None,
+            "logger_class": QuietLogger,
+            "proc_name": "fhir-infusion",
+            "post_worker_init": _started,
+            "worker_exit": _ended,
+        }
+        for name, value in values.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Callable[..., Any]:
+        """Return the WSGI application: the one that ``begin`` builds before the first request is taken."""
+        return lambda environ, start_response: self._app(environ, start_response)
+
+    def begin(self, address: str) -> None:
+        """Build the service and its application, in the worker."""
+        logs.configure(self._settings.log_level)
+        try:
+            self.running = self._build(address, GRACEFUL_SECONDS)
+            self._app = create_app(self.running.service, self.running.owner_token)
+        except FhirInfusionError as error:
+            # The family's messages hold no patient data, and say what to do.
+            print(f"fhir-infusion: {error}", file=sys.stderr)  # noqa: T201  the operator is at the terminal
+            raise SystemExit(Arbiter.WORKER_BOOT_ERROR) from None
+
+
+def serve(settings: Settings, build: Callable[[str, float], Running]) -> bool:
+    """Serve until told to stop; say whether it ended well.
+
+    ``build`` is given the address (``host:port``) where work of other processes of this machine is taken, and the
+    seconds to wait for the database lock; it raises of the failure family.
+    """
+    logs.configure(settings.log_level)
+    try:
+        Server(settings, build).run()
+    except SystemExit as end:
+        return end.code in {None, 0}
+    return True
+
+
+def _not_yet(_environ: object, _start_response: object) -> Any:  # noqa: ANN401  a WSGI application
+    raise RuntimeError("no request is taken before the application is built")
+
+
+def _started(worker: Any) -> None:  # noqa: ANN401  gunicorn's worker
+    app: Server = worker.app
+    host, port = worker.sockets[0].sock.getsockname()[:2]
+    # A socket bound to every address is reached on loopback too.
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  compared, not bound
+    app.begin(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+    logs.event("serving", port=port)
+
+
+def _ended(_arbiter: object, worker: Any) -> None:  # noqa: ANN401  gunicorn's worker
+    app: Server = worker.app
+    if app.running is not None:
+        app.running.close()
+        logs.event("stopped")
