@@ -1,0 +1,112 @@
+"""Whether two resources say the same: ours and a peer's, sent and read back. Pure.
+
+Numbers compare as they are written: ``1.50`` and ``1.5`` differ, in FHIR's words the precision has significance.
+What a server sets for itself (id, version, times, source, rendered narrative) never counts.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from fhir_infusion.fhir import json as fhir_json
+
+if TYPE_CHECKING:
+    from fhir_infusion.fhir.json import Resource
+
+SERVERS_OWN: Final = ("id", "text")
+SERVERS_OWN_META: Final = ("versionId", "lastUpdated", "source")
+
+SAFETY: Final = {
+    "MedicationRequest": (
+        *("status", "intent", "doNotPerform", "modifierExtension", "implicitRules", "identifier", "subject"),
+        *("medicationCodeableConcept", "medicationReference", "medication", "contained", "dosageInstruction"),
+    ),
+    "MedicationAdministration": (
+        *("status", "modifierExtension", "implicitRules", "identifier", "subject", "request", "partOf", "contained"),
+        *("medicationCodeableConcept", "medicationReference", "medication", "dosage"),
+        *("effectiveDateTime", "effectivePeriod", "occurenceDateTime", "occurencePeriod", "occurenceTiming"),
+    ),
+    "Patient": ("identifier", "name", "birthDate", "gender"),
+}
+"""What a peer must not alter (hazards H1, H3, H4, H10): reread after each write, as a telephone order is."""
+
+
+def content(resource: Resource, minted: tuple[str, str] | None = None) -> Resource:
+    """Return what counts in a resource: without what servers set, and without a minted identifier of ours."""
+    kept = {name: value for name, value in resource.items() if name not in SERVERS_OWN}
+    meta = kept.pop("meta", None)
+    if isinstance(meta, dict) and (own := {k: v for k, v in meta.items() if k not in SERVERS_OWN_META}):
+        kept["meta"] = own
+    if minted is not None and isinstance(kept.get("identifier"), list):
+        kept["identifier"] = [
+            one
+            for one in kept["identifier"]
+            if not (isinstance(one, dict) and (one.get("system"), one.get("value")) == minted)
+        ]
+        if not kept["identifier"]:
+            del kept["identifier"]
+    return kept
+
+
+def same(one: object, other: object) -> bool:
+    """Say whether two JSON values are equal: object order is free, array order is kept, numbers as written."""
+    return exact(one) == exact(other)
+
+
+def exact(value: object) -> str:
+    """Return a text that is equal exactly for equal JSON values."""
+    return fhir_json.write(_sorted(value)).decode()
+
+
+def differing(one: Resource, other: Resource) -> tuple[str, ...]:
+    """Return the names of the elements in which two resources differ, in the order of their names."""
+    return tuple(
+        name
+        for name in sorted({*one, *other})
+        if (name in one) != (name in other) or (name in one and not same(one[name], other[name]))
+    )
+
+
+def altered(sent: Resource, kept: Resource) -> tuple[str, ...]:
+    """Return what a peer altered in the elements that must not change (hazard H15), as codes without values.
+
+    A code is the element's name; ``name:precision`` where the numbers are equal but written otherwise. Identifiers that
+    a peer adds of its own are not an alteration.
+    """
+    found = []
+    for name in SAFETY.get(str(sent.get("resourceType")), ()):
+        ours, theirs = sent.get(name), kept.get(name)
+        if name == "identifier" and isinstance(ours, list) and isinstance(theirs, list):
+            known = {exact(one) for one in theirs}
+            if all(exact(one) in known for one in ours):
+                continue
+        if (name in sent) != (name in kept) or not _alike(ours, theirs):
+            found.append(name)
+        elif not same(ours, theirs):
+            found.append(f"{name}:precision")
+    return tuple(found)
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Compare numbers by value."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_alike(one[name], other[name]) for name in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(_alike(a, b) for a, b in zip(one, other, strict=True))
+    numbers = (int, Decimal)
+    if (
+        isinstance(one, bool)
+        or isinstance(other, bool)
+        or not (isinstance(one, numbers) and isinstance(other, numbers))
+    ):
+        return type(one) is type(other) and bool(one == other)
+    return one == other
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _sorted(value[name]) for name in sorted(value)}
+    if isinstance(value, list):
+        return [_sorted(one) for one in value]
+    return value

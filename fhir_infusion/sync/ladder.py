@@ -1,0 +1,96 @@
+"""Creating a resource exactly once on a server that may or may not help: the create ladder.
+
+    A  update-as-create   PUT to an id that follows from the business identifier: uniqueness is a primary key
+    B  conditional create POST with If-None-Exist, then a look whether there is one
+    C  neither            a look, POST, a look: the server is weak, and labelled so
+
+No server is taken at its word: conditional creates have doubled resources on most of them. The caller has already
+looked by identifier and found none; it holds the only claim on this resource here.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from fhir_infusion.sync.remote import token_value
+from fhir_infusion.sync.replies import Doubtful, Entry, Found, Gone, Listed, Trouble, Written
+
+if TYPE_CHECKING:
+    from fhir_infusion.fhir.json import Resource
+    from fhir_infusion.sync.remote import Endpoint
+
+Rung: TypeAlias = Literal["A", "B", "C"]
+ENOUGH: Final = 20
+"""More matches than this need no counting."""
+
+
+@dataclass(frozen=True, slots=True)
+class One:
+    """Exactly one resource has the identifier."""
+
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """None has it (or none is visible yet)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """Two or more have it: none is picked."""
+
+    ids: tuple[str, ...]
+
+
+def rung_of(capability: Resource, type_: str) -> Rung:
+    """Return the highest rung that a CapabilityStatement offers for a type."""
+    rest: Any = capability.get("rest")
+    for server in rest if isinstance(rest, list) else ():
+        resources = server.get("resource") if isinstance(server, dict) else None
+        for one in resources if isinstance(resources, list) else ():
+            if isinstance(one, dict) and one.get("type") == type_:
+                if one.get("updateCreate") is True:
+                    return "A"
+                return "B" if one.get("conditionalCreate") is True else "C"
+    return "C"
+
+
+def client_id(system: str, value: str) -> str:
+    """Return the id that a resource gets on rung A: the same for the same identifier, today and after a restore."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{system}|{value}"))
+
+
+def look(endpoint: Endpoint, type_: str, system: str, value: str) -> One | Absent | Several | Trouble:
+    """Look for the resource that has an identifier."""
+    reply = endpoint.search(type_, [("identifier", token_value(system, value)), ("_count", str(ENOUGH))])
+    if not isinstance(reply, Listed):
+        return reply
+    by_id = {entry.stamp.id: entry for entry in reply.entries}
+    if "" in by_id:
+        return Doubtful("unreadable match")
+    if len(by_id) > 1:
+        return Several(tuple(sorted(by_id)))
+    return One(next(iter(by_id.values()))) if by_id else Absent()
+
+
+def create(endpoint: Endpoint, rung: Rung, resource: Resource, system: str, value: str) -> Written | Several | Trouble:
+    """Create a resource of which a look has just found none."""
+    body = {name: content for name, content in resource.items() if name != "id"}
+    type_ = resource["resourceType"]
+    if rung == "A":
+        id_ = client_id(system, value)
+        # A search may not show what was deleted; a PUT there would bring it back to life (hazard H8).
+        there = endpoint.read(type_, id_)
+        if isinstance(there, Gone):
+            return there
+        if isinstance(there, Found):
+            return Written(200, there.stamp, there.resource)
+        return endpoint.update({**body, "id": id_})
+    reply = endpoint.create(body, f"identifier={token_value(system, value)}" if rung == "B" else "")
+    if not isinstance(reply, Written):
+        return reply
+    after = look(endpoint, type_, system, value)
+    return after if isinstance(after, Several) else reply

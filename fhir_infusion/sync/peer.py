@@ -1,0 +1,135 @@
+"""One endpoint with what is known of it while the process runs: its circuit, what it can do, who its patients are."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from fhir_infusion.actions.caller import Caller
+from fhir_infusion.store import audit
+from fhir_infusion.sync import retry
+from fhir_infusion.sync.ladder import Rung, rung_of
+from fhir_infusion.sync.remote import Endpoint
+from fhir_infusion.sync.replies import Answer, Doubtful, Missing, Trouble, Unsent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from fhir_infusion.config import Remote
+    from fhir_infusion.fhir.json import Resource
+    from fhir_infusion.service import Service
+    from fhir_infusion.store import Tx
+
+TYPES: Final = ("MedicationRequest", "MedicationAdministration")
+"""What is kept in step, in causal order."""
+
+KNOWN_FOR: Final = timedelta(minutes=10)
+"""For so long a CapabilityStatement and the id of a patient are believed without asking again."""
+
+LOG: Final = logging.getLogger("fhir_infusion.sync")
+
+
+class Peer:
+    """One endpoint. Several threads may use it."""
+
+    def __init__(self, service: Service, remote: Remote, draw: Callable[[], float] = random.random) -> None:
+        """Prepare; nothing is sent yet. ``draw`` returns a number from 0 to 1, for the jitter of waits."""
+        self.service = service
+        self.remote = remote
+        self.name = remote.name
+        self.release = remote.release
+        self.draw = draw
+        self.endpoint = Endpoint(remote, self)
+        self.creating_patient = threading.Lock()
+        self._lock = threading.Lock()
+        self._circuit = retry.CLOSED
+        self._capability: tuple[datetime, Resource] | None = None
+        self._known: dict[tuple[str, str, str], tuple[datetime, str]] = {}
+
+    def now(self) -> datetime:
+        """Return the moment, by the service's clock."""
+        return self.service.clock()
+
+    def caller(self, tenant: str) -> Caller:
+        """Return who acts: this endpoint, for a tenant."""
+        return Caller(tenant, f"sync:{self.name}")
+
+    # -------------------------------------------------------------------------------------------------- circuit
+
+    @property
+    def circuit(self) -> retry.Circuit:
+        """Whether the endpoint is left alone, and why."""
+        return self._circuit
+
+    def allows(self) -> bool:
+        """Say whether a request may be sent now."""
+        return self._circuit.allows(self.now())
+
+    def saw(self, answer: Answer | Unsent | Doubtful) -> None:
+        """Move the circuit by how a request ended."""
+        before = self._circuit
+        with self._lock:
+            self._circuit = _after(before, answer, self.now(), self.draw)
+        if self._circuit.open_until is not None and before.open_until is None:
+            LOG.warning("endpoint left alone", extra={"endpoint": self.name, "code": self._circuit.why})
+
+    # ------------------------------------------------------------------------------------------- what is known
+
+    def rung(self, type_: str) -> Rung | Trouble:
+        """Return how a resource of a type is created here, by the CapabilityStatement."""
+        with self._lock:
+            known = self._capability
+        if known is None or known[0] < self.now():
+            capability = self.endpoint.capability()
+            if isinstance(capability, Missing):
+                capability = {}  # no statement: the lowest rung, which every server can do
+            if not isinstance(capability, dict):
+                return capability
+            known = (self.now() + KNOWN_FOR, capability)
+            with self._lock:
+                self._capability = known
+        return rung_of(known[1], type_)
+
+    def known_id(self, type_: str, system: str, value: str) -> str | None:
+        """Return the id here of what has an identifier, where it was found lately."""
+        with self._lock:
+            known = self._known.get((type_, system, value))
+        return known[1] if known is not None and known[0] >= self.now() else None
+
+    def learn_id(self, type_: str, system: str, value: str, id_: str) -> None:
+        """Remember an id for a while."""
+        with self._lock:
+            if len(self._known) >= 10_000:
+                self._known.clear()
+            self._known[type_, system, value] = (self.now() + KNOWN_FOR, id_)
+
+    # -------------------------------------------------------------------------------------------------- alarms
+
+    def alert(self, tx: Tx, code: str, aggregate: str, version: int = 0) -> None:
+        """Put an alarm into the audit trail, in the transaction of what caused it, and into the log."""
+        type_, _, id_ = aggregate.partition("/")
+        audit.write(tx, "sync-alert", f"sync:{self.name}", type_, id_, version, code)
+        LOG.warning("sync alert", extra={"endpoint": self.name, "code": code, "resource": aggregate})
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.endpoint.close()
+
+
+def _after(
+    circuit: retry.Circuit, answer: Answer | Unsent | Doubtful, now: datetime, draw: Callable[[], float]
+) -> retry.Circuit:
+    if isinstance(answer, Unsent):
+        return retry.failed(circuit, now, draw, "unreachable")
+    if isinstance(answer, Doubtful) or answer.status in {500, 502, 504, 408}:
+        return retry.failed(circuit, now, draw, "failing")
+    if answer.status in {429, 503}:
+        return retry.throttled(circuit, now, draw, answer.headers.get("retry-after", ""))
+    if answer.status in {401, 403} or (300 <= answer.status < 400 and answer.status != 304):
+        why = {401: "unauthorized", 403: "forbidden"}.get(answer.status, "redirected")
+        return retry.misconfigured(circuit, now, draw, why)
+    return retry.CLOSED

@@ -1,0 +1,364 @@
+"""What a peer's answer means, as one closed set of values.
+
+    Reply
+    ├── Written       200/201: the effect is there; with the resource where the peer sent it back
+    ├── Found         200 to a read
+    ├── Listed        200 to a search: one page, its entries still raw
+    ├── Missing 404 · Gone 410 · NotModified 304
+    ├── Clash 409 · Stale 412
+    ├── Rejected      400, 422 and any other 4xx: asking again cannot help
+    ├── Unauthorized 401 · Forbidden 403 · Redirected 3xx: the endpoint is set up wrongly, no order is to blame
+    ├── Throttled     429/503: nothing happened, come back later
+    ├── Unsent        no connection: nothing happened
+    └── Doubtful      anything else: the effect may or may not be there; verify
+
+A reply holds no text that a peer chose: of an OperationOutcome only the issue codes are kept, because peers quote
+patient data in ``diagnostics``. Pure: headers and bytes in, value out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from fhir_infusion.errors import Refused
+from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.fhir.json import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Which version of which resource an answer speaks of. ``etag`` is as sent, or made of the version id."""
+
+    type: str
+    id: str
+    version_id: str = ""
+    etag: str = ""
+    last_updated: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A create or update took effect. ``resource`` is None where the peer did not send it back."""
+
+    status: int
+    stamp: Stamp | None
+    resource: Resource | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A resource was read. ``text`` is its JSON as sent."""
+
+    stamp: Stamp
+    resource: Resource
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One match of a search, not read yet: ``text`` is its JSON as sent; the stamp is empty where it has none."""
+
+    stamp: Stamp
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One page of a search. ``following`` is the next link as sent ("" at the end), ``date`` the Date header."""
+
+    entries: tuple[Entry, ...]
+    following: str
+    date: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotModified:
+    """304."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """404: never seen, or never ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """410: it was deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """409. With If-Match it is a stale version (HAPI); else something is there already, or a race was lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """412: If-Match did not hold, or a conditional create met several matches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The peer will not take this content. ``codes`` are the issue codes of its OperationOutcome."""
+
+    status: int
+    codes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unauthorized:
+    """401: the credentials do not hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forbidden:
+    """403: the credentials do not allow this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redirected:
+    """3xx: never followed, for credentials and patient data go to the configured origin only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """429 or 503. ``retry_after`` is the header as sent, "" where there was none."""
+
+    retry_after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """No connection was made, so the peer cannot have seen the request. ``why`` names the kind of failure."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """The effect may or may not be there. ``why`` names the kind of doubt."""
+
+    why: str
+
+
+Trouble: TypeAlias = (
+    NotModified
+    | Missing
+    | Gone
+    | Clash
+    | Stale
+    | Rejected
+    | Unauthorized
+    | Forbidden
+    | Redirected
+    | Throttled
+    | Unsent
+    | Doubtful
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer that arrived whole. Header names are lower-case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
+def of_write(answer: Answer, type_: str, id_: str = "") -> Written | Trouble:
+    """Say what the answer to a create (no ``id_``) or an update means."""
+    if answer.status not in {200, 201, 204}:
+        return trouble(answer)
+    if not answer.body.strip():
+        return Written(answer.status, _located(answer, type_, id_), None)
+    resource = _resource(answer)
+    if resource is None:
+        return Doubtful("unreadable answer")
+    if resource.get("resourceType") == "OperationOutcome":
+        return Written(answer.status, _located(answer, type_, id_), None)
+    if resource.get("resourceType") != type_ or (id_ and resource.get("id") != id_):
+        return Doubtful("another resource was answered")
+    stamp = _stamp(resource, answer)
+    return Written(answer.status, stamp, resource) if stamp.id else Doubtful("no id in the answer")
+
+
+def of_read(answer: Answer, type_: str, id_: str) -> Found | Trouble:
+    """Say what the answer to a read means."""
+    if answer.status != 200:
+        return trouble(answer)
+    resource = _resource(answer)
+    if resource is None or resource.get("resourceType") != type_ or (id_ and resource.get("id") != id_):
+        return Doubtful("unreadable answer")
+    return Found(_stamp(resource, answer), resource, answer.body.decode())
+
+
+def of_search(answer: Answer, type_: str) -> Listed | Trouble:
+    """Say what the answer to a search means; entries of other types (outcomes, included ones) are left out."""
+    if answer.status != 200:
+        return trouble(answer)
+    try:
+        bundle = _BUNDLE.decode(answer.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Doubtful("unreadable answer")
+    if bundle.resource_type != "Bundle" or bundle.type not in {"searchset", "history"}:
+        return Doubtful("not a search result")
+    following = [link.url for link in bundle.link or () if link.relation == "next"]
+    entries = []
+    for entry in bundle.entry or ():
+        mode = entry.search.mode if entry.search else "match"
+        if mode in {"outcome", "include"} or not bytes(entry.resource):
+            continue
+        found = _entry(bytes(entry.resource))
+        if found.stamp.type in {type_, ""}:
+            entries.append(found)
+    return Listed(tuple(entries), following[0] if following else "", answer.headers.get("date", ""))
+
+
+def trouble(answer: Answer) -> Trouble:
+    """Say what an answer means that does not report success."""
+    status = answer.status
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    if status in {429, 503}:
+        return Throttled(answer.headers.get("retry-after", ""))
+    if 300 <= status < 400:
+        return Redirected()
+    if 400 <= status < 500 and status not in {408, 425}:
+        return Rejected(status, _codes(answer))
+    return Doubtful(f"status {status}")
+
+
+_BY_STATUS: Final[Mapping[int, Trouble]] = {
+    304: NotModified(),
+    401: Unauthorized(),
+    403: Forbidden(),
+    404: Missing(),
+    409: Clash(),
+    410: Gone(),
+    412: Stale(),
+}
+
+
+# ------------------------------------------------------------------------------------------------ reading bodies
+
+
+def _resource(answer: Answer) -> Resource | None:
+    try:
+        return fhir_json.read(answer.body, _LIMITS)
+    except Refused:
+        return None
+
+
+_LIMITS: Final = fhir_json.Limits(body=2**40, bundle=2**40, entries=2**31, elements=2**31, depth=64, text=2**31)
+"""A peer's answer is bounded by the endpoint's byte cap; what we keep of it passes the usual limits later."""
+
+
+def _codes(answer: Answer) -> tuple[str, ...]:
+    resource = _resource(answer)
+    issues: Any = resource.get("issue") if resource and resource.get("resourceType") == "OperationOutcome" else None
+    if not isinstance(issues, list):
+        return ()
+    codes = [issue.get("code") for issue in issues[:20] if isinstance(issue, dict)]
+    return tuple(dict.fromkeys(code for code in codes if isinstance(code, str) and _CODE.fullmatch(code)))
+
+
+_CODE: Final = re.compile(r"[a-z-]{1,30}")
+_ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+_LOCATION: Final = re.compile(
+    r"(?:^|/)([A-Z][A-Za-z]{1,63})/([A-Za-z0-9\-.]{1,64})(?:/_history/([A-Za-z0-9\-.]{1,64}))?$"
+)
+
+
+def _located(answer: Answer, type_: str, id_: str) -> Stamp | None:
+    """Return the stamp that Location and ETag give, or None: then the resource has to be looked for."""
+    match = _LOCATION.search(answer.headers.get("location", answer.headers.get("content-location", "")))
+    etag = answer.headers.get("etag", "")
+    if match and match[1] == type_ and id_ in {"", match[2]}:
+        version = match[3] or _opaque(etag)
+        return Stamp(type_, match[2], version, etag or _etag(version))
+    return Stamp(type_, id_, _opaque(etag), etag) if id_ and etag else None
+
+
+def _stamp(resource: Resource, answer: Answer) -> Stamp:
+    meta = resource.get("meta")
+    meta = meta if isinstance(meta, dict) else {}
+    etag = answer.headers.get("etag", "")
+    version = str(meta.get("versionId", "")) or _opaque(etag)
+    return Stamp(
+        str(resource.get("resourceType", "")),
+        _id(resource.get("id")),
+        version,
+        etag or _etag(version),
+        str(meta.get("lastUpdated", "")),
+    )
+
+
+def _entry(raw: bytes) -> Entry:
+    # What is not UTF-8 becomes an escape that JSON does not know: the strict reader will refuse it, not read it as "?".
+    text = raw.decode("utf-8", "backslashreplace")
+    try:
+        head = _HEAD.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Entry(Stamp("", ""), text)
+    meta = head.meta or _Meta()
+    version = meta.version_id or ""
+    return Entry(Stamp(head.resource_type, _id(head.id), version, _etag(version), meta.last_updated or ""), text)
+
+
+def content_version(text: str) -> str:
+    """Return what stands for the version id of a resource that has none: a digest of its text."""
+    return "sha256-" + hashlib.sha256(text.encode()).hexdigest()[:40]
+
+
+def _id(value: object) -> str:
+    return value if isinstance(value, str) and _ID.fullmatch(value) else ""
+
+
+def _opaque(etag: str) -> str:
+    return etag.removeprefix("W/").strip('"')
+
+
+def _etag(version: str) -> str:
+    return f'W/"{version}"' if version else ""
+
+
+class _Link(msgspec.Struct):
+    relation: str = ""
+    url: str = ""
+
+
+class _Search(msgspec.Struct):
+    mode: str = "match"
+
+
+class _BundleEntry(msgspec.Struct):
+    resource: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+    search: _Search | None = None
+
+
+class _Bundle(msgspec.Struct, rename={"resource_type": "resourceType"}):
+    resource_type: str = ""
+    type: str = ""
+    link: list[_Link] | None = None
+    entry: list[_BundleEntry] | None = None
+
+
+class _Meta(msgspec.Struct, rename="camel"):
+    version_id: str | None = None
+    last_updated: str | None = None
+
+
+class _Head(msgspec.Struct, rename={"resource_type": "resourceType"}):
+    resource_type: str = ""
+    id: str | None = None
+    meta: _Meta | None = None
+
+
+_BUNDLE: Final = msgspec.json.Decoder(_Bundle)
+_HEAD: Final = msgspec.json.Decoder(_Head)
