@@ -1,0 +1,115 @@
+"""The audit trail: one row an effect, in the transaction of the effect, chained by hashes.
+
+Each row's digest covers its content and the digest before it; the end of the chain is kept apart. A row that was
+deleted, edited or moved is found by :func:`verify`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import bindparam, insert, select, update
+
+from fhir_infusion.store import feed
+from fhir_infusion.store.tables import AUDIT, FEEDS
+from fhir_infusion.store.tx import from_ms, to_ms
+
+if TYPE_CHECKING:
+    from fhir_infusion.store.tx import Tx
+
+_END: Final = select(FEEDS.c.audit_seq, FEEDS.c.audit_digest).where(FEEDS.c.tenant == bindparam("of_tenant"))
+_MOVE: Final = (
+    update(FEEDS)
+    .where(FEEDS.c.tenant == bindparam("of_tenant"))
+    .values(audit_seq=bindparam("to"), audit_digest=bindparam("with"))
+)
+_CHECKED_AT_ONCE: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One effect: who did what to which version, when. Holds no content of a resource."""
+
+    seq: int
+    at: datetime
+    action: str
+    client: str
+    type: str
+    id: str
+    version: int
+    detail: str
+    previous: str
+    digest: str
+
+
+def write(
+    tx: Tx,
+    action: str,
+    client: str,
+    type: str = "",
+    id: str = "",
+    version: int = 0,
+    detail: str = "",
+) -> None:
+    """Append a row. ``detail`` holds codes and counts, never content."""
+    end = tx.connection.execute(_END, {"of_tenant": tx.tenant}).one_or_none()
+    if end is None:
+        feed.begin(tx)
+        end = tx.connection.execute(_END, {"of_tenant": tx.tenant}).one()
+    seq, previous = end[0] + 1, end[1]
+    content = (seq, to_ms(tx.now), action, client, type, id, version, detail)
+    digest = _digest(tx.tenant, content, previous)
+    row = dict(zip(_CONTENT, content, strict=True)) | {"tenant": tx.tenant, "previous": previous, "digest": digest}
+    tx.connection.execute(insert(AUDIT), row)
+    tx.connection.execute(_MOVE, {"of_tenant": tx.tenant, "to": seq, "with": digest})
+
+
+def entries(tx: Tx, after: int = 0, limit: int = 100) -> tuple[AuditEntry, ...]:
+    """Return rows in order, those after number ``after``."""
+    found = (
+        select(*(AUDIT.c[name] for name in (*_CONTENT, "previous", "digest")))
+        .where(AUDIT.c.tenant == tx.tenant, AUDIT.c.seq > after)
+        .order_by(AUDIT.c.seq)
+        .limit(limit)
+    )
+    return tuple(AuditEntry(row[0], from_ms(row[1]), *row[2:]) for row in tx.connection.execute(found))
+
+
+def verify(tx: Tx) -> tuple[str, ...]:
+    """Return what is wrong with the chain, nothing where it is whole."""
+    complaints: list[str] = []
+    seq, digest = 0, ""
+    while batch := entries(tx, seq, _CHECKED_AT_ONCE):
+        for entry in batch:
+            if entry.seq != seq + 1:
+                complaints.append(f"row {seq + 1} is missing")
+            if entry.previous != digest:
+                complaints.append(f"row {entry.seq} does not follow the row before it")
+            content = (
+                entry.seq,
+                to_ms(entry.at),
+                entry.action,
+                entry.client,
+                entry.type,
+                entry.id,
+                entry.version,
+                entry.detail,
+            )
+            if entry.digest != _digest(tx.tenant, content, entry.previous):
+                complaints.append(f"row {entry.seq} was edited")
+            seq, digest = entry.seq, entry.digest
+    end = tx.connection.execute(_END, {"of_tenant": tx.tenant}).one_or_none()
+    if (end[0], end[1]) != (seq, digest) if end is not None else seq > 0:
+        complaints.append(f"the chain does not end where it should: row {end[0] if end else 0}")
+    return tuple(complaints)
+
+
+_CONTENT: Final = ("seq", "at", "action", "client", "type", "id", "version", "detail")
+
+
+def _digest(tenant: str, content: tuple[object, ...], previous: str) -> str:
+    return hashlib.sha256(json.dumps([tenant, *content, previous]).encode()).hexdigest()

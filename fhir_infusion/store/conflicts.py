@@ -1,0 +1,99 @@
+"""Changes on both sides that no rule may merge: held for a person, with the three states to compare."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from sqlalchemy import insert, select, update
+
+from fhir_infusion.errors import Issue, Refused
+from fhir_infusion.store import audit
+from fhir_infusion.store.tables import CONFLICTS
+from fhir_infusion.store.tx import from_ms, to_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fhir_infusion.store.tx import Tx
+
+State = Literal["open", "resolved"]
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """``fields`` are the groups on which both sides differ; base, ours and theirs are JSON texts."""
+
+    conflict_id: str
+    endpoint: str
+    aggregate: str
+    opened: datetime
+    fields: tuple[str, ...]
+    base: str
+    ours: str
+    theirs: str
+    state: State
+    resolution: str
+
+
+_COLUMNS: Final = tuple(CONFLICTS.c[name] for name in Conflict.__dataclass_fields__)
+
+
+def open_conflict(
+    tx: Tx, endpoint: str, aggregate: str, fields: Sequence[str], base: str, ours: str, theirs: str, new_id: str
+) -> Conflict:
+    """Hold a conflict for a person; audited. ``new_id`` becomes its id."""
+    values = (new_id, endpoint, aggregate, to_ms(tx.now), json.dumps(list(fields)), base, ours, theirs, "open", "")
+    row = dict(zip(Conflict.__dataclass_fields__, values, strict=True))
+    tx.connection.execute(insert(CONFLICTS), {"tenant": tx.tenant, **row})
+    type_, _, id_ = aggregate.partition("/")
+    audit.write(tx, "conflict-opened", endpoint, type_, id_, 0, f"conflict {new_id} in {', '.join(fields)}")
+    return Conflict(new_id, endpoint, aggregate, tx.now, tuple(fields), base, ours, theirs, "open", "")
+
+
+def listed(tx: Tx, endpoint: str | None = None, state: State | None = "open") -> tuple[Conflict, ...]:
+    """Return conflicts, oldest first."""
+    found = select(*_COLUMNS).where(CONFLICTS.c.tenant == tx.tenant)
+    if endpoint is not None:
+        found = found.where(CONFLICTS.c.endpoint == endpoint)
+    if state is not None:
+        found = found.where(CONFLICTS.c.state == state)
+    rows = tx.connection.execute(found.order_by(CONFLICTS.c.opened, CONFLICTS.c.conflict_id))
+    return tuple(map(_conflict, rows))
+
+
+def open_of(tx: Tx, endpoint: str, aggregate: str) -> Conflict | None:
+    """Return the oldest open conflict of a resource, None where it has none."""
+    found = select(*_COLUMNS).where(
+        CONFLICTS.c.tenant == tx.tenant,
+        CONFLICTS.c.endpoint == endpoint,
+        CONFLICTS.c.aggregate == aggregate,
+        CONFLICTS.c.state == "open",
+    )
+    row = tx.connection.execute(found.order_by(CONFLICTS.c.opened).limit(1)).one_or_none()
+    return _conflict(row) if row is not None else None
+
+
+def resolve(tx: Tx, conflict_id: str, resolution: str, actor: str) -> Conflict:
+    """Close a conflict with what was decided; audited.
+
+    Raises:
+        Refused: 404 there is no such open conflict.
+    """
+    this = (CONFLICTS.c.tenant == tx.tenant, CONFLICTS.c.conflict_id == conflict_id)
+    closing = update(CONFLICTS).where(*this, CONFLICTS.c.state == "open")
+    if tx.connection.execute(closing.values(state="resolved", resolution=resolution)).rowcount != 1:
+        raise Refused(Issue("error", "not-found", "", "there is no such open conflict", status=404))
+    closed = _conflict(tx.connection.execute(select(*_COLUMNS).where(*this)).one())
+    type_, _, id_ = closed.aggregate.partition("/")
+    audit.write(tx, "conflict-resolved", actor, type_, id_, 0, f"conflict {conflict_id}: {resolution}")
+    return closed
+
+
+def _conflict(row: Sequence[Any]) -> Conflict:
+    id_, endpoint, aggregate, opened, fields, base, ours, theirs, state, resolution = row
+    return Conflict(
+        id_, endpoint, aggregate, from_ms(opened), tuple(json.loads(fields)), base, ours, theirs, state, resolution
+    )

@@ -1,0 +1,147 @@
+"""What differs between databases, in one place: opening, beginning, inserting once, and reading their complaints.
+
+SQLite runs with WAL and ``synchronous=FULL``: a commit that returned is on disk
+(https://www.sqlite.org/pragma.html#pragma_synchronous). One connection of one thread writes and does the checkpoints,
+which removes the condition of the WAL-reset fault of SQLite 3.7.0 to 3.51.2.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, NullPool, QueuePool, Table, create_engine, event
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from fhir_infusion.errors import SettingsError, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy.exc import DBAPIError
+
+Trouble = Literal["full", "broken", "busy", "own"]
+
+_SCHEME: Final = "sqlite:///"
+_BUSY_MS: Final = 5_000
+_WAL_LIMIT: Final = 64 * 1024 * 1024
+
+
+def path_of(url: str) -> Path:
+    """Return the database file of a URL ``sqlite:///PATH``.
+
+    Raises:
+        SettingsError: the URL is of another form.
+    """
+    path = url.removeprefix(_SCHEME)
+    if path == url or not path or path == ":memory:":
+        raise SettingsError("database: accepted is sqlite:///PATH")
+    return Path(path)
+
+
+def prepare_file(path: Path) -> None:
+    """Make the database file, readable by its owner only; SQLite gives its companions the same mode.
+
+    Raises:
+        Unavailable: the directory or the file cannot be made.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        path.chmod(0o600)
+    except OSError as error:
+        raise Unavailable("the database file cannot be made or opened for writing") from error
+
+
+def writing_engine(path: Path) -> Engine:
+    """Return an engine whose transactions write; the caller sees to it that one thread at a time uses it."""
+    engine = create_engine(f"{_SCHEME}{path}", poolclass=NullPool)
+    _control_transactions(engine, "BEGIN IMMEDIATE")
+
+    @event.listens_for(engine, "connect")
+    def _set(connection: sqlite3.Connection, _record: object) -> None:
+        for pragma in (
+            f"busy_timeout={_BUSY_MS}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            f"journal_size_limit={_WAL_LIMIT}",
+        ):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    return engine
+
+
+def reading_engine(path: Path, threads: int = 32) -> Engine:
+    """Return an engine whose connections cannot write; each transaction sees one snapshot."""
+    url = f"sqlite:///file:{quote(str(path.absolute()))}?mode=ro&uri=true"
+    engine = create_engine(url, poolclass=QueuePool, pool_size=threads, max_overflow=threads, pool_timeout=5)
+    _control_transactions(engine, "BEGIN")
+
+    @event.listens_for(engine, "connect")
+    def _set(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}").close()
+        connection.execute("PRAGMA query_only=ON").close()
+
+    return engine
+
+
+def _control_transactions(engine: Engine, begin: str) -> None:
+    """Say BEGIN ourselves: the driver would begin late, at the first write, and not at all for a savepoint.
+
+    https://docs.sqlalchemy.org/en/21/dialects/sqlite.html#pysqlite-serializable
+    """
+
+    @event.listens_for(engine, "connect")
+    def _leave_it_to_us(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+
+def insert_once(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
+    """Insert a row unless its key is taken; say whether it was inserted."""
+    statement = sqlite_insert(table).on_conflict_do_nothing()
+    return connection.execute(statement, dict(values)).rowcount > 0
+
+
+def replace(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
+    """Insert a row, or set the columns of the row that has its key."""
+    statement = sqlite_insert(table)
+    key = [column.name for column in table.primary_key]
+    rest = {name: statement.excluded[name] for name in values if name not in key}
+    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=rest), dict(values))
+
+
+def complaints(connection: Connection, *, whole: bool) -> list[str]:
+    """Return what the database's own check of its file finds; ``whole`` also compares indexes with tables."""
+    rows = connection.exec_driver_sql(f"PRAGMA {'integrity_check' if whole else 'quick_check'}(10)").scalars()
+    return [row for row in rows if row != "ok"]
+
+
+def checkpoint(connection: Connection) -> None:
+    """Bring the log into the database file and empty it. Outside a transaction."""
+    driver = connection.connection.driver_connection
+    if isinstance(driver, sqlite3.Connection):
+        driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+
+
+def trouble_of(error: DBAPIError) -> Trouble:
+    """Tell what an error of the driver means for the writer.
+
+    ``own``: the statement's own fault (a constraint), the transaction goes on. ``full``: no space. ``busy``: somebody
+    else holds the database. ``broken``: the disk or the file; nothing of this transaction may be trusted.
+    """
+    name = str(getattr(error.orig, "sqlite_errorname", ""))
+    if name.startswith("SQLITE_CONSTRAINT"):
+        return "own"
+    if name.startswith("SQLITE_FULL"):
+        return "full"
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return "busy"
+    return "broken"

@@ -1,0 +1,69 @@
+"""Which of our resources is which over there: one row for each (endpoint, aggregate).
+
+A versionId of another server is opaque: it is compared for equality only. ``base`` is the last state on which both
+sides agreed; a three-way merge starts from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import select
+
+from fhir_infusion.store import dialect
+from fhir_infusion.store.tables import LINKS
+
+if TYPE_CHECKING:
+    from fhir_infusion.store.tx import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Our aggregate and their resource; ``ladder`` is the way it was created there. Empty where not known yet."""
+
+    endpoint: str
+    aggregate: str
+    remote_id: str = ""
+    version_id: str = ""
+    etag: str = ""
+    last_updated: str = ""
+    base: str = ""
+    last_sent_version: int = 0
+    last_acked_version: int = 0
+    ladder: str = ""
+
+
+_COLUMNS: Final = tuple(LINKS.c[name] for name in Link.__dataclass_fields__)
+
+
+def get(tx: Tx, endpoint: str, aggregate: str) -> Link | None:
+    """Return the link of a resource of ours, None where it has none."""
+    mine = (LINKS.c.tenant == tx.tenant, LINKS.c.endpoint == endpoint, LINKS.c.aggregate == aggregate)
+    row = tx.connection.execute(select(*_COLUMNS).where(*mine)).one_or_none()
+    return Link(*row) if row is not None else None
+
+
+def by_remote(tx: Tx, endpoint: str, type: str, remote_id: str) -> Link | None:
+    """Return the link of a resource of theirs, None where it has none."""
+    theirs = (
+        LINKS.c.tenant == tx.tenant,
+        LINKS.c.endpoint == endpoint,
+        LINKS.c.remote_type == type,
+        LINKS.c.remote_id == remote_id,
+    )
+    row = tx.connection.execute(select(*_COLUMNS).where(*theirs).limit(1)).one_or_none()
+    return Link(*row) if row is not None else None
+
+
+def put(tx: Tx, link: Link) -> None:
+    """Keep a link in place of the one before."""
+    remote_type = link.aggregate.partition("/")[0]
+    dialect.replace(tx.connection, LINKS, {"tenant": tx.tenant, "remote_type": remote_type, **asdict(link)})
+
+
+def all_of(tx: Tx, endpoint: str, after: str = "", limit: int = 500) -> tuple[Link, ...]:
+    """Return links by aggregate, those after ``after``."""
+    mine = (LINKS.c.tenant == tx.tenant, LINKS.c.endpoint == endpoint, LINKS.c.aggregate > after)
+    found = select(*_COLUMNS).where(*mine).order_by(LINKS.c.aggregate).limit(limit)
+    return tuple(Link(*row) for row in tx.connection.execute(found))

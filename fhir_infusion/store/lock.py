@@ -1,0 +1,124 @@
+"""Who may write: a lock on a file beside the database, held for as long as the process lives.
+
+The lock is the kernel's (``flock``), so that kill -9 frees it; what stands in the file is only told to others: the
+process, the loopback address where it takes work, and the token to show there. A file that still names a process when
+nobody holds the lock means that the writer before us did not end cleanly.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from fhir_infusion.errors import Unavailable
+from fhir_infusion.store.dialect import path_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_PAUSE_SECONDS = 0.05
+_LEAST_WAIT_SECONDS = 0.25  # somebody who asks for the owner holds a shared lock for an instant
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who holds the lock. ``address`` is ``host:port`` on loopback, empty where no work is taken."""
+
+    pid: int
+    address: str
+    token: str
+
+
+class WriterLock:
+    """The lock, held. ``unclean`` says whether the writer before us ended without closing."""
+
+    def __init__(self, descriptor: int, *, unclean: bool) -> None:
+        self._descriptor = descriptor
+        self.unclean = unclean
+        self._owner = Owner(os.getpid(), "", secrets.token_urlsafe(32))
+        self._write(self._owner)
+
+    def announce(self, address: str) -> str:
+        """Tell others where work is taken; return the token that they will show."""
+        self._owner = Owner(self._owner.pid, address, self._owner.token)
+        self._write(self._owner)
+        return self._owner.token
+
+    def release(self) -> None:
+        """Leave cleanly."""
+        os.ftruncate(self._descriptor, 0)
+        os.close(self._descriptor)
+
+    def abandon(self) -> None:
+        """Free the lock without calling the database clean: it is checked at the next start."""
+        os.close(self._descriptor)
+
+    def _write(self, owner: Owner) -> None:
+        content = json.dumps(asdict(owner)).encode()
+        os.pwrite(self._descriptor, content, 0)
+        os.ftruncate(self._descriptor, len(content))
+
+
+def acquire(database: Path, wait_seconds: float = 0) -> WriterLock:
+    """Take the lock of a database.
+
+    Raises:
+        Unavailable: another process holds it, still so after ``wait_seconds``.
+    """
+    path = _beside(database)
+    until = time.monotonic() + max(wait_seconds, _LEAST_WAIT_SECONDS)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    os.fchmod(descriptor, 0o600)
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                os.close(descriptor)
+                raise Unavailable(_held(_read(path))) from None
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return WriterLock(descriptor, unclean=os.fstat(descriptor).st_size > 0)
+
+
+def owner_of_url(url: str) -> Owner | None:
+    """Return who writes the database of a URL now; None where nobody does.
+
+    Raises:
+        SettingsError: the URL is not of a database that we know.
+    """
+    path = _beside(path_of(url))
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _read(path)
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _beside(database: Path) -> Path:
+    return database.with_name(database.name + ".lock")
+
+
+def _read(path: Path) -> Owner | None:
+    try:
+        return Owner(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None  # its holder is just writing it
+
+
+def _held(owner: Owner | None) -> str:
+    if owner is None:
+        return "another process writes this database; stop it, or let it do this work"
+    place = f" and takes work at {owner.address}" if owner.address else ""
+    return f"process {owner.pid} writes this database{place}; stop it, or let it do this work"

@@ -1,0 +1,46 @@
+"""Bring the tables of a database up to date, with Alembic; the revisions lie in ``migrations/versions``.
+
+Each revision runs in a transaction of its own together with the note that it ran: a process killed midway leaves the
+database at the last whole revision, and the next start goes on from there.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from fhir_infusion.errors import SettingsError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+
+def upgrade(engine: Engine) -> None:
+    """Run the revisions that this database has not seen.
+
+    Raises:
+        SettingsError: the database knows a revision that this program does not.
+    """
+    config = _config()
+    scripts = ScriptDirectory.from_config(config)
+    with engine.connect() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+        connection.rollback()
+        if current == scripts.get_current_head():
+            return
+        if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
+            raise SettingsError("database: made by a newer version of this program; accepted is that version or later")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config

@@ -1,0 +1,52 @@
+"""JSON text in and out of the database, every digit as it came."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final
+
+from fhir_infusion.fhir import json as fhir_json
+
+if TYPE_CHECKING:
+    from fhir_infusion.fhir.json import Json, Resource
+
+_MUCH: Final = 64 * 1024 * 1024
+_ANY: Final = fhir_json.Limits(body=_MUCH, bundle=_MUCH, entries=100_000, elements=10_000_000, depth=512, text=_MUCH)
+"""What is stored was within the limits when it came in; a record with its residue is larger than its resource."""
+
+
+def write(value: Json) -> str:
+    """Return the JSON text of a value."""
+    return fhir_json.write(value).decode()
+
+
+def read(text: str) -> Resource:
+    """Return the object of a stored JSON text."""
+    return fhir_json.read(text, _ANY)
+
+
+def with_meta(resource: Resource, resource_id: str, version: int, last_updated: str) -> Resource:
+    """Return the resource with ``id``, ``meta.versionId`` and ``meta.lastUpdated`` set, all else as it was."""
+    meta = {**resource.get("meta", {}), "versionId": str(version), "lastUpdated": last_updated}
+    if "id" in resource and "meta" in resource:
+        return {**resource, "id": resource_id, "meta": meta}
+    begin = {"resourceType": resource["resourceType"], "id": resource_id, "meta": meta}
+    return {**begin, **resource, "id": resource_id, "meta": meta}
+
+
+def digest(value: Json) -> str:
+    """Return a hash of JSON: the order of members does not matter, that of arrays and how numbers are written does."""
+    return hashlib.sha256(fhir_json.write(_ordered(value))).hexdigest()
+
+
+def text_digest(text: str) -> str:
+    """Return the hash of a text, byte for byte."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _ordered(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {name: _ordered(value[name]) for name in sorted(value)}
+    if isinstance(value, list):
+        return [_ordered(item) for item in value]
+    return value

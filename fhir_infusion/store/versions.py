@@ -1,0 +1,295 @@
+"""Versions of resources: appended, never changed; and what stands beside them.
+
+A version is the JSON text as it came, with only ``id``, ``meta.versionId`` and ``meta.lastUpdated`` set by us
+(https://hl7.org/fhir/R4/http.html#create), the record that was read from it, and the digest of the mapping that read
+it. Its translation into another release is kept from the first read on: an equal ETag means an equal body.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, insert, select, update
+
+from fhir_infusion.fhir.json import Resource
+from fhir_infusion.store import dialect, feed, text
+from fhir_infusion.store.tables import IDENTIFIERS, INDEX_ROWS, RESOURCES, TRANSLATIONS, VERSIONS
+from fhir_infusion.store.tx import from_ms, instant, to_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fhir_infusion.fhir.search import Entry  # noqa: TC004  the annotation of a field, never evaluated
+    from fhir_infusion.store.tx import Tx
+
+
+class Moved(Exception):
+    """The resource has another version by now than the one that was changed; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One version of a resource as it is kept.
+
+    ``text`` and ``record`` are JSON. The record is in the parts form: one record is one resource. ``parent`` is the id
+    of the administration that this one is a segment of, else empty. ``created`` is the moment of version 1.
+    """
+
+    type: str
+    id: str
+    version: int
+    release: str
+    created: datetime
+    last_updated: datetime
+    deleted: bool
+    text: str
+    record: str
+    digest: str
+    parent: str
+
+    @property
+    def aggregate(self) -> str:
+        """The name of the resource in outbox and links, such as ``MedicationRequest/7``."""
+        return f"{self.type}/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A business identifier that names a resource, for ever; ``minted`` says that we made it."""
+
+    system: str
+    value: str
+    minted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A version to be written. ``resource`` need not have id and meta; ``previous`` is the version that it follows."""
+
+    type: str
+    id: str
+    release: str
+    resource: Resource
+    record: Resource
+    digest: str
+    entries: tuple[Entry, ...]
+    previous: Stored | None = None
+    parent: str = ""
+    bound: Bound | None = None
+
+
+_COLUMNS: Final = (
+    VERSIONS.c.type,
+    VERSIONS.c.id,
+    VERSIONS.c.version,
+    VERSIONS.c.release,
+    RESOURCES.c.created,
+    VERSIONS.c.last_updated,
+    VERSIONS.c.deleted,
+    VERSIONS.c.text,
+    VERSIONS.c.record,
+    VERSIONS.c.digest,
+    RESOURCES.c.parent,
+)
+_SAME_RESOURCE: Final = and_(
+    VERSIONS.c.tenant == RESOURCES.c.tenant, VERSIONS.c.type == RESOURCES.c.type, VERSIONS.c.id == RESOURCES.c.id
+)
+_IS_CURRENT: Final = VERSIONS.c.version == RESOURCES.c.version
+_THIS: Final = and_(
+    RESOURCES.c.tenant == bindparam("tenant"), RESOURCES.c.type == bindparam("type"), RESOURCES.c.id == bindparam("id")
+)
+
+
+def selected(*conditions: ColumnElement[bool], every_version: bool = False) -> Select[Any]:
+    """Return the statement that gives :class:`Stored` rows; current versions only, unless told otherwise."""
+    joined = _SAME_RESOURCE if every_version else and_(_SAME_RESOURCE, _IS_CURRENT)
+    return select(*_COLUMNS).select_from(RESOURCES).join(VERSIONS, joined).where(*conditions)
+
+
+def stored(row: Sequence[Any]) -> Stored:
+    """Return what a row of :func:`selected` holds."""
+    (type_, id_, version_, release, created, last_updated, deleted, text_, record, digest, parent) = row
+    return Stored(
+        type_, id_, version_, release, from_ms(created), from_ms(last_updated), deleted, text_, record, digest, parent
+    )
+
+
+_CURRENT: Final = selected(_THIS)
+_VERSION: Final = selected(_THIS, VERSIONS.c.version == bindparam("version"), every_version=True)
+_HISTORY: Final = selected(_THIS, every_version=True).order_by(VERSIONS.c.version.desc())
+_CHILDREN: Final = selected(
+    RESOURCES.c.tenant == bindparam("tenant"),
+    RESOURCES.c.type == "MedicationAdministration",
+    RESOURCES.c.parent == bindparam("parent"),
+).order_by(RESOURCES.c.created)
+_BY_IDENTIFIER: Final = selected(
+    IDENTIFIERS.c.tenant == bindparam("tenant"),
+    IDENTIFIERS.c.type == bindparam("type"),
+    IDENTIFIERS.c.system == bindparam("system"),
+    IDENTIFIERS.c.value == bindparam("value"),
+).join(
+    IDENTIFIERS,
+    and_(
+        IDENTIFIERS.c.tenant == RESOURCES.c.tenant,
+        IDENTIFIERS.c.type == RESOURCES.c.type,
+        IDENTIFIERS.c.id == RESOURCES.c.id,
+    ),
+)
+
+
+def current(tx: Tx, type: str, id: str) -> Stored | None:
+    """Return the newest version, None where the resource is not known."""
+    row = tx.connection.execute(_CURRENT, {"tenant": tx.tenant, "type": type, "id": id}).one_or_none()
+    return stored(row) if row is not None else None
+
+
+def version(tx: Tx, type: str, id: str, version: int) -> Stored | None:
+    """Return one version, None where there is none."""
+    values = {"tenant": tx.tenant, "type": type, "id": id, "version": version}
+    row = tx.connection.execute(_VERSION, values).one_or_none()
+    return stored(row) if row is not None else None
+
+
+def history(tx: Tx, type: str, id: str) -> tuple[Stored, ...]:
+    """Return every version, newest first."""
+    rows = tx.connection.execute(_HISTORY, {"tenant": tx.tenant, "type": type, "id": id})
+    return tuple(map(stored, rows))
+
+
+def children(tx: Tx, parent_id: str) -> tuple[Stored, ...]:
+    """Return the administrations that are segments of this one, in the order in which they were made."""
+    return tuple(map(stored, tx.connection.execute(_CHILDREN, {"tenant": tx.tenant, "parent": parent_id})))
+
+
+def by_identifier(tx: Tx, type: str, system: str, value: str) -> Stored | None:
+    """Return the resource that a business identifier of ours or the sender's names."""
+    values = {"tenant": tx.tenant, "type": type, "system": system, "value": value}
+    row = tx.connection.execute(_BY_IDENTIFIER, values).one_or_none()
+    return stored(row) if row is not None else None
+
+
+def identifier_of(tx: Tx, type: str, id: str) -> Bound | None:
+    """Return the business identifier that names a resource, minted or not."""
+    found = select(IDENTIFIERS.c.system, IDENTIFIERS.c.value, IDENTIFIERS.c.minted).where(
+        IDENTIFIERS.c.tenant == tx.tenant, IDENTIFIERS.c.type == type, IDENTIFIERS.c.id == id
+    )
+    # The sender's own before a minted one: an order may get its identifier later.
+    row = tx.connection.execute(found.order_by(IDENTIFIERS.c.minted).limit(1)).one_or_none()
+    return Bound(*row) if row is not None else None
+
+
+def put(tx: Tx, draft: Draft) -> Stored:
+    """Append a version: 1. its moment, 2. the pointer, 3. the version, 4. its identifier, 5. its index rows.
+
+    Raises:
+        Moved: somebody was faster: the resource has another version than ``draft.previous``.
+    """
+    previous = draft.previous
+    moment = feed.advance(tx)
+    number = previous.version + 1 if previous else 1
+    created = to_ms(previous.created) if previous else moment
+    key = {"tenant": tx.tenant, "type": draft.type, "id": draft.id}
+    _point(tx, key, number, moment, created, previous, draft.parent)
+    resource = text.with_meta(draft.resource, draft.id, number, instant(moment))
+    kept = Stored(
+        type=draft.type,
+        id=draft.id,
+        version=number,
+        release=draft.release,
+        created=from_ms(created),
+        last_updated=from_ms(moment),
+        deleted=False,
+        text=text.write(resource),
+        record=text.write(draft.record),
+        digest=draft.digest,
+        parent=draft.parent,
+    )
+    tx.connection.execute(
+        insert(VERSIONS),
+        {
+            **key,
+            "version": number,
+            "release": kept.release,
+            "last_updated": moment,
+            "deleted": False,
+            "text": kept.text,
+            "record": kept.record,
+            "digest": kept.digest,
+        },
+    )
+    if draft.bound is not None:
+        values = {"system": draft.bound.system, "value": draft.bound.value, "minted": draft.bound.minted}
+        tx.connection.execute(insert(IDENTIFIERS), {**key, **values})
+    _index(tx, key, created, draft.entries, fresh=previous is None)
+    return kept
+
+
+def translation(tx: Tx, type: str, id: str, version: int, release: str) -> str | None:
+    """Return the JSON text that was given out for a version in another release, None where it never was."""
+    found = select(TRANSLATIONS.c.text).where(
+        TRANSLATIONS.c.tenant == tx.tenant,
+        TRANSLATIONS.c.type == type,
+        TRANSLATIONS.c.id == id,
+        TRANSLATIONS.c.version == version,
+        TRANSLATIONS.c.release == release,
+    )
+    return tx.connection.execute(found).scalar_one_or_none()
+
+
+def keep_translation(tx: Tx, type: str, id: str, version: int, release: str, text: str) -> str:
+    """Keep the first translation of a version; return the one that is kept, which may be another's."""
+    values = {"tenant": tx.tenant, "type": type, "id": id, "version": version, "release": release, "text": text}
+    if dialect.insert_once(tx.connection, TRANSLATIONS, values):
+        return text
+    return translation(tx, type, id, version, release) or text
+
+
+_FOLLOW: Final = (
+    update(RESOURCES)
+    .where(
+        RESOURCES.c.tenant == bindparam("of_tenant"),
+        RESOURCES.c.type == bindparam("of_type"),
+        RESOURCES.c.id == bindparam("of_id"),
+        RESOURCES.c.version == bindparam("after"),
+    )
+    .values(version=bindparam("to"), last_updated=bindparam("moment"), parent=bindparam("of_parent"))
+)
+
+
+def _point(
+    tx: Tx, key: dict[str, str], number: int, moment: int, created: int, previous: Stored | None, parent: str
+) -> None:
+    if previous is None:
+        row = {"version": number, "created": created, "last_updated": moment, "deleted": False, "parent": parent}
+        if not dialect.insert_once(tx.connection, RESOURCES, {**key, **row}):
+            raise Moved
+        return
+    values = {f"of_{name}": value for name, value in key.items()}
+    values |= {"after": previous.version, "to": number, "moment": moment, "of_parent": parent}  # type: ignore[dict-item]  # numbers among the texts
+    if tx.connection.execute(_FOLLOW, values).rowcount != 1:
+        raise Moved
+
+
+_NAMES: Final = ("parameter", "system", "value", "start", "end")
+_INDEXED: Final = select(*(INDEX_ROWS.c[name] for name in _NAMES)).where(
+    INDEX_ROWS.c.tenant == bindparam("tenant"),
+    INDEX_ROWS.c.type == bindparam("type"),
+    INDEX_ROWS.c.id == bindparam("id"),
+)
+_UNINDEX: Final = delete(INDEX_ROWS).where(
+    *(INDEX_ROWS.c[name] == bindparam(f"of_{name}") for name in ("tenant", "type", "id", *_NAMES))
+)
+
+
+def _index(tx: Tx, key: dict[str, str], created: int, entries: Sequence[Entry], *, fresh: bool) -> None:
+    """Make the index rows those of this version; rows that stay are not touched."""
+    wanted = {(entry.parameter, entry.system, entry.value, entry.start, entry.end) for entry in entries}
+    there = set() if fresh else {tuple(row) for row in tx.connection.execute(_INDEXED, key)}
+    if gone := there - wanted:
+        named = [{**key, **dict(zip(_NAMES, row, strict=True))} for row in gone]
+        tx.connection.execute(_UNINDEX, [{f"of_{name}": value for name, value in row.items()} for row in named])
+    if new := wanted - there:
+        rows = [{**key, **dict(zip(_NAMES, row, strict=True)), "created": created} for row in new]
+        tx.connection.execute(insert(INDEX_ROWS), rows)

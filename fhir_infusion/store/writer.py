@@ -1,0 +1,247 @@
+"""The one thread that writes.
+
+Callers hand over a piece of work and wait. The thread takes what has gathered, up to ``GROUP`` pieces, and
+
+1. begins one transaction,
+2. runs each piece in a savepoint of its own: one that raises is rolled back alone,
+3. commits once for all: one wait for the disk,
+4. only then gives every caller its result.
+
+Measured before it was built: 32 connections that compete for the lock take 330 ms at the 99th percentile, one writer
+that commits in groups 83 ms at 64 callers. When the disk fails, nothing of the group is acknowledged, and nothing more
+is written through that connection: after a failed fsync the kernel may have dropped what it could not write while
+SQLite would go on with it. The thread opens the database anew and has it checked before it writes again.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from fhir_infusion.errors import Unavailable
+from fhir_infusion.store import dialect
+from fhir_infusion.store.failpoint import reach
+from fhir_infusion.store.tx import Tx, from_ms, to_ms
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Connection, Engine
+
+T = TypeVar("T")
+
+GROUP: Final = 64
+WAITING: Final = 1_000
+"""Pieces of work that may wait; beyond that a caller is told to come back, before latency grows without bound."""
+PATIENCE_SECONDS: Final = 30
+_PAUSE_SECONDS: Final = 1.0
+_CLOSING: Final = "the store is closed"
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    tenant: str
+    work: Callable[[Tx], Any]
+    future: Future[Any] = field(default_factory=Future)
+
+
+class _GroupFailedError(Exception):
+    """The transaction of the whole group is lost; holds why."""
+
+    def __init__(self, trouble: dialect.Trouble) -> None:
+        self.trouble = trouble
+
+
+class Writer:
+    """The writer thread of one database. ``transact`` may be called from any thread but its own."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._trouble: dialect.Trouble | None = None
+        self._open = True
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    def transact(self, tenant: str, work: Callable[[Tx], T]) -> T:
+        """Run ``work`` in a transaction; return its result once that is on disk.
+
+        Raises:
+            Unavailable: nothing is acknowledged: the storage failed, too much is waiting, or the store is closed.
+        """
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("a piece of work may not wait for another one")
+        self._refuse_when_not_writing()
+        job = _Job(tenant, work)
+        self._jobs.put(job)
+        if not self._thread.is_alive():
+            self._fail_the_waiting()
+        try:
+            result: T = job.future.result(PATIENCE_SECONDS)
+        except FutureTimeoutError:
+            # Cancelled in time it never happens; too late it may, and the caller may safely ask again.
+            job.future.cancel()
+            raise Unavailable("the storage does not answer in time") from None
+        return result
+
+    def healthy(self) -> bool:
+        """Say whether work is taken and the last commit went well."""
+        return self._open and self._trouble is None and self._thread.is_alive()
+
+    def close(self) -> bool:
+        """Finish what waits, empty the log into the database and end the thread; say whether that went well."""
+        if not self._open:
+            return True
+        self._open = False
+        self._jobs.put(None)
+        self._thread.join(PATIENCE_SECONDS)
+        return not self._thread.is_alive() and self._trouble is None
+
+    def _refuse_when_not_writing(self) -> None:
+        if not self._open or not self._thread.is_alive():
+            raise Unavailable(_CLOSING)
+        if self._trouble not in {None, "full"}:
+            raise Unavailable("the storage failed and is being checked", retry_after=5)
+        if self._jobs.qsize() > WAITING:
+            raise Unavailable("too many changes are waiting to be written")
+
+    def _run(self) -> None:
+        connection: Connection | None = None
+        going = True
+        try:
+            while going:
+                group, going = self._next_group()
+                if connection is None:
+                    connection = self._open_checked()
+                if connection is None:
+                    _fail(group, "broken")
+                    continue
+                try:
+                    self._commit(connection, group)
+                except _GroupFailedError as failure:
+                    self._trouble = failure.trouble
+                    _fail(group, failure.trouble)
+                    _discard(connection)
+                    # Not at the next request but at once: the store is ready again before anybody asks.
+                    connection = self._reopen() if going else None
+                else:
+                    self._trouble = None
+            if connection is not None:
+                with suppress(SQLAlchemyError):
+                    dialect.checkpoint(connection)
+        finally:
+            self._open = False
+            if connection is not None:
+                _discard(connection)
+            self._fail_the_waiting()
+
+    def _next_group(self) -> tuple[list[_Job], bool]:
+        group: list[_Job] = []
+        job = self._jobs.get()
+        while job is not None:
+            if job.future.set_running_or_notify_cancel():
+                group.append(job)
+            if len(group) >= GROUP:
+                return group, True
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return group, True
+        return group, False
+
+    def _commit(self, connection: Connection, group: list[_Job]) -> None:
+        try:
+            with connection.begin():
+                results = [(job, *self._run_one(connection, job)) for job in group]
+                reach("store.before-commit")
+        except DBAPIError as error:
+            raise _GroupFailedError(dialect.trouble_of(error)) from error
+        reach("store.after-commit")
+        for job, result, failure in results:
+            if failure is None:
+                job.future.set_result(result)
+            else:
+                job.future.set_exception(failure)
+
+    def _run_one(self, connection: Connection, job: _Job) -> tuple[Any, Exception | None]:
+        now = from_ms(to_ms(self._clock()))
+        savepoint = connection.begin_nested()
+        try:
+            result = job.work(Tx(job.tenant, now, connection))
+        except Exception as failure:  # whatever it is, it is the caller's
+            if isinstance(failure, DBAPIError) and dialect.trouble_of(failure) != "own":
+                raise
+            savepoint.rollback()
+            return None, failure
+        savepoint.commit()
+        return result, None
+
+    def _reopen(self) -> Connection | None:
+        """Open anew until that works; meanwhile callers are refused at once, and what waited is told."""
+        while self._open:
+            connection = self._open_checked()
+            if connection is not None:
+                return connection
+            self._fail_the_waiting()
+            time.sleep(_PAUSE_SECONDS)
+        return None
+
+    def _open_checked(self) -> Connection | None:
+        connection: Connection | None = None
+        try:
+            connection = self._engine.connect()
+            if self._trouble == "broken" and dialect.complaints(connection, whole=True):
+                _discard(connection)
+                return None
+            connection.rollback()
+        except SQLAlchemyError:
+            if connection is not None:
+                _discard(connection)
+            return None
+        if self._trouble == "broken":
+            self._trouble = None
+        return connection
+
+    def _fail_the_waiting(self) -> None:
+        waiting: list[_Job] = []
+        while True:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                break
+            if job is None:
+                self._jobs.put(None)  # the end is still to come
+                break
+            if job.future.set_running_or_notify_cancel():
+                waiting.append(job)
+        _fail(waiting, self._trouble or "broken")
+
+
+def _fail(group: list[_Job], trouble: dialect.Trouble) -> None:
+    reason = {
+        "full": "there is no space left to store anything",
+        "busy": "another process writes to the database",
+        "broken": "the storage failed",
+        "own": "the storage failed",
+    }[trouble]
+    for job in group:
+        if not job.future.done():
+            job.future.set_exception(Unavailable(reason, retry_after=5))
+
+
+def _discard(connection: Connection) -> None:
+    """Close a connection whatever state it is in; what it had not committed is gone."""
+    with suppress(SQLAlchemyError):
+        connection.invalidate()
+    with suppress(SQLAlchemyError):
+        connection.close()
