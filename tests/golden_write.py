@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import yaml
 
+from fhir_infusion.actions.translate import Translator, open_translator
+from fhir_infusion.config import Settings
 from fhir_infusion.fhir import json as fhir_json
 
 GOLDEN: Final = Path(__file__).parent / "golden"
@@ -89,11 +91,9 @@ def full_url(resource: Json) -> str:
 
 
 @functools.cache
-def translator() -> Any:  # the package's Translator, with the shipped documents and default settings
-    """Return the translator of the package."""
-    from fhir_infusion.actions.translate import shipped
-
-    return shipped()
+def translator() -> Translator:
+    """Return the translator of the package, with the shipped documents and the default settings."""
+    return open_translator(Settings())
 
 
 def emitted(golden: Golden, release: str) -> bytes:
