@@ -66,7 +66,7 @@ _OFTEN: Final[Mapping[tuple[str, str], float]] = MappingProxyType({
     ("Preparation", "ingredients"): 0.6,
     ("Quantity", "value"): 0.97,
     ("Quantity", "unit"): 0.85,
-    ("Quantity", "comparator"): 0.15,
+    ("Quantity", "comparator"): 0.25,
     ("Quantity", "unit_system"): 0.12,
     ("Quantity", "unit_text"): 0.35,
     ("Range", "low"): 0.7,
@@ -289,14 +289,23 @@ def _keep_one(*names: str) -> Callable[[Record, _Maker], None]:
 
 def _mend_range(made: Record, maker: _Maker) -> None:
     for limit in made.values():
-        limit.pop("comparator", None)
-    if len(made) == 2 and maker.chance(0.7):
-        made["high"] = {**made["low"], "value": 1_000_000_000}
-        made["low"].setdefault("value", maker.number())
+        _plain(limit, maker)
+    if len(made) == 2:
+        low, high = made["low"], made["high"]
+        if maker.chance(0.7):
+            made["high"] = {**low, "value": 1_000_000_000}
+        elif "value" in low and "value" in high and low["value"] > high["value"]:
+            low["value"], high["value"] = high["value"], low["value"]
+
+
+def _plain(quantity: Record, maker: _Maker) -> None:
+    quantity.pop("comparator", None)
+    if not quantity:
+        quantity["value"] = maker.number()
 
 
 def _mend_ratio(made: Record, maker: _Maker) -> None:
-    made["denominator"].pop("comparator", None)
+    _plain(made["denominator"], maker)
     if not made["denominator"].get("value", 1):
         made["denominator"]["value"] = maker.number()
 
@@ -320,10 +329,8 @@ def _mend_timing(made: Record, maker: _Maker) -> None:
         made.setdefault("period", maker.number())
     if "period" in made:
         made.setdefault("period_unit", maker.choose(("h", "d", "wk")))
-    if "offset" in made and maker.chance(0.6):
+    if "offset" in made and not {"C", "CM", "CD", "CV"}.isdisjoint(made.get("when", ["C"])):
         made["when"] = ["AC", "HS"][: maker.below(2) + 1]
-    if "offset" in made and ("when" not in made or not {"C", "CM", "CD", "CV"}.isdisjoint(made["when"])):
-        del made["offset"]
     if "when" in made:
         made.pop("times_of_day", None)
 
@@ -354,7 +361,8 @@ def _mend_patient(made: Record, maker: _Maker) -> None:
 
 
 def _mend_occurrence(made: Record, maker: _Maker) -> None:
-    kept = "timing" if "timing" in made else "at" if "at" in made and maker.chance(0.6) else ""
+    period = made.keys() & {"start", "end"}
+    kept = "timing" if "timing" in made else "at" if "at" in made and (not period or maker.chance(0.6)) else ""
     if kept:
         for name in [name for name in made if name != kept]:
             del made[name]
