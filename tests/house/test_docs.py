@@ -53,7 +53,10 @@ def test_every_setting_is_in_the_readme(name: str):
 
 def test_the_two_commands_come_first():
     code = README.partition("```")[2].partition("```")[0]
-    assert [line.split("#")[0].strip() for line in code.strip().splitlines() if "make " in line] == ["make run", "make test"]
+    assert [line.split("#")[0].strip() for line in code.strip().splitlines() if "make " in line] == [
+        "make run",
+        "make test",
+    ]
 
 
 def test_every_link_inside_the_project_leads_somewhere():

@@ -48,7 +48,13 @@ def elsewhere(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(command: list[str | Path], directory: Path, given: str = "") -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if name in {"PATH", "LANG", "HOME"}}
     return subprocess.run(
-        list(map(str, command)), cwd=directory, env=environment, input=given, capture_output=True, text=True, check=False
+        list(map(str, command)),
+        cwd=directory,
+        env=environment,
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
