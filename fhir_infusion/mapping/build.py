@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from fhir_infusion.errors import DocumentError
+from fhir_infusion.mapping.codecs import table as code_table
 from fhir_infusion.mapping.codecs import KEY, NAMED, PLAIN, QUANTITY, QUANTITY_TYPES, Codec
 from fhir_infusion.mapping.document import FRAGMENT_KEYS, PAIR_KEYS, Document, Mark, Table
 from fhir_infusion.mapping.paths import (
@@ -87,6 +88,10 @@ class Builder:
     codes: Mapping[str, Codec]
     complaints: list[str] = field(default_factory=list)
     scopes: list[Scope] = field(default_factory=list)
+    shared: dict[tuple[int, bool], Scope] = field(default_factory=dict)
+
+    def _guarded(self) -> frozenset[str]:
+        return frozenset(self.document.content.get("mapped-or-refused") or ())
 
     def build(self) -> Plan:
         """Build the plan.
@@ -105,7 +110,7 @@ class Builder:
         place = _Place(root, (), internal, (), fhir, ())
         self._members(content, place)
         self._pairs(content.get("pairs") or Table(), place)
-        guarded = frozenset(content.get("mapped-or-refused") or ())
+        guarded = self._guarded()
         for name in guarded:
             if name not in self.elements[fhir]:
                 self._complain(content.marks["mapped-or-refused"], f"'{name}' is not an element of {fhir}; accepted: {_near(name, self.elements[fhir])}")
@@ -155,7 +160,7 @@ class Builder:
                 except PathError as error:
                     self._complain(mark, str(error))
 
-    def _pair(self, key: str, value: Any, mark: Mark, place: _Place) -> None:  # noqa: ANN401  YAML
+    def _pair(self, key: str, value: Any, mark: Mark, place: _Place) -> None:
         table = value if isinstance(value, Table) else Table()
         if isinstance(value, Table):
             mark = value.mark if value.mark.file == mark.file else mark
@@ -273,9 +278,22 @@ class Builder:
             return
         ftype, _, _ = container
         follow = next((c.value for c in array[-1].criteria if c.test == "->"), "")
-        fobj, iobj = FObj(follow or ftype, always={"resourceType": follow} if follow else {}), IObj(target.type)
-        scope = self._scope(f"{show_internal((*place.iprefix, *isteps))}", fobj, iobj)
-        scope.plain = not target.nested
+        guarded = place.scope.guarded or (place.scope.number == 0 and (*place.fprefix, *array)[0].name in self._guarded())
+        single, element_type = replace_field(target), follow or ftype
+        shared = None
+        if target.nested and not trail and not array[-1].criteria and not isinstance(table.get("pairs"), Table):
+            fragment = self._fragment(table, target.type, element_type, mark)
+            if fragment is None:
+                return
+            shared = (id(fragment), guarded)
+        scope = self.shared.get(shared) if shared is not None else None
+        ready = scope is not None
+        if scope is None:
+            fobj, iobj = FObj(element_type, always={"resourceType": follow} if follow else {}), IObj(target.type)
+            scope = self._scope(f"{show_internal((*place.iprefix, *isteps))}", fobj, iobj)
+            scope.plain, scope.guarded = not target.nested, guarded
+            if shared is not None:
+                self.shared[shared] = scope
         if target.nested:
             scope.key = next((name for name, item in self.fields[target.type].items() if item.key), "")
         if table.get("key", scope.key) != scope.key:
@@ -287,9 +305,9 @@ class Builder:
         )
         if not self._attach_items(items, place, mark):
             return
-        element_type = follow or ftype
         start = _Place(scope, (), target.type, (), element_type, ())
-        single = replace_field(target)
+        if ready:
+            return
         if trail:
             self._route(".", (), trail, single, table, mark, start)
         elif scope.plain:
@@ -334,6 +352,8 @@ class Builder:
             return NAMED[table["as"]]
         if target.nested:
             return QUANTITY
+        if target.key and ftype in ("string", "id"):
+            return KEY
         kind = "integer" if target.kind == "integer" else target.kind
         if kind != "key" and ftype not in FITS.get(kind, frozenset()):
             self._complain(mark, f"a record value of kind {kind} does not fit FHIR's {ftype}; accepted: {', '.join(sorted(FITS.get(kind, ())))}")
@@ -342,6 +362,9 @@ class Builder:
             extra = sorted(set(target.codes) - set(element.codes))
             self._complain(mark, f"the record allows {', '.join(extra)}, which FHIR's {element.name} does not; give `codes`")
             return None
+        if target.codes and not (element is not None and element.codes and set(element.codes) <= set(target.codes)):
+            same = {code: code for code in target.codes}
+            return code_table(target.name, same, same)
         return PLAIN
 
     def _internal_type(self, itype: str, steps: tuple[IStep, ...], mark: Mark) -> Field | None:
@@ -397,7 +420,7 @@ class Builder:
                 self._check_criterion(criterion, ftype if not any(c.test == "->" for c in step.criteria) else "", mark)
         return ftype, is_list and not (steps[-1].repeats), element
 
-    def _check_criterion(self, criterion: Any, ftype: str, mark: Mark) -> None:  # noqa: ANN401
+    def _check_criterion(self, criterion: Any, ftype: str, mark: Mark) -> None:
         for name in criterion.path:
             members = self.elements.get(ftype)
             if members is None:

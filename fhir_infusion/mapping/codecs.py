@@ -27,16 +27,21 @@ Convert = Callable[[Any], Any]
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """A two-way conversion. ``members`` are the members of a FHIR object that it takes; ``None``: it takes a primitive."""
+    """A two-way conversion.
+
+    ``members`` are the members of a FHIR object that it takes; ``None``: it takes a primitive.
+    ``codes`` are the two columns of a code table: to FHIR, to internal.
+    """
 
     name: str
     read: Convert
     write: Convert
     members: frozenset[str] | None = None
     accepts: str = ""
+    codes: tuple[Mapping[str, str], Mapping[str, str]] | None = None
 
 
-def _same(value: Any) -> Any:  # noqa: ANN401  any JSON value
+def _same(value: Any) -> Any:
     return value
 
 
@@ -47,7 +52,7 @@ SKIPPED: Final = object()
 """What a codec returns for a value that is rightly not written at all, such as a derived key."""
 
 
-def _write_key(key: str) -> Any:  # noqa: ANN401  text or SKIPPED
+def _write_key(key: str) -> Any:
     identifier = read_key(key)
     return SKIPPED if identifier is None else identifier
 
@@ -96,21 +101,21 @@ def write_quantity(quantity: Mapping[str, Any]) -> dict[str, Any]:
     return fhir
 
 
-def _read_rate(fhir: dict[str, Any]) -> Any:  # noqa: ANN401  a quantity or DECLINED
+def _read_rate(fhir: dict[str, Any]) -> Any:
     quantity = read_quantity(fhir)
     return quantity if is_rate(quantity) else DECLINED
 
 
-def _write_rate(quantity: Mapping[str, Any]) -> Any:  # noqa: ANN401
+def _write_rate(quantity: Mapping[str, Any]) -> Any:
     return write_quantity(quantity) if is_rate(quantity) else DECLINED
 
 
-def _read_not_rate(fhir: dict[str, Any]) -> Any:  # noqa: ANN401
+def _read_not_rate(fhir: dict[str, Any]) -> Any:
     quantity = read_quantity(fhir)
     return DECLINED if is_rate(quantity) else quantity
 
 
-def _write_not_rate(quantity: Mapping[str, Any]) -> Any:  # noqa: ANN401
+def _write_not_rate(quantity: Mapping[str, Any]) -> Any:
     return DECLINED if is_rate(quantity) else write_quantity(quantity)
 
 
@@ -136,4 +141,5 @@ def table(name: str, to_fhir: Mapping[str, str], to_internal: Mapping[str, str])
         lambda code: to_internal.get(code, DECLINED),
         lambda code: to_fhir.get(code, DECLINED),
         accepts=f"out: {', '.join(sorted(to_fhir))}; in: {', '.join(sorted(to_internal))}",
+        codes=(to_fhir, to_internal),
     )

@@ -1,12 +1,27 @@
-"""tmp"""
-from collections.abc import Callable
+"""Compiling a plan: both directions as straight-line Python, or both by the interpreter (the oracle)."""
+
+from __future__ import annotations
+
 from typing import Any
+
 from fhir_infusion.mapping import interpret_read, interpret_write
+from fhir_infusion.mapping.compile_read import Read, compile_read
+from fhir_infusion.mapping.compile_write import Write, compile_write
 from fhir_infusion.mapping.plan import Plan
 from fhir_infusion.mapping.residue import Entry
 from fhir_infusion.mapping.trace import Line, Recorder
+
 Json = dict[str, Any]
-def compile_plan(plan: Plan) -> tuple[Callable[[Json], tuple[Json, list[Entry]]], Callable[[Json], tuple[Json, list[Line]]]]:
+
+
+def compile_plan(plan: Plan) -> tuple[Read, Write]:
+    """Return the compiled reader and writer."""
+    return compile_read(plan), compile_write(plan)
+
+
+def interpreted(plan: Plan) -> tuple[Read, Write]:
+    """Return the reader and writer that interpret the plan."""
+
     def read(resource: Json) -> tuple[Json, list[Entry]]:
         return interpret_read.read(plan, resource, Recorder())
 

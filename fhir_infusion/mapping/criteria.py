@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from fhir_infusion.mapping.codecs import DECLINED
 from fhir_infusion.mapping.paths import Criterion, FStep
+from fhir_infusion.mapping.plan import FMember, Slice
 
 
 def contained_by_id(resource: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -13,7 +15,7 @@ def contained_by_id(resource: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {item["id"]: item for item in resource.get("contained", ()) if "id" in item}
 
 
-def followed(element: Any, contained: Mapping[str, dict[str, Any]], type_name: str) -> dict[str, Any] | None:  # noqa: ANN401  any JSON value
+def followed(element: Any, contained: Mapping[str, dict[str, Any]], type_name: str) -> dict[str, Any] | None:
     """Return the contained resource of the given type that a Reference points to, if it does."""
     reference = element.get("reference") if isinstance(element, dict) else None
     if not isinstance(reference, str) or not reference.startswith("#"):
@@ -22,7 +24,7 @@ def followed(element: Any, contained: Mapping[str, dict[str, Any]], type_name: s
     return resource if resource is not None and resource.get("resourceType") == type_name else None
 
 
-def matches(step: FStep, element: Any, contained: Mapping[str, dict[str, Any]]) -> bool:  # noqa: ANN401  any JSON value
+def matches(step: FStep, element: Any, contained: Mapping[str, dict[str, Any]]) -> bool:
     """Return whether an element satisfies every criterion of a slice."""
     subject = element
     for criterion in step.criteria:
@@ -35,14 +37,58 @@ def matches(step: FStep, element: Any, contained: Mapping[str, dict[str, Any]]) 
     return True
 
 
-def _holds(criterion: Criterion, subject: Any) -> bool:  # noqa: ANN401  any JSON value
+def classify(member: FMember, value: list[Any], contained: Mapping[str, dict[str, Any]]) -> list[int]:
+    """Return for each element of an array the number of its slice, ``len(slices)`` for the rest, ``-1`` for none.
+
+    Where one criterion has a place for a lone element and a place for several, their count decides. An element that its
+    slice could not hold belongs to the rest, where there is one.
+    """
+    slices = member.slices
+    rest = len(slices) if member.rest else -1
+    hits = [[matches(part.step, element, contained) and (rest < 0 or _fits(part, element)) for part in slices] for element in value]
+    counts = [sum(row[number] for row in hits) for number in range(len(slices))]
+    twins = {n for n, part in enumerate(slices) if any(o is not part and o.step.criteria == part.step.criteria for o in slices)}
+    chosen: list[int] = []
+    taken: set[int] = set()
+    for row in hits:
+        found = rest
+        for number, hit in enumerate(row):
+            single = slices[number].obj is not None
+            if not hit or (single and number in taken) or (number in twins and single != (counts[number] == 1)):
+                continue
+            found = number
+            if single:
+                taken.add(number)
+            break
+        chosen.append(found)
+    return chosen
+
+
+def _fits(part: Slice, element: Any) -> bool:
+    """Whether the one element of a slice can be held by its pairs: each value is taken, and a Coding wholly."""
+    if part.obj is None:
+        return True
+    for name, value in element.items():
+        known = part.obj.members.get(name)
+        if known is None:
+            if part.type == "Coding" and name not in part.obj.always and name not in _MARKS and name[0] != "_":
+                return False
+        elif known.leaves and all(leaf.codec.read(value) is DECLINED for leaf in known.leaves):
+            return False
+    return True
+
+
+_MARKS = frozenset({"id", "extension", "display"})
+
+
+def _holds(criterion: Criterion, subject: Any) -> bool:
     values = _values(subject, criterion.path)
     if criterion.test == "=":
         return criterion.value in values
     return bool(values) == (criterion.test == "exists")
 
 
-def _values(value: Any, path: tuple[str, ...]) -> list[Any]:  # noqa: ANN401  any JSON value
+def _values(value: Any, path: tuple[str, ...]) -> list[Any]:
     """Return every value at the path; lists on the way are entered."""
     if isinstance(value, list):
         return [found for item in value for found in _values(item, path)]

@@ -71,7 +71,7 @@ def read_yaml(file: str, text: str) -> Table:
     return value
 
 
-def _convert(node: yaml.Node, file: str) -> Any:  # noqa: ANN401  YAML holds anything
+def _convert(node: yaml.Node, file: str) -> Any:
     mark = Mark(file, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         table = Table()

@@ -13,7 +13,7 @@ from typing import Any
 
 from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
 from fhir_infusion.mapping.codecs import DECLINED, UCUM
-from fhir_infusion.mapping.criteria import contained_by_id, followed, matches
+from fhir_infusion.mapping.criteria import classify, contained_by_id, followed
 from fhir_infusion.mapping.paths import IStep, show_internal
 from fhir_infusion.mapping.plan import FMember, FObj, Follow, Items, Leaf, Plan
 from fhir_infusion.mapping.residue import MARKED, Entry, derived_key, display_residue, escape, holds_only_marks, prefix, write_key
@@ -106,7 +106,7 @@ def _read_obj(fobj: FObj, value: Json, record: Json, root: _Root, at: str, state
     return content
 
 
-def _leave(name: str, value: Any, at: str, state: Reading, marks: frozenset[str], described: Json) -> None:  # noqa: ANN401  any JSON value
+def _leave(name: str, value: Any, at: str, state: Reading, marks: frozenset[str], described: Json) -> None:
     """Keep an element as residue, or refuse it where meaning must not be residue.
 
     A display goes with a digest of what it describes, and goes back only beside the same.
@@ -123,7 +123,7 @@ def _leave(name: str, value: Any, at: str, state: Reading, marks: frozenset[str]
     state.recorder.carried(at, "residue")
 
 
-def _read_member(member: FMember, value: Any, record: Json, root: _Root, at: str, state: Reading) -> int:  # noqa: ANN401
+def _read_member(member: FMember, value: Any, record: Json, root: _Root, at: str, state: Reading) -> int:
     if member.slices or member.rest:
         return _read_array(member, value, record, root, at, state)
     if member.leaves:
@@ -143,7 +143,7 @@ def _read_member(member: FMember, value: Any, record: Json, root: _Root, at: str
     return content
 
 
-def _followed(member: FMember, value: Any, state: Reading) -> tuple[Follow | None, Json | None]:  # noqa: ANN401
+def _followed(member: FMember, value: Any, state: Reading) -> tuple[Follow | None, Json | None]:
     for type_name, follow in member.follows.items():
         resource = followed(value, state.contained, type_name)
         if resource is not None:
@@ -172,7 +172,7 @@ def default_id(owner: tuple[IStep, ...]) -> str:
     return owner[-1].name.replace("_", "-")
 
 
-def _read_leaf(member: FMember, value: Any, root: _Root, at: str, state: Reading) -> int:  # noqa: ANN401
+def _read_leaf(member: FMember, value: Any, root: _Root, at: str, state: Reading) -> int:
     for leaf in member.leaves:
         if any(condition.side == "fhir" and not condition.holds(root.fhir) for condition in leaf.conditions):
             continue
@@ -212,34 +212,9 @@ def _quantity_leftovers(leaf: Leaf, name: str, value: Json, result: Json, at: st
         state.recorder.repaired(f"{at}.code")
 
 
-def _classify(member: FMember, value: list[Any], state: Reading) -> list[int]:
-    """Return for each element the number of its slice, ``len(slices)`` for the rest, ``-1`` for residue.
-
-    Where one criterion has a place for a lone element and a place for several, their count decides.
-    """
-    rest = len(member.slices) if member.rest else -1
-    chosen: list[int] = []
-    hits = [[matches(part.step, element, state.contained) for part in member.slices] for element in value]
-    counts = [sum(row[n] for row in hits) for n in range(len(member.slices))]
-    twins = {n for n, part in enumerate(member.slices) if any(o is not part and o.step.criteria == part.step.criteria for o in member.slices)}
-    taken: set[int] = set()
-    for row in hits:
-        number = rest
-        for n, hit in enumerate(row):
-            single = member.slices[n].obj is not None
-            if not hit or (single and n in taken) or (n in twins and single != (counts[n] == 1)):
-                continue
-            number = n
-            if single:
-                taken.add(n)
-            break
-        chosen.append(number)
-    return chosen
-
-
-def _read_array(member: FMember, value: Any, record: Json, root: _Root, at: str, state: Reading) -> int:  # noqa: ANN401
+def _read_array(member: FMember, value: Any, record: Json, root: _Root, at: str, state: Reading) -> int:
     """Read an array of which each element goes to a slice, to the list of the rest, or becomes residue."""
-    chosen = _classify(member, value, state)
+    chosen = classify(member, value, state.contained)
     places: list[Any] = [None] * len(value)
     content = 0
     for number in range(len(member.slices) + 1):
@@ -276,7 +251,7 @@ def _read_array(member: FMember, value: Any, record: Json, root: _Root, at: str,
     return content
 
 
-def _token(place: Any, state: Reading) -> str:  # noqa: ANN401  a token, or the element that gets a key now
+def _token(place: Any, state: Reading) -> str:
     if isinstance(place, str):
         return place
     items, group, index = place
@@ -287,7 +262,7 @@ def _token(place: Any, state: Reading) -> str:  # noqa: ANN401  a token, or the 
     return token
 
 
-def _key_of(items: Items, item: Any, state: Reading) -> str:  # noqa: ANN401
+def _key_of(items: Items, item: Any, state: Reading) -> str:
     """Return the key of a record element, deriving one where it has none."""
     if items.scope.plain:
         base = f"={item}"
@@ -321,7 +296,7 @@ def _order_residue(name: str, value: list[Any], chosen: list[int], places: list[
         state.recorder.carried(f"{at}[{index}]", "residue")
 
 
-def _read_item(items: Items, element: Any, name: str, position: int, at: str, state: Reading) -> tuple[Any, str | None]:  # noqa: ANN401
+def _read_item(items: Items, element: Any, name: str, position: int, at: str, state: Reading) -> tuple[Any, str | None]:
     """Read one element of a list through its scope; return the record element and its key where it has one."""
     scope = items.scope
     start = len(state.entries)
@@ -372,7 +347,7 @@ def _contained_residue(resource: Json, state: Reading) -> None:
         state.entries.append(["contained[*]", None, mapped])
 
 
-def _get(record: Json, steps: tuple[IStep, ...]) -> Any:  # noqa: ANN401
+def _get(record: Json, steps: tuple[IStep, ...]) -> Any:
     value: Any = record
     for step in steps:
         value = value.get(step.name) if isinstance(value, dict) else None
@@ -381,7 +356,7 @@ def _get(record: Json, steps: tuple[IStep, ...]) -> Any:  # noqa: ANN401
     return value
 
 
-def _set(record: Json, steps: tuple[IStep, ...], value: Any) -> bool:  # noqa: ANN401
+def _set(record: Json, steps: tuple[IStep, ...], value: Any) -> bool:
     """Set a record field; return whether it was free."""
     for step in steps[:-1]:
         if step.mode == "only":

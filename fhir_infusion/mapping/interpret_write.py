@@ -58,8 +58,9 @@ def write(plan: Plan, record: Json, recorder: Recorder) -> Json:
     _write_obj(plan.root.iobj, record, _Target(resource, plan.root.fobj, record), "", state, skip=("residue",))
     if state.issues:
         raise Refused(*state.issues)
-    for line in state.assembly.finish(resource, record.get("residue", ())):
-        recorder.lines.append(line)
+    recorder.lines.extend(state.assembly.finish(resource, record.get("residue", ()), state.refuse))
+    if state.issues:
+        raise Refused(*state.issues)
     return resource
 
 
@@ -76,7 +77,7 @@ def _join(at: str, name: str) -> str:
     return f"{at}.{name}" if at else name
 
 
-def _write_member(member: IMember, value: Any, target: _Target, at: str, state: Writing) -> None:  # noqa: ANN401  any JSON value
+def _write_member(member: IMember, value: Any, target: _Target, at: str, state: Writing) -> None:
     if member.const is not None:
         if value != member.const:
             state.refuse(at, "the value differs from the one that this mapping demands", str(member.const), "value", "const")
@@ -107,22 +108,23 @@ def _only_applies(member: IMember, target: _Target) -> bool:
     """Whether some place for a lone element has its conditions met; else the list's own place takes it."""
     if not any(items.mode != "many" for items in member.items):
         return True
-    return member.only is not None and any(_holds(leaf.conditions, target) for leaf in _leaves(member.only))
+    return member.only is not None and any(_holds(leaf.conditions, target) for leaf in leaves_of(member.only))
 
 
-def _leaves(member: IMember) -> Iterable[Leaf | Items]:
+def leaves_of(member: IMember) -> Iterable[Leaf | Items]:
+    """Return every leaf and list below a record field."""
     yield from member.leaves
     yield from member.items
     if member.obj is not None:
         for inner in member.obj.members.values():
-            yield from _leaves(inner)
+            yield from leaves_of(inner)
 
 
 def _holds(conditions: tuple[Any, ...], target: _Target) -> bool:
     return all(condition.side == "fhir" or condition.holds(target.record) for condition in conditions)
 
 
-def _write_leaf(leaves: list[Leaf], value: Any, target: _Target, at: str, state: Writing) -> None:  # noqa: ANN401
+def _write_leaf(leaves: list[Leaf], value: Any, target: _Target, at: str, state: Writing) -> None:
     for leaf in leaves:
         if not _holds(leaf.conditions, target):
             continue

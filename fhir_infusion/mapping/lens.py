@@ -12,7 +12,7 @@ from typing import Any
 
 from fhir_infusion.errors import Refused
 from fhir_infusion.mapping import interpret_read, interpret_write
-from fhir_infusion.mapping.compile import compile_plan
+from fhir_infusion.mapping.compile import compile_plan, interpreted
 from fhir_infusion.mapping.plan import Plan
 from fhir_infusion.mapping.residue import MARKED, TEXTS, Entry
 from fhir_infusion.mapping.texts import Texts
@@ -60,7 +60,7 @@ class Lens:
         """Compile the plan, or leave the work to the interpreter."""
         self.plan = plan
         self._texts = Texts(plan.internal_type, fields)
-        self._read, self._write = compile_plan(plan)
+        self._read, self._write = interpreted(plan) if interpret else compile_plan(plan)
 
     @property
     def defaults(self) -> Mapping[str, Any]:

@@ -76,21 +76,31 @@ class Condition:
 
     side: Literal["fhir", "internal"]
     path: tuple[str, ...]
-    test: Literal["exists", "missing", "in"]
+    test: Literal["exists", "missing", "in", "refers"]
     values: tuple[str, ...] = ()
 
     def holds(self, scope: object) -> bool:
         """Whether the condition holds for the object that the path starts in."""
         for name in self.path:
             scope = scope.get(name) if isinstance(scope, dict) else None
+        if self.test == "refers":
+            return _refers(scope, self.values[0])
         if self.test == "missing":
             return scope is None
         return scope is not None if self.test == "exists" else scope in self.values
 
 
+def _refers(reference: object, target: str) -> bool:
+    """Whether a reference says that it is of the type: by ``type``, or by the type in its literal reference."""
+    if not isinstance(reference, dict):
+        return False
+    literal = str(reference.get("reference", ""))
+    return reference.get("type") == target or literal.startswith(target + "/") or f"/{target}/" in literal
+
+
 _INTERNAL = re.compile(r"([a-z][a-z0-9_]*)(?:\[(only|many|)\])?$")
 _NAME = re.compile(r"_?[A-Za-z][A-Za-z0-9]*")
-_CONDITION = re.compile(r"(fhir:)?([A-Za-z_.]+)\s+(?:(exists|missing)|=\s*(\S+)|in\s*\[([^\]]*)\])$")
+_CONDITION = re.compile(r"(fhir:)?([A-Za-z_.]+)\s+(?:(exists|missing)|=\s*(\S+)|in\s*\[([^\]]*)\]|refers to (\w+))$")
 
 
 def parse_internal(text: str) -> tuple[IStep, ...]:
@@ -178,12 +188,14 @@ def parse_condition(text: str) -> Condition:
     """
     match = _CONDITION.match(text.strip())
     if match is None:
-        reason = f"'{text}' is not a condition; accepted: PATH exists, PATH missing, PATH = code, PATH in [codes]; fhir:PATH for the FHIR side"
+        reason = f"'{text}' is not a condition; accepted: PATH exists, PATH missing, PATH = code, PATH in [codes], PATH refers to Type; fhir:PATH for the FHIR side"
         raise PathError(reason)
     side: Literal["fhir", "internal"] = "fhir" if match[1] else "internal"
     path = tuple(match[2].split("."))
     if match[3]:
         return Condition(side, path, match[3])  # type: ignore[arg-type]  # exists or missing
+    if match[6]:
+        return Condition(side, path, "refers", (match[6],))
     values = (match[4],) if match[4] else tuple(value.strip() for value in match[5].split(","))
     return Condition(side, path, "in", values)
 

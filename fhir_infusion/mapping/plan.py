@@ -107,7 +107,7 @@ class FMember:
 
 @dataclass(slots=True, eq=False)
 class FObj:
-    """What a document says of one FHIR object. ``safe``: nothing but ids and extensions below may be residue."""
+    """What a document says of one FHIR object: its members, what is always written and demanded, what is dropped and why."""
 
     type: str
     members: dict[str, FMember] = field(default_factory=dict)
@@ -139,7 +139,11 @@ class IObj:
 
 @dataclass(slots=True, eq=False)
 class Scope:
-    """Paths start here. ``plain``: the element is a simple value, held by the single leaf with an empty internal path."""
+    """Paths start here.
+
+    ``plain``: the element is a simple value, held by the single leaf with an empty internal path.
+    ``guarded``: it stands below a member whose meaning must not become residue. Lists of the same fragment share one.
+    """
 
     name: str
     fobj: FObj
@@ -147,6 +151,7 @@ class Scope:
     key: str = ""
     plain: bool = False
     number: int = 0
+    guarded: bool = False
 
 
 @dataclass(slots=True, eq=False)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fhir_infusion.mapping.codecs import read_quantity, write_quantity
+from fhir_infusion.mapping.criteria import classify
 from fhir_infusion.mapping.paths import FStep
 from fhir_infusion.mapping.plan import FMember, Follow, Items, Plan
 from fhir_infusion.mapping.residue import MARKED, TEXTS, arrange, describes, split_path
@@ -30,6 +31,7 @@ class _Array:
     parts: dict[int, list[tuple[str | None, Any]]] = field(default_factory=dict)
     left: list[tuple[str | None, Any]] = field(default_factory=list)
     order: list[str] | None = None
+    member: FMember | None = None
 
 
 @dataclass(slots=True)
@@ -43,17 +45,20 @@ class Assembly:
     waiting: list[tuple[Json, str, Json]] = field(default_factory=list)
     plain_keys: set[str] = field(default_factory=set)
 
-    def _array(self, holder: Json, name: str) -> _Array:
+    def array(self, holder: Json, name: str, member: FMember | None = None) -> _Array:
+        """Return the array under this name, begun where it is not there yet."""
         key = (id(holder), name)
         array = self.arrays.get(key)
         if array is None:
             array = self.arrays[key] = _Array(holder, name)
             holder.setdefault(name, None)
+        if member is not None:
+            array.member = member
         return array
 
     def slice(self, holder: Json, member: FMember, number: int) -> Json:
         """Return the one element of a slice, made with its constants where it is not there yet."""
-        array = self._array(holder, member.name)
+        array = self.array(holder, member.name, member)
         part = array.parts.get(number)
         if part is not None:
             return part[0][1]  # type: ignore[no-any-return]  # elements are objects
@@ -72,7 +77,7 @@ class Assembly:
             if not items.follow:
                 for _, element in elements:
                     _set_constants(element, member.slices[number].constants)
-        self._array(holder, array.name).parts[number] = elements
+        self.array(holder, array.name, member).parts[number] = elements
 
     def _member_of(self, items: Items) -> FMember:
         assert items.member is not None  # noqa: S101  set when the plan is built
@@ -113,8 +118,11 @@ class Assembly:
         self.plain_keys.add(key)
         return key
 
-    def finish(self, resource: Json, residue: Iterable[Json]) -> list[Line]:
-        """Put everything in its place; return the lines of what did not go back."""
+    def finish(self, resource: Json, residue: Iterable[Json], refuse: Refuse) -> list[Line]:
+        """Put everything in its place; return the lines of what did not go back.
+
+        An array of slices is read again: an element that would come back as something else is refused.
+        """
         for holder, name, followed in self.waiting:
             identifier = str(holder.get(name, {}).get("reference", ""))
             if identifier.startswith("#"):
@@ -123,7 +131,7 @@ class Assembly:
         lines: list[Line] = []
         mine = [entry for entry in residue if self._is_mine(entry, lines)]
         if self.contained or any(entry["path"].startswith("contained[]") for entry in mine):
-            array = self._array(resource, "contained")
+            array = self.array(resource, "contained")
             array.parts[0] = sorted(self.contained.items())
         displays: list[tuple[Json, Json]] = []
         for entry in mine:
@@ -131,9 +139,19 @@ class Assembly:
         for array in self.arrays.values():
             mapped = [pair for number in sorted(array.parts) for pair in array.parts[number]]
             array.holder[array.name] = arrange(mapped, array.left, array.order)
+        for array in self.arrays.values():
+            self._check_slices(array, refuse)
         for holder, entry in displays:
             self._put_display(holder, entry, lines)
         return lines
+
+    def _check_slices(self, array: _Array, refuse: Refuse) -> None:
+        member = array.member
+        if member is None or not member.slices:
+            return
+        written = [(number, element) for number in sorted(array.parts) for _, element in array.parts[number]]
+        if classify(member, [element for _, element in written], self.contained) != [number for number, _ in written]:
+            refuse(array.name, "an element of this list would be read back as another field", "each element where the mapping looks for it", "business-rule", "slice")
 
     def _put_display(self, holder: Json, entry: Json, lines: list[Line]) -> None:
         """Put a display back beside what it described when it was read, last, when everything else is in place."""
@@ -163,9 +181,9 @@ class Assembly:
                 return
         name, token = parts[-1]
         if token == "*":
-            self._array(holder, name).order = list(entry["value"])
+            self.array(holder, name).order = list(entry["value"])
         elif token == "":
-            self._array(holder, name).left.append((entry.get("after"), entry["value"]))
+            self.array(holder, name).left.append((entry.get("after"), entry["value"]))
         elif name == "display" + MARKED:
             displays.append((holder, entry))
         elif name.endswith(MARKED):
@@ -181,7 +199,7 @@ class Assembly:
             return
         return
 
-    def _step(self, resource: Json, holder: Any, name: str, token: str | None) -> Any:  # noqa: ANN401  any JSON value
+    def _step(self, resource: Json, holder: Any, name: str, token: str | None) -> Any:
         if token is None:
             return holder.get(name)
         if holder is resource and name == "contained":

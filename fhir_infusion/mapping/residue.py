@@ -61,12 +61,12 @@ def split_path(path: str) -> list[tuple[str, str | None]]:
     return parts
 
 
-def digest(value: Any) -> str:  # noqa: ANN401  any JSON value
+def digest(value: Any) -> str:
     """Return a short digest of a JSON value; numbers count as they are spelled, object order does not."""
     return hashlib.blake2b(_ENCODE.encode(_plain(value)), digest_size=6).hexdigest()
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401  any JSON value
+def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {
             name: _plain(item)
@@ -78,7 +78,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  any JSON value
     return value if isinstance(value, (str, bool)) or value is None else ["#", spelling_of(value)]
 
 
-def display_residue(text: Any, described: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401  any JSON value
+def display_residue(text: Any, described: dict[str, Any]) -> dict[str, Any]:
     """Return the residue of a display: the text, and a digest of what it describes."""
     return {"display": text, "of": describes(described)}
 
@@ -110,7 +110,7 @@ def read_key(key: str) -> str | None:
     return key[1:] if key.startswith("~~") else None
 
 
-def holds_only_marks(value: Any) -> bool:  # noqa: ANN401  any JSON value
+def holds_only_marks(value: Any) -> bool:
     """Return whether a FHIR value is made of ids, extensions and primitive marks alone, so that no meaning is in it."""
     if not isinstance(value, dict):
         return False

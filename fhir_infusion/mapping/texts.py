@@ -22,10 +22,11 @@ from fhir_infusion.records.number import Spelled, spelling_of
 Json = dict[str, Any]
 FieldTable = Mapping[str, Mapping[str, Field]]
 
-NARRATIVE: Final = "narrative"
+WHOLE: Final = "whole"
+"""Stands before the digest of the whole record: where it still holds nothing was edited. The narrative describes the whole."""
 
 
-def _unknown(value: Any) -> str:  # noqa: ANN401  msgspec hands over what it does not know
+def _unknown(value: Any) -> str:
     if isinstance(value, Spelled):
         return spelling_of(value)
     message = f"a record holds no {type(value).__name__}"
@@ -35,21 +36,12 @@ def _unknown(value: Any) -> str:  # noqa: ANN401  msgspec hands over what it doe
 _ENCODE = msgspec.json.Encoder(order="sorted", decimal_format="string", enc_hook=_unknown)
 
 
-def _digest(value: Any) -> str:  # noqa: ANN401  any JSON value
+def _digest(value: Any) -> str:
     return f"{zlib.crc32(_ENCODE.encode(value)):08x}"
 
 
-def _meaning(value: Json, words: tuple[str, ...], keys: frozenset[str]) -> Any:  # noqa: ANN401  any JSON value
-    """Return the object without its describing texts and keys."""
-    return {name: _bare(inner, keys) for name, inner in value.items() if name not in words and name not in keys}
-
-
-def _bare(value: Any, keys: frozenset[str]) -> Any:  # noqa: ANN401  any JSON value
-    if isinstance(value, dict):
-        return {name: _bare(inner, keys) for name, inner in value.items() if name not in keys}
-    if isinstance(value, list):
-        return [_bare(inner, keys) for inner in value]
-    return value
+def _whole(record: Json) -> Json:
+    return {name: value for name, value in record.items() if name not in ("residue", "resource_id")}
 
 
 class Texts:
@@ -60,7 +52,6 @@ class Texts:
         self._root = root
         self._words = {name: tuple(f.name for f in members.values() if f.describes) for name, members in fields.items()}
         self._inner = {name: {f.name: f.type for f in members.values() if f.nested and f.name != "residue"} for name, members in fields.items()}
-        self._keys = frozenset(f.name for members in fields.values() for f in members.values() if f.key)
         self._leads = self._leading()
 
     def _leading(self) -> Mapping[str, Mapping[str, str]]:
@@ -76,18 +67,15 @@ class Texts:
     def seal(self, record: Json, *, narrative: bool) -> str:
         """Return the digest pairs of a record just read, as one text; empty where nothing describes."""
         pairs: list[str] = []
-        if narrative:
-            pairs.append(f"{NARRATIVE}.{_digest(self._whole(record))}")
         self._collect(record, self._root, pairs)
+        if pairs or narrative:
+            pairs.append(f"{WHOLE}.{_digest(_whole(record))}")
         return " ".join(pairs)
-
-    def _whole(self, record: Json) -> Json:
-        return {name: _bare(value, self._keys) for name, value in record.items() if name not in ("residue", "resource_id")}
 
     def _collect(self, value: Json, type_name: str, pairs: list[str]) -> None:
         for word in self._words[type_name]:
             if word in value:
-                pairs.append(f"{_digest([word, value[word]])}.{_digest(self._described(value, type_name))}")
+                pairs.append(f"{_digest(value[word])}.{_digest(self._described(value, type_name))}")
         for name, inner_type in self._leads[type_name].items():
             inner = value.get(name)
             if isinstance(inner, dict):
@@ -96,15 +84,17 @@ class Texts:
                 for item in inner:
                     self._collect(item, inner_type, pairs)
 
-    def _described(self, value: Json, type_name: str) -> Any:  # noqa: ANN401  any JSON value
+    def _described(self, value: Json, type_name: str) -> Json:
+        """Return what the texts of an object describe: its other fields; at the top, what makes the dose."""
+        words = self._words[type_name]
         if type_name == self._root:
-            value = {name: inner for name, inner in value.items() if name in _ROOT_MEANING}
-        return _meaning(value, self._words[type_name], self._keys)
+            return {name: inner for name, inner in value.items() if name in _ROOT_MEANING}
+        return {name: inner for name, inner in value.items() if name not in words}
 
     def fresh(self, record: Json) -> tuple[Json, list[Line]]:
         """Return the record without stale texts, and a line for each that was removed. The input is not changed."""
         sealed = next((entry["value"] for entry in record.get("residue", ()) if entry.get("path") == TEXTS), None)
-        if sealed is None:
+        if sealed is None or str(sealed).endswith(f"{WHOLE}.{_digest(_whole(record))}"):
             return record, []
         known: dict[str, set[str]] = {}
         for pair in str(sealed).split():
@@ -112,18 +102,17 @@ class Texts:
             known.setdefault(text, set()).add(meaning)
         lines: list[Line] = []
         result = self._freshen(record, self._root, "", known, lines)
-        if NARRATIVE in known and _digest(self._whole(record)) not in known[NARRATIVE]:
-            kept = [entry for entry in record["residue"] if entry.get("path") != "text"]
-            if len(kept) != len(record["residue"]):
-                lines.append(Line("text", "dropped", "", "the narrative described the record before it was edited"))
-                result = {**result, "residue": kept}
+        kept = [entry for entry in record["residue"] if entry.get("path") != "text"]
+        if len(kept) != len(record["residue"]):
+            lines.append(Line("text", "dropped", "", "the narrative described the record before it was edited"))
+            result = {**result, "residue": kept}
         return result, lines
 
     def _freshen(self, value: Json, type_name: str, at: str, known: Mapping[str, set[str]], lines: list[Line]) -> Json:
         changes: Json = {}
         for word in self._words[type_name]:
             if word in value:
-                meanings = known.get(_digest([word, value[word]]))
+                meanings = known.get(_digest(value[word]))
                 if meanings is not None and _digest(self._described(value, type_name)) not in meanings:
                     lines.append(Line(f"{at}{word}", "dropped", "", "the text described this before it was edited"))
                     changes[word] = None

@@ -1,0 +1,174 @@
+"""Translating between our records and FHIR resources: checked on both sides, with its ledger and findings.
+
+To internal, in this order: 1. validate the resource; 2. read it through the lens; 3. ask the arithmetic for findings.
+To FHIR: 1. check the record; 2. split an administration into the records that become one resource each; 3. write each
+through the lens; 4. validate what was written; 5. findings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from fhir_infusion.config import Settings, mappings_dir, read_texts
+from fhir_infusion.errors import BREAKS_RULE, DocumentError, Issue, Refused
+from fhir_infusion.fhir import elements
+from fhir_infusion.fhir.validate import validate
+from fhir_infusion.mapping.lens import Ledger, Lens
+from fhir_infusion.mapping.library import Library, load
+from fhir_infusion.mapping.trace import Line
+from fhir_infusion.records import check, parts
+from fhir_infusion.records.arithmetic import findings as computed
+
+Json = dict[str, Any]
+
+RELEASES = ("R4", "R4B", "R5")
+
+
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """The results in order, what became of each element of the input, and the findings.
+
+    To FHIR, ``results`` are the resources of one record: a split administration gives the parent first. To internal it
+    is one record.
+    """
+
+    results: list[Json]
+    ledgers: tuple[Ledger, ...]
+    findings: tuple[Issue, ...] = field(default=())
+
+    @property
+    def lines(self) -> list[Line]:
+        """Return one line per element instance of the input."""
+        return [line for ledger in self.ledgers for line in ledger.lines()]
+
+    @property
+    def exceptions(self) -> list[Line]:
+        """Return the lines of what was not mapped: carried or dropped."""
+        return [line for ledger in self.ledgers for line in ledger.exceptions]
+
+
+class Translator:
+    """Every lens of the library, with the checks around it."""
+
+    def __init__(self, library: Library, settings: Settings) -> None:
+        """Keep the library; nothing is read later."""
+        self.library = library
+        self._settings = settings
+
+    @property
+    def overlays(self) -> tuple[str, ...]:
+        """Name the overlays that may be asked for."""
+        return tuple(self.library.overlays())
+
+    @property
+    def types(self) -> frozenset[str]:
+        """Name the resource types that have a mapping."""
+        return frozenset(fhir_type for _, fhir_type, _ in self.library.lenses)
+
+    def lens(self, release: str, fhir_type: str, overlay: str | None = None) -> Lens:
+        """Return the lens of a resource type in a release.
+
+        Raises:
+            Refused: there is no such release, overlay or mapping; says what is accepted.
+        """
+        overlay = overlay or self._settings.overlay or None
+        try:
+            found = self.library.lens(release, fhir_type, overlay)
+        except DocumentError:
+            accepted = ", ".join(self.overlays)
+            raise Refused(Issue("error", "not-supported", "overlay", "there is no such overlay", accepted, "overlay", BREAKS_RULE)) from None
+        if release not in RELEASES:
+            raise Refused(Issue("error", "not-supported", "release", "there is no such release", ", ".join(RELEASES), "release"))
+        if found is None:
+            raise Refused(Issue("error", "structure", "resourceType", "there is no mapping for this resource type", ", ".join(sorted(self.types)), "resource-type"))
+        return found
+
+    def to_internal(self, resource: Json, release: str, overlay: str | None = None, *, strict: bool = False) -> Translated:
+        """Translate a FHIR resource into a record.
+
+        Raises:
+            Refused: the resource is not valid, or holds what must not be carried unread; every reason at once.
+        """
+        lens = self.lens(release, str(resource.get("resourceType", "")), overlay)
+        issues = validate(resource, release)
+        errors = tuple(issue for issue in issues if issue.severity in ("error", "fatal"))
+        if errors:
+            raise Refused(*errors)
+        translation = lens.read(resource)
+        found = (*issues, *computed(translation.result))
+        self._gate(strict, found, (translation.ledger,))
+        if strict:
+            check.refuse(translation.result)
+        return Translated([translation.result], (translation.ledger,), found)
+
+    def to_fhir(self, record: Json, release: str, overlay: str | None = None, *, strict: bool = False, as_sent: bool | None = None) -> Translated:
+        """Translate a record into the FHIR resources that carry it.
+
+        ``as_sent`` says that the record was read from FHIR, where what base FHIR allows is not refused; by default a
+        record with residue was.
+
+        Raises:
+            Refused: the record is not right, or FHIR has no place for a part of it; every reason at once.
+        """
+        internal = record.get("record") if isinstance(record, dict) else None
+        if internal not in FHIR_TYPE:
+            raise Refused(Issue("error", "required", "record", "the record does not say what it is", ", ".join(FHIR_TYPE), "record"))
+        lens = self.lens(release, FHIR_TYPE[internal], overlay)
+        check.refuse(record, as_sent="residue" in record if as_sent is None else as_sent)
+        if "representation" not in record and len(record.get("segments", ())) > 1 and "residue" not in record and lens.defaults.get("representation"):
+            record = {**record, "representation": lens.defaults["representation"]}
+        whole = parts.split(record, self._settings.administration_system) if internal == "Administration" else [record]
+        translations = [lens.write(part) for part in whole]
+        resources = [translation.result for translation in translations]
+        errors = [issue for resource in resources for issue in validate(resource, release) if issue.severity in ("error", "fatal")]
+        if errors:
+            raise Refused(*errors)
+        found = computed(record)
+        ledgers = tuple(translation.ledger for translation in translations)
+        self._gate(strict, found, ledgers)
+        return Translated(resources, ledgers, found)
+
+    def _gate(self, strict: bool, found: tuple[Issue, ...], ledgers: tuple[Ledger, ...]) -> None:
+        """Refuse findings where they are to be refused, and in strict mode whatever would be dropped.
+
+        Raises:
+            Refused: with each of them.
+        """
+        refused: list[Issue] = []
+        if strict or self._settings.findings == "refuse":
+            refused.extend(Issue("error", issue.code, issue.path, issue.reason, issue.accepted, issue.rule, BREAKS_RULE) for issue in found)
+        if strict:
+            refused.extend(
+                Issue("error", "not-supported", line.path, f"would be dropped: {line.why}", "nothing that is dropped, in strict mode", "strict", BREAKS_RULE)
+                for ledger in ledgers
+                for line in ledger.exceptions
+                if line.state == "dropped"
+            )
+        if refused:
+            raise Refused(*refused)
+
+
+FHIR_TYPE = {"InfusionOrder": "MedicationRequest", "Administration": "MedicationAdministration"}
+"""The resource type of each kind of record."""
+
+
+def load_library(settings: Settings, texts: Callable[[], dict[str, str]] | None = None) -> Library:
+    """Load the mapping documents of the settings.
+
+    Raises:
+        DocumentError: with every complaint, each with file:line.
+    """
+    found = texts() if texts is not None else read_texts(mappings_dir(settings), ".yaml")
+    systems = {"order_system": settings.order_system, "administration_system": settings.administration_system}
+    return load(found, {"R4": elements.table("R4"), "R5": elements.table("R5")}, systems)
+
+
+def open_translator(settings: Settings) -> Translator:
+    """Return the translator of the settings, everything loaded and compiled.
+
+    Raises:
+        DocumentError: with every complaint, each with file:line.
+    """
+    return Translator(load_library(settings), settings)

@@ -1,0 +1,186 @@
+"""What the compiled functions call for what is not straight-line: residue, keys and order.
+
+Where a compiled function meets what it was not made for it raises ``Irregular``; the interpreter then does the work,
+with every reason if it refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from fhir_infusion.mapping.putback import Assembly
+from fhir_infusion.mapping.residue import MARKED, Entry, derived_key, display_residue, escape, holds_only_marks, write_key
+
+Json = dict[str, Any]
+
+
+class Irregular(Exception):  # noqa: N818  a signal between the compiled function and the lens, never an error that leaves it
+    """The compiled function gives the work to the interpreter."""
+
+
+class Reading:
+    """The state of one compiled reading."""
+
+    __slots__ = ("contained", "entries", "keys", "used")
+
+    def __init__(self, contained: dict[str, Json]) -> None:
+        """Begin with the contained resources by id."""
+        self.contained = contained
+        self.entries: list[Entry] = []
+        self.keys: set[str] = set()
+        self.used: set[str] = set()
+
+
+class Writing:
+    """The state of one compiled writing. ``keep``: there is residue to put back."""
+
+    __slots__ = ("assembly", "contained", "keep")
+
+    def __init__(self, assembly: Assembly | None) -> None:
+        """Begin; with an assembly where residue goes back."""
+        self.assembly = assembly
+        self.keep = assembly is not None
+        self.contained: dict[str, Json] = assembly.contained if assembly is not None else {}
+
+    def contain(self, resource: Json) -> None:
+        """Add a contained resource."""
+        if self.contained.setdefault(resource["id"], resource) is not resource:
+            raise Irregular
+
+
+def has_deep_residue(residue: Iterable[Json]) -> bool:
+    """Whether residue goes back below a member of the resource, so that arrays and keys must be remembered."""
+    return any("." in entry["path"] or "[" in entry["path"] or "~" in entry["path"] for entry in residue)
+
+
+def leave(value: Json, known: frozenset[str], prefix: str, entries: list[Entry], guard: frozenset[str] | None, described: Json | None = None) -> None:
+    """Keep the members that no pair takes; ``guard`` names those that may stand below a guarded element."""
+    for name, inner in value.items():
+        if name in known:
+            continue
+        if name == "display":
+            entries.append([f"{prefix}display{MARKED}", None, display_residue(inner, described or value)])
+        elif name == "modifierExtension" or (guard is not None and name not in guard and name[0] != "_" and not holds_only_marks(inner)):
+            raise Irregular
+        else:
+            entries.append([prefix + name, None, inner])
+
+
+def leave_root(value: Json, known: frozenset[str], entries: list[Entry], guarded: frozenset[str]) -> None:
+    """Keep the members of the resource itself that no pair takes."""
+    for name, inner in value.items():
+        if name not in known:
+            if name == "modifierExtension" or (name in guarded and not holds_only_marks(inner)):
+                raise Irregular
+            entries.append([name, None, inner])
+
+
+def key_of(item: Json, key: str, keys: set[str]) -> str:
+    """Return the key of a record element, deriving one where it has none."""
+    found = item.get(key)
+    if found is None:
+        found = item[key] = derived_key(item, keys)
+    keys.add(found)
+    return str(found)
+
+
+def plain_key(item: Any, keys: set[str]) -> str:
+    """Return the token of a simple value in an array."""
+    base = f"={item}"
+    found, count = base, 1
+    while found in keys:
+        count += 1
+        found = f"{base}.{count}"
+    keys.add(found)
+    return found
+
+
+def below(entries: list[Entry], start: int, prefix: str) -> None:
+    """Put the prefix before the relative paths from ``start`` on."""
+    for entry in entries[start:]:
+        if entry[0][0] != "/":
+            entry[0] = prefix + entry[0]
+
+
+def keyed(item: Any, key: str, state: Reading, start: int, prefix: str) -> None:
+    """Name the element that the residue from ``start`` on belongs to."""
+    token = key_of(item, key, state.keys) if key else plain_key(item, state.keys)
+    below(state.entries, start, f"{prefix}[{escape(token)}].")
+
+
+def order(name: str, prefix: str, value: list[Any], chosen: list[int], groups: Json, state: Reading, *, guarded: bool) -> None:
+    """Keep the elements that no slice takes, and the order of the others where it differs from the written one.
+
+    ``groups`` maps each slice number to its token, or to the record list and the name of its key.
+    """
+    tokens: list[str | None] = []
+    counts: dict[int, int] = {}
+
+    def token(index: int) -> str:
+        found = tokens[index]
+        if found is None:
+            items, key, position = places[index]
+            found = tokens[index] = key_of(items[position], key, state.keys) if key else plain_key(items[position], state.keys)
+        return found
+
+    places: list[Any] = []
+    for number in chosen:
+        group = groups.get(number)
+        position = counts.get(number, 0)
+        counts[number] = position + 1
+        if number < 0 or group is None:
+            tokens.append("")
+            places.append(None)
+        elif isinstance(group, str):
+            tokens.append(group)
+            places.append(None)
+        else:
+            tokens.append(None)
+            places.append((*group, position))
+    mapped = [number for number in chosen if number >= 0]
+    if mapped != sorted(mapped):
+        state.entries.append([f"{prefix}{name}[*]", None, [token(index) for index, number in enumerate(chosen) if number >= 0]])
+    before: str | None = None
+    last = -1
+    for index, element in enumerate(value):
+        if chosen[index] >= 0:
+            last = index
+            continue
+        if guarded and name != "extension" and not holds_only_marks(element):
+            raise Irregular
+        before = token(last) if last >= 0 else None
+        state.entries.append([f"{prefix}{name}[]", before, element])
+
+
+def leave_contained(contained: list[Json], state: Reading) -> None:
+    """Keep the contained resources that no reference of a pair leads to, and the order of the others."""
+    mapped: list[str] = []
+    for item in contained:
+        identifier = item.get("id")
+        if identifier in state.used:
+            mapped.append(str(identifier))
+        else:
+            state.entries.append(["contained[]", mapped[-1] if mapped else None, item])
+    if mapped != sorted(mapped):
+        state.entries.append(["contained[*]", None, mapped])
+
+
+def put_lists(assembly: Assembly, holder: Json, name: str, member: Any, singles: Iterable[tuple[int, str, Json | None]], lists: Iterable[tuple[int, Any, Any, str]]) -> None:
+    """Hand the parts of an array to the assembly: slices by token, lists by the keys of their record elements."""
+    array = assembly.array(holder, name, member)
+    for number, token, element in singles:
+        if element is not None:
+            array.parts[number] = [(token, element)]
+    for number, items, elements, key in lists:
+        if elements is None:
+            continue
+        if key:
+            array.parts[number] = [(item.get(key), element) for item, element in zip(items, elements, strict=True)]
+        else:
+            array.parts[number] = [(assembly.plain_key(f"={item}"), element) for item, element in zip(items, elements, strict=True)]
+
+
+def followed_tokens(items: list[Json], elements: list[Json], key: str) -> list[Json]:
+    """Return record elements that surely have a key: the contained id where they name none."""
+    return [item if key in item else {key: write_key(element["reference"][1:])} for item, element in zip(items, elements, strict=True)]

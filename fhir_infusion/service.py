@@ -1,0 +1,25 @@
+"""The one object handed to every action: what it works with, and nothing it could reach by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from fhir_infusion.config import Settings
+
+if TYPE_CHECKING:
+    from fhir_infusion.actions.translate import Translator
+    from fhir_infusion.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """``clock`` returns an aware UTC datetime, ``new_id`` a new resource id."""
+
+    store: Store
+    translator: Translator
+    clock: Callable[[], datetime]
+    new_id: Callable[[], str]
+    settings: Settings
