@@ -36,9 +36,7 @@ from fhir_infusion.records.values import (
 AdministrationStatus = Literal[
     "in-progress", "not-done", "on-hold", "completed", "entered-in-error", "stopped", "unknown"
 ]
-SegmentEvent = Literal[
-    "started", "rate-changed", "paused", "resumed", "bag-changed", "stopped", "completed"
-]
+SegmentEvent = Literal["started", "rate-changed", "paused", "resumed", "bag-changed", "stopped", "completed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

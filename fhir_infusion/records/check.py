@@ -8,15 +8,17 @@ tenth of what marshmallow takes; one that does not is given to marshmallow for i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from fhir_infusion.errors import Refused
 from fhir_infusion.records.fields import ROOTS, Field, table
 from fhir_infusion.records.formats import FORMATS
 from fhir_infusion.records.record_rules import RULES
-from fhir_infusion.records.rules import Rule
 from fhir_infusion.records.schemas import issues
 from fhir_infusion.records.value_rules import QUICK
+
+if TYPE_CHECKING:
+    from fhir_infusion.records.rules import Rule
 
 Check = Callable[[Any, list[str]], bool]
 """Takes one part and the list that its keys are added to."""
@@ -30,7 +32,7 @@ def check(record: object, type_name: str | None = None, *, as_sent: bool = False
     """
     if record.__class__ is not dict:
         return False
-    name = record.get("record", type_name)  # type: ignore[attr-defined]  it is a dict: one line up
+    name = cast("dict[str, Any]", record).get("record", type_name)
     if name.__class__ is not str or name not in ROOTS or (type_name is not None and name != type_name):
         return False
     keys: list[str] = []
@@ -101,16 +103,15 @@ def _value_source(field: Field) -> list[str]:
     if field.nested:
         return [f"if not check_{field.type}(value, keys): return False"]
     if field.codes:
-        return [f"if value.__class__ is not str or value not in codes_{'_'.join(_code_name(field.codes))}: return False"]
+        return [f"if value.__class__ is not str or value not in {_code_set(field.codes)}: return False"]
     if field.kind == "decimal":
-        return [f"if (value.__class__ is not int or not -{_SMALL} < value < {_SMALL}) and not is_decimal(value): return False"]
+        small = f"value.__class__ is int and -{_SMALL} < value < {_SMALL}"
+        return [f"if not ({small}) and not is_decimal(value): return False"]
     if field.kind in {"key", "string", "code", "uri"}:
         blank = " or ' ' in value" if field.kind != "string" else " or value.isspace()"
         # What is printable ASCII in the main needs no regular expression; the predicate decides the rest.
-        lines = [
-            f"if (value.__class__ is not str or not value or not value.isprintable(){blank} or len(value) > {_SHORT})"
-            f" and not is_{field.kind}(value): return False"
-        ]
+        doubtful = f"value.__class__ is not str or not value or not value.isprintable(){blank} or len(value) > {_SHORT}"
+        lines = [f"if ({doubtful}) and not is_{field.kind}(value): return False"]
         return [*lines, "keys.append(value)"] if field.key else lines
     return [f"if not is_{field.kind}(value): return False"]
 
@@ -123,8 +124,9 @@ _SMALL: Final = 10**6
 """A whole number up to here needs no look at its digits."""
 
 
-def _code_name(codes: tuple[str, ...]) -> tuple[str, ...]:
-    return (str(_CODE_SETS.setdefault(codes, len(_CODE_SETS))),)
+def _code_set(codes: tuple[str, ...]) -> str:
+    """Return the name of a set of codes in the generated source."""
+    return f"codes_{_CODE_SETS.setdefault(codes, len(_CODE_SETS))}"
 
 
 _CODE_SETS: dict[tuple[str, ...], int] = {}
@@ -136,7 +138,8 @@ def _generate(rules: str) -> Mapping[str, Check]:
     scope |= {f"codes_{number}": frozenset(codes) for codes, number in _CODE_SETS.items()}
     scope |= QUICK
     scope |= {f"rule_{name}_{index}": rule.find for name in RULES for index, rule in enumerate(RULES[name])}
-    exec(compile(text, f"<generated check of {rules} records>", "exec"), scope)  # noqa: S102  our own text, made above
+    code = compile(text, f"<generated check of {rules} records>", "exec")
+    exec(code, scope)  # noqa: S102  our own text, made above from our own table
     return {name: scope[f"check_{name}"] for name in table()}
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from fhir_infusion.records.number import spelling_of
 
 
-def same(left: Any, right: Any) -> bool:  # noqa: ANN401  any JSON value
+def same(left: Any, right: Any) -> bool:
     """Return whether two JSON values are equal as written."""
     if isinstance(left, dict) and isinstance(right, dict):
         return left.keys() == right.keys() and all(same(value, right[name]) for name, value in left.items())

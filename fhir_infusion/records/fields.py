@@ -7,15 +7,17 @@ proof, generated examples) reads this table and never the annotations, so an ann
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType, NoneType, UnionType
-from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 from fhir_infusion.records.administration import Administration
 from fhir_infusion.records.kinds import Kind
 from fhir_infusion.records.order import InfusionOrder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ROOTS: Final[Mapping[str, type]] = MappingProxyType({"InfusionOrder": InfusionOrder, "Administration": Administration})
 """The two records, by the name in their member ``record``."""
@@ -66,7 +68,8 @@ def classes() -> Mapping[str, type]:
         if cls.__name__ in found:
             continue
         found[cls.__name__] = cls
-        waiting += [held for annotation in _hints(cls).values() if dataclasses.is_dataclass(held := _plain(annotation)[0])]
+        held: list[Any] = [_plain(annotation)[0] for annotation in _hints(cls).values()]
+        waiting += [each for each in held if dataclasses.is_dataclass(each)]
     return MappingProxyType(found)
 
 
@@ -97,7 +100,7 @@ def _field(item: dataclasses.Field[Any], annotation: object) -> Field:
     )
 
 
-def _kind(held: Any) -> tuple[str, tuple[str, ...]]:  # noqa: ANN401  an annotation can be any object
+def _kind(held: Any) -> tuple[str, tuple[str, ...]]:
     if get_origin(held) is Annotated:
         return next(extra.name for extra in get_args(held)[1:] if isinstance(extra, Kind)), ()
     if get_origin(held) is Literal:
@@ -112,7 +115,7 @@ def _kind(held: Any) -> tuple[str, tuple[str, ...]]:  # noqa: ANN401  an annotat
     raise TypeError(message)
 
 
-def _plain(annotation: Any) -> tuple[Any, bool]:  # noqa: ANN401  an annotation can be any object
+def _plain(annotation: Any) -> tuple[Any, bool]:
     """Return what the field holds without ``| None`` and ``tuple[…, ...]``, and whether it was a tuple."""
     if get_origin(annotation) in {UnionType, Union}:
         (annotation,) = (arg for arg in get_args(annotation) if arg is not NoneType)

@@ -32,7 +32,9 @@ def json_schema(name: str) -> dict[str, Any]:
 def _held_by(root: str) -> list[str]:
     found = [root]
     for name in found:
-        found += dict.fromkeys(field.type for field in table()[name].values() if field.nested and field.type not in found)
+        found += dict.fromkeys(
+            field.type for field in table()[name].values() if field.nested and field.type not in found
+        )
     return found
 
 

@@ -35,7 +35,7 @@ UnsignedInt = Annotated[int, Kind("unsignedInt")]
 Flag = Annotated[bool, Kind("boolean")]
 
 
-def stated(doc: str, *, key: bool = False, describes: bool = False, required: bool = False) -> Any:  # noqa: ANN401  dataclasses.field is Any too
+def stated(doc: str, *, key: bool = False, describes: bool = False, required: bool = False) -> Any:
     """Declare an optional record field (``None`` = not stated, never a default meaning).
 
     ``key`` marks the field that identifies an element of a list; ``describes`` marks text that tells in words what
@@ -45,6 +45,6 @@ def stated(doc: str, *, key: bool = False, describes: bool = False, required: bo
     return field(metadata=metadata) if required else field(default=None, metadata=metadata)
 
 
-def several(doc: str) -> Any:  # noqa: ANN401  dataclasses.field is Any too
+def several(doc: str) -> Any:
     """Declare a list field; empty means not stated."""
     return field(default=(), metadata={"doc": doc, "key": False, "describes": False, "required": False})

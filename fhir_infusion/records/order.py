@@ -82,7 +82,9 @@ class Dosing:
     """One statement of dose and rate. The ordered, the calculated and the unstated basis are three statements."""
 
     dosing_id: Key | None = stated("Key of this statement.", key=True)
-    basis: Literal["ordered", "calculated"] | None = stated("Absent means the sender did not say; it never means either.")
+    basis: Literal["ordered", "calculated"] | None = stated(
+        "Absent means the sender did not say; it never means either."
+    )
     basis_codings: tuple[Coding, ...] = several("Other codes of the basis.")
     basis_text: Text | None = stated("The basis in words.")
     dose: Quantity | None = stated("Amount per administration.")

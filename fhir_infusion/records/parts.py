@@ -20,10 +20,12 @@ one resource:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records.equality import same
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Record = dict[str, Any]
 
@@ -60,7 +62,9 @@ def split(administration: Record, system: str | None = None) -> list[Record]:
         return [administration]
     segments = administration["segments"]
     residue, of_children = _residue_by_part(administration)
-    children = [_child(administration, segment, system, of_children.get(segment["segment_id"], [])) for segment in segments]
+    children = [
+        _child(administration, segment, system, of_children.get(segment["segment_id"], [])) for segment in segments
+    ]
     parent = {name: value for name, value in administration.items() if name not in {"representation", "residue"}}
     parent["segments"] = [{name: segment[name] for name in _OF_PARENT} for segment in segments]
     if residue:
@@ -198,7 +202,9 @@ def _residue_of_parts(segments: list[Record], children: list[Record]) -> list[Re
     for segment, child in zip(segments, children, strict=True):
         own = list(child.get("residue", []))
         if "resource_id" in child:
-            own.insert(0, {"release": own[0]["release"] if own else "R4", "path": _RESOURCE_ID, "value": child["resource_id"]})
+            own.insert(
+                0, {"release": own[0]["release"] if own else "R4", "path": _RESOURCE_ID, "value": child["resource_id"]}
+            )
         entries += [{**entry, "path": _prefix(segment["segment_id"]) + entry["path"]} for entry in own]
     return entries
 

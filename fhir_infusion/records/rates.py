@@ -7,11 +7,13 @@ a rate, whether coded (``mL/h``, ``ug/kg/min``, ``mL/(8.h)``) or in words (``mL/
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.records import units
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _PER_TIME = re.compile(
     r"/\s*\(?\s*(?:\d+(?:\.\d+)?[.*\s]?)?\s*"

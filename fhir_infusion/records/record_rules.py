@@ -5,15 +5,18 @@ Each says the clause it comes from: FHIR's invariants by their id, otherwise a r
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.records.fields import key_of, table
 from fhir_infusion.records.moments import is_after
 from fhir_infusion.records.parts import DOSAGE, RATES, child_status, is_split, split
-from fhir_infusion.records.rules import Broken, Part, Rule, Rules, breaks_fhir, breaks_rule
-from fhir_infusion.records.value_rules import IN_ORDER, VALUE_RULES, hides, needed, one_of, role_rules
+from fhir_infusion.records.quantity_rules import hides, role_rules
+from fhir_infusion.records.rules import Broken, Part, Place, Rule, Rules, breaks_fhir, breaks_rule
+from fhir_infusion.records.value_rules import IN_ORDER, VALUE_RULES, needed, one_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _DRUG: Final = "drug with or without preparation, preparation, or medication"
 
@@ -79,12 +82,14 @@ def _hidden(part: Part, names: tuple[str, ...]) -> Iterator[Broken]:
     """Invisible characters make one drug read as another (Trojan Source, CVE-2021-42574)."""
     for name in names:
         concept = part.get(name, {})
-        texts = [(("text",), concept.get("text", ""))]
+        texts: list[tuple[Place, str]] = [(("text",), concept.get("text", ""))]
         for position, coding in enumerate(concept.get("codings", ())):
             texts += [(("codings", position, field), coding.get(field, "")) for field in ("code", "display")]
         for place, text in texts:
             if hides(text):
-                yield breaks_rule((name, *place), "the drug holds invisible characters", "visible characters", "hidden", "value")
+                yield breaks_rule(
+                    (name, *place), "the drug holds invisible characters", "visible characters", "hidden", "value"
+                )
 
 
 def _measured(part: Part) -> Iterator[Broken]:
@@ -144,7 +149,9 @@ def _own_administration(part: Part) -> Iterator[Broken]:
 
 def _splittable(part: Part) -> Iterator[Broken]:
     if "administration_id" not in part:
-        yield breaks_rule(("administration_id",), "parts are told apart by it", "administration_id", "split-keys", "required")
+        yield breaks_rule(
+            ("administration_id",), "parts are told apart by it", "administration_id", "split-keys", "required"
+        )
     if "segments" not in part:
         yield breaks_rule(("segments",), "there are no parts to split into", "segments", "split-keys", "required")
     for position, segment in enumerate(part.get("segments", ())):
@@ -170,7 +177,9 @@ def _dosed(part: Part) -> Iterator[Broken]:
         parts = split(dict(part))
         lost = [name for name in stated if not any(name in each and _has_dose_or_rate(each) for each in parts)]
     for name in lost:
-        yield breaks_rule((name,), "it stands beside a dose or a rate, and there is none", "dose_given, or notes", "mad-1")
+        yield breaks_rule(
+            (name,), "it stands beside a dose or a rate, and there is none", "dose_given, or notes", "mad-1"
+        )
 
 
 def _has_dose_or_rate(part: Part) -> bool:
@@ -186,10 +195,12 @@ def _own_element(key: str) -> Rule:
     return Rule((key,), find, own=True, quick=f"len(part) > 1 or {key!r} not in part")
 
 
-_EXCLUSIVE_RATES: Final = "('rate' in part) + ('rate_range' in part) + ('rate_ratio' in part) + ('rate_as_stated' in part) < 2"
-_QUICK_MEDICATED: Final = (
-    "'medication' not in part and ('drug' in part or 'preparation' in part) and ('drug' not in part or is_ascii(part['drug']))"
+_EXCLUSIVE_RATES: Final = (
+    "('rate' in part) + ('rate_range' in part) + ('rate_ratio' in part) + ('rate_as_stated' in part) < 2"
 )
+_STATED: Final = "'medication' not in part and ('drug' in part or 'preparation' in part)"
+_QUICK_MEDICATED: Final = f"{_STATED} and ('drug' not in part or is_ascii(part['drug']))"
+_NOT_ZERO: Final = "'dose_given' not in part or part['dose_given'].get('value') != 0"
 _ONE_MEDICATION: Final = Rule(
     ("drug", "medication"), _own_medicated, own=True, quick="'medication' not in part or 'drug' not in part"
 )
@@ -212,7 +223,7 @@ _RECORD_RULES: Final[Rules] = MappingProxyType({
         Rule(
             ("status", "dose_given", "segments", "representation", "administration_id"),
             _zero,
-            quick="part.get('representation') != 'split' and ('dose_given' not in part or part['dose_given'].get('value') != 0)",
+            quick=f"part.get('representation') != 'split' and ({_NOT_ZERO})",
         ),
         Rule(
             (

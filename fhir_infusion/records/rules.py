@@ -10,7 +10,7 @@ let pass; ``arithmetic`` reports it as a finding.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 from fhir_infusion.errors import BREAKS_FHIR, BREAKS_RULE
 from fhir_infusion.records.fields import table
@@ -32,7 +32,7 @@ class Told(str):
     rule: str
     status: int
 
-    def __new__(cls, reason: str, *, code: str, accepted: str = "", rule: str = "", status: int = BREAKS_FHIR) -> Told:
+    def __new__(cls, reason: str, *, code: str, accepted: str = "", rule: str = "", status: int = BREAKS_FHIR) -> Self:
         """Make the message; ``code`` is of http://hl7.org/fhir/issue-type."""
         told = super().__new__(cls, reason)
         told.code, told.accepted, told.rule, told.status = code, accepted, rule, status
@@ -74,30 +74,24 @@ Rules = Mapping[str, tuple[Rule, ...]]
 UNIQUE: Final = "unique-key"
 
 
-def broken(
-    record: object, type_name: str, rules: Rules, shaped: Callable[[str, str, object], bool], *, as_sent: bool
-) -> Iterator[Broken]:
+Shaped = Callable[[str, str, object], bool]
+"""Takes a record type, a field of it and a value; tells whether the value has the right shape."""
+
+
+def broken(record: object, type_name: str, rules: Rules, shaped: Shaped, *, as_sent: bool) -> Iterator[Broken]:
     """Yield every fault of a record, with places from its top.
 
-    ``shaped(type name, field name, value)`` tells whether a field's value has the right shape; a rule that reads a
-    misshapen field is silent, because the misshape is already told.
+    A rule that reads a misshapen field is silent, because the misshape is already told.
     """
     keys: dict[str, Place] = {}
-    yield from _walk(record, type_name, (), rules, shaped, keys, as_sent=as_sent)
+    for part, held, at in _parts(record, type_name, ()):
+        yield from (Broken(at + place, told) for place, told in _broken(part, held, rules, shaped, as_sent=as_sent))
+        key = next((field.name for field in table()[held].values() if field.key), "")
+        if isinstance(part.get(key), str):
+            yield from _repeated(part[key], (*at, key), keys)
 
 
-def _walk(  # noqa: PLR0913  one recursion, its state passed on
-    part: object,
-    type_name: str,
-    at: Place,
-    rules: Rules,
-    shaped: Callable[[str, str, object], bool],
-    keys: dict[str, Place],
-    *,
-    as_sent: bool,
-) -> Iterator[Broken]:
-    if not isinstance(part, dict):
-        return
+def _broken(part: Part, type_name: str, rules: Rules, shaped: Shaped, *, as_sent: bool) -> Iterator[Broken]:
     fields = table()[type_name]
 
     def readable(name: str) -> bool:
@@ -105,20 +99,23 @@ def _walk(  # noqa: PLR0913  one recursion, its state passed on
 
     for rule in rules.get(type_name, ()):
         if not (rule.own and as_sent) and all(map(readable, rule.reads)):
-            yield from (Broken(at + place, told) for place, told in rule.find(part))
-    for name, value in part.items():
-        field = fields.get(name)
-        if field is None:
-            continue
-        if field.key and isinstance(value, str):
-            yield from _repeated(value, (*at, name), keys)
-        elif field.nested and field.is_list and isinstance(value, list):
+            yield from rule.find(part)
+
+
+def _parts(part: object, type_name: str, at: Place) -> Iterator[tuple[Part, str, Place]]:
+    """Yield a part and every part in it, each with its type and place; what has no shape of a part is passed by."""
+    if not isinstance(part, dict):
+        return
+    yield part, type_name, at
+    for name, field in table()[type_name].items():
+        value = part.get(name)
+        if field.nested and field.is_list and isinstance(value, list):
             for position, item in enumerate(value):
-                yield from _walk(item, field.type, (*at, name, position), rules, shaped, keys, as_sent=as_sent)
+                yield from _parts(item, field.type, (*at, name, position))
         elif field.nested:
-            yield from _walk(value, field.type, (*at, name), rules, shaped, keys, as_sent=as_sent)
+            yield from _parts(value, field.type, (*at, name))
 
 
 def _repeated(key: str, at: Place, keys: dict[str, Place]) -> Iterator[Broken]:
     if keys.setdefault(key, at) is not at:
-        yield breaks_fhir(at, "this key is used elsewhere in the record", "a key that is used once", UNIQUE, "duplicate")
+        yield breaks_fhir(at, "this key is used elsewhere in the record", "a key of its own", UNIQUE, "duplicate")

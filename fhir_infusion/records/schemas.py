@@ -7,21 +7,24 @@ dataclasses, dumping the interchange form again, every number as it was spelled.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from functools import cache
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from marshmallow import RAISE, Schema, ValidationError, fields, post_dump, post_load, validate, validates_schema
 
 from fhir_infusion.errors import Issue
-from fhir_infusion.records.administration import Administration
 from fhir_infusion.records.fields import ROOTS, Field, classes, table
 from fhir_infusion.records.formats import FORMATS
 from fhir_infusion.records.json_schema import json_schema
-from fhir_infusion.records.order import InfusionOrder
 from fhir_infusion.records.record_rules import RULES
 from fhir_infusion.records.rules import Told, broken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from fhir_infusion.records.administration import Administration
+    from fhir_infusion.records.order import InfusionOrder
 
 __all__ = ["Field", "administration_schema", "dump", "issues", "json_schema", "load", "order_schema", "table"]
 
@@ -37,7 +40,7 @@ class Primitive(fields.Field[Any]):
         self.kind = kind
         super().__init__(**arguments)
 
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **arguments: Any) -> Any:
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
         if FORMATS[self.kind].accepts(value):
             return Decimal(value) if self.kind == "decimal" and value.__class__ is int else value
         code = "structure" if isinstance(value, dict | list) or value is None else "value"
@@ -66,7 +69,7 @@ class RecordSchema(Schema):
     type_name = ""
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
-    def _not_empty(self, data: Any, original: Any, **_: Any) -> None:
+    def _not_empty(self, _data: Any, original: Any, **_: Any) -> None:
         if not original:
             raise ValidationError(_EMPTY)
 
@@ -83,7 +86,7 @@ class RootSchema(RecordSchema):
     """A whole record: the rules are asked of it, each of the part that it is about."""
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
-    def _rules(self, data: Any, original: Any, **_: Any) -> None:
+    def _rules(self, _data: Any, original: Any, **_: Any) -> None:
         found: dict[str | int, Any] = {}
         as_sent = bool(self.context_as_sent)
         for place, told in broken(original, self.type_name, RULES, _shaped, as_sent=as_sent):

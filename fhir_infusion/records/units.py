@@ -8,16 +8,18 @@ A parse takes about 1 ms, so its results are cached, and the units of infusions 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lark import Token, Tree
 from lark.exceptions import LarkError
 from ucumvert.parser import get_ucum_parser
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from decimal import Decimal
 
 UCUM: Final = "http://unitsofmeasure.org"
 
@@ -29,35 +31,37 @@ _PREFIXES: Final = MappingProxyType({
 })  # fmt: skip
 _BINARY: Final = MappingProxyType({"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40})
 
-_ATOMS: Final[Mapping[str, tuple[Fraction, tuple[tuple[str, int], ...]]]] = MappingProxyType({
-    # UCUM's definitions (ucum-essence), as far as infusions compute with them; what is not here is its own dimension.
-    "g": (Fraction(1), (("g", 1),)),
-    "t": (Fraction(1_000_000), (("g", 1),)),
-    "[lb_av]": (Fraction("453.59237"), (("g", 1),)),
-    "[oz_av]": (Fraction("28.349523125"), (("g", 1),)),
-    "[gr]": (Fraction("0.06479891"), (("g", 1),)),
-    "m": (Fraction(1), (("m", 1),)),
-    "[in_i]": (Fraction("0.0254"), (("m", 1),)),
-    "[ft_i]": (Fraction("0.3048"), (("m", 1),)),
-    "L": (Fraction(1, 1000), (("m", 3),)),
-    "l": (Fraction(1, 1000), (("m", 3),)),
-    "s": (Fraction(1), (("s", 1),)),
-    "min": (Fraction(60), (("s", 1),)),
-    "h": (Fraction(3600), (("s", 1),)),
-    "d": (Fraction(86_400), (("s", 1),)),
-    "wk": (Fraction(604_800), (("s", 1),)),
-    "mo": (Fraction(2_629_800), (("s", 1),)),
-    "a": (Fraction(31_557_600), (("s", 1),)),
-    "mol": (Fraction(1), (("mol", 1),)),
-    "eq": (Fraction(1), (("eq", 1),)),
-    "osm": (Fraction(1), (("osm", 1),)),
-    "[iU]": (Fraction(1), (("[iU]", 1),)),
-    "[IU]": (Fraction(1), (("[iU]", 1),)),
-    "cal": (Fraction(1), (("cal", 1),)),
-    "%": (Fraction(1, 100), ()),
-    "10*": (Fraction(10), ()),
-    "10^": (Fraction(10), ()),
-})
+_ATOMS: Final[Mapping[str, tuple[Fraction, tuple[tuple[str, int], ...]]]] = MappingProxyType(
+    {
+        # UCUM's definitions (ucum-essence), as far as infusions compute with them; any other is its own dimension.
+        "g": (Fraction(1), (("g", 1),)),
+        "t": (Fraction(1_000_000), (("g", 1),)),
+        "[lb_av]": (Fraction("453.59237"), (("g", 1),)),
+        "[oz_av]": (Fraction("28.349523125"), (("g", 1),)),
+        "[gr]": (Fraction("0.06479891"), (("g", 1),)),
+        "m": (Fraction(1), (("m", 1),)),
+        "[in_i]": (Fraction("0.0254"), (("m", 1),)),
+        "[ft_i]": (Fraction("0.3048"), (("m", 1),)),
+        "L": (Fraction(1, 1000), (("m", 3),)),
+        "l": (Fraction(1, 1000), (("m", 3),)),
+        "s": (Fraction(1), (("s", 1),)),
+        "min": (Fraction(60), (("s", 1),)),
+        "h": (Fraction(3600), (("s", 1),)),
+        "d": (Fraction(86_400), (("s", 1),)),
+        "wk": (Fraction(604_800), (("s", 1),)),
+        "mo": (Fraction(2_629_800), (("s", 1),)),
+        "a": (Fraction(31_557_600), (("s", 1),)),
+        "mol": (Fraction(1), (("mol", 1),)),
+        "eq": (Fraction(1), (("eq", 1),)),
+        "osm": (Fraction(1), (("osm", 1),)),
+        "[iU]": (Fraction(1), (("[iU]", 1),)),
+        "[IU]": (Fraction(1), (("[iU]", 1),)),
+        "cal": (Fraction(1), (("cal", 1),)),
+        "%": (Fraction(1, 100), ()),
+        "10*": (Fraction(10), ()),
+        "10^": (Fraction(10), ()),
+    }
+)
 
 
 class Unit(NamedTuple):
@@ -163,14 +167,16 @@ def _repairs() -> dict[str, str]:
     return {**found, **{part: code for part, code in parts.items() if part not in found}}
 
 
-REPAIRED: Final[Mapping[str, tuple[str, str]]] = MappingProxyType({
-    "mcg": ("ug", "UCUM writes microgram ug"),
-    "IU": ("[iU]", "UCUM writes international unit [iU]"),
-    "mEq": ("meq", "UCUM writes milliequivalent in lower case"),
-    "cc": ("mL", "a cubic centimetre is a millilitre"),
-    "hr": ("h", "UCUM writes hour h"),
-    "day": ("d", "UCUM writes day d"),
-})
+REPAIRED: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "mcg": ("ug", "UCUM writes microgram ug"),
+        "IU": ("[iU]", "UCUM writes international unit [iU]"),
+        "mEq": ("meq", "UCUM writes milliequivalent in lower case"),
+        "cc": ("mL", "a cubic centimetre is a millilitre"),
+        "hr": ("h", "UCUM writes hour h"),
+        "day": ("d", "UCUM writes day d"),
+    }
+)
 """The spellings that are repaired, each with its UCUM code and the reason. ``units`` is not among them: it would be a
 guess (international units, enzyme units, product units)."""
 
@@ -212,5 +218,22 @@ def contradict(code: str, text: str) -> bool:
     return unit is not None and said is not None and said != unit
 
 
-for _warm in ("mg", "g", "ug", "kg", "mL", "L", "h", "min", "d", "wk", "mL/h", "mg/h", "ug/kg/min", "mg/kg", "mg/m2", "m2"):
+for _warm in (
+    "mg",
+    "g",
+    "ug",
+    "kg",
+    "mL",
+    "L",
+    "h",
+    "min",
+    "d",
+    "wk",
+    "mL/h",
+    "mg/h",
+    "ug/kg/min",
+    "mg/kg",
+    "mg/m2",
+    "m2",
+):
     parse(_warm)

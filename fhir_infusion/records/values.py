@@ -120,7 +120,9 @@ class Reference:
     """Points to a person, place or thing that has its own identity."""
 
     reference_id: Key | None = stated("Key of this reference, where it stands in a list.", key=True)
-    reference: Text | None = stated("Literal reference: Practitioner/7, an absolute URL, or #id of a contained resource.")
+    reference: Text | None = stated(
+        "Literal reference: Practitioner/7, an absolute URL, or #id of a contained resource."
+    )
     type: Uri | None = stated("The type of the target.")
     identifier: Identifier | None = stated("The target's business identifier.")
     display: Text | None = stated("The target in words.", describes=True)
@@ -192,8 +194,12 @@ class Ingredient:
     ingredient_id: Key | None = stated("Key of this ingredient.", key=True)
     drug: Concept | None = stated("The substance or product, coded.")
     reference: Reference | None = stated("The substance or product, as a reference.")
-    role: Literal["active", "base", "additive"] | None = stated("Active substance, base solution or additive (HL7 v2 RXC-1).")
-    is_active: Flag | None = stated("Whether the ingredient has the therapeutic effect (Medication.ingredient.isActive).")
+    role: Literal["active", "base", "additive"] | None = stated(
+        "Active substance, base solution or additive (HL7 v2 RXC-1)."
+    )
+    is_active: Flag | None = stated(
+        "Whether the ingredient has the therapeutic effect (Medication.ingredient.isActive)."
+    )
     strength: Ratio | None = stated("Amount per amount: 20 mmol per 1000 mL.")
     amount: Quantity | None = stated("Amount of this ingredient in the preparation, where no per is stated.")
     strength_concept: Concept | None = stated("Strength as a code or words (R5).")

@@ -1,0 +1,85 @@
+"""Findings in an administration: rate and time of each segment, sums over segments, dose and volume, counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from fhir_infusion.records.amounts import Amount, amount, differ, of, rounded, shown, stated
+from fhir_infusion.records.findings import VOLUME, concentration, finding
+from fhir_infusion.records.moments import seconds_between
+from fhir_infusion.records.order_findings import preparation_findings, rate_of
+
+if TYPE_CHECKING:
+    from fhir_infusion.errors import Issue
+
+Part = Mapping[str, Any]
+
+
+def administration_findings(record: Part) -> Iterator[Issue]:
+    """Yield the findings in an administration."""
+    segments = record.get("segments", ())
+    for position, segment in enumerate(segments):
+        yield from _rate_and_time(segment, f"segments[{position}]")
+    yield from _sum(record, segments, "dose", "dose_given")
+    yield from _sum(record, segments, "volume", "volume_given")
+    yield from _dose_in_volume(record)
+    yield from _counts(record)
+    yield from preparation_findings(record.get("preparation", {}))
+    if record["status"] == "not-done" and record.get("dose_given", {}).get("value", 0) > 0:
+        said = f"it was not done, and {stated(record['dose_given'])} were given" if amount(record["dose_given"]) else ""
+        yield finding("dose_given", said or "it was not done, and a dose is stated", "not-done-dose")
+    if "dose_total" in record and "dose_given" in record:
+        reason = "it carries a dose, and so do the administrations that are part of it: adding them up counts twice"
+        yield finding("dose_given", reason, "dose-twice")
+
+
+def _rate_and_time(segment: Part, path: str) -> Iterator[Issue]:
+    rate = rate_of(segment)
+    seconds = seconds_between(segment["start"], segment["end"]) if "start" in segment and "end" in segment else None
+    length = of(seconds, "s") if seconds is not None else None
+    if rate is None or length is None:
+        return
+    makes = rate[0].times(length)
+    for name in ("volume", "dose"):
+        held = amount(segment.get(name))
+        if held is not None and held.dimension == makes.dimension and differ(held.base, makes.base):
+            how = f"{rate[1]} for {rounded(length.base / 60)} min makes {shown(makes, segment[name]['unit'])}"
+            yield finding(f"{path}.{name}", f"{how}; the {name} is {stated(segment[name])}", f"rate-time-{name}")
+
+
+def _sum(record: Part, segments: Sequence[Part], name: str, total: str) -> Iterator[Issue]:
+    """The segments add up to the total, where every segment that ran says its share."""
+    whole = amount(record.get(total))
+    shares = [amount(segment[name]) for segment in segments if name in segment]
+    silent = any(name not in segment and _runs(segment) for segment in segments)
+    if whole is None or not shares or any(share is None or share.dimension != whole.dimension for share in shares):
+        return
+    makes = Amount(sum((share.base for share in shares if share), Fraction(0)), whole.dimension, "")
+    if differ(makes.base, whole.base) and (not silent or makes.base > whole.base):
+        said = f"the segments make {shown(makes, record[total]['unit'])}; in all it is {stated(record[total])}"
+        yield finding(total, said, f"sum-of-segments-{name}")
+
+
+def _runs(segment: Part) -> bool:
+    rate = rate_of(segment)
+    return rate is not None and bool(rate[0].base)
+
+
+def _dose_in_volume(record: Part) -> Iterator[Issue]:
+    given, volume = amount(record.get("dose_given")), amount(record.get("volume_given"))
+    strength = concentration(record) if given is not None and volume is not None else None
+    if given is None or volume is None or strength is None or volume.dimension != VOLUME:
+        return
+    makes = volume.times(strength)
+    if makes.dimension == given.dimension and differ(makes.base, given.base):
+        how = f"{stated(record['volume_given'])} of this preparation makes {shown(makes, record['dose_given']['unit'])}"
+        yield finding("dose_given", f"{how}; the dose given is {stated(record['dose_given'])}", "concentration-dose")
+
+
+def _counts(record: Part) -> Iterator[Issue]:
+    counts = record.get("demand_counts", {})
+    if counts.get("deliveries", 0) > counts.get("attempts", counts.get("deliveries", 0)):
+        said = f"{counts['deliveries']} demands were served of {counts['attempts']} made"
+        yield finding("demand_counts", said, "demand-counts")

@@ -1,0 +1,111 @@
+"""Amounts to compute with: exact, in base units, with the words to say them in.
+
+Only what is UCUM, has a value and no comparator takes part. Everything is ``Fraction``; a number is rounded once, to
+be shown.
+"""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from fractions import Fraction
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from fhir_infusion.records import units
+from fhir_infusion.records.number import spelling_of
+from fhir_infusion.records.units import Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TOLERANCE: Final = Fraction(5, 100)
+"""How far two numbers that should be one may lie apart: rounding to vials, overfill and pump steps stay below it."""
+
+GFR_CAP: Final = Fraction(125)
+"""mL/min. Calvert's formula is not used with more (FDA, October 2010, carboplatin dosing)."""
+
+_SHOWN: Final = Context(prec=4, rounding=ROUND_HALF_EVEN)
+
+
+class Amount(NamedTuple):
+    """An amount in base units, what it is an amount of, and the unit code it was stated in."""
+
+    base: Fraction
+    dimension: tuple[tuple[str, int], ...]
+    code: str
+
+    def times(self, other: Amount, power: int = 1) -> Amount:
+        """Return the product with another amount (``power`` -1: the quotient); its code says nothing more."""
+        unit = units.multiply(Unit(Fraction(1), self.dimension), Unit(Fraction(1), other.dimension), power)
+        return Amount(self.base * other.base**power, unit.dimension, "")
+
+
+def amount(quantity: Mapping[str, Any] | None) -> Amount | None:
+    """Return what a record quantity amounts to, ``None`` where it takes no part in arithmetic."""
+    if (
+        not quantity
+        or "value" not in quantity
+        or "unit" not in quantity
+        or quantity.keys() & {"unit_system", "comparator"}
+    ):
+        return None
+    return of(quantity["value"], quantity["unit"])
+
+
+def of(value: Decimal | int | Fraction, code: str) -> Amount | None:
+    """Return so much of a UCUM unit, ``None`` where the code is not UCUM."""
+    unit = units.parse(code)
+    return Amount(Fraction(value) * unit.factor, unit.dimension, code) if unit else None
+
+
+def ratio(part: Mapping[str, Any] | None) -> Amount | None:
+    """Return numerator per denominator of a record ratio: a concentration or a rate."""
+    if not part:
+        return None
+    top, bottom = amount(part.get("numerator")), amount(part.get("denominator"))
+    return top.times(bottom, -1) if top and bottom and bottom.base else None
+
+
+def span(part: Mapping[str, Any] | None) -> Amount | None:
+    """Return the length of a record span that has no upper limit."""
+    return (
+        of(part["value"], part["unit"]) if part and "value" in part and "unit" in part and "max" not in part else None
+    )
+
+
+def differ(left: Fraction, right: Fraction) -> bool:
+    """Return whether two numbers that should be one lie farther apart than the tolerance allows."""
+    return abs(left - right) > TOLERANCE * max(abs(left), abs(right))
+
+
+def exceeds(value: Fraction, limit: Fraction) -> bool:
+    """Return whether a value is above a limit; a limit has no tolerance."""
+    return value > limit
+
+
+def shown(found: Amount, code: str) -> str:
+    """Return an amount in words, in the unit of ``code``: ``90 mL``."""
+    unit = units.parse(code) or units.ONE
+    return f"{rounded(found.base / unit.factor)} {code}"
+
+
+def stated(quantity: Mapping[str, Any]) -> str:
+    """Return a record quantity in words, with its number as it was written."""
+    return f"{spelling_of(quantity['value'])} {quantity['unit']}"
+
+
+def rounded(value: Fraction) -> str:
+    """Return a number to four digits, without needless zeros."""
+    text = format(_SHOWN.divide(Decimal(value.numerator), Decimal(value.denominator)), "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+@lru_cache(maxsize=1024)
+def per_body(code: str) -> tuple[str, str] | None:
+    """Return what a code is per (``kg`` or ``m2``) and the code without it: ``ug/kg/min`` -> (``kg``, ``ug/min``)."""
+    parts = code.split("/")
+    for body in ("kg", "m2"):
+        if body in parts[1:]:
+            parts.remove(body)
+            return body, "/".join(parts)
+    return None

@@ -1,0 +1,74 @@
+"""What a pharmacist would ask about: findings with both numbers, never a correction and never a refusal.
+
+``findings`` looks at one record that has the right shape, ``findings_between`` at several of one infusion. All
+arithmetic is exact; numbers that should be one may differ by ``amounts.TOLERANCE``, a limit has none.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fhir_infusion.records.administration_findings import administration_findings
+from fhir_infusion.records.check import check
+from fhir_infusion.records.findings import finding
+from fhir_infusion.records.not_infusions import not_an_infusion
+from fhir_infusion.records.order_findings import order_findings
+from fhir_infusion.records.record_rules import RULES
+from fhir_infusion.records.rules import broken
+from fhir_infusion.records.text_findings import text_findings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from fhir_infusion.errors import Issue
+
+__all__ = ["findings", "findings_between"]
+
+
+def findings(record: Mapping[str, Any]) -> tuple[Issue, ...]:
+    """Return what is doubtful in a record (as ``check(record, as_sent=True)`` takes it), each as a warning.
+
+    What our own JSON may not hold but was read from FHIR (a unit that is not UCUM, a unit text that contradicts its
+    code, a rate that is not per time) is among them.
+    """
+    name = record.get("record") or ("InfusionOrder" if "intent" in record else "Administration")
+    specific = order_findings if name == "InfusionOrder" else administration_findings
+    return (*_as_sent(record, name), *specific(record), *not_an_infusion(record), *text_findings(record))
+
+
+def findings_between(records: Sequence[Mapping[str, Any]]) -> tuple[Issue, ...]:
+    """Return what is doubtful between administrations: a parent and its child that both carry a dose."""
+    by_name: dict[str, int] = {}
+    for position, record in enumerate(records):
+        by_name |= {record[name]: position for name in ("administration_id", "resource_id") if name in record}
+    return tuple(_doubled(records, by_name))
+
+
+def _doubled(records: Sequence[Mapping[str, Any]], by_name: Mapping[str, int]) -> Iterator[Issue]:
+    for position, record in enumerate(records):
+        for reference in record.get("part_of", ()):
+            literal = reference.get("reference", "").removeprefix("MedicationAdministration/")
+            parent = by_name.get(reference.get("identifier", {}).get("value", ""), by_name.get(literal))
+            if parent is not None and parent != position and "dose_given" in record and "dose_given" in records[parent]:
+                reason = (
+                    "the administration and the one that it is part of both carry a dose: adding them up counts twice"
+                )
+                yield finding(f"[{position}].dose_given", reason, "dose-twice")
+
+
+def _as_sent(record: Mapping[str, Any], name: str) -> Iterator[Issue]:
+    if not check(record, name):
+        for place, told in broken(record, name, RULES, lambda *_: True, as_sent=False):
+            path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place).removeprefix(".")
+            yield finding(path, str(told), told.rule, told.accepted)
+    places = (
+        (f"{name}[{position}].{inner}[{at}].rate_as_stated" if inner else f"{name}[{position}].rate_as_stated", element)
+        for name, inner in (("steps", "dosings"), ("segments", ""))
+        for position, part in enumerate(record.get(name, ()))
+        for at, element in enumerate(part.get(inner, ()) if inner else (part,))
+    )
+    for path, element in places:
+        if "rate_as_stated" in element:
+            yield finding(
+                path, "what stands where a rate belongs is not per time", "rate-per-time", "a rate such as mL/h"
+            )

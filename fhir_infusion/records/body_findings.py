@@ -1,0 +1,129 @@
+"""Findings on doses by weight, body surface and AUC: does the calculated number follow from the ordered one?
+
+AUC: Calvert's formula, dose in mg = AUC x (GFR + 25), AUC in mg.min/mL and GFR in mL/min, GFR at most 125.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Final
+
+from fhir_infusion.records import units
+from fhir_infusion.records.amounts import GFR_CAP, Amount, amount, differ, of, per_body, shown, stated
+from fhir_infusion.records.findings import VOLUME_RATE, concentration, finding, measured, weights
+
+if TYPE_CHECKING:
+    from fhir_infusion.errors import Issue
+
+Part = Mapping[str, Any]
+
+_AUC: Final = (("g", 1), ("m", -3), ("s", 1))
+_MASS: Final = (("g", 1),)
+_LARGEST: Final = Fraction(21, 100)
+"""Body surface by formula and as stated may differ by 10 %, its square by 21 %: the formulas differ that much."""
+
+
+def body_findings(record: Part, step: Part, path: str) -> Iterator[Issue]:
+    """Yield where an ordered and a calculated dose or rate of one step do not follow from each other."""
+    dosings = step.get("dosings", ())
+    for at, calculated in enumerate(dosings):
+        if calculated.get("basis") != "calculated":
+            continue
+        for ordered in dosings:
+            if ordered.get("basis") == "ordered":
+                for name in ("dose", "rate"):
+                    yield from _follows(record, step, ordered, calculated, (name, f"{path}.dosings[{at}].{name}"))
+
+
+def _follows(record: Part, step: Part, ordered: Part, calculated: Part, place: tuple[str, str]) -> Iterator[Issue]:
+    name, path = place
+    asked, got = amount(ordered.get(name)), amount(calculated.get(name))
+    if asked is None or got is None:
+        return
+    cap = amount(step.get("max_per_administration")) if name == "dose" else None
+    answers = list(_expected(record, ordered[name], asked, got))
+    for _, makes in answers:
+        reached = min(makes.base, cap.base) if cap is not None and cap.dimension == makes.dimension else makes.base
+        if not differ(reached, got.base):
+            return
+    for how, makes in answers[:1]:
+        said = f"{how} makes {shown(makes, calculated[name]['unit'])}; calculated is {stated(calculated[name])}"
+        yield finding(path, said, "calculated-dose")
+
+
+def _expected(record: Part, quantity: Part, asked: Amount, got: Amount) -> Iterator[tuple[str, Amount]]:
+    """Yield each way in which the ordered amount makes the calculated one, in words, and what it makes."""
+    body = per_body(quantity["unit"])
+    if body is None:
+        if asked.dimension == got.dimension:
+            yield f"ordered {stated(quantity)}", asked
+        elif asked.dimension == _AUC and got.dimension == _MASS:
+            yield from _calvert(record, quantity)
+        else:
+            yield from _through_volume(record, asked, got, stated(quantity))
+        return
+    per, rest = body
+    absolute = of(quantity["value"], rest)
+    if absolute is None:
+        return
+    for said, size in _sizes(record, per):
+        makes = Amount(absolute.base * size, absolute.dimension, rest)
+        how = f"{stated(quantity)} at {said}"
+        if makes.dimension == got.dimension:
+            yield how, makes
+        else:
+            yield from _through_volume(record, makes, got, how)
+
+
+def _through_volume(record: Part, rate: Amount, got: Amount, how: str) -> Iterator[tuple[str, Amount]]:
+    """A drug rate and the pump's volume rate are one through the concentration."""
+    strength = concentration(record) if got.dimension == VOLUME_RATE else None
+    if strength is not None and strength.base:
+        makes = rate.times(strength, -1)
+        if makes.dimension == VOLUME_RATE:
+            yield f"{how} of this preparation", makes
+
+
+def _sizes(record: Part, per: str) -> Iterator[tuple[str, Fraction]]:
+    """Yield the patient's weights in kg or body surface in square metres, as stated and as a number."""
+    if per == "kg":
+        for kind, value, held in weights(record):
+            size = units.convert(held.base, "g", "kg") if held.dimension == _MASS else None
+            if size is not None:
+                yield f"{stated(value)} ({kind.replace('-', ' ')})", size
+        return
+    surface = measured(record, "body-surface-area")
+    if surface is not None and surface[1].dimension == (("m", 2),):
+        yield stated(surface[0]), surface[1].base
+
+
+def _calvert(record: Part, auc: Part) -> Iterator[tuple[str, Amount]]:
+    clearance = measured(record, "gfr", "creatinine-clearance")
+    if clearance is None or clearance[1].dimension != VOLUME_RATE:
+        return
+    unit = units.parse("mL/min") or units.ONE
+    rate = clearance[1].base / unit.factor
+    target = of(auc["value"], auc["unit"])
+    per = units.parse("mg.min/mL") or units.ONE
+    mass = (target.base / per.factor if target else Fraction(0)) * (min(rate, GFR_CAP) + 25)
+    capped = " (counted as 125 mL/min)" if rate > GFR_CAP else ""
+    makes = of(mass, "mg")
+    if makes is not None:
+        yield f"AUC {stated(auc)} at a GFR of {stated(clearance[0])}{capped}", makes
+
+
+def surface_findings(record: Part) -> Iterator[Issue]:
+    """Yield where the body surface stated is far from what height and weight give (Mosteller)."""
+    surface, height = measured(record, "body-surface-area"), measured(record, "height")
+    weight = measured(record, "actual-weight")
+    if surface is None or height is None or weight is None:
+        return
+    if (surface[1].dimension, height[1].dimension, weight[1].dimension) != ((("m", 2),), (("m", 1),), _MASS):
+        return
+    # Mosteller: square of the surface = cm x kg / 3600; squares are compared, so that no root is taken.
+    square = height[1].base * 100 * weight[1].base / 1000 / 3600
+    stated_square = surface[1].base ** 2
+    if abs(square - stated_square) > _LARGEST * max(square, stated_square):
+        said = f"{stated(height[0])} and {stated(weight[0])} do not make a body surface of {stated(surface[0])}"
+        yield finding("measurements", said, "body-surface")

@@ -1,0 +1,167 @@
+"""Findings in an order: volume and time, dose and body, limits, patient-controlled analgesia, the bag."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Final
+
+from fhir_infusion.records.amounts import Amount, amount, differ, exceeds, ratio, shown, span, stated
+from fhir_infusion.records.body_findings import body_findings
+from fhir_infusion.records.findings import (
+    VOLUME,
+    VOLUME_RATE,
+    active_ingredients,
+    concentration,
+    finding,
+    ingredient_concentration,
+    per_day,
+)
+from fhir_infusion.records.limit_findings import limit_findings
+
+if TYPE_CHECKING:
+    from fhir_infusion.errors import Issue
+
+Part = Mapping[str, Any]
+
+_BY_DEMAND: Final = frozenset({"demand", "basal"})
+
+
+def order_findings(record: Part) -> Iterator[Issue]:
+    """Yield the findings in an order."""
+    steps = record.get("steps", ())
+    for position, step in enumerate(steps):
+        path = f"steps[{position}]"
+        yield from _rate_and_time(step, path)
+        yield from _rates_agree(record, step, path)
+        yield from body_findings(record, step, path)
+        yield from _zero(record, step, path)
+    yield from limit_findings(steps)
+    yield from _bag_and_steps(record)
+    yield from preparation_findings(record.get("preparation", {}))
+
+
+def rate_of(dosing: Part) -> tuple[Amount, str] | None:
+    """Return the rate of a dosing or segment and how it is written."""
+    rate = amount(dosing.get("rate"))
+    if rate is not None:
+        return rate, stated(dosing["rate"])
+    per = ratio(dosing.get("rate_ratio"))
+    if per is None:
+        return None
+    return per, f"{stated(dosing['rate_ratio']['numerator'])} per {stated(dosing['rate_ratio']['denominator'])}"
+
+
+def _rate_and_time(step: Part, path: str) -> Iterator[Issue]:
+    """Rate x duration is the dose, where both are amounts of the same thing."""
+    duration = span(step.get("timing", {}).get("duration"))
+    if duration is None:
+        return
+    for at, dosing in enumerate(step.get("dosings", ())):
+        rate, dose = rate_of(dosing), amount(dosing.get("dose"))
+        if rate is None or dose is None:
+            continue
+        makes = rate[0].times(duration)
+        if makes.dimension == dose.dimension and differ(makes.base, dose.base):
+            code = dosing["dose"]["unit"]
+            said = f"{rate[1]} for {_length(step)} makes {shown(makes, code)}; the dose is {stated(dosing['dose'])}"
+            yield finding(f"{path}.dosings[{at}]", said, "rate-duration-dose")
+
+
+def _length(step: Part) -> str:
+    return stated(step["timing"]["duration"])
+
+
+def _bag_and_steps(record: Part) -> Iterator[Issue]:
+    """What the steps run in all is what the bag holds: never more, and not less where every step says how long."""
+    total = record.get("preparation", {}).get("total_volume")
+    holds = amount(total)
+    if holds is None or holds.dimension != VOLUME:
+        return
+    steps = [step for step in record.get("steps", ()) if step.get("role") not in _BY_DEMAND]
+    runs = [_volume(step) for step in steps]
+    known = [run for run in runs if run is not None]
+    makes = Amount(sum((run.base for run in known), Fraction(0)), VOLUME, "")
+    whole = len(known) == len(runs) and len({step.get("sequence", at) for at, step in enumerate(steps)}) == len(steps)
+    if not known or not differ(makes.base, holds.base) or not (whole or makes.base > holds.base):
+        return
+    if len(steps) == 1:
+        rate = next(
+            found for dosing in steps[0]["dosings"] if (found := rate_of(dosing)) and found[0].dimension == VOLUME_RATE
+        )
+        said = f"{rate[1]} for {_length(steps[0])} makes {shown(makes, total['unit'])}"
+        path = "steps[0]"
+    else:
+        said, path = f"the rates and durations of the steps make {shown(makes, total['unit'])}", "steps"
+    yield finding(path, f"{said}; the preparation holds {stated(total)}", "rate-duration-volume")
+
+
+def _volume(step: Part) -> Amount | None:
+    duration = span(step.get("timing", {}).get("duration"))
+    for dosing in step.get("dosings", ()):
+        rate = rate_of(dosing)
+        if duration is not None and rate is not None and rate[0].dimension == VOLUME_RATE:
+            return rate[0].times(duration)
+    return None
+
+
+def _rates_agree(record: Part, step: Part, path: str) -> Iterator[Issue]:
+    """Concentration x volume rate is the dose rate, where both are stated."""
+    rates = [(at, dosing, found) for at, dosing in enumerate(step.get("dosings", ())) if (found := rate_of(dosing))]
+    volumes = [entry for entry in rates if entry[2][0].dimension == VOLUME_RATE]
+    strength = concentration(record) if volumes else None
+    if strength is None:
+        return
+    for at, _, (volume_rate, volume_said) in volumes:
+        makes = volume_rate.times(strength)
+        for other, dosing, (rate, said) in rates:
+            if other == at or rate.dimension != makes.dimension or not differ(makes.base, rate.base):
+                continue
+            code = dosing["rate"]["unit"] if "rate" in dosing else "mg/h"
+            reason = f"{volume_said} of this preparation makes {shown(makes, code)}; the rate is {said}"
+            yield finding(f"{path}.dosings[{other}]", reason, "concentration-rate")
+
+
+def _zero(record: Part, step: Part, path: str) -> Iterator[Issue]:
+    if record["status"] not in {"active", "completed"}:
+        return
+    for at, dosing in enumerate(step.get("dosings", ())):
+        if dosing.get("dose", {}).get("value") == 0:
+            yield finding(f"{path}.dosings[{at}].dose", "a dose of 0 is ordered", "zero-dose", "more than zero")
+
+
+def preparation_findings(preparation: Part) -> Iterator[Issue]:
+    """Yield what does not add up in the bag itself."""
+    total = amount(preparation.get("total_volume"))
+    if total is None:
+        return
+    yield from _filled(preparation, total)
+    final, active = ratio(preparation.get("final_concentration")), active_ingredients(preparation)
+    if final is None or len(active) != 1 or "amount" not in active[0]:
+        return
+    made = ingredient_concentration(preparation, active[0])
+    if made is not None and made.dimension == final.dimension and differ(made.base, final.base):
+        held = f"{stated(active[0]['amount'])} in {stated(preparation['total_volume'])}"
+        top, bottom = preparation["final_concentration"]["numerator"], preparation["final_concentration"]["denominator"]
+        said = f"{held} is not {stated(top)} per {stated(bottom)}, the final concentration"
+        yield finding("preparation.final_concentration", said, "final-concentration")
+
+
+def _filled(preparation: Part, total: Amount) -> Iterator[Issue]:
+    """The volumes of the ingredients are not more than the bag holds, and make it full where nothing is filled up."""
+    ingredients = preparation.get("ingredients", ())
+    volumes = [held for entry in ingredients if (held := amount(entry.get("amount"))) and held.dimension == VOLUME]
+    makes = Amount(sum((held.base for held in volumes), Fraction(0)), VOLUME, "")
+    if volumes and makes.base > total.base and differ(makes.base, total.base):
+        whole = preparation["total_volume"]
+        said = f"the ingredients make {shown(makes, whole['unit'])}; the preparation holds {stated(whole)}"
+        yield finding("preparation.total_volume", said, "ingredient-volumes")
+
+
+def daily(step: Part, dose: Amount) -> Amount | None:
+    """Return the dose per day that a step's frequency makes."""
+    often = per_day(step.get("timing", {}))
+    return None if often is None else Amount(dose.base * often, dose.dimension, dose.code)
+
+
+__all__ = ["daily", "exceeds", "order_findings", "preparation_findings", "rate_of"]
