@@ -12,17 +12,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, select, update
 
 from fhir_infusion.store import feed
+from fhir_infusion.store.statement import Statement, inserting
 from fhir_infusion.store.tables import AUDIT, FEEDS
 from fhir_infusion.store.tx import from_ms, to_ms
 
 if TYPE_CHECKING:
     from fhir_infusion.store.tx import Tx
 
-_END: Final = select(FEEDS.c.audit_seq, FEEDS.c.audit_digest).where(FEEDS.c.tenant == bindparam("of_tenant"))
-_MOVE: Final = (
+_END: Final = Statement(select(FEEDS.c.audit_seq, FEEDS.c.audit_digest).where(FEEDS.c.tenant == bindparam("of_tenant")))
+_APPEND: Final = inserting(AUDIT)
+_MOVE: Final = Statement(
     update(FEEDS)
     .where(FEEDS.c.tenant == bindparam("of_tenant"))
     .values(audit_seq=bindparam("to"), audit_digest=bindparam("with"))
@@ -56,16 +58,16 @@ def write(
     detail: str = "",
 ) -> None:
     """Append a row. ``detail`` holds codes and counts, never content."""
-    end = tx.connection.execute(_END, {"of_tenant": tx.tenant}).one_or_none()
+    end = _END.one(tx, {"of_tenant": tx.tenant})
     if end is None:
         feed.begin(tx)
-        end = tx.connection.execute(_END, {"of_tenant": tx.tenant}).one()
+        (end,) = _END.rows(tx, {"of_tenant": tx.tenant})
     seq, previous = end[0] + 1, end[1]
     content = (seq, to_ms(tx.now), action, client, type, id, version, detail)
     digest = _digest(tx.tenant, content, previous)
     row = dict(zip(_CONTENT, content, strict=True)) | {"tenant": tx.tenant, "previous": previous, "digest": digest}
-    tx.connection.execute(insert(AUDIT), row)
-    tx.connection.execute(_MOVE, {"of_tenant": tx.tenant, "to": seq, "with": digest})
+    _APPEND.write(tx, row)
+    _MOVE.write(tx, {"of_tenant": tx.tenant, "to": seq, "with": digest})
 
 
 def entries(tx: Tx, after: int = 0, limit: int = 100) -> tuple[AuditEntry, ...]:
@@ -102,7 +104,7 @@ def verify(tx: Tx) -> tuple[str, ...]:
             if entry.digest != _digest(tx.tenant, content, entry.previous):
                 complaints.append(f"row {entry.seq} was edited")
             seq, digest = entry.seq, entry.digest
-    end = tx.connection.execute(_END, {"of_tenant": tx.tenant}).one_or_none()
+    end = _END.one(tx, {"of_tenant": tx.tenant})
     if (end[0], end[1]) != (seq, digest) if end is not None else seq > 0:
         complaints.append(f"the chain does not end where it should: row {end[0] if end else 0}")
     return tuple(complaints)

@@ -11,8 +11,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from fhir_infusion.errors import Unavailable
 from fhir_infusion.store import dialect, lock, migrate
@@ -73,7 +71,7 @@ class Store:
         try:
             with self._reading.begin() as connection:
                 return work(Tx(tenant, now, connection))
-        except (SQLAlchemyError, PoolTimeoutError) as error:
+        except dialect.STORAGE_ERRORS as error:
             raise Unavailable("the storage cannot be read now") from error
 
     def announce(self, address: str) -> str:
@@ -125,7 +123,7 @@ def open_store(url: str, clock: Callable[[], datetime], *, wait_seconds: float =
         _make_secret(engine)
         writer = Writer(engine, clock)
         return Store(dialect.reading_engine(path), clock, writer, held)
-    except SQLAlchemyError as error:
+    except dialect.STORAGE_ERRORS as error:
         held.abandon()
         raise Unavailable("the database cannot be opened for writing") from error
     except BaseException:
@@ -159,6 +157,6 @@ def _make_secret(engine: Engine) -> None:
 
 
 def _page_secret(tx: Tx) -> bytes:
-    with suppress(SQLAlchemyError):
+    with suppress(*dialect.STORAGE_ERRORS):
         return bytes(tx.connection.execute(select(SECRETS.c.value).where(SECRETS.c.name == _PAGE_KEY)).scalar_one())
     raise Unavailable("the database is not one of this program, or not made whole yet")

@@ -15,15 +15,20 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, NullPool, QueuePool, Table, create_engine, event
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from fhir_infusion.errors import SettingsError, Unavailable
+from fhir_infusion.store.statement import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy.exc import DBAPIError
-
 Trouble = Literal["full", "broken", "busy", "own"]
+
+DRIVER_ERRORS: Final = (sqlite3.Error, DBAPIError)
+"""What running a statement can raise, through SQLAlchemy or past it."""
+STORAGE_ERRORS: Final = (sqlite3.Error, SQLAlchemyError)
+"""What using a database can raise."""
 
 _SCHEME: Final = "sqlite:///"
 _BUSY_MS: Final = 5_000
@@ -110,6 +115,11 @@ def insert_once(connection: Connection, table: Table, values: Mapping[str, Any])
     return connection.execute(statement, dict(values)).rowcount > 0
 
 
+def once(table: Table) -> Statement:
+    """Return the statement that inserts a row with all its columns unless its key is taken."""
+    return Statement(sqlite_insert(table).on_conflict_do_nothing())
+
+
 def replace(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
     """Insert a row, or set the columns of the row that has its key."""
     statement = sqlite_insert(table)
@@ -131,13 +141,14 @@ def checkpoint(connection: Connection) -> None:
         driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
 
 
-def trouble_of(error: DBAPIError) -> Trouble:
+def trouble_of(error: Exception) -> Trouble:
     """Tell what an error of the driver means for the writer.
 
     ``own``: the statement's own fault (a constraint), the transaction goes on. ``full``: no space. ``busy``: somebody
     else holds the database. ``broken``: the disk or the file; nothing of this transaction may be trusted.
     """
-    name = str(getattr(error.orig, "sqlite_errorname", ""))
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    name = str(getattr(cause, "sqlite_errorname", ""))
     if name.startswith("SQLITE_CONSTRAINT"):
         return "own"
     if name.startswith("SQLITE_FULL"):

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import bindparam, case, select, update
 
 from fhir_infusion.store import dialect
+from fhir_infusion.store.statement import Statement
 from fhir_infusion.store.tables import FEEDS
 from fhir_infusion.store.tx import to_ms
 
 if TYPE_CHECKING:
     from fhir_infusion.store.tx import Tx
 
-_ADVANCE: Final = (
+_ADVANCE: Final = Statement(
     update(FEEDS)
     .where(FEEDS.c.tenant == bindparam("of_tenant"))
     .values(
@@ -28,22 +29,23 @@ _ADVANCE: Final = (
     )
     .returning(FEEDS.c.last_updated)
 )
-_LAST: Final = select(FEEDS.c.last_updated).where(FEEDS.c.tenant == bindparam("of_tenant"))
+_LAST: Final = Statement(select(FEEDS.c.last_updated).where(FEEDS.c.tenant == bindparam("of_tenant")))
 
 
 def advance(tx: Tx) -> int:
     """Return the moment of the next change, in milliseconds: now, or one millisecond after the last one."""
     values = {"of_tenant": tx.tenant, "now": to_ms(tx.now)}
-    moment = tx.connection.execute(_ADVANCE, values).scalar_one_or_none()
-    if moment is None:
+    row = _ADVANCE.one(tx, values)
+    if row is None:
         begin(tx)
-        moment = tx.connection.execute(_ADVANCE, values).scalar_one()
-    return int(moment)
+        (row,) = _ADVANCE.rows(tx, values)
+    return int(row[0])
 
 
 def last(tx: Tx) -> int:
     """Return the moment of the last change that is visible here, 0 where there is none."""
-    return int(tx.connection.execute(_LAST, {"of_tenant": tx.tenant}).scalar_one_or_none() or 0)
+    row = _LAST.one(tx, {"of_tenant": tx.tenant})
+    return int(row[0]) if row is not None else 0
 
 
 def begin(tx: Tx) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, select
 
+from fhir_infusion.store.statement import Statement, inserting
 from fhir_infusion.store.tables import IDEMPOTENCY
 from fhir_infusion.store.tx import to_ms
 
@@ -28,23 +29,26 @@ class Effect:
     version: int
 
 
-_FIND: Final = select(IDEMPOTENCY.c.body_hash, IDEMPOTENCY.c.type, IDEMPOTENCY.c.id, IDEMPOTENCY.c.version).where(
-    IDEMPOTENCY.c.tenant == bindparam("tenant"),
-    IDEMPOTENCY.c.client == bindparam("client"),
-    IDEMPOTENCY.c.key == bindparam("key"),
+_FIND: Final = Statement(
+    select(IDEMPOTENCY.c.body_hash, IDEMPOTENCY.c.type, IDEMPOTENCY.c.id, IDEMPOTENCY.c.version).where(
+        IDEMPOTENCY.c.tenant == bindparam("tenant"),
+        IDEMPOTENCY.c.client == bindparam("client"),
+        IDEMPOTENCY.c.key == bindparam("key"),
+    )
 )
+_KEEP: Final = inserting(IDEMPOTENCY)
 
 
 def find(tx: Tx, client: str, key: str) -> Effect | None:
     """Return the effect that a key had, None where it is new."""
-    row = tx.connection.execute(_FIND, {"tenant": tx.tenant, "client": client, "key": key}).one_or_none()
+    row = _FIND.one(tx, {"tenant": tx.tenant, "client": client, "key": key})
     return Effect(*row) if row is not None else None
 
 
 def keep(tx: Tx, client: str, key: str, effect: Effect) -> None:
     """Remember the effect of a key, for ever."""
-    tx.connection.execute(
-        insert(IDEMPOTENCY),
+    _KEEP.write(
+        tx,
         {
             "tenant": tx.tenant,
             "client": client,

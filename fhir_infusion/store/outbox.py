@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, FromClause, Select, and_, bindparam, exists, func, insert, or_, select, update
 
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.store import audit
+from fhir_infusion.store.statement import Statement
 from fhir_infusion.store.tables import OUTBOX
 from fhir_infusion.store.tx import from_ms, to_ms
 
@@ -82,12 +83,19 @@ def row_of(values: Sequence[object]) -> Row:
     return Row(*(from_ms(value) if moment else value for value, moment in zip(values, _IS_MOMENT, strict=True)))  # type: ignore[arg-type]  # in the order of the fields
 
 
+_ENQUEUE: Final = Statement(
+    insert(OUTBOX)
+    .values({column.name: bindparam(column.name) for column in OUTBOX.c if column.name != "seq"})
+    .returning(OUTBOX.c.seq)
+)
+
+
 def enqueue(
     tx: Tx, endpoint: str, aggregate: str, version: int, payload_hash: str, *, stop: bool, depends_on: str = ""
 ) -> int:
     """Add a row and return its number. A stop supersedes what was not sent yet of its aggregate."""
-    mine = and_(OUTBOX.c.tenant == tx.tenant, OUTBOX.c.endpoint == endpoint)
     if stop:
+        mine = and_(OUTBOX.c.tenant == tx.tenant, OUTBOX.c.endpoint == endpoint)
         earlier = and_(mine, OUTBOX.c.aggregate == aggregate, OUTBOX.c.state == "pending")
         tx.connection.execute(update(OUTBOX).where(earlier).values(state="superseded"))
         if depends_on:
@@ -95,8 +103,8 @@ def enqueue(
             first = and_(mine, OUTBOX.c.aggregate == depends_on, OUTBOX.c.state == "pending")
             tx.connection.execute(update(OUTBOX).where(first).values(rank=_URGENT))
     now = to_ms(tx.now)
-    result = tx.connection.execute(
-        insert(OUTBOX),
+    (result,) = _ENQUEUE.rows(
+        tx,
         {
             "tenant": tx.tenant,
             "endpoint": endpoint,
@@ -116,8 +124,7 @@ def enqueue(
             "enqueued": now,
         },
     )
-    (seq,) = result.inserted_primary_key or (0,)
-    return int(seq)
+    return int(result[0])
 
 
 def claim(tx: Tx, endpoint: str, owner: str, limit: int, lease_seconds: int) -> tuple[Row, ...]:

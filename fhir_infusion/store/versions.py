@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, select, update
 
 from fhir_infusion.fhir.json import Resource
 from fhir_infusion.store import dialect, feed, text
+from fhir_infusion.store.statement import Statement, inserting
 from fhir_infusion.store.tables import IDENTIFIERS, INDEX_ROWS, RESOURCES, TRANSLATIONS, VERSIONS
 from fhir_infusion.store.tx import from_ms, instant, to_ms
 
@@ -110,63 +111,66 @@ def selected(*conditions: ColumnElement[bool], every_version: bool = False) -> S
 
 def stored(row: Sequence[Any]) -> Stored:
     """Return what a row of :func:`selected` holds."""
-    (type_, id_, version_, release, created, last_updated, deleted, text_, record, digest, parent) = row
-    return Stored(
-        type_, id_, version_, release, from_ms(created), from_ms(last_updated), deleted, text_, record, digest, parent
+    (*key, release, created, last_updated, deleted, text_, record, digest, parent) = row
+    # A driver may give a flag as a number.
+    moments = (from_ms(created), from_ms(last_updated))
+    return Stored(*key, release, *moments, bool(deleted), text_, record, digest, parent)  # type: ignore[call-arg]  # in the order of the fields
+
+
+_CURRENT: Final = Statement(selected(_THIS))
+_VERSION: Final = Statement(selected(_THIS, VERSIONS.c.version == bindparam("version"), every_version=True))
+_HISTORY: Final = Statement(selected(_THIS, every_version=True).order_by(VERSIONS.c.version.desc()))
+_CHILDREN: Final = Statement(
+    selected(
+        RESOURCES.c.tenant == bindparam("tenant"),
+        RESOURCES.c.type == "MedicationAdministration",
+        RESOURCES.c.parent == bindparam("parent"),
+    ).order_by(RESOURCES.c.created)
+)
+_BY_IDENTIFIER: Final = Statement(
+    selected(
+        IDENTIFIERS.c.tenant == bindparam("tenant"),
+        IDENTIFIERS.c.type == bindparam("type"),
+        IDENTIFIERS.c.system == bindparam("system"),
+        IDENTIFIERS.c.value == bindparam("value"),
+    ).join(
+        IDENTIFIERS,
+        and_(
+            IDENTIFIERS.c.tenant == RESOURCES.c.tenant,
+            IDENTIFIERS.c.type == RESOURCES.c.type,
+            IDENTIFIERS.c.id == RESOURCES.c.id,
+        ),
     )
-
-
-_CURRENT: Final = selected(_THIS)
-_VERSION: Final = selected(_THIS, VERSIONS.c.version == bindparam("version"), every_version=True)
-_HISTORY: Final = selected(_THIS, every_version=True).order_by(VERSIONS.c.version.desc())
-_CHILDREN: Final = selected(
-    RESOURCES.c.tenant == bindparam("tenant"),
-    RESOURCES.c.type == "MedicationAdministration",
-    RESOURCES.c.parent == bindparam("parent"),
-).order_by(RESOURCES.c.created)
-_BY_IDENTIFIER: Final = selected(
-    IDENTIFIERS.c.tenant == bindparam("tenant"),
-    IDENTIFIERS.c.type == bindparam("type"),
-    IDENTIFIERS.c.system == bindparam("system"),
-    IDENTIFIERS.c.value == bindparam("value"),
-).join(
-    IDENTIFIERS,
-    and_(
-        IDENTIFIERS.c.tenant == RESOURCES.c.tenant,
-        IDENTIFIERS.c.type == RESOURCES.c.type,
-        IDENTIFIERS.c.id == RESOURCES.c.id,
-    ),
 )
 
 
 def current(tx: Tx, type: str, id: str) -> Stored | None:
     """Return the newest version, None where the resource is not known."""
-    row = tx.connection.execute(_CURRENT, {"tenant": tx.tenant, "type": type, "id": id}).one_or_none()
+    row = _CURRENT.one(tx, {"tenant": tx.tenant, "type": type, "id": id})
     return stored(row) if row is not None else None
 
 
 def version(tx: Tx, type: str, id: str, version: int) -> Stored | None:
     """Return one version, None where there is none."""
     values = {"tenant": tx.tenant, "type": type, "id": id, "version": version}
-    row = tx.connection.execute(_VERSION, values).one_or_none()
+    row = _VERSION.one(tx, values)
     return stored(row) if row is not None else None
 
 
 def history(tx: Tx, type: str, id: str) -> tuple[Stored, ...]:
     """Return every version, newest first."""
-    rows = tx.connection.execute(_HISTORY, {"tenant": tx.tenant, "type": type, "id": id})
-    return tuple(map(stored, rows))
+    return tuple(map(stored, _HISTORY.rows(tx, {"tenant": tx.tenant, "type": type, "id": id})))
 
 
 def children(tx: Tx, parent_id: str) -> tuple[Stored, ...]:
     """Return the administrations that are segments of this one, in the order in which they were made."""
-    return tuple(map(stored, tx.connection.execute(_CHILDREN, {"tenant": tx.tenant, "parent": parent_id})))
+    return tuple(map(stored, _CHILDREN.rows(tx, {"tenant": tx.tenant, "parent": parent_id})))
 
 
 def by_identifier(tx: Tx, type: str, system: str, value: str) -> Stored | None:
     """Return the resource that a business identifier of ours or the sender's names."""
     values = {"tenant": tx.tenant, "type": type, "system": system, "value": value}
-    row = tx.connection.execute(_BY_IDENTIFIER, values).one_or_none()
+    row = _BY_IDENTIFIER.one(tx, values)
     return stored(row) if row is not None else None
 
 
@@ -206,8 +210,8 @@ def put(tx: Tx, draft: Draft) -> Stored:
         digest=draft.digest,
         parent=draft.parent,
     )
-    tx.connection.execute(
-        insert(VERSIONS),
+    _APPEND.write(
+        tx,
         {
             **key,
             "version": number,
@@ -221,7 +225,7 @@ def put(tx: Tx, draft: Draft) -> Stored:
     )
     if draft.bound is not None:
         values = {"system": draft.bound.system, "value": draft.bound.value, "minted": draft.bound.minted}
-        tx.connection.execute(insert(IDENTIFIERS), {**key, **values})
+        _BIND.write(tx, {**key, **values})
     _index(tx, key, created, draft.entries, fresh=previous is None)
     return kept
 
@@ -246,7 +250,10 @@ def keep_translation(tx: Tx, type: str, id: str, version: int, release: str, tex
     return translation(tx, type, id, version, release) or text
 
 
-_FOLLOW: Final = (
+_APPEND: Final = inserting(VERSIONS)
+_BIND: Final = inserting(IDENTIFIERS)
+_BEGIN: Final = dialect.once(RESOURCES)
+_FOLLOW: Final = Statement(
     update(RESOURCES)
     .where(
         RESOURCES.c.tenant == bindparam("of_tenant"),
@@ -263,33 +270,38 @@ def _point(
 ) -> None:
     if previous is None:
         row = {"version": number, "created": created, "last_updated": moment, "deleted": False, "parent": parent}
-        if not dialect.insert_once(tx.connection, RESOURCES, {**key, **row}):
+        if not _BEGIN.write(tx, {**key, **row}):
             raise Moved
         return
     values = {f"of_{name}": value for name, value in key.items()}
     values |= {"after": previous.version, "to": number, "moment": moment, "of_parent": parent}  # type: ignore[dict-item]  # numbers among the texts
-    if tx.connection.execute(_FOLLOW, values).rowcount != 1:
+    if _FOLLOW.write(tx, values) != 1:
         raise Moved
 
 
 _NAMES: Final = ("parameter", "system", "value", "start", "end")
-_INDEXED: Final = select(*(INDEX_ROWS.c[name] for name in _NAMES)).where(
-    INDEX_ROWS.c.tenant == bindparam("tenant"),
-    INDEX_ROWS.c.type == bindparam("type"),
-    INDEX_ROWS.c.id == bindparam("id"),
+_INDEX: Final = inserting(INDEX_ROWS)
+_INDEXED: Final = Statement(
+    select(*(INDEX_ROWS.c[name] for name in _NAMES)).where(
+        INDEX_ROWS.c.tenant == bindparam("tenant"),
+        INDEX_ROWS.c.type == bindparam("type"),
+        INDEX_ROWS.c.id == bindparam("id"),
+    )
 )
-_UNINDEX: Final = delete(INDEX_ROWS).where(
-    *(INDEX_ROWS.c[name] == bindparam(f"of_{name}") for name in ("tenant", "type", "id", *_NAMES))
+_UNINDEX: Final = Statement(
+    delete(INDEX_ROWS).where(
+        *(INDEX_ROWS.c[name] == bindparam(f"of_{name}") for name in ("tenant", "type", "id", *_NAMES))
+    )
 )
 
 
 def _index(tx: Tx, key: dict[str, str], created: int, entries: Sequence[Entry], *, fresh: bool) -> None:
     """Make the index rows those of this version; rows that stay are not touched."""
     wanted = {(entry.parameter, entry.system, entry.value, entry.start, entry.end) for entry in entries}
-    there = set() if fresh else {tuple(row) for row in tx.connection.execute(_INDEXED, key)}
+    there = set() if fresh else set(_INDEXED.rows(tx, key))
     if gone := there - wanted:
         named = [{**key, **dict(zip(_NAMES, row, strict=True))} for row in gone]
-        tx.connection.execute(_UNINDEX, [{f"of_{name}": value for name, value in row.items()} for row in named])
+        _UNINDEX.write_many(tx, [{f"of_{name}": value for name, value in row.items()} for row in named])
     if new := wanted - there:
         rows = [{**key, **dict(zip(_NAMES, row, strict=True)), "created": created} for row in new]
-        tx.connection.execute(insert(INDEX_ROWS), rows)
+        _INDEX.write_many(tx, rows)

@@ -25,8 +25,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-
 from fhir_infusion.errors import Unavailable
 from fhir_infusion.store import dialect
 from fhir_infusion.store.failpoint import reach
@@ -137,7 +135,7 @@ class Writer:
                 else:
                     self._trouble = None
             if connection is not None:
-                with suppress(SQLAlchemyError):
+                with suppress(*dialect.STORAGE_ERRORS):
                     dialect.checkpoint(connection)
         finally:
             self._open = False
@@ -164,7 +162,7 @@ class Writer:
             with connection.begin():
                 results = [(job, *self._run_one(connection, job)) for job in group]
                 reach("store.before-commit")
-        except DBAPIError as error:
+        except dialect.DRIVER_ERRORS as error:
             raise _GroupFailedError(dialect.trouble_of(error)) from error
         reach("store.after-commit")
         for job, result, failure in results:
@@ -175,15 +173,17 @@ class Writer:
 
     def _run_one(self, connection: Connection, job: _Job) -> tuple[Any, Exception | None]:
         now = from_ms(to_ms(self._clock()))
-        savepoint = connection.begin_nested()
+        cursor = connection.connection.cursor()
+        cursor.execute("SAVEPOINT job")
         try:
             result = job.work(Tx(job.tenant, now, connection))
         except Exception as failure:  # whatever it is, it is the caller's
-            if isinstance(failure, DBAPIError) and dialect.trouble_of(failure) != "own":
+            if isinstance(failure, dialect.DRIVER_ERRORS) and dialect.trouble_of(failure) != "own":
                 raise
-            savepoint.rollback()
+            cursor.execute("ROLLBACK TO SAVEPOINT job")
+            cursor.execute("RELEASE SAVEPOINT job")
             return None, failure
-        savepoint.commit()
+        cursor.execute("RELEASE SAVEPOINT job")
         return result, None
 
     def _reopen(self) -> Connection | None:
@@ -204,7 +204,7 @@ class Writer:
                 _discard(connection)
                 return None
             connection.rollback()
-        except SQLAlchemyError:
+        except dialect.STORAGE_ERRORS:
             if connection is not None:
                 _discard(connection)
             return None
@@ -241,7 +241,7 @@ def _fail(group: list[_Job], trouble: dialect.Trouble) -> None:
 
 def _discard(connection: Connection) -> None:
     """Close a connection whatever state it is in; what it had not committed is gone."""
-    with suppress(SQLAlchemyError):
+    with suppress(*dialect.STORAGE_ERRORS):
         connection.invalidate()
-    with suppress(SQLAlchemyError):
+    with suppress(*dialect.STORAGE_ERRORS):
         connection.close()

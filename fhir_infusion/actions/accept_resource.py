@@ -1,0 +1,237 @@
+"""Accept a FHIR resource: create, conditional create, update, and update that creates.
+
+https://hl7.org/fhir/R4/http.html#create, #ccreate, #update. It is kept as it came, and so is what was read from it.
+Who repeats a create (the same business identifier or Idempotency-Key with the same body, or If-None-Exist) finds what
+was created first. What holds for an order or an administration that came as our JSON holds here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from fhir_infusion.actions import record_administration, release_text, rules, transact, whole
+from fhir_infusion.actions.amend_order import refuse_change
+from fhir_infusion.actions.transact import Also, Json, Outcome, Part
+from fhir_infusion.errors import Issue, Refused
+from fhir_infusion.fhir.validate import validate
+from fhir_infusion.store import search, text, versions
+
+if TYPE_CHECKING:
+    from fhir_infusion.actions.caller import Caller
+    from fhir_infusion.service import Service
+    from fhir_infusion.store import Tx
+    from fhir_infusion.store.versions import Stored
+
+Work = Callable[["Tx"], "Stored"]
+_ATTEMPTS: Final = 5
+_ORDER: Final = "MedicationRequest"
+
+
+def create(
+    service: Service,
+    caller: Caller,
+    release: str,
+    resource: Json,
+    if_none_exist: tuple[str, str] | None = None,
+    *,
+    origin: str = "",
+    also: Also | None = None,
+) -> Outcome:
+    """Create a resource under an id of ours.
+
+    Args:
+        service: what to work with.
+        caller: who asks.
+        release: the release in which the resource is written.
+        resource: as it was read; its id is disregarded.
+        if_none_exist: system and value of an identifier: what carries it is answered with, nothing is created then.
+        origin: the endpoint that it was pulled from, which is not told of it.
+        also: more to do in the same transaction.
+
+    Raises:
+        Refused: it is not right; 412 several resources carry the identifier; 422 its business identifier or key came
+            with another body before.
+        Unavailable: it is not stored.
+    """
+    record, findings = _read(service, resource, release)
+    type_ = str(resource["resourceType"])
+    body_hash = text.digest(transact.without_server_elements(resource))
+    new = Part(service.new_id(), release, resource, record)
+
+    def work(tx: Tx) -> tuple[bool, Stored]:
+        earlier = _carrying(tx, type_, if_none_exist) if if_none_exist else None
+        if earlier is None:
+            earlier = transact.earlier_effect(service, tx, caller, type_, record, body_hash)
+        made = earlier or _first(service, tx, caller, type_, new, origin)
+        if earlier is None:
+            transact.keep_keys(service, tx, caller, type_, record, body_hash, made)
+        if also is not None:
+            also(tx, made)
+        return earlier is None, made
+
+    created, stored = service.store.transact(caller.tenant, work)
+    return _outcome(service, caller, stored, release, created=created, findings=findings)
+
+
+def update(  # the parts of the request, one by one
+    service: Service,
+    caller: Caller,
+    release: str,
+    id: str,
+    resource: Json,
+    if_match: str | None = None,
+    *,
+    origin: str = "",
+    also: Also | None = None,
+) -> Outcome:
+    """Update a resource, or create it under the id that the client gives it.
+
+    A change of a parent's patient, drug or order, and that it was entered in error or not done, goes to every segment;
+    a change of a segment gives its parent a new version.
+
+    Raises:
+        Refused: it is not right; 400 its id is not the one of the address, or If-Match is missing for an order; 412
+            If-Match is stale; 422 it may not become this.
+        Unavailable: it is not stored.
+    """
+    if resource.get("id") != id:
+        raise Refused(Issue("error", "value", "id", "the id is not that of the address", "the same id in both", "id"))
+    record, findings = _read(service, resource, release)
+    type_ = str(resource["resourceType"])
+    for _ in range(_ATTEMPTS):
+        before = service.store.read(caller.tenant, lambda tx: versions.current(tx, type_, id))
+        try:
+            if before is None:
+                work = _creation(service, caller, Part(id, release, resource, record), type_, if_match, origin)
+            else:
+                part = Part(id, release, resource, record, before, before.parent)
+                _refuse(before, part, type_, if_match, origin)
+                work = _change(service, caller, type_, part, origin)
+            stored = service.store.transact(caller.tenant, _both(work, also))
+        except versions.Moved:
+            if if_match is not None:
+                raise Refused(transact.stale()) from None
+            continue
+        return _outcome(service, caller, stored, release, created=before is None, findings=findings)
+    raise Refused(Issue("error", "conflict", "", "others change this resource all the time", "the same again", "", 409))
+
+
+def _both(work: Work, also: Also | None) -> Work:
+    def whole_work(tx: Tx) -> Stored:
+        stored = work(tx)
+        if also is not None:
+            also(tx, stored)
+        return stored
+
+    return whole_work
+
+
+def _read(service: Service, resource: Json, release: str) -> tuple[Json, tuple[Issue, ...]]:
+    """Return the record of a resource without what only the server says, and the findings."""
+    bare = transact.without_server_elements(resource)
+    if bare != resource:
+        errors = [issue for issue in validate(resource, release) if issue.severity in {"error", "fatal"}]
+        if errors:
+            raise Refused(*errors)
+    translated = service.translator.to_internal(bare, release)
+    (record,) = translated.results
+    return {name: value for name, value in record.items() if name != "resource_id"}, translated.findings
+
+
+def _carrying(tx: Tx, type: str, identifier: tuple[str, str]) -> Stored | None:
+    found = search.matching_identifier(tx, type, *identifier)
+    if len(found) > 1:
+        reason = "several resources carry this identifier"
+        raise Refused(Issue("error", "multiple-matches", "If-None-Exist", reason, "an identifier of one", status=412))
+    return found[0] if found else None
+
+
+def _creation(service: Service, caller: Caller, part: Part, type: str, if_match: str | None, origin: str) -> Work:
+    if if_match is not None:
+        raise Refused(transact.stale())
+    return lambda tx: _first(service, tx, caller, type, part, origin)
+
+
+def _first(service: Service, tx: Tx, caller: Caller, type: str, part: Part, origin: str) -> Stored:
+    """Write the first version; a segment of an administration that is there goes with it."""
+    system = transact.system_of(service, type)
+    parent = whole.parent_of(tx, part.record, system) if type == whole.TYPE else None
+    if parent is None:
+        return transact.write(service, tx, caller, type, part, origin)
+    before = whole.record_of(whole.family(tx, parent))
+    child = Part(part.id, part.release, part.resource, part.record, None, parent.id)
+    made = transact.write(service, tx, caller, type, child, origin)
+    _renew(service, tx, caller, parent, before, origin)
+    return made
+
+
+def _renew(service: Service, tx: Tx, caller: Caller, parent: Stored, before: Json, origin: str) -> None:
+    """Give a parent a new version where the whole administration is another one now."""
+    if text.digest(whole.record_of(whole.family(tx, parent))) == text.digest(before):
+        return
+    same = Part(parent.id, parent.release, text.read(parent.text), whole.part_of(parent), parent)
+    transact.write(service, tx, caller, whole.TYPE, same, origin)
+
+
+def _refuse(before: Stored, part: Part, type: str, if_match: str | None, origin: str) -> None:
+    """Refuse what a resource may not become; a server that it is pulled from need not know our identifiers."""
+    transact.known(before, type)
+    transact.refuse_unless_current(before, if_match, required=type == _ORDER and not origin)
+    old, new = whole.part_of(before), part.record
+    if type == _ORDER:
+        refuse_change(old, new, may_vanish=bool(origin))
+        return
+    field = transact.IDENTITY[type]
+    rules.refuse_other_identity(field, old.get(field), new.get(field), may_vanish=bool(origin))
+    rules.refuse_transition(str(old.get("status")), str(new.get("status")))
+
+
+def _change(service: Service, caller: Caller, type: str, part: Part, origin: str) -> Work:
+    """Return the work that writes the next version, and the versions of parent or children that go with it."""
+    before = part.previous
+    if before is None:
+        raise TypeError("a change follows a version")
+    family = service.store.read(caller.tenant, lambda tx: whole.family(tx, before))
+    # Translated here, outside the transaction; nobody can change a child without giving its parent a new version.
+    copied = [
+        record_administration.retranslated(service, child, record)
+        for child in family.children
+        if (record := whole.with_copied(whole.part_of(child), part.record)) != whole.part_of(child)
+        and rules.may_become(str(whole.part_of(child).get("status")), str(record.get("status")))
+    ]
+
+    def work(tx: Tx) -> Stored:
+        now = versions.current(tx, type, part.id)
+        if now is None or now.version != before.version:
+            raise versions.Moved
+        if transact.unchanged(before, part) and not copied:
+            return now
+        parent = versions.current(tx, type, before.parent) if before.parent else None
+        earlier = whole.record_of(whole.family(tx, parent)) if parent else {}
+        stored = transact.write(service, tx, caller, type, part, origin)
+        for child in copied:
+            transact.write(service, tx, caller, type, child, origin)
+        if parent is not None:
+            _renew(service, tx, caller, parent, earlier, origin)
+        return stored
+
+    return work
+
+
+def _outcome(
+    service: Service, caller: Caller, stored: Stored, release: str, *, created: bool, findings: tuple[Issue, ...]
+) -> Outcome:
+    (body,) = release_text.texts(service, caller.tenant, [stored], release)
+    family = service.store.read(caller.tenant, lambda tx: whole.family(tx, stored))
+    return Outcome(
+        created,
+        stored.type,
+        stored.id,
+        stored.version,
+        stored.last_updated,
+        release,
+        body,
+        whole.record_of(family),
+        findings,
+    )

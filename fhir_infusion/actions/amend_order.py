@@ -1,0 +1,65 @@
+"""Amend an order that came, or comes now, as our own JSON.
+
+1. Compare If-Match with the version that is there. 2. Translate. 3. Refuse what an order may not become: another
+patient's, another order_id, alive again. 4. Write the next version, unless somebody was faster. An amendment that
+changes nothing makes no version.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fhir_infusion.actions import rules, transact
+from fhir_infusion.actions.place_order import TYPE, outcome_of
+from fhir_infusion.actions.transact import Json, Outcome, Part
+from fhir_infusion.errors import Refused
+from fhir_infusion.store import text, versions
+
+if TYPE_CHECKING:
+    from fhir_infusion.actions.caller import Caller
+    from fhir_infusion.service import Service
+    from fhir_infusion.store import Tx
+    from fhir_infusion.store.versions import Stored
+
+
+def amend(
+    service: Service, caller: Caller, id: str, record: Json, if_match: str | None, overlay: str | None = None
+) -> Outcome:
+    """Amend an order.
+
+    Raises:
+        Refused: it is not right; 404 there is no such order; 400 If-Match is missing; 412 it is stale; 422 the order
+            may not become this.
+        Unavailable: it is not stored.
+    """
+    found = service.store.read(caller.tenant, lambda tx: versions.current(tx, TYPE, id))
+    before = transact.known(found, TYPE)
+    transact.refuse_unless_current(before, if_match, required=True)
+    record = transact.named(record, TYPE)
+    # In the release in which it stands: what only that one can say would be lost in another.
+    translated = service.translator.to_fhir(record, before.release, overlay)
+    (resource,) = translated.results
+    refuse_change(text.read(before.record), record, may_vanish=False)
+    part = Part(id, before.release, resource, record, before)
+    if transact.unchanged(before, part) and text.digest(text.read(before.record)) == text.digest(record):
+        return outcome_of(before, created=False, findings=translated.findings)
+
+    def work(tx: Tx) -> Stored:
+        return transact.write(service, tx, caller, TYPE, part)
+
+    try:
+        stored = service.store.transact(caller.tenant, work)
+    except versions.Moved:
+        raise Refused(transact.stale()) from None
+    return outcome_of(stored, created=False, findings=translated.findings)
+
+
+def refuse_change(before: Json, after: Json, *, may_vanish: bool) -> None:
+    """Refuse what an order may not become.
+
+    Raises:
+        Refused: 422.
+    """
+    rules.refuse_other_identity("order_id", before.get("order_id"), after.get("order_id"), may_vanish=may_vanish)
+    rules.refuse_other_patient(before, after)
+    rules.refuse_transition(str(before.get("status")), str(after.get("status")))

@@ -1,0 +1,201 @@
+"""Find what is stored: one resource, one version, or those that meet a search; as FHIR or as our own JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from fhir_infusion.actions import release_text, transact, whole
+from fhir_infusion.errors import Issue, Refused
+from fhir_infusion.fhir import search as fhir_search
+from fhir_infusion.fhir.search import Criterion, Query, Wanted
+from fhir_infusion.store import search as store_search
+from fhir_infusion.store import versions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fhir_infusion.actions.caller import Caller
+    from fhir_infusion.service import Service
+    from fhir_infusion.store import Tx
+    from fhir_infusion.store.versions import Stored
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One version as FHIR JSON in the release asked for."""
+
+    type: str
+    id: str
+    version: int
+    last_updated: datetime
+    release: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRecord:
+    """One version as our JSON, an administration with its segments."""
+
+    type: str
+    id: str
+    version: int
+    last_updated: datetime
+    record: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of what was asked for; ``after`` begins the next page, None after the last."""
+
+    entries: tuple[Found, ...]
+    after: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPage:
+    """Some of what was asked for; ``after`` begins the next page, None after the last."""
+
+    entries: tuple[FoundRecord, ...]
+    after: tuple[str, ...] | None
+
+
+def read(service: Service, caller: Caller, release: str, type: str, id: str) -> Found:
+    """Return the current version of a resource.
+
+    Raises:
+        Refused: 404 this tenant has none, 410 it was deleted.
+        Unavailable: the storage cannot be read.
+    """
+    found = service.store.read(caller.tenant, lambda tx: versions.current(tx, type, id))
+    return _found(service, caller, [transact.known(found, type)], release)[0]
+
+
+def vread(service: Service, caller: Caller, release: str, type: str, id: str, version: str) -> Found:
+    """Return one version of a resource; https://hl7.org/fhir/R4/http.html#vread.
+
+    Raises:
+        Refused: 404 this tenant has no such version, 410 it was a deletion.
+        Unavailable: the storage cannot be read.
+    """
+    # A version id is opaque to clients; ours are counted from 1.
+    number = int(version) if version.isascii() and version.isdigit() and len(version) < 10 else 0
+    found = service.store.read(caller.tenant, lambda tx: versions.version(tx, type, id, number))
+    return _found(service, caller, [transact.known(found, type)], release)[0]
+
+
+def record(service: Service, caller: Caller, type: str, id: str) -> FoundRecord:
+    """Return the current state as our JSON; of an administration the whole, of a segment itself.
+
+    Raises:
+        Refused: 404 this tenant has none, 410 it was deleted.
+        Unavailable: the storage cannot be read.
+    """
+
+    def work(tx: Tx) -> FoundRecord:
+        stored = transact.known(versions.current(tx, type, id), type)
+        return _as_record(stored, whole.record_of(whole.family(tx, stored)))
+
+    return service.store.read(caller.tenant, work)
+
+
+def search(
+    service: Service,
+    caller: Caller,
+    release: str,
+    type: str,
+    parameters: Sequence[tuple[str, str]],
+    count: int,
+    after: Sequence[str] = (),
+) -> Page:
+    """Return resources that meet a FHIR search, strictly: a parameter that is not known is refused.
+
+    Raises:
+        Refused: 400 a parameter, prefix, date or page token is not right.
+        Unavailable: the storage cannot be read.
+    """
+    query = fhir_search.parse(type, release, parameters)
+    page = service.store.read(caller.tenant, lambda tx: store_search.page(tx, type, query, count, after))
+    return Page(tuple(_found(service, caller, page.entries, release)), page.after)
+
+
+def records(
+    service: Service,
+    caller: Caller,
+    type: str,
+    parameters: Sequence[tuple[str, str]],
+    count: int,
+    after: Sequence[str] = (),
+) -> RecordPage:
+    """Return records that meet the parameters of our own listing; ``RECORD_PARAMETERS`` names them.
+
+    An administration stands at its parent's place with all its segments; what is stored as a segment of it without
+    fitting it follows by itself.
+
+    Raises:
+        Refused: 400 a parameter, a moment or the page token is not right.
+        Unavailable: the storage cannot be read.
+    """
+    query = _query(service, type, parameters)
+
+    def work(tx: Tx) -> RecordPage:
+        page = store_search.page(tx, type, query, count, after, lone=True)
+        entries = [entry for stored in page.entries for entry in _with_segments(tx, stored)]
+        return RecordPage(tuple(entries), page.after)
+
+    return service.store.read(caller.tenant, work)
+
+
+RECORD_PARAMETERS: Final = {
+    "MedicationRequest": ("patient", "status", "order_id", "changed_since"),
+    "MedicationAdministration": ("patient", "status", "administration_id", "order", "changed_since"),
+}
+
+
+def _query(service: Service, type: str, parameters: Sequence[tuple[str, str]]) -> Query:
+    asked: list[tuple[str, str]] = []
+    criteria: list[Criterion] = []
+    for name, value in parameters:
+        if name not in RECORD_PARAMETERS[type]:
+            accepted = ", ".join(RECORD_PARAMETERS[type])
+            raise Refused(
+                Issue("error", "not-supported", name[:64], "there is no such parameter", accepted, "parameter")
+            )
+        if not value:
+            raise Refused(Issue("error", "invalid", name, "the parameter is empty", "a value", "parameter"))
+        if name == transact.IDENTITY[type]:
+            wanted = Wanted(system=transact.system_of(service, type), value=value)
+            criteria.append(Criterion("identifier", "token", (wanted,)))
+        elif name == "patient" and "|" in value:
+            asked.append(("patient:identifier", value))
+        else:
+            asked.append(
+                {"changed_since": ("_lastUpdated", f"ge{value}"), "order": ("request", value)}.get(name, (name, value))
+            )
+    parsed = fhir_search.parse(type, transact.HOME, asked)
+    return Query((*criteria, *parsed.criteria), parsed.sort, parsed.count)
+
+
+def _with_segments(tx: Tx, stored: Stored) -> list[FoundRecord]:
+    family = whole.family(tx, stored)
+    own, *alone = whole.records_of(family)
+    by_identifier = {whole.part_of(child).get("administration_id"): child for child in family.children}
+    return [
+        _as_record(stored, own),
+        *(_as_record(by_identifier[one.get("administration_id")], one) for one in alone),
+    ]
+
+
+def _as_record(stored: Stored, whole_record: Json) -> FoundRecord:
+    return FoundRecord(stored.type, stored.id, stored.version, stored.last_updated, whole_record)
+
+
+def _found(service: Service, caller: Caller, found: Sequence[Stored], release: str) -> list[Found]:
+    bodies = release_text.texts(service, caller.tenant, found, release)
+    return [
+        Found(stored.type, stored.id, stored.version, stored.last_updated, release, body)
+        for stored, body in zip(found, bodies, strict=True)
+    ]

@@ -1,0 +1,176 @@
+"""Record what was given, and amend it, as our own JSON.
+
+A ``split`` administration is stored as a parent and one child per segment, each a MedicationAdministration of its own.
+All of them change in one transaction: of the children only those whose own content changed get a new version, and the
+parent with them. A segment that is gone leaves a child that is entered in error; nothing is deleted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fhir_infusion.actions import rules, transact, whole
+from fhir_infusion.actions.transact import HOME, Json, Outcome, Part
+from fhir_infusion.actions.whole import TYPE, Family
+from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
+from fhir_infusion.records import parts
+from fhir_infusion.store import text, versions
+
+if TYPE_CHECKING:
+    from fhir_infusion.actions.caller import Caller
+    from fhir_infusion.service import Service
+    from fhir_infusion.store import Tx
+    from fhir_infusion.store.versions import Stored
+
+
+def place(service: Service, caller: Caller, record: Json, overlay: str | None = None) -> Outcome:
+    """Record an administration. The same one twice is one.
+
+    Raises:
+        Refused: it is not right; 422 its administration_id or key came with another body before, or its order is none.
+        Unavailable: it is not stored.
+    """
+    record = transact.named(record, TYPE)
+    body_hash = text.digest(record)
+    pairs, findings = _translated(service, record, HOME, overlay)
+    parent_id = service.new_id()
+    made = [
+        Part(parent_id if not number else service.new_id(), HOME, resource, part, parent=parent_id if number else "")
+        for number, (part, resource) in enumerate(pairs)
+    ]
+
+    def work(tx: Tx) -> tuple[bool, Family, tuple[Issue, ...]]:
+        earlier = transact.earlier_effect(service, tx, caller, TYPE, record, body_hash)
+        if earlier is not None:
+            return False, whole.family(tx, earlier), ()
+        stored = [transact.write(service, tx, caller, TYPE, part) for part in made]
+        transact.keep_keys(service, tx, caller, TYPE, record, body_hash, stored[0])
+        return True, Family(stored[0], tuple(stored[1:])), order_findings(service, tx, record)
+
+    created, family, more = service.store.transact(caller.tenant, work)
+    return outcome_of(family, created=created, findings=(*findings, *more))
+
+
+def amend(
+    service: Service, caller: Caller, id: str, record: Json, if_match: str | None, overlay: str | None = None
+) -> Outcome:
+    """Amend an administration as a whole.
+
+    Raises:
+        Refused: it is not right; 404 there is none; 400 If-Match is missing; 412 it is stale; 422 it may not become
+            this, or it is a segment of another one.
+        Unavailable: it is not stored.
+    """
+    family = service.store.read(caller.tenant, lambda tx: _family(tx, id))
+    before = whole.part_of(family.parent)
+    transact.refuse_unless_current(family.parent, if_match, required=True)
+    record = transact.named(record, TYPE)
+    own_id = before.get("administration_id")
+    rules.refuse_other_identity("administration_id", own_id, record.get("administration_id"), may_vanish=False)
+    rules.refuse_transition(str(before.get("status")), str(record.get("status")))
+    # In the release in which it stands: what only that one can say would be lost in another.
+    pairs, findings = _translated(service, record, family.parent.release, overlay)
+    changes = _changes(service, family, pairs, overlay)
+    if not changes:
+        return outcome_of(family, created=False, findings=findings)
+
+    def work(tx: Tx) -> tuple[Family, tuple[Issue, ...]]:
+        for part in changes:
+            transact.write(service, tx, caller, TYPE, part)
+        return _family(tx, id), order_findings(service, tx, record)
+
+    try:
+        family, more = service.store.transact(caller.tenant, work)
+    except versions.Moved:
+        raise Refused(transact.stale()) from None
+    return outcome_of(family, created=False, findings=(*findings, *more))
+
+
+def outcome_of(family: Family, *, created: bool, findings: tuple[Issue, ...]) -> Outcome:
+    """Return what is answered for an administration."""
+    parent = family.parent
+    return Outcome(
+        created,
+        TYPE,
+        parent.id,
+        parent.version,
+        parent.last_updated,
+        parent.release,
+        parent.text,
+        whole.record_of(family),
+        findings,
+    )
+
+
+def order_findings(service: Service, tx: Tx, record: Json) -> tuple[Issue, ...]:
+    """Return what is to be said about an administration beside its order."""
+    order = transact.order_of(service, tx, record)
+    return transact.patient_findings([text.read(order.record)], record) if order is not None else ()
+
+
+def in_error(service: Service, child: Stored, overlay: str | None = None) -> Part:
+    """Return the change that enters a child in error."""
+    record = {**whole.part_of(child), "status": rules.ERROR}
+    return retranslated(service, child, record, overlay)
+
+
+def retranslated(service: Service, child: Stored, record: Json, overlay: str | None = None) -> Part:
+    """Return the change of a child to another record, in the release in which it is written."""
+    (resource,) = service.translator.to_fhir(whole.single(record), child.release, overlay, as_sent=True).results
+    return Part(child.id, child.release, resource, record, child, child.parent)
+
+
+def _family(tx: Tx, id: str) -> Family:
+    stored = transact.known(versions.current(tx, TYPE, id), TYPE)
+    if stored.parent:
+        reason = "this is one segment of an administration, which is amended as a whole"
+        accepted = "the id of the administration that it is part of"
+        raise Refused(Issue("error", "business-rule", "", reason, accepted, "segment", BREAKS_RULE))
+    return whole.family(tx, stored)
+
+
+def _translated(
+    service: Service, record: Json, release: str, overlay: str | None
+) -> tuple[list[tuple[Json, Json]], tuple[Issue, ...]]:
+    """Return each part's record with its resource, the parent first, and the findings."""
+    translated = service.translator.to_fhir(record, release, overlay)
+    if len(translated.results) > 1:
+        # An overlay may have said so in the record's place.
+        record = {**record, "representation": "split"}
+        own = parts.split(record, service.settings.administration_system)
+    else:
+        own = [record]
+    return list(zip(own, translated.results, strict=True)), translated.findings
+
+
+def _changes(service: Service, family: Family, pairs: list[tuple[Json, Json]], overlay: str | None) -> list[Part]:
+    """Return the versions to be written, the parent first; nothing where nothing changed."""
+    (own, resource), *rest = pairs
+    release = family.parent.release
+    there = {whole.part_of(child).get("administration_id"): child for child in family.children}
+    changes: list[Part] = []
+    for record, child_resource in rest:
+        child = there.pop(record["administration_id"], None)
+        if child is None:
+            changes.append(Part(service.new_id(), release, child_resource, record, parent=family.parent.id))
+            continue
+        _refuse_revival(child, record)
+        part = Part(child.id, release, child_resource, record, child, family.parent.id)
+        if not _same(child, part):
+            changes.append(part)
+    gone = [child for child in there.values() if whole.part_of(child).get("status") != rules.ERROR]
+    changes += [in_error(service, child, overlay) for child in gone]
+    parent = Part(family.parent.id, release, resource, own, family.parent)
+    if changes or not _same(family.parent, parent):
+        changes.insert(0, parent)
+    return changes
+
+
+def _same(stored: Stored, part: Part) -> bool:
+    return transact.unchanged(stored, part) and text.digest(whole.part_of(stored)) == text.digest(part.record)
+
+
+def _refuse_revival(child: Stored, record: Json) -> None:
+    if whole.part_of(child).get("status") == rules.ERROR and record.get("status") != rules.ERROR:
+        reason = "a segment with this id was removed before, which is final"
+        raise Refused(Issue("error", "business-rule", "segments", reason, "a new segment_id", "segment", BREAKS_RULE))

@@ -1,0 +1,128 @@
+"""What may become of an order or an administration that exists. Pure.
+
+The life of a request and of an event: https://hl7.org/fhir/R4/request.html#statemachine and
+https://hl7.org/fhir/R4/event.html#statemachine. An end is final, but for the correction that it was entered in error;
+that one is final without exception.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ORDER_INTENTS: Final = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
+"""Intents that ask for something to be done; a plan, a proposal or an option does not."""
+
+STOPS: Final = frozenset({"stopped", "cancelled", "entered-in-error"})
+"""States that other servers must learn before anything else."""
+
+ERROR: Final = "entered-in-error"
+NOT_GIVEN: Final = frozenset({ERROR, "not-done"})
+"""States of an administration that hold for each of its segments."""
+
+_ENDED: Final = frozenset({"completed", "stopped", "cancelled", "ended", "not-done"})
+_BEGUN: Final = frozenset({"active", "on-hold", "in-progress"})
+
+
+def may_become(before: str, after: str) -> bool:
+    """Say whether a status may follow another."""
+    if before == after:
+        return True
+    if before == ERROR:
+        return False
+    if after == ERROR:
+        return True
+    if before in _ENDED:
+        return False
+    return not (before in _BEGUN and after == "draft")
+
+
+def refuse_transition(before: str, after: str) -> None:
+    """Refuse a status that may not follow.
+
+    Raises:
+        Refused: 422, names both codes, which are codes of the standard.
+    """
+    if may_become(before, after):
+        return
+    accepted = ERROR if before != ERROR else "no change: what was entered in error stays so"
+    raise Refused(
+        Issue(
+            "error",
+            "business-rule",
+            "status",
+            f"{before} may not become {after}",
+            accepted,
+            "status-transition",
+            BREAKS_RULE,
+        )
+    )
+
+
+def refuse_other_patient(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Refuse to move an order to another patient.
+
+    The patient is the same where a literal reference or an identifier is the same, and none of them differs.
+
+    Raises:
+        Refused: 422.
+    """
+    old, new = before.get("patient", {}), after.get("patient", {})
+    equal = [named(old) == named(new) for named in _NAMED_BY if named(old) and named(new)]
+    if not all(equal) or (not equal and old != new):
+        raise Refused(
+            Issue(
+                "error",
+                "business-rule",
+                "patient",
+                "the patient of an order cannot change",
+                "the same patient; for another one, enter this order in error and place a new one",
+                "subject-fixed",
+                BREAKS_RULE,
+            )
+        )
+
+
+def refuse_other_identity(field: str, before: str | None, after: str | None, *, may_vanish: bool) -> None:
+    """Refuse another business identifier than the one that names the record.
+
+    Raises:
+        Refused: 422.
+    """
+    if before is None or before == after or (after is None and may_vanish):
+        return
+    reason = f"{field} names this record and cannot change"
+    raise Refused(Issue("error", "business-rule", field, reason, "the value it has", "identity-fixed", BREAKS_RULE))
+
+
+def is_pushed(type: str, record: Mapping[str, Any]) -> bool:
+    """Say whether other servers are told of a record: orders and administrations, not plans and proposals."""
+    return type != "MedicationRequest" or record.get("intent") in ORDER_INTENTS
+
+
+def is_stop(record: Mapping[str, Any]) -> bool:
+    """Say whether a record ends something that others may still act upon."""
+    return record.get("status") in STOPS
+
+
+def patient_differs(order: Mapping[str, Any], administration: Mapping[str, Any]) -> bool:
+    """Say whether the two certainly name different patients: differing values in the same system."""
+    one = _identifier(order.get("patient", {}))
+    other = _identifier(administration.get("patient", {}))
+    return bool(one and other and one[0] == other[0] and one[1] != other[1])
+
+
+def _literal(patient: Mapping[str, Any]) -> str:
+    return str(patient.get("reference", ""))
+
+
+def _identifier(patient: Mapping[str, Any]) -> tuple[str, str] | None:
+    identifier = patient.get("identifier", {})
+    return (identifier.get("system", ""), identifier["value"]) if "value" in identifier else None
+
+
+_NAMED_BY: Final = (_literal, _identifier)

@@ -1,0 +1,263 @@
+"""One effect, whole: the version, its index rows, the outbox rows, the audit row and the keys, in one transaction.
+
+Every action that writes ends here. It has translated before, outside the transaction; in it, the state it started from
+is compared with the state that is there, and the change is refused or begun again where somebody was faster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from fhir_infusion.actions import rules
+from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
+from fhir_infusion.fhir.search import Entry, entries
+from fhir_infusion.store import audit, idempotency, outbox, text, versions
+from fhir_infusion.store.versions import Bound, Draft, Stored
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fhir_infusion.actions.caller import Caller
+    from fhir_infusion.service import Service
+    from fhir_infusion.store import Tx
+
+Json = dict[str, Any]
+Also = Callable[["Tx", Stored], None]
+"""More that belongs to the same effect, such as the link to the server that it was pulled from."""
+
+HOME: Final = "R4"
+"""The release in which we write what came as our own JSON."""
+
+IDENTITY: Final = {"MedicationRequest": "order_id", "MedicationAdministration": "administration_id"}
+KIND: Final = {"MedicationRequest": "InfusionOrder", "MedicationAdministration": "Administration"}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an action did. ``created`` is False where the record was there already.
+
+    ``text`` is the FHIR JSON in ``release``, ``record`` the whole record: an administration with its segments.
+    """
+
+    created: bool
+    type: str
+    id: str
+    version: int
+    last_updated: datetime
+    release: str
+    text: str
+    record: Json
+    findings: tuple[Issue, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One resource to be written: what it is, and the version that it follows."""
+
+    id: str
+    release: str
+    resource: Json
+    record: Json
+    previous: Stored | None = None
+    parent: str = ""
+
+
+def system_of(service: Service, type: str) -> str:
+    """Return the namespace of the business identifiers of a resource type."""
+    settings = service.settings
+    return settings.order_system if type == "MedicationRequest" else settings.administration_system
+
+
+def named(record: Json, type: str) -> Json:
+    """Return our JSON as it is stored: it says what it is, and has no id of its own.
+
+    Raises:
+        Refused: 400, it says that it is something else.
+    """
+    kind = KIND[type]
+    if record.get("record", kind) != kind:
+        raise Refused(Issue("error", "value", "record", "another kind of record belongs here", kind, "record"))
+    return {"record": kind, **{name: value for name, value in record.items() if name not in {"record", "resource_id"}}}
+
+
+def write(service: Service, tx: Tx, caller: Caller, type: str, part: Part, origin: str = "") -> Stored:
+    """Write one version with all that belongs to it.
+
+    Raises:
+        Refused: 422, its business identifier names another record, or its order is none.
+        versions.Moved: somebody was faster.
+    """
+    record = part.record
+    depends_on = f"{type}/{part.parent}" if part.parent else ""
+    if type == "MedicationAdministration":
+        order = order_of(service, tx, record)
+        if order is not None:
+            _refuse_a_plan(order)
+            depends_on = depends_on or order.aggregate
+    bound, minted = _binding(service, tx, type, part)
+    rows = entries(part.resource, part.release)
+    if minted is not None:
+        rows = (*rows, Entry("identifier", "token", minted.system, minted.value))
+    digest = service.translator.library.digest
+    draft = Draft(
+        type, part.id, part.release, part.resource, record, digest, tuple(rows), part.previous, part.parent, bound
+    )
+    stored = versions.put(tx, draft)
+    if rules.is_pushed(type, record):
+        stop = rules.is_stop(record)
+        payload = text.text_digest(stored.text)
+        for remote in service.settings.remotes:
+            if remote.direction != "pull" and remote.name != origin:
+                outbox.enqueue(
+                    tx, remote.name, stored.aggregate, stored.version, payload, stop=stop, depends_on=depends_on
+                )
+    action = "update" if part.previous else "create"
+    audit.write(tx, action, caller.client, type, stored.id, stored.version, f"from {origin}" if origin else "")
+    return stored
+
+
+def earlier_effect(service: Service, tx: Tx, caller: Caller, type: str, record: Json, body_hash: str) -> Stored | None:
+    """Return the current state of what a request made when it came first; None where it is new.
+
+    Raises:
+        Refused: 422, the same key or business identifier came with another body.
+    """
+    for client, key in _keys(service, caller, type, record):
+        effect = idempotency.find(tx, client, key)
+        if effect is None:
+            continue
+        if effect.body_hash != body_hash:
+            raise Refused(_taken(type, client))
+        return versions.current(tx, effect.type, effect.id)
+    return None
+
+
+def keep_keys(service: Service, tx: Tx, caller: Caller, type: str, record: Json, body_hash: str, made: Stored) -> None:
+    """Remember what this request made."""
+    effect = idempotency.Effect(body_hash, type, made.id, made.version)
+    for client, key in _keys(service, caller, type, record):
+        idempotency.keep(tx, client, key, effect)
+
+
+def order_of(service: Service, tx: Tx, administration: Json) -> Stored | None:
+    """Return the order that an administration carries out, None where it is not one of ours."""
+    reference = administration.get("order", {})
+    type_, _, id_ = str(reference.get("reference", "")).partition("/")
+    if type_ == "MedicationRequest" and id_:
+        return versions.current(tx, type_, id_.partition("/")[0])
+    identifier = reference.get("identifier", {})
+    if "value" not in identifier:
+        return None
+    system = identifier.get("system", service.settings.order_system)
+    return versions.by_identifier(tx, "MedicationRequest", system, identifier["value"])
+
+
+def unchanged(stored: Stored, part: Part) -> bool:
+    """Say whether a version would say what the one before said."""
+    if stored.release != part.release or stored.parent != part.parent:
+        return False
+    return text.digest(without_server_elements(text.read(stored.text))) == text.digest(
+        without_server_elements(part.resource)
+    )
+
+
+def without_server_elements(resource: Json) -> Json:
+    """Return a resource without id, versionId and lastUpdated, which the server sets whatever a client sends.
+
+    https://hl7.org/fhir/R4/http.html#create, http.html#update.
+    """
+    rest = {name: value for name, value in resource.items() if name != "id"}
+    if isinstance(rest.get("meta"), dict):
+        meta = {name: value for name, value in rest["meta"].items() if name not in {"versionId", "lastUpdated"}}
+        rest["meta"] = meta
+        if not meta:
+            del rest["meta"]
+    return rest
+
+
+def refuse_unless_current(stored: Stored, if_match: str | None, *, required: bool) -> None:
+    """Refuse a change that does not start from the version that is there.
+
+    Raises:
+        Refused: 400 where If-Match is required and missing, 412 where it is stale.
+    """
+    if if_match is None and required:
+        reason = "a change of an existing record needs If-Match, so that nobody's change is overwritten"
+        raise Refused(Issue("error", "required", "If-Match", reason, 'If-Match: W/"version"', "if-match"))
+    if if_match is not None and if_match != str(stored.version):
+        raise Refused(stale())
+
+
+def stale() -> Issue:
+    """Return the issue of a change that started from a version that is no longer the newest."""
+    reason = "the record was changed in between; read it again"
+    return Issue("error", "conflict", "If-Match", reason, "the newest version", "if-match", 412)
+
+
+def not_found(type: str) -> Issue:
+    """Return the issue of a record that this tenant does not have."""
+    return Issue("error", "not-found", "", f"there is no such {type}", status=404)
+
+
+def known(stored: Stored | None, type: str) -> Stored:
+    """Return a version that is there.
+
+    Raises:
+        Refused: 404 where there is none, 410 where it was deleted.
+    """
+    if stored is None:
+        raise Refused(not_found(type))
+    if stored.deleted:
+        raise Refused(Issue("error", "deleted", "", f"this {type} was deleted", status=410))
+    return stored
+
+
+def patient_findings(orders: Sequence[Json], administration: Json) -> tuple[Issue, ...]:
+    """Return the finding that an administration names another patient than its order."""
+    if not any(rules.patient_differs(order, administration) for order in orders):
+        return ()
+    reason = "the order that this administration carries out names another patient"
+    return (Issue("warning", "business-rule", "patient", reason, "the patient of the order", "order-patient"),)
+
+
+def _binding(service: Service, tx: Tx, type: str, part: Part) -> tuple[Bound | None, Bound | None]:
+    """Return the identifier to bind now, and the minted one that is to stay searchable."""
+    system, value = system_of(service, type), part.record.get(IDENTITY[type])
+    there = versions.identifier_of(tx, type, part.id) if part.previous else None
+    if value is None:
+        if there is None:
+            minted = Bound(system, service.new_id(), minted=True)
+            return minted, minted
+        return None, there if there.minted else None
+    if there is not None and not there.minted and there.value == value:
+        return None, None
+    other = versions.by_identifier(tx, type, system, value)
+    if other is not None and other.id != part.id:
+        raise Refused(_taken(type, ""))
+    return (Bound(system, value) if other is None else None), (there if there is not None and there.minted else None)
+
+
+def _keys(service: Service, caller: Caller, type: str, record: Json) -> list[tuple[str, str]]:
+    keys = [(caller.client, f"key|{caller.key}")] if caller.key else []
+    value = record.get(IDENTITY[type])
+    return keys if value is None else [*keys, ("", f"{type}|{system_of(service, type)}|{value}")]
+
+
+def _taken(type: str, client: str) -> Issue:
+    if client:
+        reason, accepted = "this Idempotency-Key came with another body before", "a new key, or the body first sent"
+        return Issue("error", "business-rule", "Idempotency-Key", reason, accepted, "idempotency-key", BREAKS_RULE)
+    field = IDENTITY[type]
+    reason, accepted = f"this {field} names another record already", "the body first sent, or PUT to change the record"
+    return Issue("error", "business-rule", field, reason, accepted, "identity-taken", BREAKS_RULE)
+
+
+def _refuse_a_plan(order: Stored) -> None:
+    intent = text.read(order.record).get("intent")
+    if intent not in rules.ORDER_INTENTS:
+        reason = "what is referred to is no order, by its intent"
+        accepted = ", ".join(sorted(rules.ORDER_INTENTS))
+        raise Refused(Issue("error", "business-rule", "order", reason, accepted, "order-intent", BREAKS_RULE))
