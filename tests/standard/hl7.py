@@ -113,7 +113,7 @@ class _Process:
         directories = [str(path) for path in definitions if path.is_dir()]
         self._process = subprocess.Popen(
             [
-                *("java", "-Xmx1500m", "-XX:+UseSerialGC", "-Dfile.encoding=UTF-8"),
+                *("java", "-Xmx1500m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dfile.encoding=UTF-8"),
                 *("-cp", java.classpath(PROJECT), "fhirinfusion.ValidatorLines", release, *directories),
             ],
             stdin=subprocess.PIPE,
