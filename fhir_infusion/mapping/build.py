@@ -199,10 +199,10 @@ class Builder:
             return
         ftype, f_is_list, f_element = element
         mode = isteps[-1].mode if isteps else ""
-        if mode in ("list", "many"):
+        if mode in ("list", "many", "rest"):
             self._complain(mark, f"'{key}' is a list; its FHIR path needs [] (each element) or a repeating slice")
             return
-        internal_list = target.is_list and mode != "only"
+        internal_list = target.is_list and mode not in ("only", "first")
         pair = f"{show_internal((*place.iprefix, *isteps))} : {show_fhir((*place.fprefix, *fsteps))}"
         if not target.nested or (target.type == "Quantity" and ftype in QUANTITY_TYPES):
             if internal_list != f_is_list:
@@ -270,8 +270,8 @@ class Builder:
 
     def _items(self, isteps: tuple[IStep, ...], array: tuple[FStep, ...], trail: tuple[FStep, ...], target: Field, table: Table, mark: Mark, place: _Place) -> None:
         """Add a list mapped element by element."""
-        if not target.is_list or (target.nested and isteps[-1].mode not in ("list", "many")):
-            self._complain(mark, f"'{show_internal(isteps)}' must be a list (name[] or name[many]) where the FHIR path has []")
+        if not target.is_list or (target.nested and isteps[-1].mode not in ("list", "many", "rest")):
+            self._complain(mark, f"'{show_internal(isteps)}' must be a list (name[], name[many] or name[rest]) where the FHIR path has []")
             return
         container = self._fhir_type(place.ftype, array, mark, whole_list=True)
         if container is None:
@@ -380,7 +380,7 @@ class Builder:
             if step.mode and not item.is_list:
                 self._complain(mark, f"'{step.name}' is not a list; [{step.mode}] does not apply")
                 return None
-            if item.is_list and index < len(steps) - 1 and step.mode != "only":
+            if item.is_list and index < len(steps) - 1 and step.mode not in ("only", "first"):
                 self._complain(mark, f"'{step.name}' is a list; its elements are mapped under `pairs`")
                 return None
             itype = item.type
@@ -508,8 +508,8 @@ class Builder:
         member: IMember | None = None
         for index, step in enumerate(steps):
             member = iobj.members.setdefault(step.name, IMember(step.name))
-            if step.mode == "only":
-                member.only = member.only or IMember(step.name)
+            if step.mode in ("only", "first"):
+                member.only, member.first = member.only or IMember(step.name), step.mode == "first"
                 member = member.only
             if index < len(steps) - 1:
                 if member.obj is None:
@@ -581,6 +581,7 @@ class Builder:
             self._complain(mark, f"'{show_internal(items.internal)}' is mapped twice without a `when`")
             return False
         imember.items.append(items)
+        items.owner = imember
         items.rivals = imember.items
         return True
 
@@ -595,6 +596,8 @@ class Builder:
             if name in skip or (item.key and name not in iobj.members):
                 continue
             member = iobj.members.get(name)
+            if member is not None and member.first and not any(items.mode == "rest" for items in member.items):
+                self._complain(mark, f"{where}: '{name}[first]' needs '{name}[rest]': there is no first only")
             if member is None or not (member.leaves or member.items or member.obj or member.only or member.drop or member.const is not None):
                 self._complain(mark, f"{where}: the field '{name}' of {iobj.type} has no pair; map it, or drop it with a `why`")
                 continue

@@ -15,7 +15,7 @@ from fhir_infusion.mapping.codecs import DECLINED, PLAIN, QUANTITY
 from fhir_infusion.mapping.criteria import classify, contained_by_id
 from fhir_infusion.mapping.interpret_read import REFERENCE_MARKS, RESOURCE_MARKS, default_id
 from fhir_infusion.mapping.paths import IStep
-from fhir_infusion.mapping.plan import FMember, FObj, Items, Leaf, Plan, Scope
+from fhir_infusion.mapping.plan import FMember, FObj, Items, Leaf, Plan, Scope, leaves_of
 from fhir_infusion.mapping.residue import Entry, escape, write_key
 from fhir_infusion.mapping.source import Source
 
@@ -96,6 +96,12 @@ class _Writer:
     def late_checks(self) -> None:
         """Ask that each value was read from the place that writing would choose."""
         for flag, pair in self.at.flags.items():
+            if isinstance(pair, Items) and pair.mode == "rest" and pair.owner is not None and pair.owner.only is not None:
+                first = self.at.objects.get((*pair.internal[:-1], IStep(pair.internal[-1].name, "first")), "None")
+                held = {" and ".join(self.source.condition(c, "r") for c in p.conditions if c.side == "internal") or "True" for p in leaves_of(pair.owner.only)}
+                with self.source.block(f"if {flag} and {first} is None and ({' or '.join(sorted(held))}):"):
+                    self.source.put("raise Irregular")
+                continue
             tests: list[str] = []
             for rival in pair.rivals:
                 asked = [self.source.condition(c, "r") for c in rival.conditions if c.side == "internal"]
@@ -257,15 +263,17 @@ class _Writer:
             return
         owner = self.record_object(leaf.internal[:-1])
         last = leaf.internal[-1]
-        if len(leaf.rivals) > 1 or last.mode == "only":
+        if (len(leaf.rivals) > 1 and last.mode != "first") or last.mode == "only":
             with block(f"if {last.name!r} in {owner}:"):
                 put("raise Irregular")
         self.flag(leaf)
+        if last.mode == "first":
+            put("raise Irregular")
         put(f"{owner}[{last.name!r}] = " + (f"[{value}]" if last.mode == "only" else value))
 
     def flag(self, pair: Leaf | Items) -> None:
         """Note that a value was read from one place of several."""
-        if len(pair.rivals) > 1:
+        if len(pair.rivals) > 1 or pair.conditions or (isinstance(pair, Items) and pair.mode == "rest"):
             flag = self.source.variable("t")
             self.at.flags[flag] = pair
             self.source.put(f"{flag} = True")
@@ -280,7 +288,9 @@ class _Writer:
         with self.source.block(f"if {name} is None:"):
             parent = self.record_object(steps[:-1])
             last = steps[-1]
-            if last.mode == "only":
+            if last.mode == "first":
+                self.source.put(f"{name} = {{}}; {parent}.setdefault({last.name!r}, []).insert(0, {name})")
+            elif last.mode == "only":
                 with self.source.block(f"if {last.name!r} in {parent}:"):
                     self.source.put("raise Irregular")
                 self.source.put(f"{name} = {{}}; {parent}[{last.name!r}] = [{name}]")
@@ -307,10 +317,13 @@ class _Writer:
                 put(f"{made}.append(i)")
         owner = self.record_object(items.internal[:-1])
         last = items.internal[-1].name
-        with block(f"if {last!r} in {owner}:"):
-            put("raise Irregular")
         self.flag(items)
-        put(f"{owner}[{last!r}] = {made}")
+        if items.mode == "rest":
+            put(f"{owner}.setdefault({last!r}, []).extend({made})")
+        else:
+            with block(f"if {last!r} in {owner}:"):
+                put("raise Irregular")
+            put(f"{owner}[{last!r}] = {made}")
         return made
 
     def followed_item(self, items: Items, made: str, name: str, here: _Here) -> None:

@@ -14,9 +14,8 @@ from fhir_infusion.mapping import runtime
 from fhir_infusion.mapping.codecs import DECLINED, KEY, PLAIN, SKIPPED
 from fhir_infusion.mapping.criteria import classify
 from fhir_infusion.mapping.interpret_read import default_id
-from fhir_infusion.mapping.interpret_write import leaves_of
 from fhir_infusion.mapping.paths import FStep
-from fhir_infusion.mapping.plan import FMember, FObj, IMember, IObj, Items, Leaf, Plan, Scope
+from fhir_infusion.mapping.plan import FMember, FObj, IMember, IObj, Items, Leaf, Plan, Scope, leaves_of
 from fhir_infusion.mapping.putback import Assembly
 from fhir_infusion.mapping.residue import read_key
 from fhir_infusion.mapping.source import Source
@@ -134,14 +133,16 @@ class _Writer:
             put("raise Irregular")
         elif member.only is not None:
             one = self.source.variable("x")
-            tests = [f"len({value}) == 1"]
-            if any(items.mode != "many" for items in member.items):
+            tests = [] if member.first else [f"len({value}) == 1"]
+            if member.first or any(items.mode != "many" for items in member.items):
                 places = {self.conditions(leaf) for leaf in leaves_of(member.only)}
                 tests.append("(" + " or ".join(sorted(places)) + ")")
             with block(f"if {' and '.join(tests)}:"):
                 put(f"{one} = {value}[0]")
                 self.member(member.only, one)
-            with block("else:"):
+                if member.first:
+                    put(f"{value} = {value}[1:]")
+            with block(f"if {value}:" if member.first else "else:"):
                 self.items(member.items, value)
         elif member.items:
             self.items(member.items, value)

@@ -15,7 +15,7 @@ from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
 from fhir_infusion.mapping.codecs import DECLINED, UCUM
 from fhir_infusion.mapping.criteria import classify, contained_by_id, followed
 from fhir_infusion.mapping.paths import IStep, show_internal
-from fhir_infusion.mapping.plan import FMember, FObj, Follow, Items, Leaf, Plan
+from fhir_infusion.mapping.plan import FMember, FObj, Follow, Items, Leaf, Plan, leaves_of
 from fhir_infusion.mapping.residue import MARKED, Entry, derived_key, display_residue, escape, holds_only_marks, prefix, write_key
 from fhir_infusion.mapping.trace import Recorder
 
@@ -37,6 +37,7 @@ class Reading:
     used_keys: set[str] = field(default_factory=set)
     issues: list[Issue] = field(default_factory=list)
     guarded: bool = False
+    firsts: dict[tuple[int, str], Any] = field(default_factory=dict)
     late: list[tuple[Leaf | Items, Json, str]] = field(default_factory=list)
 
     def refuse(self, at: str, reason: str, accepted: str, code: str = "not-supported", rule: str = "") -> None:
@@ -161,7 +162,7 @@ def _read_follow(follow: Follow, resource: Json, record: Json, root: _Root, at: 
         owner = _get(root.record, follow.owner)
         if owner is None:
             owner = {}
-            _set(root.record, follow.owner, owner)
+            _set(root.record, follow.owner, owner, state)
         if identifier != default_id(follow.owner) or not owner:
             owner[follow.key] = write_key(identifier)
     return 1
@@ -179,11 +180,11 @@ def _read_leaf(member: FMember, value: Any, root: _Root, at: str, state: Reading
         result = [leaf.codec.read(item) for item in value] if leaf.each and isinstance(value, list) else leaf.codec.read(value)
         if result is DECLINED or (leaf.each and (not isinstance(value, list) or any(item is DECLINED or item is None for item in result))):
             continue
-        if leaf.internal and not _set(root.record, leaf.internal, result):
+        if leaf.internal and not _set(root.record, leaf.internal, result, state):
             state.refuse(at, "the same is said in another place of this resource", "it said once", "business-rule", "alternative")
         if not leaf.internal:
             root.record[""] = result
-        if len(leaf.rivals) > 1:
+        if len(leaf.rivals) > 1 or leaf.conditions:
             state.late.append((leaf, root.record, at))
         state.recorder.mapped(at, show_internal(leaf.internal), leaf.codec.name, leaf)
         if leaf.codec.members is not None:
@@ -197,6 +198,11 @@ def _read_leaf(member: FMember, value: Any, root: _Root, at: str, state: Reading
 def _check_chosen(state: Reading) -> None:
     """Refuse what was read from a place that writing would not choose: it would come back elsewhere."""
     for pair, record, at in state.late:
+        if isinstance(pair, Items) and pair.mode == "rest" and pair.owner is not None and pair.owner.only is not None:
+            held = any(all(c.side == "fhir" or c.holds(record) for c in place.conditions) for place in leaves_of(pair.owner.only))
+            if held and (id(_get(record, pair.internal[:-1])), pair.internal[-1].name) not in state.firsts:
+                state.refuse(at, "the first of these belongs in a place of its own, which is empty", "the first in its place", "business-rule", "alternative")
+            continue
         chosen = next((rival for rival in pair.rivals if all(c.side == "fhir" or c.holds(record) for c in rival.conditions)), None)
         if chosen is not pair:
             state.refuse(at, "this is not the place for it here", "it said in the place that the mapping writes", "business-rule", "alternative")
@@ -242,9 +248,9 @@ def _read_array(member: FMember, value: Any, record: Json, root: _Root, at: str,
         content += len(group)
         if items.mode == "many" and len(group) < 2:
             state.refuse(at, "a single element is not expected in this place", "two or more; one alone has its own place", "business-rule", "alternative")
-        if not _set(root.record, items.internal, [item for item, _ in group]):
+        if not _set(root.record, items.internal, [item for item, _ in group], state):
             state.refuse(at, "the same is said in another place of this resource", "it said once", "business-rule", "alternative")
-        if len(items.rivals) > 1:
+        if len(items.rivals) > 1 or items.mode == "rest":
             state.late.append((items, root.record, at))
         state.recorder.mapped(at, show_internal(items.internal), "list", items)
     _order_residue(member.name, value, chosen, places, state, at)
@@ -351,15 +357,21 @@ def _get(record: Json, steps: tuple[IStep, ...]) -> Any:
     value: Any = record
     for step in steps:
         value = value.get(step.name) if isinstance(value, dict) else None
-        if step.mode == "only" and isinstance(value, list):
+        if step.mode in ("only", "first") and isinstance(value, list):
             value = value[0]
     return value
 
 
-def _set(record: Json, steps: tuple[IStep, ...], value: Any) -> bool:
+def _set(record: Json, steps: tuple[IStep, ...], value: Any, state: Reading) -> bool:
     """Set a record field; return whether it was free."""
     for step in steps[:-1]:
-        if step.mode == "only":
+        if step.mode == "first":
+            first = state.firsts.get((id(record), step.name))
+            if first is None:
+                first = state.firsts[id(record), step.name] = {}
+                record.setdefault(step.name, []).insert(0, first)
+            record = first
+        elif step.mode == "only":
             inner = record.setdefault(step.name, [{}])
             if len(inner) != 1:
                 return False
@@ -367,6 +379,13 @@ def _set(record: Json, steps: tuple[IStep, ...], value: Any) -> bool:
         else:
             record = record.setdefault(step.name, {})
     last = steps[-1]
+    if last.mode == "first" and (id(record), last.name) not in state.firsts:
+        state.firsts[id(record), last.name] = value
+        record.setdefault(last.name, []).insert(0, value)
+        return True
+    if last.mode == "rest":
+        record.setdefault(last.name, []).extend(value)
+        return True
     if last.name in record:
         return False
     record[last.name] = [value] if last.mode == "only" else value

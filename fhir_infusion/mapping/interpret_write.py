@@ -8,7 +8,6 @@ In this order:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +15,7 @@ from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
 from fhir_infusion.mapping.codecs import DECLINED, SKIPPED
 from fhir_infusion.mapping.interpret_read import default_id, item_id
 from fhir_infusion.mapping.paths import FStep, show_fhir
-from fhir_infusion.mapping.plan import FMember, FObj, Follow, IMember, IObj, Items, Leaf, Plan
+from fhir_infusion.mapping.plan import FMember, FObj, Follow, IMember, IObj, Items, Leaf, Plan, leaves_of
 from fhir_infusion.mapping.putback import Assembly
 from fhir_infusion.mapping.residue import read_key
 from fhir_infusion.mapping.trace import Recorder
@@ -86,9 +85,10 @@ def _write_member(member: IMember, value: Any, target: _Target, at: str, state: 
         state.recorder.dropped(at, member.drop)
         return
     if isinstance(value, list) and (member.only is not None or member.items):
-        if member.only is not None and len(value) == 1 and _only_applies(member, target):
+        if member.only is not None and (member.first or len(value) == 1) and _only_applies(member, target):
             _write_member(member.only, value[0], target, f"{at}[0]", state)
-        else:
+            value = value[1:]
+        if value:
             _write_list(member.items, value, target, at, state)
         return
     if member.follow is not None:
@@ -106,18 +106,9 @@ def _write_member(member: IMember, value: Any, target: _Target, at: str, state: 
 
 def _only_applies(member: IMember, target: _Target) -> bool:
     """Whether some place for a lone element has its conditions met; else the list's own place takes it."""
-    if not any(items.mode != "many" for items in member.items):
+    if not member.first and not any(items.mode != "many" for items in member.items):
         return True
     return member.only is not None and any(_holds(leaf.conditions, target) for leaf in leaves_of(member.only))
-
-
-def leaves_of(member: IMember) -> Iterable[Leaf | Items]:
-    """Return every leaf and list below a record field."""
-    yield from member.leaves
-    yield from member.items
-    if member.obj is not None:
-        for inner in member.obj.members.values():
-            yield from leaves_of(inner)
 
 
 def _holds(conditions: tuple[Any, ...], target: _Target) -> bool:

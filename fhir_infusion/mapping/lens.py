@@ -57,10 +57,19 @@ class Lens:
     """One document, compiled both ways."""
 
     def __init__(self, plan: Plan, fields: Mapping[str, Mapping[str, Field]], *, interpret: bool = False) -> None:
-        """Compile the plan, or leave the work to the interpreter."""
+        """Keep the plan; ``interpret`` leaves the work to the interpreter, else ``compile`` makes the functions."""
         self.plan = plan
         self._texts = Texts(plan.internal_type, fields)
-        self._read, self._write = interpreted(plan) if interpret else compile_plan(plan)
+        self._read, self._write = interpreted(plan)
+        self._interpret = interpret
+        self._compiled = False
+
+    def compile(self) -> Lens:
+        """Compile the plan once, before serving; return this lens."""
+        if not (self._compiled or self._interpret):
+            self._read, self._write = compile_plan(self.plan)
+            self._compiled = True
+        return self
 
     @property
     def defaults(self) -> Mapping[str, Any]:

@@ -27,6 +27,7 @@ class Library:
     """The lenses of every release, resource type and overlay. ``digest`` names this very set of documents."""
 
     digest: str
+    eager: bool = True
     lenses: dict[tuple[str, str, str | None], Lens] = field(default_factory=dict)
     defaults: dict[str | None, dict[str, object]] = field(default_factory=dict)
 
@@ -37,7 +38,8 @@ class Library:
         """
         if overlay is not None and overlay not in self.defaults:
             raise DocumentError(f"there is no overlay '{overlay}'; accepted: {', '.join(sorted(self.overlays()))}")
-        return self.lenses.get((_FAMILY.get(release, release), fhir_type, overlay))
+        found = self.lenses.get((_FAMILY.get(release, release), fhir_type, overlay))
+        return found if found is None or self.eager else found.compile()
 
     def overlays(self) -> list[str]:
         """Name the overlays."""
@@ -47,11 +49,12 @@ class Library:
 _FAMILY = {"R4B": "R4"}
 
 
-def load(texts: Mapping[str, str], elements: Mapping[str, ElementTable], settings: Mapping[str, str], *, interpret: bool = False) -> Library:
+def load(texts: Mapping[str, str], elements: Mapping[str, ElementTable], settings: Mapping[str, str], *, interpret: bool = False, eager: bool = True) -> Library:
     """Load every document.
 
     ``texts`` maps the path below ``mappings/`` to the YAML text, ``elements`` each release to its element table,
-    ``settings`` the names behind ``$setting.`` to their values. ``interpret`` leaves the compiling out.
+    ``settings`` the names behind ``$setting.`` to their values. ``interpret`` leaves the compiling out; without ``eager`` a lens is compiled when it is first asked for, which
+    suits one command but never threads.
 
     Raises ``DocumentError`` with every complaint, each with file:line.
     """
@@ -73,7 +76,7 @@ def load(texts: Mapping[str, str], elements: Mapping[str, ElementTable], setting
     if complaints:
         raise DocumentError(*complaints)
     digest = hashlib.sha256(json.dumps([sorted(texts.items()), sorted(settings.items())]).encode()).hexdigest()[:16]
-    library = Library(digest)
+    library = Library(digest, eager)
     library.defaults[None] = {}
     for name, overlay in (None, None), *overlays.items():
         changed = dict(tables)
@@ -91,6 +94,8 @@ def load(texts: Mapping[str, str], elements: Mapping[str, ElementTable], setting
                     continue
                 plan = plan_of(content, changed, code_tables, elements, settings)
                 lens = Lens(plan, field_table(), interpret=interpret)
+                if eager:
+                    lens.compile()
             except DocumentError as error:
                 complaints.extend(error.complaints)
                 continue

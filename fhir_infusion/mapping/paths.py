@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-Mode = Literal["", "list", "only", "many"]
+Mode = Literal["", "list", "only", "many", "first", "rest"]
 
 
 class PathError(ValueError):
@@ -23,7 +23,11 @@ class PathError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class IStep:
-    """One step on the internal side. ``only``: the list when it has one element; ``many``: when it has more."""
+    """One step on the internal side.
+
+    ``only`` is the list when it has one element, ``many`` when it has more. ``first`` and ``rest`` go together: the first
+    element has a place of its own where the conditions of that place hold, the others (else all) have another.
+    """
 
     name: str
     mode: Mode = ""
@@ -98,7 +102,7 @@ def _refers(reference: object, target: str) -> bool:
     return reference.get("type") == target or literal.startswith(target + "/") or f"/{target}/" in literal
 
 
-_INTERNAL = re.compile(r"([a-z][a-z0-9_]*)(?:\[(only|many|)\])?$")
+_INTERNAL = re.compile(r"([a-z][a-z0-9_]*)(?:\[(only|many|first|rest|)\])?$")
 _NAME = re.compile(r"_?[A-Za-z][A-Za-z0-9]*")
 _CONDITION = re.compile(r"(fhir:)?([A-Za-z_.]+)\s+(?:(exists|missing)|=\s*(\S+)|in\s*\[([^\]]*)\]|refers to (\w+))$")
 
@@ -114,7 +118,7 @@ def parse_internal(text: str) -> tuple[IStep, ...]:
     for part in text.split("."):
         match = _INTERNAL.match(part)
         if match is None:
-            reason = f"'{part}' is not an internal step; accepted: name, name[], name[only], name[many]"
+            reason = f"'{part}' is not an internal step; accepted: name, name[], name[only], name[many], name[first], name[rest]"
             raise PathError(reason)
         mode = match[2]
         steps.append(IStep(match[1], "" if mode is None else mode or "list"))  # type: ignore[arg-type]  # the pattern allows only the modes
@@ -211,5 +215,5 @@ def show_fhir(steps: tuple[FStep, ...]) -> str:
 
 def show_internal(steps: tuple[IStep, ...]) -> str:
     """Write internal steps as in a document."""
-    suffix = {"": "", "list": "[]", "only": "[only]", "many": "[many]"}
-    return ".".join(step.name + suffix[step.mode] for step in steps) or "."
+    suffix = {"": "", "list": "[]"}
+    return ".".join(step.name + suffix.get(step.mode, f"[{step.mode}]") for step in steps) or "."

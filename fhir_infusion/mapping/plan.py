@@ -7,6 +7,7 @@ are relative to the nearest scope. The interpreter and the compiler work from th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,7 +43,7 @@ class Leaf:
 class Items:
     """A list whose elements are mapped one by one through ``scope``.
 
-    ``mode`` is ``many`` where the list must have two or more elements. ``follow`` names the type where each FHIR
+    ``mode`` is ``many`` where the list must have two or more elements, ``rest`` where the first has its own place. ``follow`` names the type where each FHIR
     element is a reference to a contained resource; the contained resource is then the element.
     """
 
@@ -56,6 +57,7 @@ class Items:
     follow: str = ""
     rivals: list[Items] = field(default_factory=list)
     member: FMember | None = None
+    owner: IMember | None = None
 
     @property
     def carried(self) -> bool:
@@ -117,13 +119,17 @@ class FObj:
 
 @dataclass(slots=True, eq=False)
 class IMember:
-    """What a document says of one field of a record object."""
+    """What a document says of one field of a record object.
+
+    ``only`` maps a lone element of a list, or with ``first`` the first element of any.
+    """
 
     name: str
     leaves: list[Leaf] = field(default_factory=list)
     items: list[Items] = field(default_factory=list)
     obj: IObj | None = None
     only: IMember | None = None
+    first: bool = False
     follow: tuple[tuple[FStep, ...], Follow] | None = None
     const: Any = None
     drop: str = ""
@@ -166,3 +172,12 @@ class Plan:
     guarded: frozenset[str]
     scopes: list[Scope] = field(default_factory=list)
     defaults: dict[str, Any] = field(default_factory=dict)
+
+
+def leaves_of(member: IMember) -> Iterator[Leaf | Items]:
+    """Return every leaf and list below a record field."""
+    yield from member.leaves
+    yield from member.items
+    if member.obj is not None:
+        for inner in member.obj.members.values():
+            yield from leaves_of(inner)

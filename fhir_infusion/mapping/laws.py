@@ -1,0 +1,204 @@
+"""The laws of a lens, asked of generated records before a document is used.
+
+For a record r that writing accepts, its resource f = write(r) and what reading returns:
+
+- *back*: read(f) is r, derived keys and residue aside;
+- *again*: write(read(f)) is f, to the digit;
+- *edit*: a change of one place of read(f) comes back as that change and nothing else, texts that describe aside;
+- *other*: read in one release, written and read in the other, is the same record;
+- *oracle*: the compiled functions and the interpreter agree.
+
+A place that FHIR cannot hold is refused by name, never lost: a refusal breaks no law, but too many refusals do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Protocol
+
+from fhir_infusion.errors import Refused
+from fhir_infusion.mapping.compile import interpreted
+from fhir_infusion.mapping.lens import Lens
+from fhir_infusion.records.equality import same
+from fhir_infusion.records.number import spelling_of
+
+Json = dict[str, Any]
+
+_ORACLE_SHARE = 0.2
+"""The interpreter is slow, so it is asked for a share of the examples."""
+
+BY_READER = frozenset({"representation"})
+"""Fields that reading sets where the record says nothing."""
+
+
+class Dice(Protocol):
+    """What is used of ``random.Random``."""
+
+    def random(self) -> float:
+        """Return a number from 0 to below 1."""
+        ...
+
+    def randrange(self, stop: int, /) -> int:
+        """Return a whole number from 0 to below ``stop``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A law that does not hold: for which example, and where the two sides differ first."""
+
+    law: str
+    seed: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What asking the laws gave. It holds where nothing is broken and most examples were not refused."""
+
+    asked: int
+    refused: int
+    broken: tuple[Broken, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether the document may be used."""
+        return not self.broken and self.refused * 2 < max(self.asked, 1)
+
+
+def prove(lens: Lens, records: Callable[[int], list[Json]], dice: Callable[[int], Dice], count: int, other: Lens | None = None) -> Proof:
+    """Ask the laws of ``count`` seeded examples.
+
+    ``records`` makes the records of a seed in the form that becomes one resource each; ``other`` is the lens of the same
+    resource type in another release.
+    """
+    asked = refused = 0
+    broken: list[Broken] = []
+    for seed in range(count):
+        for record in records(seed):
+            asked += 1
+            try:
+                written = lens.write(record).result
+            except Refused:
+                refused += 1
+                continue
+            broken.extend(Broken(law, seed, path) for law, path in _ask(lens, record, written, dice(seed), other))
+    return Proof(asked, refused, tuple(broken))
+
+
+def _ask(lens: Lens, record: Json, written: Json, dice: Dice, other: Lens | None) -> Iterator[tuple[str, str]]:
+    try:
+        read = lens.read(written).result
+    except Refused as refusal:
+        yield "back", refusal.issues[0].path
+        return
+    yield from _differ("back", bare(record), bare(read))
+    yield from _differ("again", written, lens.write(read).result)
+    if dice.random() < _ORACLE_SHARE:
+        yield from _oracle(lens, record, written)
+    yield from _edit(lens, read, dice)
+    if other is not None:
+        try:
+            crossed = other.read(other.write(read).result).result
+        except Refused:
+            return
+        yield from _differ("other", bare(record), bare(crossed))
+
+
+def _oracle(lens: Lens, record: Json, written: Json) -> Iterator[tuple[str, str]]:
+    reader, writer = interpreted(lens.plan)
+    try:
+        yield from _differ("oracle", written, writer(record)[0])
+    except Refused as refusal:
+        yield "oracle", refusal.issues[0].path
+    yield from _differ("oracle", bare(lens.read(written).result), bare(reader(written)[0]))
+
+
+def _edit(lens: Lens, record: Json, dice: Dice) -> Iterator[tuple[str, str]]:
+    edited = edit(record, dice)
+    try:
+        back = lens.read(lens.write(edited).result).result
+    except Refused:
+        return
+    yield from _differ("edit", _without_texts(bare(edited)), _without_texts(bare(back)))
+
+
+def edit(record: Json, dice: Dice) -> Json:
+    """Return the record with one place changed: a value, or a list with an element less, more or moved."""
+    places = [place for place in _places(record, ()) if place[0] not in ("record", "residue", "representation")]
+    if not places:
+        return record
+    path = places[dice.randrange(len(places))]
+    return _changed(record, path, dice)  # type: ignore[no-any-return]  # a record stays a record
+
+
+def _places(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name != "residue" and not name.endswith("_id"):
+                yield from _places(inner, (*path, name))
+    elif isinstance(value, list):
+        if len(value) > 1 and isinstance(value[0], dict):
+            yield path
+        for index, inner in enumerate(value):
+            yield from _places(inner, (*path, index))
+    elif path and path[-1] in _WORDS and isinstance(value, (str, int, Decimal)) and not isinstance(value, bool):
+        yield path
+
+
+_WORDS = frozenset({"text", "code", "value", "display", "name", "instructions", "patient_instruction", "author_name"})
+
+
+def _changed(value: Any, path: tuple[str | int, ...], dice: Dice) -> Any:
+    if path:
+        head, *rest = path
+        if isinstance(value, dict):
+            return {name: _changed(inner, tuple(rest), dice) if name == head else inner for name, inner in value.items()}
+        return [_changed(inner, tuple(rest), dice) if index == head else inner for index, inner in enumerate(value)]
+    if isinstance(value, list):
+        return value[1:] if dice.random() < 0.5 else [*value[1:], value[0]]
+    return f"{value}x" if isinstance(value, str) else Decimal(spelling_of(value)) + 1
+
+
+def bare(value: Any) -> Any:
+    """Return a record without residue, derived keys and what only the reader sets."""
+    if isinstance(value, dict):
+        return {
+            name: bare(inner)
+            for name, inner in value.items()
+            if name != "residue" and name not in BY_READER and not (name.endswith("_id") and isinstance(inner, str) and inner[:1] == "~" != inner[1:2])
+        }
+    return [bare(inner) for inner in value] if isinstance(value, list) else value
+
+
+_TEXTS = frozenset({"display", "text", "rendered_instruction", "name"})
+
+
+def _without_texts(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_texts(inner) for name, inner in value.items() if name not in _TEXTS}
+    return [_without_texts(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _differ(law: str, left: Any, right: Any) -> Iterator[tuple[str, str]]:
+    for path in differences(left, right):
+        yield law, path
+        return
+
+
+def differences(left: Any, right: Any, path: str = "") -> Iterator[str]:
+    """Name the places where two JSON values differ; numbers count as they are spelled, object order does not."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        for name in sorted({*left, *right}):
+            here = f"{path}.{name}" if path else name
+            if name not in left or name not in right:
+                yield here
+            else:
+                yield from differences(left[name], right[name], here)
+    elif isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
+        for index, (one, two) in enumerate(zip(left, right, strict=True)):
+            yield from differences(one, two, f"{path}[{index}]")
+    elif not same(left, right):
+        yield path
