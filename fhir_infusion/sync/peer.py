@@ -48,7 +48,7 @@ class Peer:
         self._lock = threading.Lock()
         self._circuit = retry.CLOSED
         self._capability: tuple[datetime, Resource] | None = None
-        self._known: dict[tuple[str, str, str], tuple[datetime, str]] = {}
+        self._known: dict[tuple[str, ...], tuple[datetime, str]] = {}
 
     def now(self) -> datetime:
         """Return the moment, by the service's clock."""
@@ -94,18 +94,18 @@ class Peer:
                 self._capability = known
         return rung_of(known[1], type_)
 
-    def known_id(self, type_: str, system: str, value: str) -> str | None:
-        """Return the id here of what has an identifier, where it was found lately."""
+    def recall(self, *key: str) -> str | None:
+        """Return what was learnt lately under a key."""
         with self._lock:
-            known = self._known.get((type_, system, value))
+            known = self._known.get(key)
         return known[1] if known is not None and known[0] >= self.now() else None
 
-    def learn_id(self, type_: str, system: str, value: str, id_: str) -> None:
-        """Remember an id for a while."""
+    def learn(self, value: str, *key: str) -> None:
+        """Remember something of the peer for a while, such as the id of a patient there."""
         with self._lock:
             if len(self._known) >= 10_000:
                 self._known.clear()
-            self._known[type_, system, value] = (self.now() + KNOWN_FOR, id_)
+            self._known[key] = (self.now() + KNOWN_FOR, value)
 
     # -------------------------------------------------------------------------------------------------- alarms
 

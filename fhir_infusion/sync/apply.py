@@ -1,0 +1,310 @@
+"""Taking one received version of a resource into what we keep.
+
+1. Read it strictly; what cannot be read, or is refused, stands in quarantine with its codes.
+2. Linked, and the version is one that we wrote or know: an echo, nothing changes.
+3. Linked, and older than what we know: history. Equally old but another version: the current one is asked for.
+4. Linked and changed: three-way merge (``conflicts``). Only they changed: taken. Both, apart: merged, and pushed again.
+   Both, in the same place: held for a person.
+5. Not linked: a resource that carries an identifier of ours is ours (a create whose answer was lost); else it is new.
+
+What is read here may come a second time, or after a crash: the write, the link and the mark in the inbox are one
+transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from fhir_infusion.actions import accept_resource, find
+from fhir_infusion.errors import Refused
+from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.fhir.json import Resource
+from fhir_infusion.store import conflicts, inbox, links, outbox, versions
+from fhir_infusion.store.inbox import Received
+from fhir_infusion.store.links import Link
+from fhir_infusion.store.versions import Bound, Stored
+from fhir_infusion.sync.compare import content, same
+from fhir_infusion.sync.conflicts import Merge, merge
+from fhir_infusion.sync.incoming import incoming
+from fhir_infusion.sync.peer import Peer
+from fhir_infusion.sync.replies import Found
+
+if TYPE_CHECKING:
+    from fhir_infusion.store import Tx
+
+Kind: TypeAlias = Literal["applied", "merged", "echo", "history", "quarantined", "conflict", "waiting"]
+_IN_FLIGHT: Final[tuple[outbox.State, ...]] = ("leased", "sent", "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of a received version. ``waiting``: it stays in the inbox until a doubt of ours is settled."""
+
+    kind: Kind
+    codes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A received version, and what we hold that it may be about."""
+
+    peer: Peer
+    tenant: str
+    received: Received
+    resource: Resource
+    link: Link | None = None
+    stored: Stored | None = None
+    bound: Bound | None = None
+    ambiguous: bool = False
+    in_flight: bool = False
+    pending: bool = False
+
+    @property
+    def minted(self) -> tuple[str, str] | None:
+        return (self.bound.system, self.bound.value) if self.bound is not None and self.bound.minted else None
+
+
+def apply(  # noqa: PLR0911  each return is one case of the table
+    peer: Peer, tenant: str, received: Received, *, own: bool = False
+) -> Applied:
+    """Take a received version. ``own``: the caller holds the outbox row of this resource, nothing else is in flight.
+
+    Raises:
+        Unavailable: the store cannot serve now.
+    """
+    try:
+        resource = fhir_json.read(received.text)
+    except Refused as refused:
+        return _marked(_Case(peer, tenant, received, {}), Applied("quarantined", codes_of(refused)))
+    empty = _Case(peer, tenant, received, resource)
+    if resource.get("resourceType") != received.type or resource.get("id") != received.id:
+        return _marked(empty, Applied("quarantined", "structure"))
+    case = peer.service.store.read(tenant, lambda tx: _case(tx, empty, own=own))
+    if case.ambiguous:
+        return _marked(case, Applied("quarantined", "ambiguous-identifier"))
+    if case.stored is None:
+        return _new(case)
+    if case.link is not None:
+        return _linked(case, case.link, case.stored)
+    if case.in_flight or case.pending:
+        return Applied("waiting")  # our own create may have arrived there; push finds out by looking
+    return _claimed(case, case.stored)
+
+
+# ----------------------------------------------------------------------------------------------------- the cases
+
+
+def _linked(case: _Case, link: Link, stored: Stored) -> Applied:  # noqa: PLR0911  each return is one case of the table
+    received = case.received
+    if link.ladder == "gone":
+        return _marked(case, Applied("quarantined", "returned-after-delete"))
+    if received.version == link.version_id:
+        return _marked(case, Applied("echo"))
+    if is_before(received.last_updated, link.last_updated):
+        return _marked(case, Applied("history"))
+    if case.in_flight:
+        return Applied("waiting")
+    if received.last_updated == link.last_updated:
+        now = case.peer.endpoint.read(received.type, received.id)
+        if not isinstance(now, Found):
+            return Applied("waiting")
+        if now.stamp.version_id != received.version:
+            return _marked(case, Applied("history"))
+    linked = _stamped(link, received)
+    if same(content(case.resource), content(fhir_json.read(link.base))):
+        return _marked(case, Applied("echo"), linked)
+    merged = _merge(case, link, stored)
+    return Applied("waiting") if merged is None else _merged(case, linked, stored, merged)
+
+
+def _merge(case: _Case, link: Link, stored: Stored) -> Merge | None:
+    """Merge in our form; None where the peer cannot be asked now what a reference means."""
+    their_base = incoming(case.peer, case.tenant, fhir_json.read(link.base), case.minted)
+    theirs = incoming(case.peer, case.tenant, case.resource, case.minted)
+    if not isinstance(their_base, dict) or not isinstance(theirs, dict):
+        return None
+    ours = _our_text(case, stored, stored.version)
+    return merge(_our_text(case, stored, link.last_acked_version or stored.version), ours, their_base, theirs)
+
+
+def _merged(case: _Case, linked: Link, stored: Stored, merged: Merge) -> Applied:
+    """Keep the outcome of a merge. Where ours had changed too, it is a new version that the peer does not have yet."""
+    ours_changed = stored.version != linked.last_acked_version
+    if merged.held:
+        return _held(case, case.link or linked, stored, merged.held)
+    if not merged.taken:
+        return _marked(case, Applied("applied" if ours_changed else "echo"), linked)
+
+    def also(tx: Tx, written: Stored) -> None:
+        if ours_changed:
+            # Versions before the merge lack what was taken from them; none of these may be sent any more.
+            links.put(tx, replace(linked, last_sent_version=written.version - 1))
+        else:
+            links.put(tx, replace(linked, last_sent_version=written.version, last_acked_version=written.version))
+        _mark(tx, case, "applied")
+
+    peer, resource = case.peer, {**merged.resource, "id": stored.id}
+    origin, version = "" if ours_changed else peer.name, str(stored.version)
+    try:
+        accept_resource.update(
+            peer.service, peer.caller(case.tenant), peer.release, stored.id, resource, version, origin=origin, also=also
+        )
+    except Refused as refused:
+        if refused.status == 412:
+            return Applied("waiting")  # ours changed meanwhile; the next round merges with that
+        return _held(case, case.link or linked, stored, (codes_of(refused),))
+    return Applied("merged" if ours_changed else "applied")
+
+
+def _claimed(case: _Case, stored: Stored) -> Applied:
+    """Take a resource that has our identifier but no link: equal, or a person decides."""
+    theirs = incoming(case.peer, case.tenant, case.resource, case.minted)
+    if not isinstance(theirs, dict):
+        return Applied("waiting")
+    link = _stamped(Link(case.peer.name, stored.aggregate), case.received)
+    if not same(content(_our_text(case, stored, stored.version)), content(theirs)):
+        return _held(case, link, stored, ("identifier",))
+    linked = replace(link, last_sent_version=stored.version, last_acked_version=stored.version, ladder="found")
+    return _marked(case, Applied("echo"), linked)
+
+
+def _new(case: _Case) -> Applied:
+    peer = case.peer
+    theirs = incoming(peer, case.tenant, case.resource, None)
+    if not isinstance(theirs, dict):
+        return Applied("waiting")
+
+    def also(tx: Tx, stored: Stored) -> None:
+        link = _stamped(Link(peer.name, stored.aggregate, ladder="pulled"), case.received)
+        links.put(tx, replace(link, last_sent_version=stored.version, last_acked_version=stored.version))
+        _mark(tx, case, "applied")
+
+    try:
+        accept_resource.create(
+            peer.service, peer.caller(case.tenant), peer.release, theirs, origin=peer.name, also=also
+        )
+    except Refused as refused:
+        return _marked(case, Applied("quarantined", codes_of(refused)))
+    return Applied("applied")
+
+
+# -------------------------------------------------------------------------------------------------------- marks
+
+
+def _mark(tx: Tx, case: _Case, state: inbox.State, codes: str = "") -> None:
+    one = case.received
+    inbox.mark(tx, case.peer.name, one.type, one.id, one.version, state, codes)
+
+
+def _marked(case: _Case, applied: Applied, link: Link | None = None) -> Applied:
+    """Keep what became of the version, and the link, in one transaction; what is put aside raises an alarm."""
+
+    def work(tx: Tx) -> None:
+        if link is not None:
+            links.put(tx, link)
+        if applied.kind == "quarantined":
+            case.peer.alert(tx, f"quarantined {applied.codes}", case.stored.aggregate if case.stored else "")
+        if applied.kind not in {"waiting", "merged"}:
+            _mark(tx, case, applied.kind, applied.codes)  # type: ignore[arg-type]  # the two others are no states
+
+    case.peer.service.store.transact(case.tenant, work)
+    return applied
+
+
+def _held(case: _Case, link: Link, stored: Stored, fields: tuple[str, ...]) -> Applied:
+    """Open a conflict, once for each resource, and keep what they sent."""
+    ours = fhir_json.write(_our_text(case, stored, stored.version)).decode()
+    conflict_id, peer = case.peer.service.new_id(), case.peer
+
+    def work(tx: Tx) -> None:
+        _mark(tx, case, "conflict", ",".join(fields))
+        if conflicts.open_of(tx, peer.name, stored.aggregate) is None:
+            base, theirs = link.base, case.received.text
+            conflicts.open_conflict(tx, peer.name, stored.aggregate, fields, base, ours, theirs, conflict_id)
+            peer.alert(tx, "conflict", stored.aggregate, stored.version)
+
+    peer.service.store.transact(case.tenant, work)
+    return Applied("conflict", ",".join(fields))
+
+
+# ------------------------------------------------------------------------------------------------------- reading
+
+
+def _case(tx: Tx, case: _Case, *, own: bool) -> _Case:
+    peer, received = case.peer, case.received
+    link = links.by_remote(tx, peer.name, received.type, received.id)
+    if link is not None:
+        stored = versions.current(tx, received.type, link.aggregate.partition("/")[2])
+    else:
+        named = {one.id: one for one in _named(tx, received.type, case.resource)}
+        stored = next(iter(named.values())) if named else None
+        other = links.get(tx, peer.name, stored.aggregate) if stored is not None else None
+        if len(named) > 1 or other is not None:
+            return replace(case, stored=stored, ambiguous=True)  # two of theirs for one of ours, or the reverse
+    if stored is None:
+        return case
+    return replace(
+        case,
+        link=link,
+        stored=stored,
+        bound=versions.identifier_of(tx, stored.type, stored.id),
+        in_flight=not own and any(_has_row(tx, peer.name, stored.aggregate, state) for state in _IN_FLIGHT),
+        pending=not own and _has_row(tx, peer.name, stored.aggregate, "pending"),
+    )
+
+
+def _named(tx: Tx, type_: str, resource: Resource) -> list[Stored]:
+    listed: Any = resource.get("identifier")
+    found = []
+    for one in listed if isinstance(listed, list) else [listed]:
+        if isinstance(one, dict) and isinstance(one.get("system"), str) and isinstance(one.get("value"), str):
+            stored = versions.by_identifier(tx, type_, one["system"], one["value"])
+            if stored is not None:
+                found.append(stored)
+    return found
+
+
+def _has_row(tx: Tx, endpoint: str, aggregate: str, state: outbox.State) -> bool:
+    after = 0
+    while rows := outbox.rows(tx, endpoint, state, 500, after):
+        if any(row.aggregate == aggregate for row in rows):
+            return True
+        after = rows[-1].seq
+    return False
+
+
+def _our_text(case: _Case, stored: Stored, version: int) -> Resource:
+    """Return a version of ours as a resource in the peer's release."""
+    peer = case.peer
+    caller = peer.caller(case.tenant)
+    return fhir_json.read(find.vread(peer.service, caller, peer.release, stored.type, stored.id, str(version)).text)
+
+
+def _stamped(link: Link, received: Received) -> Link:
+    """Return the link as it is after agreeing on what was received."""
+    return replace(
+        link,
+        remote_id=received.id,
+        version_id=received.version,
+        etag=f'W/"{received.version}"' if not received.version.startswith("sha256-") else "",
+        last_updated=received.last_updated,
+        base=received.text,
+    )
+
+
+def is_before(received: str, known: str) -> bool:
+    """Say whether a lastUpdated is earlier than another; false where either cannot be read."""
+    try:
+        one, other = (datetime.fromisoformat(text) for text in (received, known))
+    except ValueError:
+        return False
+    one, other = (moment if moment.tzinfo else moment.replace(tzinfo=UTC) for moment in (one, other))
+    return one < other
+
+
+def codes_of(refused: Refused) -> str:
+    """Return the codes and rules of a refusal, without places that could hold content."""
+    codes = [f"{issue.code}/{issue.rule}" if issue.rule else issue.code for issue in refused.issues]
+    return ",".join(dict.fromkeys(codes))[:200]

@@ -1,0 +1,112 @@
+"""What a peer's resource becomes before we keep it: references as they are with us, our minted identifier taken out.
+
+1. References to orders and administrations that are linked become ours.
+2. The subject gets the patient's business identifier, read from that server where the reference does not say it.
+3. Other relative references become absolute: ``Practitioner/9`` there is not our Practitioner/9.
+4. What we sent as text instead of a literal reference is that literal again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.store import links
+from fhir_infusion.sync import references
+from fhir_infusion.sync.compare import content
+from fhir_infusion.sync.peer import TYPES
+from fhir_infusion.sync.replies import Found, Gone, Missing, Rejected, Trouble
+
+if TYPE_CHECKING:
+    from fhir_infusion.fhir.json import Resource
+    from fhir_infusion.sync.peer import Peer
+
+
+class _LaterError(Exception):
+    """The peer cannot be asked now."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        self.trouble = trouble
+        super().__init__()
+
+
+def incoming(peer: Peer, tenant: str, resource: Resource, minted: tuple[str, str] | None) -> Resource | Trouble:
+    """Return a peer's resource in our form, without id; or why the peer could not be asked about the patient."""
+    kept = content(resource, minted)
+    if "text" in resource:
+        kept["text"] = resource["text"]
+    try:
+        return references.changed(kept, lambda element, one: _kept(peer, tenant, element, one))
+    except _LaterError as later:
+        return later.trouble
+
+
+def _kept(peer: Peer, tenant: str, element: str, reference: Resource) -> Resource:
+    there = references.relative(str(reference.get("reference", "")), peer.endpoint.base)
+    if there is None:
+        return _restored(reference)
+    if there.type in TYPES:
+        link = peer.service.store.read(tenant, lambda tx: links.by_remote(tx, peer.name, there.type, there.id))
+        if link is not None:
+            return {**reference, "reference": link.aggregate}
+    absolute = {**reference, "reference": f"{peer.endpoint.base}/{there.text}"}
+    if there.type == "Patient" and element == "subject" and references.identifier_of(reference) is None:
+        identifier = _patient_identifier(peer, there.id)
+        if identifier:
+            absolute["identifier"] = fhir_json.read(identifier)
+    return absolute
+
+
+def _restored(reference: Resource) -> Resource:
+    """Undo what ``outgoing`` did to a literal reference without identifier."""
+    identifier = reference.get("identifier")
+    if not isinstance(identifier, dict) or identifier.get("system") != references.ELSEWHERE:
+        return reference
+    literal = references.relative(str(identifier.get("value", "")))
+    if literal is None:
+        return reference
+    kept = {name: value for name, value in reference.items() if name != "identifier"}
+    if kept.get("type") == literal.type:
+        del kept["type"]
+    return {"reference": literal.text, **kept}
+
+
+def _patient_identifier(peer: Peer, id_: str) -> str:
+    """Return, as JSON, the identifier by which a patient there is best known; empty where there is none."""
+    known = peer.recall("identifier of patient", id_)
+    if known is not None:
+        return known
+    found = peer.endpoint.read("Patient", id_)
+    if isinstance(found, Found):
+        best = best_identifier(found.resource)
+        text = fhir_json.write(best).decode() if best is not None else ""
+        peer.learn(text, "identifier of patient", id_)
+        return text
+    if isinstance(found, Missing | Gone | Rejected):
+        return ""
+    raise _LaterError(found)
+
+
+def best_identifier(patient: Resource) -> Resource | None:
+    """Return the identifier to name a patient by: a record number first, then by use; never an old one."""
+    listed: Any = patient.get("identifier")
+    usable = [
+        one
+        for one in (listed if isinstance(listed, list) else [])
+        if isinstance(one, dict) and one.get("system") and one.get("value") and one.get("use") != "old"
+    ]
+    if not usable:
+        return None
+    best = min(usable, key=lambda one: (not _is_record_number(one), _USES.get(str(one.get("use", "")), 2)))
+    return {"system": best["system"], "value": best["value"]}
+
+
+_USES = {"usual": 0, "official": 1, "": 2, "secondary": 3, "temp": 4}
+
+
+def _is_record_number(identifier: Resource) -> bool:
+    kind = identifier.get("type")
+    codings = kind.get("coding") if isinstance(kind, dict) else None
+    return any(
+        isinstance(one, dict) and one.get("code") == "MR" for one in (codings if isinstance(codings, list) else [])
+    )

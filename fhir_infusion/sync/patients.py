@@ -1,0 +1,104 @@
+"""The patient at a peer: found by identifier, or created from what an order knows of the person.
+
+A patient is created only where the identifier is found nowhere there, and only with what the record holds: identifiers,
+name, birth date, sex. Where two have the identifier none is chosen (hazard H10): the row waits for a person.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from fhir_infusion.sync import ladder
+from fhir_infusion.sync.replies import Doubtful, Gone, Missing, Rejected, Trouble, Written
+
+if TYPE_CHECKING:
+    from fhir_infusion.fhir.json import Resource
+    from fhir_infusion.store.versions import Stored
+    from fhir_infusion.sync.peer import Peer
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """Why a resource cannot be sent as it is: until a person acts."""
+
+    state: Literal["dead", "duplicate"]
+    code: str
+
+
+Obstacle: TypeAlias = Blocked | Trouble
+
+
+def find_or_create(peer: Peer, stored: Stored, system: str, value: str) -> str | Obstacle:
+    """Return the id of the patient there, or what stands in the way."""
+    with peer.creating_patient:  # two orders of one new patient must not make two patients
+        known = peer.recall("Patient", system, value)
+        if known is not None:
+            return known
+        found: ladder.One | ladder.Absent | ladder.Several | Written | Trouble
+        found = ladder.look(peer.endpoint, "Patient", system, value)
+        if isinstance(found, ladder.Absent):
+            found = _created(peer, patient_of(stored, system, value), system, value)
+        id_ = _id_of(found)
+        if isinstance(id_, str):
+            peer.learn(id_, "Patient", system, value)
+        return id_
+
+
+def _created(peer: Peer, patient: Resource, system: str, value: str) -> Written | ladder.Several | Trouble:
+    rung = peer.rung("Patient")
+    if not isinstance(rung, str):
+        return rung
+    return ladder.create(peer.endpoint, rung, patient, system, value)
+
+
+def _id_of(found: ladder.One | ladder.Absent | ladder.Several | Written | Trouble) -> str | Obstacle:
+    match found:
+        case ladder.One():
+            return found.entry.stamp.id
+        case Written(stamp=stamp):
+            # Without an id in the answer the next try finds it by identifier.
+            return stamp.id if stamp is not None else Doubtful("no id in the answer")
+        case ladder.Absent():
+            return Doubtful("not there yet")
+        case ladder.Several():
+            return Blocked("duplicate", "patient-duplicate")
+        case _:
+            code = _BLOCKING.get(type(found))
+            return Blocked("dead", code) if code else found
+
+
+_BLOCKING: Final[dict[type, str]] = {
+    Gone: "patient-gone",
+    Rejected: "patient-rejected",
+    Missing: "patient-rejected",
+}
+
+
+def patient_of(stored: Stored, system: str, value: str) -> Resource:
+    """Return the Patient that a record knows of: identifiers, name, birth date and sex, nothing else."""
+    known: dict[str, Any] = json.loads(stored.record).get("patient", {})
+    identifiers = [known["identifier"]] if "identifier" in known else []
+    kept = [_identifier(one) for one in [*identifiers, *known.get("other_identifiers", [])]]
+    if not any((one.get("system"), one.get("value")) == (system, value) for one in kept):
+        kept.insert(0, {"system": system, "value": value})
+    patient: Resource = {"resourceType": "Patient", "identifier": kept}
+    if "name" in known:
+        patient["name"] = [{"text": known["name"]}]
+    if "sex" in known:
+        patient["gender"] = known["sex"]
+    if "birth_date" in known:
+        patient["birthDate"] = known["birth_date"]
+    return patient
+
+
+def _identifier(known: dict[str, Any]) -> Resource:
+    identifier: Resource = {name: known[name] for name in ("use", "system", "value", "period") if name in known}
+    kind = known.get("type", {})
+    codings = [
+        {name: one[name] for name in ("system", "version", "code", "display") if name in one}
+        for one in kind.get("codings", [])
+    ]
+    concept = {**({"coding": codings} if codings else {}), **({"text": kind["text"]} if "text" in kind else {})}
+    return {**identifier, "type": concept} if concept else identifier

@@ -1,0 +1,356 @@
+"""Telling a peer what the outbox holds: each version once, in order, and never blindly.
+
+For each claimed row:
+
+1. Nothing to do: superseded by a newer one that was sent, or the resource was deleted there (never created again).
+2. Make what is sent: references resolved, the patient found or created (``outgoing``).
+3. No link yet: look by identifier. Found: it is ours, or a person decides. None: create by the ladder.
+   Linked: PUT with If-Match; in doubt read first.
+4. The row is ``sent`` on disk before the bytes leave; a crash from here on leaves a doubt, never a gap.
+5. The answer decides (``verdicts``): acknowledged after reading back, verify, merge, wait, or put aside.
+
+A row in state ``unknown`` starts with the looking or reading of step 3, whatever happened before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from fhir_infusion.actions import find
+from fhir_infusion.errors import Refused
+from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.fhir.json import Resource
+from fhir_infusion.store import inbox, links, outbox, versions
+from fhir_infusion.store.failpoint import reach
+from fhir_infusion.store.inbox import Received
+from fhir_infusion.store.links import Link
+from fhir_infusion.store.outbox import Row
+from fhir_infusion.store.versions import Bound, Stored
+from fhir_infusion.sync import ladder
+from fhir_infusion.sync.apply import apply, codes_of
+from fhir_infusion.sync.compare import content, same
+from fhir_infusion.sync.conflicts import stop_of
+from fhir_infusion.sync.outgoing import Crossing, outgoing
+from fhir_infusion.sync.patients import Blocked
+from fhir_infusion.sync.peer import Peer
+from fhir_infusion.sync.replies import (
+    Clash,
+    Doubtful,
+    Entry,
+    Found,
+    Gone,
+    Missing,
+    NotModified,
+    Stale,
+    Stamp,
+    Written,
+    content_version,
+)
+from fhir_infusion.sync.verdicts import (
+    DUPLICATE,
+    Verdict,
+    after_sending,
+    backoff,
+    gone,
+    not_sent,
+    read_back,
+    recognised,
+)
+
+if TYPE_CHECKING:
+    from fhir_infusion.store import Tx
+
+ORDER_INTENTS: Final = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
+
+LOOKS: Final = 3
+"""So many looks must find nothing before a create in doubt is sent again; a server may show a new row late."""
+LATE: Final = timedelta(seconds=2)
+"""Between two such looks; doubled each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    peer: Peer
+    tenant: str
+    row: Row
+    stored: Stored
+    bound: Bound
+    link: Link | None
+    body: Resource
+    """What is sent, without id."""
+
+    @property
+    def type(self) -> str:
+        return self.stored.type
+
+
+def deliver(peer: Peer, tenant: str, row: Row) -> Verdict:
+    """Tell the peer one version, and settle the row.
+
+    Raises:
+        StaleLease: another worker has the row by now; what was done here is not recorded.
+        Unavailable: the store cannot serve now.
+    """
+    reach("push.claimed")
+    job = _prepared(peer, tenant, row)
+    if isinstance(job, Verdict):
+        return _settled(peer, tenant, row, job)
+    row, verdict = _create(job) if job.link is None else _update(job, job.link)
+    reach("push.before-commit")
+    verdict = _settled(peer, tenant, row, verdict)
+    reach("push.committed")
+    return verdict
+
+
+# ------------------------------------------------------------------------------------------------- 1 and 2: before
+
+
+def _prepared(  # noqa: PLR0911  each return is one reason not to send
+    peer: Peer, tenant: str, row: Row
+) -> _Job | Verdict:
+    type_, _, id_ = row.aggregate.partition("/")
+
+    def known(tx: Tx) -> tuple[Stored | None, Bound | None, Link | None]:
+        return (
+            versions.version(tx, type_, id_, row.version),
+            versions.identifier_of(tx, type_, id_),
+            links.get(tx, peer.name, row.aggregate),
+        )
+
+    stored, bound, link = peer.service.store.read(tenant, known)
+    if stored is None or bound is None:
+        return Verdict("dead", "nothing-stored", alert="nothing-stored")
+    if link is not None and link.ladder == "gone":
+        return Verdict("dead", "gone", alert="gone")
+    if link is not None and row.version < link.last_sent_version:
+        return Verdict("superseded", "newer-was-sent")
+    try:
+        text = find.vread(peer.service, peer.caller(tenant), peer.release, type_, id_, str(row.version)).text
+        resource = fhir_json.read(text)
+    except Refused as refused:
+        return Verdict("dead", f"untranslatable {codes_of(refused)}", alert="untranslatable")
+    if type_ == "MedicationRequest" and resource.get("intent") not in ORDER_INTENTS:
+        return Verdict("superseded", "not-an-order")
+    body = outgoing(Crossing(peer, tenant, stored), resource, bound)
+    if isinstance(body, Blocked):
+        return Verdict(body.state, body.code, alert=body.code)
+    if not isinstance(body, dict):
+        return not_sent(peer, row, body)
+    return _Job(peer, tenant, row, stored, bound, link, body)
+
+
+# --------------------------------------------------------------------------------------------------- 3: no link yet
+
+
+def _create(job: _Job) -> tuple[Row, Verdict]:  # noqa: PLR0911  each return is one outcome
+    found = ladder.look(job.peer.endpoint, job.type, job.bound.system, job.bound.value)
+    if isinstance(found, ladder.One):
+        return _adopt(job, found.entry)
+    if isinstance(found, ladder.Several):
+        return job.row, DUPLICATE
+    if not isinstance(found, ladder.Absent):
+        return job.row, not_sent(job.peer, job.row, found)
+    rung = job.peer.rung(job.type)
+    if not isinstance(rung, str):
+        return job.row, not_sent(job.peer, job.row, rung)
+    if job.row.state == "unknown" and rung != "A" and (again := _look_again(job.row)) is not None:
+        return job.row, again
+    row = _sending(job)
+    reply = ladder.create(job.peer.endpoint, rung, job.body, job.bound.system, job.bound.value)
+    reach("push.answered")
+    if isinstance(reply, ladder.Several):
+        return row, DUPLICATE
+    if isinstance(reply, Written):
+        return row, _acked(job, reply, rung)
+    if isinstance(reply, Gone):
+        id_ = ladder.client_id(job.bound.system, job.bound.value)
+        return row, gone(Link(job.peer.name, job.row.aggregate, id_))
+    if isinstance(reply, Clash | Stale):
+        return row, Verdict("unknown", "exists-already", backoff(job.peer, job.row))
+    return row, after_sending(job.peer, row, reply)
+
+
+def _look_again(row: Row) -> Verdict | None:
+    """Return the verdict to wait and look again, None where it was looked often enough."""
+    looks = int(row.last_error_code.removeprefix("absent-")) if row.last_error_code.startswith("absent-") else 0
+    if looks + 1 >= LOOKS:
+        return None
+    return Verdict("unknown", f"absent-{looks + 1}", LATE * (1 << looks))
+
+
+def _adopt(job: _Job, entry: Entry) -> tuple[Row, Verdict]:
+    """Link to the one resource that has our identifier there.
+
+    It is ours where it equals a version of ours: the answer to its create was lost, or this is a database restored from
+    a backup. Otherwise somebody else changed it, and a person decides.
+    """
+    try:
+        there = fhir_json.read(entry.text)
+    except Refused:
+        return job.row, Verdict("conflict", "unreadable-match", alert="unreadable-match")
+    stamp, row = entry.stamp, job.row
+    stamped = _link_of(job, stamp, entry.text, "found")
+    known = next(((version, body) for version, body in _versions(job) if recognised(body, there)), None)
+    if known is None:
+        return _contest(job, replace(stamped, last_acked_version=0), there, entry.text)
+    version, body = known
+    linked = replace(stamped, last_sent_version=version, last_acked_version=version)
+    if version > row.version:
+        return row, Verdict("superseded", "newer-was-sent", link=linked)
+    if version == row.version:
+        return _sure(job), read_back(body, there, Verdict("acked", link=linked))
+    job.peer.service.store.transact(job.tenant, lambda tx: links.put(tx, linked))
+    return _update(replace(job, link=linked), linked)
+
+
+def _versions(job: _Job) -> list[tuple[int, Resource]]:
+    """Return our versions as they are sent, the one of the row first."""
+    store = job.peer.service.store
+    kept = store.read(job.tenant, lambda tx: versions.history(tx, job.stored.type, job.stored.id))
+    bodies = [(job.row.version, job.body)]
+    for stored in kept[:20]:
+        if stored.version == job.row.version:
+            continue
+        caller = job.peer.caller(job.tenant)
+        try:
+            found = find.vread(job.peer.service, caller, job.peer.release, stored.type, stored.id, str(stored.version))
+            body = outgoing(Crossing(job.peer, job.tenant, stored), fhir_json.read(found.text), job.bound)
+        except Refused:
+            continue
+        if isinstance(body, dict):
+            bodies.append((stored.version, body))
+    return bodies
+
+
+# ----------------------------------------------------------------------------------------------------- 3: linked
+
+
+def _update(job: _Job, link: Link) -> tuple[Row, Verdict]:
+    if job.row.state == "unknown":
+        there = job.peer.endpoint.read(job.type, link.remote_id)
+        if not isinstance(there, Found):
+            return job.row, gone(link) if isinstance(there, Missing | Gone) else not_sent(job.peer, job.row, there)
+        if there.stamp.version_id != link.version_id or not link.version_id:
+            return _changed_there(job, link, there)
+    elif link.base and same(content(job.body), content(fhir_json.read(link.base))):
+        done = replace(link, last_sent_version=job.row.version, last_acked_version=job.row.version)
+        return _sure(job), Verdict("acked", "already-there", link=done)
+    row = _sending(job)
+    reply = job.peer.endpoint.update({**job.body, "id": link.remote_id}, link.etag or '""')
+    reach("push.answered")
+    if isinstance(reply, Written):
+        return row, _acked(job, reply, link.ladder)
+    if isinstance(reply, Stale | Clash | NotModified):
+        return _overtaken(replace(job, row=row), link)
+    return row, gone(link) if isinstance(reply, Missing | Gone) else after_sending(job.peer, row, reply)
+
+
+def _overtaken(job: _Job, link: Link) -> tuple[Row, Verdict]:
+    """Decide after an If-Match that did not hold (409 says the same as 412: HAPI answers so)."""
+    there = job.peer.endpoint.read(job.type, link.remote_id)
+    if isinstance(there, Missing | Gone):
+        return job.row, gone(link)
+    if isinstance(there, Found) and there.stamp.version_id != link.version_id:
+        return _changed_there(job, link, there)
+    return job.row, Verdict("unknown", "clash", backoff(job.peer, job.row))  # a race over there, or no answer
+
+
+def _changed_there(job: _Job, link: Link, there: Found) -> tuple[Row, Verdict]:
+    """Decide about a resource that is not as we left it: it is what we sent, or both have changed it."""
+    if recognised(job.body, there.resource):
+        verdict = Verdict("acked", link=_link_of(job, there.stamp, there.text, link.ladder))
+        return _sure(job), read_back(job.body, there.resource, verdict)
+    return _contest(job, link, there.resource, there.text, there.stamp)
+
+
+def _contest(job: _Job, link: Link, there: Resource, text: str, stamp: Stamp | None = None) -> tuple[Row, Verdict]:
+    """Merge with what is there; where that is held, a stop is sent all the same, and nothing else."""
+    stamp = stamp or Stamp(job.type, link.remote_id, link.version_id, link.etag, link.last_updated)
+    version = stamp.version_id or content_version(text)
+    received = Received(job.type, stamp.id, version, stamp.last_updated, text)
+    store = job.peer.service.store
+    store.transact(job.tenant, lambda tx: inbox.receive(tx, job.peer.name, [received]))
+    applied = apply(job.peer, job.tenant, received, own=True)
+    if applied.kind == "merged":
+        return job.row, Verdict("superseded", "merged")
+    if applied.kind == "waiting":
+        return job.row, Verdict("unknown" if job.row.state != "leased" else "pending", "merge-later", LATE)
+    stopped = stop_of(job.body, there) if job.row.lane == "stop" else None
+    if stopped is None:
+        return job.row, Verdict("conflict", applied.codes or applied.kind, alert="conflict")
+    row = _sending(job)
+    reply = job.peer.endpoint.update({**stopped, "id": stamp.id}, stamp.etag)
+    if isinstance(reply, Written):
+        # Acknowledged is the stop; the link keeps its old version, so that the open conflict stays visible to merges.
+        linked = _link_of(job, reply.stamp or stamp, fhir_json.write(reply.resource or stopped).decode(), link.ladder)
+        return row, Verdict("acked", "stop-only", link=replace(linked, last_acked_version=link.last_acked_version))
+    if isinstance(reply, Stale | Clash | NotModified | Doubtful):
+        return row, Verdict("unknown", "stop-again", backoff(job.peer, row))
+    return row, after_sending(job.peer, row, reply)
+
+
+# ------------------------------------------------------------------------------------------------ 4 and 5: decided
+
+
+def _sending(job: _Job) -> Row:
+    """Note on disk that the bytes are about to leave. A row that is noted already stays as it is."""
+    if job.row.state == "sent":
+        return job.row
+    row = job.peer.service.store.transact(job.tenant, lambda tx: outbox.sending(tx, job.row))
+    reach("push.sending")
+    return row
+
+
+def _sure(job: _Job) -> Row:
+    """Return the row in a state from which it can be acknowledged."""
+    return _sending(job) if job.row.state == "leased" else job.row
+
+
+def _acked(job: _Job, reply: Written, rung: str) -> Verdict:
+    """Acknowledge what the peer has, after reading it back: from the answer, or by asking."""
+    stamp, resource, text = reply.stamp, reply.resource, ""
+    if resource is None and stamp is not None:
+        there = job.peer.endpoint.read(job.type, stamp.id)
+        if not isinstance(there, Found):
+            return Verdict("unknown", "read-back", backoff(job.peer, job.row))
+        stamp, resource, text = there.stamp, there.resource, there.text
+    if stamp is None or resource is None:
+        return Verdict("unknown", "no-location")
+    text = text or fhir_json.write(resource).decode()
+    if reply.status == 200 and job.link is None and not recognised(job.body, resource):
+        # A conditional create that found another's resource: nothing of ours was written.
+        return Verdict("unknown", "exists-already", backoff(job.peer, job.row))
+    return read_back(job.body, resource, Verdict("acked", link=_link_of(job, stamp, text, rung)))
+
+
+def _link_of(job: _Job, stamp: Stamp, text: str, rung: str) -> Link:
+    version = job.row.version
+    return Link(
+        job.peer.name,
+        job.row.aggregate,
+        stamp.id,
+        stamp.version_id,
+        stamp.etag,
+        stamp.last_updated,
+        text,
+        last_sent_version=version,
+        last_acked_version=version,
+        ladder=rung,
+    )
+
+
+def _settled(peer: Peer, tenant: str, row: Row, verdict: Verdict) -> Verdict:
+    """Keep the verdict, the link and the alarm in one transaction."""
+
+    def work(tx: Tx) -> None:
+        not_before = tx.now + verdict.wait if verdict.wait is not None else None
+        outbox.settle(tx, row, verdict.state, error_code=verdict.code, not_before=not_before)
+        if verdict.link is not None:
+            links.put(tx, verdict.link)
+        if verdict.alert:
+            peer.alert(tx, verdict.alert, row.aggregate, row.version)
+
+    peer.service.store.transact(tenant, work)
+    return verdict

@@ -1,0 +1,104 @@
+"""What becomes of an outbox row after an answer: the table of reliability, as values.
+
+answer                       nothing had left       the request had left
+4xx that names the content   dead                   dead
+404/410 on an update         tombstone              tombstone
+several match                duplicate              duplicate
+429/503, 401, 403, 3xx       wait, endpoint's time  wait, endpoint's time
+no connection                wait, row's time       wait, row's time
+anything else                wait, row's time       unknown: verify first
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from fhir_infusion.store.links import Link
+from fhir_infusion.store.outbox import State
+from fhir_infusion.sync import retry
+from fhir_infusion.sync.compare import altered
+from fhir_infusion.sync.replies import (
+    Doubtful,
+    Forbidden,
+    Missing,
+    Redirected,
+    Rejected,
+    Throttled,
+    Trouble,
+    Unauthorized,
+    Unsent,
+)
+
+if TYPE_CHECKING:
+    from fhir_infusion.fhir.json import Resource
+    from fhir_infusion.store.outbox import Row
+    from fhir_infusion.sync.peer import Peer
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of a row. ``alert`` is written into the trail with it; ``link`` is kept with it."""
+
+    state: State
+    code: str = ""
+    wait: timedelta | None = None
+    link: Link | None = None
+    alert: str = ""
+
+
+DUPLICATE: Final = Verdict("duplicate", "several-match", alert="duplicate")
+
+
+def gone(link: Link) -> Verdict:
+    """Deleted there: a tombstone and an alarm, never a new create (hazard H8)."""
+    return Verdict("dead", "gone", link=replace(link, ladder="gone"), alert="gone")
+
+
+def after_sending(peer: Peer, row: Row, reply: Trouble) -> Verdict:
+    """Decide after a request that may have had an effect."""
+    match reply:
+        case Rejected(status, codes):
+            return Verdict("dead", f"{status} {','.join(codes)}".strip()[:200], alert="rejected")
+        case Missing():
+            return Verdict("dead", "404", alert="rejected")
+        case Throttled() | Unauthorized() | Forbidden() | Redirected() | Unsent():
+            return _later(peer, row, reply, "pending")
+        case _:
+            why = reply.why if isinstance(reply, Doubtful) else "doubtful"
+            return Verdict("unknown", why, backoff(peer, row))
+
+
+def not_sent(peer: Peer, row: Row, reply: Trouble) -> Verdict:
+    """Decide after a look or a read that could not be answered: nothing of this row has left."""
+    if isinstance(reply, Rejected):
+        return Verdict("dead", f"look {reply.status} {','.join(reply.codes)}".strip()[:200], alert="rejected")
+    return _later(peer, row, reply, "unknown" if row.state == "unknown" else "pending")
+
+
+def _later(peer: Peer, row: Row, reply: Trouble, state: State) -> Verdict:
+    """Wait: as long as the endpoint is left alone, and not less than the row's own back-off."""
+    pause = backoff(peer, row)
+    until = peer.circuit.open_until
+    if until is not None:
+        pause = max(pause, until - peer.now())
+    # A code of looking survives a failed look, else a server that flaps would be looked at for ever.
+    code = row.last_error_code if row.last_error_code.startswith("absent-") else type(reply).__name__.lower()
+    return Verdict(state, code, pause)
+
+
+def backoff(peer: Peer, row: Row) -> timedelta:
+    """Return the row's own wait."""
+    return retry.wait(row.attempt, peer.draw)
+
+
+def read_back(sent: Resource, there: Resource, verdict: Verdict) -> Verdict:
+    """Return the verdict with an alarm where a peer altered what it must not (hazard H15)."""
+    codes = f"altered {','.join(altered(sent, there))}"[:200]
+    return verdict if codes == "altered " else replace(verdict, code=codes, alert=codes)
+
+
+def recognised(body: Resource, there: Resource) -> bool:
+    """Say whether what is there is what we send, but for how a number is written and what a server adds."""
+    return all(code.endswith(":precision") for code in altered(body, there))
