@@ -64,7 +64,8 @@ def from_spelling(text: str) -> Decimal:
         decimal.InvalidOperation: ``text`` is not a number.
     """
     number = Decimal(text)
-    return number if str(number) == text else Spelled(text)
+    # 1E-8 is a Decimal's own spelling too, but one without a spelling of its own is written in plain digits.
+    return number if str(number) == text and "E" not in text else Spelled(text)
 
 
 def spelling_of(number: int | Decimal) -> str:
