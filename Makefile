@@ -1,6 +1,8 @@
 # Two commands matter: `make run` and `make test`. `make help` lists the others.
 
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p && break; done)
+# Tried by running it: a name on PATH may be a shim for a version that is not installed.
+PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
+  $$name -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2> /dev/null && echo $$name && break; done)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 HOST   ?= 127.0.0.1
@@ -57,6 +59,7 @@ bench: $(VENV)/dev.stamp  ## how fast translation is, beside the naive path; wri
 	$(BIN)/python -m tests.bench --json bench.json
 
 constraints: $(VENV)/dev.stamp  ## write the installed versions to docker/constraints.txt
+	@mkdir -p build
 	@{ sed '/^[^#]/,$$d' docker/constraints.txt; $(BIN)/python -m pip freeze --exclude-editable; } > build/constraints.txt
 	@mv build/constraints.txt docker/constraints.txt
 

@@ -10,6 +10,11 @@ from pathlib import Path
 from xml.etree import ElementTree as ET  # our own pytest wrote the file a moment ago
 
 
+def named(case: ET.Element) -> str:
+    """Return the dotted name of a test; of a module that was skipped as a whole, which has no class, the module's."""
+    return f"{case.get('classname')}.{case.get('name')}".lstrip(".") + "."
+
+
 def main(report: str, *folders: str) -> int:
     """Print each complaint; return 1 if there is any."""
     complaints = []
@@ -18,13 +23,13 @@ def main(report: str, *folders: str) -> int:
         if not any(Path(folder).glob("**/test_*.py")):
             continue
         package = folder.replace("/", ".") + "."
-        inside = [case for case in cases if f"{case.get('classname')}.".startswith(package)]
+        inside = [case for case in cases if named(case).startswith(package)]
         if not inside:
             complaints.append(f"{folder}: no test ran")
         for case in inside:
             reason = case.find("skipped")
             if reason is not None and reason.get("type") != "pytest.xfail":
-                complaints.append(f"{case.get('classname')}::{case.get('name')} was skipped: {reason.get('message')}")
+                complaints.append(f"{named(case)[:-1]} was skipped: {reason.get('message')}")
     for complaint in complaints:
         print(f"ci: {complaint}")
     return 1 if complaints else 0
