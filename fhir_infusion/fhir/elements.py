@@ -142,6 +142,16 @@ def is_resource_type(release: str, name: str) -> bool:
     return issubclass(_model(RELEASES[release], name), _model(RELEASES[release], "Resource"))
 
 
+@functools.cache
+def type_names(release: str) -> frozenset[str]:
+    """Return the names of the resource types and datatypes of a release, without loading any."""
+    origin = RELEASES[release]
+    declared = vars(importlib.import_module(f"{origin.models}.fhirtypes")).values()
+    models = [getattr(hint, "_model_klass", "") for hint in declared]
+    pairs = [model.rsplit(".", 2)[-2:] for model in models if isinstance(model, str) and model.count(".") > 1]
+    return frozenset(name for module, name in pairs if module == name.lower()) - _ABSTRACT | origin.unmodelled
+
+
 # ------------------------------------------------------------------------------------- reading fhir.resources' models
 
 

@@ -18,11 +18,11 @@ ReleaseName = Literal["R4", "R4B", "R5"]
 class Release:
     """One release.
 
-        ``models`` is the package of fhir.resources whose models declare its structure; ``mime_version`` the value of the
-        MIME parameter ``fhirVersion`` (https://hl7.org/fhir/R4/http.html#version-parameter). ``without`` and ``added``
-        are the differences of the release from these models: elements ("Extension.valueRatioRange") that it lacks, and
-        choices ("Extension.valueMeta" -> type) that it has besides; ``unmodelled`` are resource types that exist in the release
-    but not, or otherwise, in the models: they are taken as they come.
+    ``models`` is the package of fhir.resources whose models declare its structure; ``mime_version`` the value of the
+    MIME parameter ``fhirVersion`` (https://hl7.org/fhir/R4/http.html#version-parameter). ``without`` and ``added``
+    are the differences of the release from these models: elements ("Extension.valueRatioRange") that it lacks, and
+    choices ("Extension.valueMeta" -> type) that it has besides. ``unmodelled`` are resource types that exist in the
+    release but not, or otherwise, in the models: they are taken as they come.
     """
 
     name: ReleaseName

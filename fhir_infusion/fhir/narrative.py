@@ -1,0 +1,153 @@
+"""The subset of XHTML that a narrative may use.
+
+https://hl7.org/fhir/R4/narrative.html (txt-1, txt-2). Checked with patterns, never with an XML parser, so that there
+are no entities or external documents to attack. Stricter than the standard in two points: an image must be one of the
+resource's own (``#id``), and nothing may carry a script, by address or by style.
+"""
+
+from __future__ import annotations
+
+import html
+import html.entities
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+_ELEMENTS: Final = frozenset(
+    {
+        *("p", "br", "div", "h1", "h2", "h3", "h4", "h5", "h6", "a", "span", "b", "em", "i", "strong", "small", "big"),
+        *("tt", "dfn", "q", "var", "abbr", "acronym", "cite", "blockquote", "hr", "address", "bdo", "kbd", "sub"),
+        *("sup", "ul", "ol", "li", "dl", "dt", "dd", "pre", "table", "caption", "colgroup", "col", "thead", "tr"),
+        *("tfoot", "tbody", "th", "td", "code", "samp", "img", "map", "area"),
+    }
+)
+_ATTRIBUTES: Final = frozenset(
+    {
+        *("title", "style", "class", "id", "lang", "xml:lang", "xml:space", "dir", "accesskey", "tabindex", "xmlns"),
+        *("span", "width", "height", "align", "valign", "char", "charoff", "abbr", "axis", "headers", "scope"),
+        *("rowspan", "colspan", "href", "name", "src", "alt", "border", "cite", "charset", "type", "hreflang", "rel"),
+        *("rev", "shape", "coords", "longdesc", "usemap", "ismap", "summary", "frame", "rules", "cellspacing"),
+        *("cellpadding", "space", "nowrap", "start", "value", "compact", "nohref", "bgcolor"),
+    }
+)
+_NAMESPACE: Final = "http://www.w3.org/1999/xhtml"
+
+_TOKEN: Final = re.compile(
+    r"[^<&]+"
+    r"|&(?:\#[0-9]{1,7}|\#x[0-9a-fA-F]{1,6}|(?P<entity>[A-Za-z][A-Za-z0-9]{0,30}));"
+    r"|</(?P<end>[A-Za-z][A-Za-z0-9]*)\s*>"
+    r"|<(?P<start>[A-Za-z][A-Za-z0-9]*)"
+    r"(?P<attributes>(?:\s+[A-Za-z:_][A-Za-z0-9:_.-]*\s*=\s*(?:\"[^\"<]*\"|'[^'<]*'))*)\s*(?P<empty>/?)>"
+    r"|<!--(?:(?!--).)*-->",
+    re.DOTALL,
+)
+_ATTRIBUTE: Final = re.compile(r"([A-Za-z:_][A-Za-z0-9:_.-]*)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_SCRIPT_ADDRESS: Final = re.compile(r"[\s\x00-\x20]*(?:javascript|vbscript|data|file)\s*:", re.IGNORECASE)
+_SCRIPT_STYLE: Final = re.compile(r"url\s*\(|expression\s*\(|javascript:|@import|\\", re.IGNORECASE)
+_ADDRESSES: Final = frozenset({"href", "src", "cite", "longdesc", "usemap"})
+
+
+def fault(div: str) -> str:
+    """Return what a narrative's div holds beyond the subset, in words without any of its text, or the empty string."""
+    reader = _Reader()
+    position = 0
+    while position < len(div):
+        token = _TOKEN.match(div, position)
+        if token is None:
+            return "markup that is not well formed, or of a kind that a narrative may not use"
+        position = token.end()
+        found = reader.take(token)
+        if found:
+            return found
+    if not reader.closed:
+        return "a div that does not end"
+    return "" if reader.has_content else "no text and no image"
+
+
+@dataclass(slots=True)
+class _Reader:
+    """What has been read so far: the elements still open, whether the div is closed, whether it holds something."""
+
+    open_elements: list[str] = field(default_factory=list)
+    closed: bool = False
+    has_content: bool = False
+
+    def take(self, token: re.Match[str]) -> str:
+        """Take one token; return what is wrong with it."""
+        if token.group("start") is not None:
+            return self.start(token)
+        if token.group("end") is not None:
+            return self.end(token.group("end"))
+        if token.group("entity") and f"{token.group('entity')};" not in html.entities.html5:
+            return "an entity that HTML does not know"
+        if not token.group().startswith("<!--") and token.group().strip():
+            self.has_content = True
+            return "" if self.open_elements else "text outside the div"
+        return ""
+
+    def start(self, token: re.Match[str]) -> str:
+        """Take a start tag."""
+        name, is_root = token.group("start"), not self.open_elements
+        if self.closed or (is_root and name != "div"):
+            return "more than the one div"
+        self.has_content = self.has_content or name == "img"
+        if not token.group("empty"):
+            self.open_elements.append(name)
+        elif is_root:
+            self.closed = True
+        return _start_fault(name, token.group("attributes"), is_root=is_root)
+
+    def end(self, name: str) -> str:
+        """Take an end tag."""
+        if not self.open_elements or self.open_elements.pop() != name:
+            return "an end tag that does not match"
+        self.closed = not self.open_elements
+        return ""
+
+
+def is_plain(div: str) -> bool:
+    """Tell quickly whether a div is one of the usual kind in which ``fault`` finds nothing."""
+    if not _PLAIN.fullmatch(div) or not _SOMETHING.search(div):
+        return False
+    open_elements: list[str] = []
+    for end, name, empty in _TAG.findall(div):
+        if end:
+            if not open_elements or open_elements.pop() != name:
+                return False
+        elif not empty:
+            if not open_elements and name != "div":
+                return False
+            open_elements.append(name)
+    return not open_elements
+
+
+_NAMES: Final = (
+    r"(?:p|b|i|div|table|tbody|thead|tr|td|th|span|a|ul|ol|li|h[1-6]|br|hr|code|blockquote|pre|em|strong|sup|sub)"
+)
+_QUOTED: Final = r"(?:\"[^\"<&]*+\"|'[^'<&]*+')"
+_PLAIN_STYLE: Final = r"style=\"[A-Za-z0-9:;,.%# -]*+\""
+_PLAIN: Final = re.compile(
+    r"<div xmlns=(?:\"http://www\.w3\.org/1999/xhtml\"|'http://www\.w3\.org/1999/xhtml')"
+    rf"(?: (?:(?:xml:)?lang|class|id|title)={_QUOTED}| {_PLAIN_STYLE})*+>"
+    rf"(?:[^<&]++|&(?:amp|lt|gt|quot|apos|nbsp|\#[0-9]{{1,6}});|</{_NAMES}>"
+    rf"|<{_NAMES}(?: (?:class|id|title|name|colspan|rowspan|lang|border|width)={_QUOTED}"
+    rf"| href=\"(?:https?://)?(?:[^\"<&:]|&amp;)*+\"| {_PLAIN_STYLE})*+ ?/?>)*+"
+)
+_TAG: Final = re.compile(r"<(/?)([a-z0-9]++)[^>]*?(/?)>")
+_SOMETHING: Final = re.compile(r">\s*+[^<\s]")
+
+
+def _start_fault(element: str, attributes: str, *, is_root: bool) -> str:
+    """Return what is wrong with a start tag."""
+    given = {name: double or single for name, double, single in _ATTRIBUTE.findall(attributes)}
+    if element not in _ELEMENTS or not _ATTRIBUTES.issuperset(given):
+        return "an element or attribute that a narrative may not use"
+    if is_root and given.get("xmlns") != _NAMESPACE:
+        return "a div that is not in the XHTML namespace"
+    if element == "img" and not given.get("src", "").startswith("#"):
+        return "an image from outside the resource"
+    if any(_SCRIPT_ADDRESS.match(html.unescape(given[name])) for name in _ADDRESSES.intersection(given)):
+        return "an address that runs a script, opens a file or carries data"
+    if _SCRIPT_STYLE.search(html.unescape(given.get("style", ""))):
+        return "a style that loads or runs something"
+    return ""

@@ -1,0 +1,47 @@
+"""References: what they point to, as far as their text tells, and which are never kept.
+
+https://hl7.org/fhir/R4/references.html. Nothing is ever fetched: a type is known only where the reference spells it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+_LITERAL: Final = re.compile(
+    r"(?:https?://[^\s?#]+/)?([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?(?:#.*)?"
+)
+_RELATIVE: Final = re.compile(r"([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}")
+_UNSAFE: Final = re.compile(r"[\s\x00-\x20]*(?:javascript|vbscript|file|data):", re.IGNORECASE)
+_UPWARDS: Final = re.compile(r"\.\.|%2e(?:%2e|\.)|\.%2e", re.IGNORECASE)
+
+
+def is_unsafe(reference: str) -> bool:
+    """Tell whether a reference could run a script, open a local file, carry its own data or climb out of its base."""
+    return bool(_UNSAFE.match(reference) or _UPWARDS.search(reference))
+
+
+def literal_type(reference: str) -> str:
+    """Return the resource type that a literal reference spells (``Patient/7``), or the empty string."""
+    found = _LITERAL.fullmatch(reference)
+    return found.group(1) if found else ""
+
+
+def is_plain_literal(reference: str, targets: Collection[str]) -> bool:
+    """Tell whether a reference is relative, safe and to one of the targets: the quick answer, no where unsure."""
+    found = _RELATIVE.fullmatch(reference)
+    return found is not None and ".." not in reference and (not targets or found.group(1) in targets)
+
+
+def local_types(resource: Mapping[str, Any]) -> dict[str, str]:
+    """Return id -> resource type of what a resource contains."""
+    contained = resource.get("contained")
+    inner = contained if isinstance(contained, list) else []
+    return {
+        item["id"]: item["resourceType"]
+        for item in inner
+        if isinstance(item, dict) and isinstance(item.get("id"), str) and isinstance(item.get("resourceType"), str)
+    }
