@@ -72,6 +72,11 @@ class _Root:
 
     record: Json
     fhir: Json
+    path: str = ""
+
+    def join(self, path: str) -> str:
+        """Return the whole record path of a path in this scope."""
+        return f"{self.path}.{path}" if self.path and path != "." else self.path or path
 
 
 def _read_obj(fobj: FObj, value: Json, record: Json, root: _Root, at: str, state: Reading, *, top: bool = False, marks: frozenset[str] = frozenset()) -> int:
@@ -81,18 +86,18 @@ def _read_obj(fobj: FObj, value: Json, record: Json, root: _Root, at: str, state
     for name, demanded in fobj.always.items():
         if value.get(name) != demanded:
             state.refuse(f"{at}.{name}", "the value differs from the one that this mapping demands", f"{demanded}", "value", "always")
-        state.recorder.mapped(f"{at}.{name}", "", "always")
+        state.recorder.mapped(f"{at}.{name}", "", "always", value=demanded)
     for name, member in fobj.members.items():
         inner = value.get(name)
         if inner is None:
             continue
         if top:
             state.guarded = name in state.plan.guarded
-        start = len(state.entries)
+        start, told = len(state.entries), len(state.recorder.lines)
         took = _read_member(member, inner, record, root, f"{at}.{name}", state)
         content += took
         if not took:
-            del state.entries[start:]
+            del state.entries[start:], state.recorder.lines[told:]
             left.append(name)
     for name, inner in value.items():
         if name in fobj.always or (name in fobj.members and name not in left) or (top and name == "contained"):
@@ -101,7 +106,7 @@ def _read_obj(fobj: FObj, value: Json, record: Json, root: _Root, at: str, state
             state.guarded = name in state.plan.guarded
         if name in fobj.drops:
             content += 1
-            state.recorder.dropped(f"{at}.{name}", fobj.drops[name])
+            state.recorder.dropped(f"{at}.{name}", fobj.drops[name], inner)
         elif name != "id" or top or "resourceType" not in fobj.always:
             _leave(name, inner, f"{at}.{name}", state, marks, value)
     return content
@@ -114,14 +119,14 @@ def _leave(name: str, value: Any, at: str, state: Reading, marks: frozenset[str]
     """
     if name == "display":
         state.entries.append(["display" + MARKED, None, display_residue(value, described)])
-        state.recorder.carried(at, "residue")
+        state.recorder.carried(at, "residue", value=value)
         return
     if name == "modifierExtension":
         state.refuse(at, "an unknown modifier extension can change the meaning of what it stands in", "no modifierExtension", "extension", "modifier-extension")
     elif state.guarded and name not in ("id", "extension") and name[0] != "_" and name not in marks and not holds_only_marks(value):
         state.refuse(at, "this element has no place in the record and must not be carried unread", "an element that the mapping takes", rule="mapped-or-refused")
     state.entries.append([name, None, value])
-    state.recorder.carried(at, "residue")
+    state.recorder.carried(at, "residue", value=value)
 
 
 def _read_member(member: FMember, value: Any, record: Json, root: _Root, at: str, state: Reading) -> int:
@@ -156,6 +161,8 @@ def _read_follow(follow: Follow, resource: Json, record: Json, root: _Root, at: 
     identifier = resource["id"]
     state.used_contained.add(identifier)
     start = len(state.entries)
+    state.recorder.mapped(f"{at}.reference", "", "contained")
+    state.recorder.mapped(f"{at}->{follow.type}.id", "", "contained")
     _read_obj(follow.obj, resource, record, root, f"{at}->{follow.type}", state, marks=RESOURCE_MARKS)
     prefix(state.entries, start, f"/contained[{escape(identifier)}]")
     if follow.owner is not None:
@@ -186,7 +193,7 @@ def _read_leaf(member: FMember, value: Any, root: _Root, at: str, state: Reading
             root.record[""] = result
         if len(leaf.rivals) > 1 or leaf.conditions:
             state.late.append((leaf, root.record, at))
-        state.recorder.mapped(at, show_internal(leaf.internal), leaf.codec.name, leaf)
+        state.recorder.mapped(at, root.join(show_internal(leaf.internal)), leaf.codec.name, leaf, _known_members(leaf, value))
         if leaf.codec.members is not None:
             _quantity_leftovers(leaf, member.name, value, result, at, state)
         return 1
@@ -208,6 +215,10 @@ def _check_chosen(state: Reading) -> None:
             state.refuse(at, "this is not the place for it here", "it said in the place that the mapping writes", "business-rule", "alternative")
 
 
+def _known_members(leaf: Leaf, value: Any) -> Any:
+    return {name: inner for name, inner in value.items() if name in leaf.codec.members} if leaf.codec.members is not None else value
+
+
 def _quantity_leftovers(leaf: Leaf, name: str, value: Json, result: Json, at: str, state: Reading) -> None:
     for inner in value:
         if inner not in leaf.codec.members:  # type: ignore[operator]  # the caller asked
@@ -215,7 +226,7 @@ def _quantity_leftovers(leaf: Leaf, name: str, value: Json, result: Json, at: st
             state.entries[-1][0] = f"{name}.{inner}"
     if value.get("code") != result.get("unit") and value.get("system") == UCUM:
         state.entries.append([name + MARKED, None, value])
-        state.recorder.repaired(f"{at}.code")
+        state.recorder.repaired(f"{at}.code", root_pair=leaf)
 
 
 def _read_array(member: FMember, value: Any, record: Json, root: _Root, at: str, state: Reading) -> int:
@@ -229,9 +240,9 @@ def _read_array(member: FMember, value: Any, record: Json, root: _Root, at: str,
             continue
         part = member.slices[number] if number < len(member.slices) else None
         if part is not None and part.obj is not None:
-            start = len(state.entries)
+            start, told = len(state.entries), len(state.recorder.lines)
             if not _read_obj(part.obj, value[indexes[0]], record, root, f"{at}[{indexes[0]}]", state):
-                del state.entries[start:]
+                del state.entries[start:], state.recorder.lines[told:]
                 chosen[indexes[0]] = -1
                 continue
             prefix(state.entries, start, f"{member.name}[{escape(part.step.token)}]")
@@ -243,7 +254,7 @@ def _read_array(member: FMember, value: Any, record: Json, root: _Root, at: str,
             continue
         group: list[tuple[Any, str | None]] = []
         for position, index in enumerate(indexes):
-            group.append(_read_item(items, value[index], member.name, position, f"{at}[{index}]", state))
+            group.append(_read_item(items, value[index], member.name, position, f"{at}[{index}]", state, root))
             places[index] = (items, group, position)
         content += len(group)
         if items.mode == "many" and len(group) < 2:
@@ -252,7 +263,6 @@ def _read_array(member: FMember, value: Any, record: Json, root: _Root, at: str,
             state.refuse(at, "the same is said in another place of this resource", "it said once", "business-rule", "alternative")
         if len(items.rivals) > 1 or items.mode == "rest":
             state.late.append((items, root.record, at))
-        state.recorder.mapped(at, show_internal(items.internal), "list", items)
     _order_residue(member.name, value, chosen, places, state, at)
     return content
 
@@ -299,10 +309,10 @@ def _order_residue(name: str, value: list[Any], chosen: list[int], places: list[
         if state.guarded and name != "extension" and not holds_only_marks(element):
             state.refuse(f"{at}[{index}]", "this element has no place in the record and must not be carried unread", "an element that the mapping takes", rule="mapped-or-refused")
         state.entries.append([f"{name}[]", None if before is None else _token(before, state), element])
-        state.recorder.carried(f"{at}[{index}]", "residue")
+        state.recorder.carried(f"{at}[{index}]", "residue", value=element)
 
 
-def _read_item(items: Items, element: Any, name: str, position: int, at: str, state: Reading) -> tuple[Any, str | None]:
+def _read_item(items: Items, element: Any, name: str, position: int, at: str, state: Reading, root: _Root) -> tuple[Any, str | None]:
     """Read one element of a list through its scope; return the record element and its key where it has one."""
     scope = items.scope
     start = len(state.entries)
@@ -311,7 +321,10 @@ def _read_item(items: Items, element: Any, name: str, position: int, at: str, st
     if items.follow:
         source = followed(element, state.contained, items.follow)
         state.used_contained.add(source["id"])
-    _read_obj(scope.fobj, source, item, _Root(item, source), at, state, marks=RESOURCE_MARKS if items.follow else frozenset())
+    if items.follow:
+        state.recorder.mapped(f"{at}.reference", "", "contained", items)
+    inner_root = _Root(item, source, root.join(f"{items.internal[-1].name}[{position}]" if len(items.internal) == 1 else f"{show_internal(items.internal)}[{position}]"))
+    _read_obj(scope.fobj, source, item, inner_root, at, state, marks=RESOURCE_MARKS if items.follow else frozenset())
     if items.follow:
         identifier = source["id"]
         prefix(state.entries, start, f"/contained[{escape(identifier)}]")
@@ -348,7 +361,7 @@ def _contained_residue(resource: Json, state: Reading) -> None:
             mapped.append(identifier)
         else:
             state.entries.append(["contained[]", mapped[-1] if mapped else None, item])
-            state.recorder.carried(f"{state.plan.fhir_type}.contained[{index}]", "residue")
+            state.recorder.carried(f"{state.plan.fhir_type}.contained[{index}]", "residue", value=item)
     if mapped != sorted(mapped):
         state.entries.append(["contained[*]", None, mapped])
 

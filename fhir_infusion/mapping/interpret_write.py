@@ -82,7 +82,7 @@ def _write_member(member: IMember, value: Any, target: _Target, at: str, state: 
             state.refuse(at, "the value differs from the one that this mapping demands", str(member.const), "value", "const")
         return
     if member.drop:
-        state.recorder.dropped(at, member.drop)
+        state.recorder.dropped(at, member.drop, value)
         return
     if isinstance(value, list) and (member.only is not None or member.items):
         if member.only is not None and (member.first or len(value) == 1) and _only_applies(member, target):
@@ -96,7 +96,8 @@ def _write_member(member: IMember, value: Any, target: _Target, at: str, state: 
         key = value.get(follow.key)
         identifier = read_key(key) if key is not None else None
         _enter(target, steps, state, at, identifier or default_id(follow.owner or ()))
-        state.recorder.mapped(at, show_fhir(steps), "contained")
+        if key is not None:
+            state.recorder.mapped(f"{at}.{follow.key}", show_fhir(steps), "contained")
         value = {name: inner for name, inner in value.items() if name != follow.key}
     if member.obj is not None:
         _write_obj(member.obj, value, target, at, state)
@@ -131,9 +132,9 @@ def _write_leaf(leaves: list[Leaf], value: Any, target: _Target, at: str, state:
             return
         holder[name] = result
         if leaf.carried:
-            state.recorder.carried(at, "extension", show_fhir(leaf.fhir), leaf)
+            state.recorder.carried(at, "extension", show_fhir(leaf.fhir), leaf, value)
         else:
-            state.recorder.mapped(at, show_fhir(leaf.fhir), leaf.codec.name, leaf)
+            state.recorder.mapped(at, show_fhir(leaf.fhir), leaf.codec.name, leaf, value)
         return
     accepted = "; ".join(leaf.codec.accepts for leaf in leaves if leaf.codec.accepts) or "a value that a pair of the mapping takes"
     state.refuse(at, "no pair of the mapping takes this value in this release", accepted, "code-invalid")
@@ -163,10 +164,6 @@ def _write_list(lists: list[Items], value: list[Any], target: _Target, at: str, 
         else:
             _write_obj(items.scope.iobj, item, _Target(element, items.scope.fobj, item), here, state)
             elements.append((key, element))
-    if items.carried:
-        state.recorder.carried(at, "extension", show_fhir(items.fhir), items)
-    else:
-        state.recorder.mapped(at, show_fhir(items.fhir), "list", items)
     state.assembly.place_list(holder, array, items, elements)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from fhir_infusion.mapping.plan import Items, Leaf
 
@@ -32,22 +33,42 @@ class Recorder:
 
     lines: list[Line] = field(default_factory=list)
 
-    def mapped(self, path: str, to: str, why: str = "", pair: Leaf | Items | None = None) -> None:
-        """An element is held in a typed field."""
-        self.lines.append(Line(path, "mapped", to, why, pair.pair if pair else "", str(pair.mark) if pair else ""))
+    def mapped(self, path: str, to: str, why: str = "", pair: Leaf | Items | None = None, value: Any = None) -> None:
+        """An element is held in a typed field: a line for each simple value in it."""
+        self._tell("mapped", path, to, why, pair, value)
 
-    def carried(self, path: str, why: str, to: str = "", pair: Leaf | Items | None = None) -> None:
-        """An element rides in an extension or in the residue."""
-        self.lines.append(Line(path, "carried", to, why, pair.pair if pair else "", str(pair.mark) if pair else ""))
+    def carried(self, path: str, why: str, to: str = "", pair: Leaf | Items | None = None, value: Any = None) -> None:
+        """An element rides in an extension or in the residue: a line for each simple value in it."""
+        self._tell("carried", path, to, why, pair, value)
 
-    def dropped(self, path: str, why: str) -> None:
-        """An element is not carried, by a rule with its reason."""
-        self.lines.append(Line(path, "dropped", "", why))
+    def dropped(self, path: str, why: str, value: Any = None) -> None:
+        """An element is not carried, by a rule with its reason: a line for each simple value in it."""
+        self._tell("dropped", path, "", why, None, value)
+
+    def _tell(self, state: State, path: str, to: str, why: str, pair: Leaf | Items | None, value: Any) -> None:
+        name, mark = (pair.pair, str(pair.mark)) if pair else ("", "")
+        self.lines.extend(Line(place, state, to, why, name, mark) for place in simple_values(value, path))
 
     def refused(self, path: str, why: str) -> None:
         """An element is refused."""
         self.lines.append(Line(path, "refused", "", why))
 
-    def repaired(self, path: str) -> None:
+    def repaired(self, path: str, root_pair: Leaf) -> None:
         """A unit was repaired by the stated table; the original goes back until the quantity is edited."""
-        self.lines.append(Line(path, "mapped", "", "unit repaired; the original is kept"))
+        for index in range(len(self.lines) - 1, -1, -1):
+            if self.lines[index].path == path:
+                self.lines[index] = replace(self.lines[index], why=f"{root_pair.codec.name}: unit repaired, the original is kept")
+                return
+
+
+def simple_values(value: Any, path: str) -> Iterator[str]:
+    """Name the place of every simple value in a JSON value; ``None`` counts as one value at the path itself."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name != "resourceType":
+                yield from simple_values(inner, f"{path}.{name}" if path else name)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from simple_values(inner, f"{path}[{index}]")
+    else:
+        yield path
