@@ -16,20 +16,21 @@ from fhir_infusion.cli.run import run
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS: Final = (
-    "translate",
-    "roundtrip",
-    "validate",
-    "mapping",
-    "serve",
-    "worker",
-    "sync",
-    "db",
-    "demo",
-    "schema",
-    "token",
-    "audit",
-)
+COMMANDS: Final = {
+    "translate": "Records to FHIR, FHIR to records.",
+    "roundtrip": "Each resource to a record and back: what changed?",
+    "validate": "What is wrong with resources.",
+    "mapping": "Mapping documents: check, explain, test, coverage, diff.",
+    "serve": "Serve /api, /fhir and the workbench.",
+    "worker": "Keep other FHIR servers in step, without the web service.",
+    "sync": "Other FHIR servers: status, push, pull.",
+    "db": "The database: upgrade, check.",
+    "demo": "Post invented orders, and show what happens.",
+    "schema": "The JSON Schema of a record, a report or a trace.",
+    "token": "Bearer tokens: add, list, revoke.",
+    "audit": "The audit trail: verify.",
+}
+"""Each command and what it does, in the order in which they are of use."""
 
 
 class Commands(click.Group):
@@ -38,6 +39,11 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
         """Return the names in the order in which they are of use."""
         return list(COMMANDS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  as above
+        """Write the list of commands without importing any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's signature
         """Return a command, importing its module now."""

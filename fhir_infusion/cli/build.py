@@ -1,14 +1,88 @@
-"""Building what commands work with: the translator, a store, a service, a running service."""
+"""Building what commands work with: a store, a service, a running service."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, cast
+from uuid import uuid4
+
 from fhir_infusion.actions.translate import Translator, open_translator
-from fhir_infusion.cli import load_settings
+from fhir_infusion.service import Service
+from fhir_infusion.store import open_reader, open_store
+from fhir_infusion.web.running import Running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fhir_infusion.config import Settings
+    from fhir_infusion.store import Store
 
 
-def build_translator() -> Translator:
-    """Return the translator of the settings.
+def clock() -> datetime:
+    """Return the moment, in UTC."""
+    return datetime.now(UTC)
 
-    Raises ``SettingsError`` or ``DocumentError``.
+
+def new_id() -> str:
+    """Return a resource id that nobody has used."""
+    return str(uuid4())
+
+
+def build_service(settings: Settings, wait_seconds: float = 0) -> Service:
+    """Return a service that writes. Call it after the last fork; close its store at the end.
+
+    Raises ``DocumentError``, ``SettingsError``, or ``Unavailable`` where another process writes the database.
     """
-    return open_translator(load_settings())
+    translator = open_translator(settings)
+    store = open_store(settings.database, clock, wait_seconds=wait_seconds)
+    return Service(store, translator, clock, new_id, settings)
+
+
+@contextmanager
+def writing_service(settings: Settings) -> Iterator[Service]:
+    """Give a service that writes, and close it at the end.
+
+    Raises as :func:`build_service`.
+    """
+    service = build_service(settings)
+    try:
+        yield service
+    finally:
+        service.store.close()
+
+
+@contextmanager
+def reading_service(settings: Settings) -> Iterator[Service]:
+    """Give a service that reads and translates nothing: loading the mappings takes seconds.
+
+    Raises as :func:`reading_store`.
+    """
+    with reading_store(settings) as store:
+        yield Service(store, cast("Translator", None), clock, new_id, settings)
+
+
+@contextmanager
+def reading_store(settings: Settings) -> Iterator[Store]:
+    """Give the store for reading, beside whoever writes it.
+
+    Raises ``Unavailable`` where there is no database.
+    """
+    store = open_reader(settings.database, clock)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def build_running(settings: Settings, address: str, wait_seconds: float) -> Running:
+    """Return a service with its threads running, for ``serve``.
+
+    Raises as :func:`build_service`.
+    """
+    service = build_service(settings, wait_seconds)
+    try:
+        return Running(service, address)
+    except BaseException:
+        service.store.close()
+        raise

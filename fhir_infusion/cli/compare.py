@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.fhir import json as fhir_json
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-def differences(before: Any, after: Any, path: str = "") -> Iterator[str]:  # noqa: ANN401  any JSON
+
+def differences(before: Any, after: Any, path: str = "") -> Iterator[str]:
     """Yield the path of every place where two JSON values differ, outermost where a whole part is missing."""
     if isinstance(before, dict) and isinstance(after, dict):
         for name in [*before, *(name for name in after if name not in before)]:
@@ -28,6 +30,6 @@ def differences(before: Any, after: Any, path: str = "") -> Iterator[str]:  # no
         yield path or "the whole"
 
 
-def _same(before: Any, after: Any) -> bool:  # noqa: ANN401  any JSON
+def _same(before: Any, after: Any) -> bool:
     """Compare two values of which at least one is simple by their JSON text: 1.50 is not 1.5, true is not 1."""
     return bool(fhir_json.write(before) == fhir_json.write(after))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Never, TypeVar
 
 from tqdm import tqdm
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def bytes_bar(files: Sequence[str]) -> tqdm[None]:
+def bytes_bar(files: Sequence[str]) -> tqdm[Never]:
     """Return a bar over the bytes of all files; without a total where one of them is standard input."""
     sizes = [Path(file).stat().st_size if Path(file).is_file() else None for file in files]
     total = None if None in sizes else sum(size for size in sizes if size is not None)

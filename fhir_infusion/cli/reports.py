@@ -81,7 +81,12 @@ SCHEMAS: Final[Mapping[str, dict[str, Any]]] = {
 
 
 def report(
-    label: str, status: str, results: int, *, issues: Sequence[Issue] = (), findings: Sequence[Issue] = (),
+    label: str,
+    status: str,
+    results: int,
+    *,
+    issues: Sequence[Issue] = (),
+    findings: Sequence[Issue] = (),
     ledger: Sequence[Line] = (),
 ) -> dict[str, Any]:
     """Return one line of a report."""
@@ -97,13 +102,13 @@ def report(
     }
 
 
-def line_of(line: Line) -> dict[str, str]:
+def line_of(line: Line) -> dict[str, Any]:
     """Return a line of the ledger as JSON; members that say nothing are left out."""
     members = {"path": line.path, "state": line.state, "to": line.to, "why": line.why}
     return {name: value for name, value in members.items() if value}
 
 
-def trace_of(label: str, line: Line) -> dict[str, str]:
+def trace_of(label: str, line: Line) -> dict[str, Any]:
     """Return a line of a trace as JSON."""
     told = {"input": label, **line_of(line), "pair": line.pair, "mark": line.mark}
     return {name: value for name, value in told.items() if value}

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from fhir_infusion.cli.compare import differences
+from fhir_infusion.cli.corpus import resources_in
 from fhir_infusion.cli.inputs import open_source
 from fhir_infusion.cli.options import files_argument, overlay_option, release_option
 from fhir_infusion.cli.progress import bytes_bar
 from fhir_infusion.cli.run import DONE, REFUSED, tell
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.fhir.exact import name_in_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +38,7 @@ MOST_PATHS: Final = 20
 @files_argument
 def command(release: Release, overlay: str | None, files: tuple[str, ...]) -> int:
     """Translate resources to records and back; exit code 1 if any came back changed."""
-    from fhir_infusion.cli.build import build_translator  # noqa: PLC0415  brings the mappings
+    from fhir_infusion.cli.translator import build_translator  # noqa: PLC0415  brings the mappings
 
     translator = build_translator()
     counts: Counter[str] = Counter()
@@ -60,29 +62,17 @@ def judge(
     except Refused as error:
         yield refused(label, error)
         return
-    for place, resource in _resources(label, given):
+    for place, resource in resources_in(label, given):
         yield _line(translator, place, resource, release, overlay)
-
-
-def _resources(label: str, given: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the resources of a Bundle, nested ones too, or the resource itself."""
-    entries = given.get("entry") if given.get("resourceType") == "Bundle" else None
-    if not isinstance(entries, list):
-        yield label, given
-        return
-    for index, entry in enumerate(entries):
-        if isinstance(entry, dict) and isinstance(entry.get("resource"), dict):
-            mark = "#" if "#" not in label else "."
-            yield from _resources(f"{label}{mark}entry[{index}]", entry["resource"])
 
 
 def _line(translator: Translator, label: str, resource: dict[str, Any], release: Release, overlay: str | None) -> str:
     fhir_type = resource.get("resourceType")
     if isinstance(fhir_type, str) and fhir_type not in translator.types:
-        return f"skipped {label}: no mapping for {fhir_json.name_in_path(fhir_type)}"
+        return f"skipped {label}: no mapping for {name_in_path(fhir_type)}"
     try:
         record = translator.to_internal(resource, release, overlay=overlay).results[0]
-        back = translator.to_fhir(record, release, overlay=overlay).results
+        back = translator.to_fhir(record, release, overlay, as_sent=True).results
     except Refused as error:
         return refused(label, error)
     if len(back) != 1:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from fhir_infusion.errors import DocumentError, Refused, SettingsError, Unavailable
+from fhir_infusion.errors import DocumentError, FhirInfusionError, Refused, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,33 +33,36 @@ def run(command: click.Command, arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except click.Abort:
-        tell("interrupted")
-        return INTERRUPTED
-    except Refused as error:
-        for issue in error.issues:
-            tell(sentence(issue))
-        return REFUSED
-    except DocumentError as error:
-        for complaint in error.complaints:
-            tell(complaint)
-        return REFUSED
-    except SettingsError as error:
-        tell(str(error))
-        return USAGE
-    except Unavailable as error:
-        tell(str(error))
-        return REFUSED
     except BrokenPipeError:
         # The reader of our output has gone; there is no one left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
-    except Exception as error:  # noqa: BLE001  the message may hold a value of the input: only the place is told
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{os.path.basename(frame.filename)}:{frame.lineno}"  # noqa: PTH119  a name for a message
-        tell(f"a fault of ours: {type(error).__name__} at {place}; please report it with the command")
-        return REFUSED
+    except (Exception, click.Abort) as error:  # noqa: BLE001  whatever it is, no traceback reaches the terminal
+        for line in _sentences(error):
+            tell(line)
+        return _exit_code(error)
     return result if isinstance(result, int) else DONE
+
+
+def _exit_code(error: BaseException) -> int:
+    if isinstance(error, click.Abort):
+        return INTERRUPTED
+    return USAGE if isinstance(error, SettingsError) else REFUSED
+
+
+def _sentences(error: BaseException) -> list[str]:
+    """Return what is told of a failure; the message of one that is not of the family may hold a value of the input."""
+    if isinstance(error, Refused):
+        return [sentence(issue) for issue in error.issues]
+    if isinstance(error, DocumentError):
+        return list(error.complaints)
+    if isinstance(error, FhirInfusionError):
+        return [str(error)]
+    if isinstance(error, click.Abort):
+        return ["interrupted"]
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(frame.filename).name}:{frame.lineno}"
+    return [f"a fault of ours: {type(error).__name__} at {place}; please report it with the command"]
 
 
 def tell(line: str) -> None:

@@ -85,7 +85,7 @@ def command(
     strict: bool,
 ) -> int:
     """Translate; exit code 1 if anything was refused."""
-    from fhir_infusion.cli.build import build_translator  # noqa: PLC0415  brings the mappings
+    from fhir_infusion.cli.translator import build_translator  # noqa: PLC0415  brings the mappings
 
     if bundle and to != "fhir":
         raise click.UsageError("--bundle goes with --to fhir")

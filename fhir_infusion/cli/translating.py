@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from fhir_infusion.actions.translate import Translator
+from fhir_infusion.cli import bundles
+from fhir_infusion.config import Release
 from fhir_infusion.errors import Issue, Refused
-from fhir_infusion.fhir import bundle as fhir_bundle
-from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.fhir.exact import name_in_path
+from fhir_infusion.mapping.trace import Line
 from fhir_infusion.records.parts import join
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fhir_infusion.actions.translate import Translated, Translator
-    from fhir_infusion.config import Release
-    from fhir_infusion.mapping.trace import Line
+    from fhir_infusion.actions.translate import Translated
 
 MOST_NESTED = 3
 """How deep Bundles may stand in Bundles."""
@@ -53,14 +54,15 @@ def translate_one(task: Task, label: str, given: dict[str, Any]) -> Done:
     if task.to == "internal":
         if given.get("resourceType") == "Bundle":
             reason = "a Bundle gives several records, and a line gives one line"
-            raise Refused(Issue("error", "not-supported", "Bundle", reason, "the Bundle as a file, or its entries as lines"))
+            accepted = "the Bundle as a file, or its entries as lines"
+            raise Refused(Issue("error", "not-supported", "Bundle", reason, accepted))
         done = task.translator.to_internal(given, task.release, overlay=task.overlay, strict=task.strict)
         return _done(task, label, done, done.results)
     done = task.translator.to_fhir(given, task.release, overlay=task.overlay, strict=task.strict)
     if task.bundle:
-        return _done(task, label, done, [fhir_bundle.transaction(done.results)])
+        return _done(task, label, done, [bundles.transaction(done.results)])
     if len(done.results) > 1:
-        return _done(task, label, done, [fhir_bundle.collection(done.results)])
+        return _done(task, label, done, [bundles.collection(done.results)])
     return _done(task, label, done, done.results)
 
 
@@ -86,7 +88,7 @@ def translate_bundle(task: Task, label: str, bundle: dict[str, Any]) -> Iterator
     for path, resource in resources_of(bundle):
         fhir_type = resource.get("resourceType")
         if isinstance(fhir_type, str) and fhir_type not in task.translator.types:
-            notes.append(f"{path}: no mapping for {fhir_json.name_in_path(fhir_type)}; not translated")
+            notes.append(f"{path}: no mapping for {name_in_path(fhir_type)}; not translated")
             continue
         try:
             done = task.translator.to_internal(resource, task.release, overlay=task.overlay, strict=task.strict)
@@ -107,15 +109,19 @@ def resources_of(bundle: dict[str, Any], path: str = "", depth: int = 1) -> Iter
     What entries say of each other by ``urn:uuid`` is put together first: outside the Bundle that says nothing.
     Raises ``Refused`` where an entry has no resource or Bundles are nested too deep.
     """
-    entries = fhir_bundle.resolved(bundle).get("entry", [])
+    entries = bundles.resolved(bundle).get("entry", [])
     for index, entry in enumerate(entries):
         place = f"{path}{'.' if path else ''}entry[{index}]"
         resource = entry.get("resource") if isinstance(entry, dict) else None
         if not isinstance(resource, dict):
-            raise Refused(Issue("error", "structure", f"Bundle.{place}", "the entry holds no resource", "entry.resource"))
+            raise Refused(_wrong("structure", place, "the entry holds no resource", "an entry with its resource"))
         if resource.get("resourceType") != "Bundle":
             yield place, resource
         elif depth == MOST_NESTED:
-            raise Refused(Issue("error", "too-costly", f"Bundle.{place}", "Bundles are nested too deep", f"{MOST_NESTED} levels"))
+            raise Refused(_wrong("too-costly", place, "Bundles are nested too deep", f"{MOST_NESTED} levels"))
         else:
             yield from resources_of(resource, place, depth + 1)
+
+
+def _wrong(code: str, place: str, reason: str, accepted: str) -> Issue:
+    return Issue("error", code, f"Bundle.{place}", reason, accepted)

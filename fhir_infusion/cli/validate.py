@@ -10,15 +10,14 @@ from fhir_infusion.cli.inputs import open_source
 from fhir_infusion.cli.options import files_argument, release_option
 from fhir_infusion.cli.progress import bytes_bar
 from fhir_infusion.cli.run import DONE, REFUSED
-from fhir_infusion.errors import Issue, Refused
+from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.validate import validate
-from fhir_infusion.web.problems import outcome
+from fhir_infusion.web.problems import ALL_OK, outcome
 
 if TYPE_CHECKING:
     from fhir_infusion.config import Release
-
-ALL_OK = Issue("information", "informational", "", "no errors found")
+    from fhir_infusion.errors import Issue
 
 
 @click.command("validate")

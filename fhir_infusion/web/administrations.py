@@ -12,11 +12,14 @@ if TYPE_CHECKING:
 
 KIND: Final = ours.Kind(
     record="Administration",
-    path="/api/administrations",
-    identifier="administration_id",
-    place=record_administration.record,
-    replace=record_administration.replace,
     fhir_type="MedicationAdministration",
+    path="/api/administrations",
+    filters={
+        "administration_id": "The identifier that the sender gave the administration.",
+        "order": "The order that was carried out: a reference, or an identifier (system|value).",
+    },
+    place=record_administration.place,
+    amend=record_administration.amend,
 )
 
 

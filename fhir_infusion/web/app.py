@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, g, request
 
 from fhir_infusion.web import logs, problems, replies
-from fhir_infusion.web.bodies import MOST_BYTES
 from fhir_infusion.web.context import EXTENSION, Web, correlation_id, web
 from fhir_infusion.web.metrics import Metrics
 from fhir_infusion.web.routes import ROUTES
@@ -22,14 +21,16 @@ from fhir_infusion.web.security import build_gate
 
 if TYPE_CHECKING:
     from fhir_infusion.service import Service
+    from fhir_infusion.sync.worker import Worker
 
 PUBLIC = frozenset(route.rule for route in ROUTES if route.is_public)
 
 
-def create_app(service: Service, owner_token: str = "") -> Flask:
+def create_app(service: Service, owner_token: str = "", worker: Worker | None = None) -> Flask:
     """Return the application over a service.
 
-    ``owner_token`` is what other processes of this machine show to have their work done here; without it none is.
+    ``owner_token`` is what other processes of this machine show to have their work done here, without it none is;
+    ``worker`` is told of every write, so that it is sent at once.
     Raises ``SettingsError`` where the settings are not fit for the address that is to be served.
     """
     app = Flask("fhir_infusion.web", static_folder=None)
@@ -37,12 +38,10 @@ def create_app(service: Service, owner_token: str = "") -> Flask:
     app.url_map.strict_slashes = True
     app.url_map.merge_slashes = False
     gate = build_gate(service.settings)
-    app.extensions[EXTENSION] = Web(service, gate, Metrics(), owner_token)
+    app.extensions[EXTENSION] = Web(service, gate, Metrics(), owner_token, worker)
     for route in ROUTES:
         endpoint = f"{route.method} {route.rule}"
-        app.add_url_rule(
-            route.rule, endpoint, route.view, methods=[route.method], provide_automatic_options=False
-        )
+        app.add_url_rule(route.rule, endpoint, route.view, methods=[route.method], provide_automatic_options=False)
     app.before_request(_begin)
     app.after_request(_finish)
     app.register_error_handler(Exception, _fail)
@@ -76,6 +75,9 @@ def _finish(response: Response) -> Response:
         ms=milliseconds,
         correlation_id=correlation_id(),
     )
+    worker = web().worker
+    if worker is not None and request.method in {"POST", "PUT"} and response.status_code in {200, 201}:
+        worker.wake()
     return web().gate.add_cors(request, response)
 
 

@@ -7,22 +7,29 @@ from typing import TYPE_CHECKING, cast
 
 from flask import current_app, g
 
+from fhir_infusion.service import Service
+from fhir_infusion.sync.worker import Worker
+from fhir_infusion.web.metrics import Metrics
+from fhir_infusion.web.security import Gate
+
 if TYPE_CHECKING:
-    from fhir_infusion.service import Service
-    from fhir_infusion.web.metrics import Metrics
-    from fhir_infusion.web.security import Caller, Gate
+    from fhir_infusion.actions.caller import Caller
 
 EXTENSION = "fhir-infusion"
 
 
 @dataclass(frozen=True, slots=True)
 class Web:
-    """One start of the web service. ``owner_token`` is shown by other processes of this machine."""
+    """One start of the web service.
+
+    ``owner_token`` is shown by other processes of this machine; ``worker`` is None where nothing is kept in step.
+    """
 
     service: Service
     gate: Gate
     metrics: Metrics
     owner_token: str
+    worker: Worker | None
 
 
 def web() -> Web:

@@ -6,7 +6,8 @@ names parts and ages, never data.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
 
 from flask import Response
 
@@ -16,6 +17,9 @@ from fhir_infusion.web.replies import json_reply
 
 if TYPE_CHECKING:
     from fhir_infusion.web.context import Web
+
+SILENT_SECONDS: Final = 120
+"""A worker thread that has not finished a round for so long has stopped; a call to a peer ends within 30 s."""
 
 
 def live() -> Response:
@@ -31,12 +35,42 @@ def ready() -> Response:
 
 
 def check(started: Web) -> dict[str, dict[str, object]]:
-    """Ask each part how it is."""
-    parts: dict[str, dict[str, object]] = {}
-    parts["store"] = {"status": "ok" if started.service.store.healthy() else "no changes are taken"}
+    """Ask each part how it is. A peer that does not answer is told, but does not make us unfit to take orders."""
+    service = started.service
+    parts: dict[str, dict[str, object]] = {
+        "store": {"status": "ok" if service.store.healthy() else "no changes are taken"}
+    }
+    if started.worker is None:
+        return parts
+    now = service.clock()
+    for peer in started.worker.health():
+        beat = _age(now, peer.beat_at)
+        parts[f"sync {peer.endpoint}"] = {
+            "status": "ok" if beat is None or beat <= SILENT_SECONDS else "the worker has stopped",
+            "beat_seconds": beat,
+            "pushed_seconds": _age(now, peer.pushed_at),
+            "pulled_seconds": _age(now, peer.pulled_at),
+            "circuit": peer.circuit,
+        }
     return parts
 
 
+def _age(now: datetime, then: datetime | None) -> int | None:
+    """Return whole seconds since a moment, None where it never was."""
+    return None if then is None else max(0, (now - then) // timedelta(seconds=1))
+
+
 def metrics() -> Response:
-    """Return the counters. ``GET /metrics``."""
-    return Response(web().metrics.text({}), content_type=CONTENT_TYPE)
+    """Return the counters, and how long ago the store and each peer were last well. ``GET /metrics``."""
+    gauges: dict[str, tuple[str, int]] = {
+        "fhir_infusion_store_writable": ("Whether changes are taken.", int(web().service.store.healthy()))
+    }
+    worker = web().worker
+    now = web().service.clock()
+    for peer in worker.health() if worker is not None else ():
+        for what, then in (("push", peer.pushed_at), ("pull", peer.pulled_at)):
+            age = _age(now, then)
+            if age is not None:
+                name = f'fhir_infusion_{what}_age_seconds{{endpoint="{peer.endpoint}"}}'
+                gauges[name] = (f"Seconds since the last {what} that went well.", age)
+    return Response(web().metrics.text(gauges), content_type=CONTENT_TYPE)

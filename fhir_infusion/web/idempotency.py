@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from fhir_infusion.web.refusals import header_refusal
@@ -15,29 +16,24 @@ from fhir_infusion.web.refusals import header_refusal
 if TYPE_CHECKING:
     from flask import Request
 
+    from fhir_infusion.actions.caller import Caller
+
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
-class Token(NamedTuple):
-    """A system and a value, as in ``identifier=system|value``."""
-
-    system: str
-    value: str
-
-
-def idempotency_key(request: Request) -> str | None:
-    """Return the key that the client chose, None without one. Raises ``Refused`` (400)."""
+def with_key(caller: Caller, request: Request) -> Caller:
+    """Return the caller with the key that it chose for this request, if any. Raises ``Refused`` (400)."""
     header = request.headers.get("Idempotency-Key")
     if header is None:
-        return None
+        return caller
     key = header.strip().strip('"')
     if not _KEY.fullmatch(key):
         accepted = "1 to 255 visible ASCII characters"
         raise header_refusal(400, "value", "Idempotency-Key", "it is not a key", accepted)
-    return key
+    return replace(caller, key=key)
 
 
-def if_none_exist(request: Request) -> Token | None:
+def if_none_exist(request: Request) -> tuple[str, str] | None:
     """Return the identifier that must not exist yet, None without the header.
 
     Raises ``Refused`` (400) for any other criterion: only an identifier with its system names one order for ever.
@@ -52,6 +48,6 @@ def if_none_exist(request: Request) -> Token | None:
     if len(pairs) == 1 and pairs[0][0] == "identifier":
         system, bar, value = pairs[0][1].partition("|")
         if bar and system and value and "," not in value and "|" not in value:
-            return Token(system, value)
+            return system, value
     reason = "only a search by one identifier with its system is taken"
     raise header_refusal(400, "not-supported", "If-None-Exist", reason, "identifier=system|value")

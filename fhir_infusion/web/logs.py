@@ -1,6 +1,7 @@
 """Logs as JSON lines that cannot hold patient data: every member is one of ours, and no message of others is printed.
 
-A record of our logger carries its members in ``extra={"line": {...}}``. Of a record from anywhere else (a library, or
+An event of the web service carries its members in ``extra={"line": {...}}``; other modules of ours log constant words
+with the members in ``_MEMBERS``. Of a record from anywhere else (a library, or
 an exception) only where it came from is printed: logger, level, file and line, type of the exception. Its text may
 hold a value of the input, and is never printed, at any level.
 """
@@ -14,6 +15,7 @@ import traceback
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
+_MEMBERS: Final = ("endpoint", "resource", "code", "version")
 OURS: Final = "fhir_infusion.web"
 logger: Final = logging.getLogger(OURS)
 
@@ -30,6 +32,10 @@ class JsonLines(logging.Formatter):
         members = getattr(record, "line", None)
         if isinstance(members, dict):
             line.update(members)
+        elif record.name.startswith("fhir_infusion."):
+            # Our own modules log constant words, and opaque members by these names.
+            line.update(event=str(record.msg), logger=record.name)
+            line.update({name: vars(record)[name] for name in _MEMBERS if name in vars(record)})
         else:
             line.update(event="library", logger=record.name, place=f"{record.module}:{record.lineno}")
         if record.exc_info and record.exc_info[0] is not None:

@@ -31,7 +31,7 @@ class Metrics:
             self._milliseconds[route] += milliseconds
 
     def text(self, gauges: Mapping[str, tuple[str, int]]) -> str:
-        """Return everything as text. ``gauges``: name to (help, value), read at this moment by the caller."""
+        """Return everything as text. ``gauges``: sample (a name with its labels) to its help and its value now."""
         with self._lock:
             requests = sorted(self._requests.items())
             milliseconds = sorted(self._milliseconds.items())
@@ -46,6 +46,11 @@ class Metrics:
             "# TYPE fhir_infusion_request_milliseconds_total counter",
             *(f'fhir_infusion_request_milliseconds_total{{route="{route}"}} {total}' for route, total in milliseconds),
         ]
-        for name, (words, value) in sorted(gauges.items()):
-            lines += [f"# HELP {name} {words}", f"# TYPE {name} gauge", f"{name} {value}"]
+        told: set[str] = set()
+        for sample, (words, value) in sorted(gauges.items()):
+            name = sample.partition("{")[0]
+            if name not in told:
+                lines += [f"# HELP {name} {words}", f"# TYPE {name} gauge"]
+                told.add(name)
+            lines.append(f"{sample} {value}")
         return "\n".join(lines) + "\n"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from werkzeug.http import parse_accept_header, parse_options_header
 
+from fhir_infusion.fhir.releases import RELEASES
 from fhir_infusion.web.refusals import header_refusal
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 FHIR_JSON: Final = "application/fhir+json"
 JSON: Final = "application/json"
-FHIR_VERSIONS: Final[Mapping[str, str]] = {"R4": "4.0", "R4B": "4.3", "R5": "5.0"}
+FHIR_VERSIONS: Final[Mapping[str, str]] = {name: release.mime_version for name, release in RELEASES.items()}
 """Release to the value of the media type parameter ``fhirVersion``."""
 
 Return = Literal["minimal", "representation", "OperationOutcome"]

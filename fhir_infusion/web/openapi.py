@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records.schemas import json_schema
+from fhir_infusion.web import administrations, orders, ours
 from fhir_infusion.web.replies import PROBLEM_JSON, json_reply
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 RECORDS: Final = {"orders": "InfusionOrder", "administrations": "Administration"}
 
-_TEXT: Final = {"type": "string"}
+_FILTERS: Final = {kind.record: kind.filters for kind in (orders.KIND, administrations.KIND)}
+_TEXT: Final[dict[str, Any]] = {"type": "string"}
 _PROBLEM: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {
@@ -92,7 +94,7 @@ def _stored(record: str) -> dict[str, Any]:
             "record": {"$ref": f"#/components/schemas/{record}"},
             "findings": {"type": "array", "items": {"$ref": "#/components/schemas/Finding"}},
         },
-        "required": ["id", "version", "record", "findings"],
+        "required": ["id", "version", "record"],
     }
 
 
@@ -110,9 +112,7 @@ def _operation(method: str, address: str, summary: str) -> dict[str, Any]:
 
 
 def _describe_record_operation(operation: dict[str, Any], method: str, record: str, *, is_one: bool) -> None:
-    from fhir_infusion.web.ours import PARAMETERS, identifier_parameter  # noqa: PLC0415  as in description
-
-    stored = {"$ref": f"#/components/schemas/Stored{record}"}
+    stored: dict[str, Any] = {"$ref": f"#/components/schemas/Stored{record}"}
     parameters = operation.setdefault("parameters", [])
     if method in {"POST", "PUT"}:
         schema = {"$ref": f"#/components/schemas/{record}"}
@@ -120,7 +120,7 @@ def _describe_record_operation(operation: dict[str, Any], method: str, record: s
         header = "If-Match" if method == "PUT" else "Idempotency-Key"
         parameters.append({"name": header, "in": "header", "required": method == "PUT", "schema": _TEXT})
     elif not is_one:
-        names = {identifier_parameter(record): "The sender's identifier.", **PARAMETERS}
+        names = {**_FILTERS[record], **ours.PARAMETERS}
         parameters += [
             {"name": name, "in": "query", "schema": _TEXT, "description": words} for name, words in names.items()
         ]

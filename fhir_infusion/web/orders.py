@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from fhir_infusion.actions import place_order
+from fhir_infusion.actions import amend_order, place_order
 from fhir_infusion.web import ours
 
 if TYPE_CHECKING:
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 KIND: Final = ours.Kind(
     record="InfusionOrder",
-    path="/api/orders",
-    identifier="order_id",
-    place=place_order.place,
-    replace=place_order.replace,
     fhir_type="MedicationRequest",
+    path="/api/orders",
+    filters={"order_id": "The identifier that the sender gave the order."},
+    place=place_order.place,
+    amend=amend_order.amend,
 )
 
 

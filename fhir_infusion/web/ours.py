@@ -1,46 +1,137 @@
-"""The four verbs of our own JSON interface, the same for orders and administrations."""
+"""The four verbs of our own JSON interface, the same for orders and administrations.
+
+An answer is ``{id, version, record, findings}``; ``id`` is ``Resource.id``, ours, and unrelated to the sender's
+identifier, by which a list can be asked.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from flask import request
 
 from fhir_infusion.actions import find
+from fhir_infusion.actions.transact import Outcome
+from fhir_infusion.web import paging
 from fhir_infusion.web.bodies import read_object
 from fhir_infusion.web.context import caller, web
-from fhir_infusion.web.idempotency import idempotency_key
+from fhir_infusion.web.idempotency import with_key
 from fhir_infusion.web.negotiation import check_accept, etag, if_match, is_unchanged
 from fhir_infusion.web.problems import finding
-from fhir_infusion.web.refusals import header_refusal, parameter_refusal, refusal
+from fhir_infusion.web.refusals import parameter_refusal, refusal
 from fhir_infusion.web.replies import json_reply, unchanged_reply, version_headers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from flask import Response
 
-    from fhir_infusion.actions.find import Entry, Written
+    from fhir_infusion.actions.find import FoundRecord
+
+PARAMETERS: Final[Mapping[str, str]] = {
+    "patient": "A reference (Patient/7) or an identifier (system|value).",
+    "status": "A status of the record; several separated by commas.",
+    "changed_since": "An instant: what changed then or later, oldest change first.",
+    "limit": "Entries on a page, 1 to 500; 50 where it is not stated.",
+    "page": "The token of a page, from `next`.",
+}
+MOST_ON_A_PAGE: Final = 500
+USUAL_ON_A_PAGE: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One of our two records: its name, its address, its business identifier, and the two actions that write it."""
+    """One of our two records: its name and type in FHIR, its address, and the two actions that write it.
+
+    ``filters`` are the parameters of a list besides ``PARAMETERS``.
+    """
 
     record: str
-    path: str
-    identifier: str
-    place: Callable[..., Written]
-    replace: Callable[..., Written]
     fhir_type: str
+    path: str
+    filters: Mapping[str, str]
+    place: Callable[..., Outcome]
+    amend: Callable[..., Outcome]
 
 
 def post(kind: Kind) -> Response:
-    """Store a new record: 201; what was stored before from the same body: 200."""
+    """Store a new record: 201; what was stored before from the same body: 200 with the state of now."""
     check_accept(request, None)
-    record = _record(kind)
-    written = kind.place(web().service, caller(), record, idempotency_key=idempotency_key(request))
-    headers = version_headers(written.entry.version, written.entry.changed_at, _address(kind, written.entry))
-    return json_reply(_written(written), 201 if written.created else 200, headers)
+    written = kind.place(web().service, with_key(caller(), request), _record(kind))
+    return _written(kind, written)
+
+
+def put(kind: Kind, resource_id: str) -> Response:
+    """Store a new version of a record that was read before."""
+    check_accept(request, None)
+    asking = with_key(caller(), request)
+    written = kind.amend(web().service, asking, resource_id, _record(kind), if_match(request))
+    return _written(kind, written)
+
+
+def get(kind: Kind, resource_id: str) -> Response:
+    """Return a record with its version."""
+    check_accept(request, None)
+    found = find.record(web().service, caller(), kind.fhir_type, resource_id)
+    if is_unchanged(request, etag(found.version), found.last_updated):
+        return unchanged_reply(found.version)
+    return json_reply(_entry(found), headers=version_headers(found.version, found.last_updated))
+
+
+def find_all(kind: Kind) -> Response:
+    """Return a page of the records that meet every parameter, and the address of the next one."""
+    check_accept(request, None)
+    known = {**kind.filters, **PARAMETERS}
+    asked = [(name, value) for name, values in request.args.lists() for value in values]
+    for name, value in asked:
+        if name not in known:
+            raise parameter_refusal("", "a parameter is not known", ", ".join(known), "not-supported")
+        if not value:
+            raise parameter_refusal(name, "it has no value", known[name])
+    filters = [(name, value) for name, value in asked if name not in {"limit", "page"}]
+    count = _count(request.args.getlist("limit"))
+    service, who = web().service, caller()
+    bound_to = [("", kind.path), *filters]
+    pages = request.args.getlist("page")
+    after = paging.open_token(service.store.secret, who.tenant, bound_to, pages[-1]) if pages else []
+    found = find.records(service, who, kind.fhir_type, filters, count, after)
+    body: dict[str, Any] = {"items": [_entry(entry) for entry in found.entries]}
+    if found.after is not None:
+        token = paging.sign(service.store.secret, who.tenant, bound_to, found.after)
+        query = urlencode([*filters, ("limit", str(count)), ("page", token)])
+        body["next"] = f"{request.host_url.rstrip('/')}{kind.path}?{query}"
+    return json_reply(body)
+
+
+def _count(stated: list[str]) -> int:
+    if not stated:
+        return USUAL_ON_A_PAGE
+    text = stated[-1]
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
+        raise parameter_refusal("limit", "it is not a number of entries", PARAMETERS["limit"])
+    return min(int(text), MOST_ON_A_PAGE)
+
+
+def _record(kind: Kind) -> dict[str, Any]:
+    record = read_object(request, None)
+    stated = record.setdefault("record", kind.record)
+    if stated != kind.record:
+        raise refusal(400, "structure", "this address takes another record", path="record", accepted=kind.record)
+    return record
+
+
+def _entry(found: FoundRecord) -> dict[str, Any]:
+    return {"id": found.id, "version": str(found.version), "record": found.record}
+
+
+def _written(kind: Kind, written: Outcome) -> Response:
+    body = {
+        "id": written.id,
+        "version": str(written.version),
+        "record": written.record,
+        "findings": [finding(issue) for issue in written.findings],
+    }
+    address = f"{request.host_url.rstrip('/')}{kind.path}/{written.id}"
+    headers = version_headers(written.version, written.last_updated, address)
+    return json_reply(body, 201 if written.created else 200, headers)

@@ -27,6 +27,9 @@ TEXT_SYSTEM: Final = "https://w3id.org/fhir-infusion/CodeSystem/rule"
 CHALLENGE: Final = (("WWW-Authenticate", 'Bearer realm="fhir-infusion"'),)
 """What a 401 must carry (RFC 6750 section 3)."""
 
+ALL_OK: Final = Issue("information", "informational", "", "no errors found")
+"""What an OperationOutcome says where there is nothing to say; it must hold an issue."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:

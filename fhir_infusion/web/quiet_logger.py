@@ -11,18 +11,17 @@ from gunicorn.glogging import Logger
 
 from fhir_infusion.web import logs
 
-
 _FIRST_WORDS = re.compile(r"(?:[A-Za-z]+ ?){1,3}")
 
 
-class QuietLogger(Logger):  # type: ignore[misc]  # the stubs leave the base untyped
+class QuietLogger(Logger):
     """The class that gunicorn logs through.
 
-    gunicorn puts request lines and header values into its messages; of each message only the first three words are kept:
-    what stands there are gunicorn's own words.
+    gunicorn puts request lines and header values into its messages; of each message only the first three words are
+    kept: what stands there are gunicorn's own words.
     """
 
-    def setup(self, cfg: Any) -> None:  # noqa: ANN401  gunicorn's configuration
+    def setup(self, cfg: Any) -> None:
         """Send everything to the root logger, which ``logs`` has configured."""
         self.cfg = cfg
         for log in (self.error_log, self.access_log):
@@ -30,38 +29,38 @@ class QuietLogger(Logger):  # type: ignore[misc]  # the stubs leave the base unt
             log.propagate = True
         self.error_log.setLevel(logging.getLogger().level)
 
-    def log(self, lvl: Any, msg: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401, ARG002  gunicorn's signature
+    def log(self, lvl: Any, msg: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002  gunicorn's signature
         """Log one message without its values."""
         found = _FIRST_WORDS.match(str(msg))
         words = found[0].strip() if found else ""
         if self.error_log.isEnabledFor(lvl):
             logs.event("gunicorn", lvl, words=words, failure=sys.exc_info()[1])
 
-    def critical(self, msg: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+    def critical(self, msg: Any, *args: Any, **kwargs: Any) -> None:
         """Log a critical message."""
         self.log(logging.CRITICAL, msg, *args, **kwargs)
 
-    def error(self, msg: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+    def error(self, msg: Any, *args: Any, **kwargs: Any) -> None:
         """Log an error."""
         self.log(logging.ERROR, msg, *args, **kwargs)
 
-    def exception(self, msg: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+    def exception(self, msg: Any, *args: Any, **kwargs: Any) -> None:
         """Log an error with the place where it was raised."""
         self.log(logging.ERROR, msg, *args, **kwargs)
 
-    def warning(self, msg: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+    def warning(self, msg: Any, *args: Any, **kwargs: Any) -> None:
         """Log a warning."""
         self.log(logging.WARNING, msg, *args, **kwargs)
 
-    def info(self, msg: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+    def info(self, msg: Any, *args: Any, **kwargs: Any) -> None:
         """Pass over: what gunicorn tells of itself is of use at debug level only."""
         self.log(logging.DEBUG, msg, *args, **kwargs)
 
-    def debug(self, msg: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+    def debug(self, msg: Any, *args: Any, **kwargs: Any) -> None:
         """Log a message for finding faults."""
         self.log(logging.DEBUG, msg, *args, **kwargs)
 
-    def access(self, *_: Any) -> None:  # noqa: ANN401
+    def access(self, *_: Any) -> None:
         """Pass over: each request is logged by the application, by its route."""
 
     def reopen_files(self) -> None:

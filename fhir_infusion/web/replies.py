@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PROBLEM_JSON: Final = "application/problem+json"
 
 
-def json_reply(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def json_reply(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return a reply in our own JSON."""
     return Response(fhir_json.write(body), status, headers, mimetype=JSON)
 
@@ -26,7 +26,7 @@ def fhir_reply(
     body: bytes | Mapping[str, Any] | None, release: str, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     """Return a FHIR reply: stored text as it is, a resource written exactly, or no body."""
-    written = body if isinstance(body, bytes) else b"" if body is None else fhir_json.write(body)
+    written = body if isinstance(body, bytes) else b"" if body is None else fhir_json.write(dict(body))
     media = f"{FHIR_JSON}; fhirVersion={FHIR_VERSIONS[release]}; charset=utf-8"
     return Response(written, status, headers, content_type=media)
 

@@ -1,15 +1,13 @@
-"""The route table: every address of the service once. Flask's map, the gate's open addresses and OpenAPI come from it."""
+"""The route table: every address once. Flask's map, the gate's open addresses and OpenAPI come from it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from fhir_infusion.web import administrations, health, openapi, orders, translate, workbench
+from fhir_infusion.web import administrations, health, internal, openapi, orders, translate, workbench
 from fhir_infusion.web.fhir import create, metadata, read, search, update, vread
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 FHIR: Final = "/fhir/<release>"
 
@@ -42,6 +40,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", f"{FHIR}/<fhir_type>/<resource_id>", read.get, "Read"),
     Route("PUT", f"{FHIR}/<fhir_type>/<resource_id>", update.put, "Update, or create under this id"),
     Route("GET", f"{FHIR}/<fhir_type>/<resource_id>/_history/<version>", vread.get, "Read a version"),
+    Route("POST", "/internal/sync", internal.sync, "Work handed over by a command of this machine", is_public=True),
     Route("GET", "/openapi.json", openapi.get, "This description"),
     Route("GET", "/workbench", workbench.show, "The workbench"),
     Route("GET", "/health/live", health.live, "Whether the process answers", is_public=True),

@@ -15,6 +15,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from fhir_infusion.actions.caller import Caller
 from fhir_infusion.config import Settings, check_start, is_loopback
 from fhir_infusion.web.refusals import header_refusal, refusal
 from fhir_infusion.web.tokens import TokenFile
@@ -32,14 +33,6 @@ _EXPOSED_HEADERS: Final = "ETag, Last-Modified, Location, X-Correlation-Id, Retr
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks: the tenant whose data are meant, and an opaque name of the client for idempotency and audit."""
-
-    tenant: str
-    client: str
-
-
-@dataclass(frozen=True, slots=True)
 class Gate:
     """The rules of one start. ``tokens`` is None in open mode."""
 
@@ -47,7 +40,7 @@ class Gate:
     allowed_origins: frozenset[str]
 
     def pass_through(self, request: Request, *, is_public: bool) -> Caller:
-        """Return who asks.
+        """Return who asks; the client is the id of its token.
 
         Raises ``Refused``: 401 without a valid token, 403 for a foreign origin, host or a forwarded request.
         """

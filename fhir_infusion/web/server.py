@@ -13,7 +13,7 @@ caches), no control socket, no trust in forwarding headers.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
@@ -26,10 +26,8 @@ from fhir_infusion.web.quiet_logger import QuietLogger
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from flask import Flask
-
     from fhir_infusion.config import Settings
-    from fhir_infusion.service import Service
+    from fhir_infusion.web.running import Running
 
 GRACEFUL_SECONDS: Final = 30
 BOOT_SECONDS: Final = 180
@@ -39,20 +37,7 @@ THREADS: Final = 16
 """Requests answered at once; measured, many threads halve the rate of work that is bound by the processor."""
 
 
-class Running(Protocol):
-    """A service with its threads running."""
-
-    service: Service
-    owner_token: str
-    """What another process of this machine shows to have its work done here."""
-
-    def close(self) -> None:
-        """Finish what runs, end the threads, give the lock back."""
-
-
-
-
-class Server(BaseApplication):  # type: ignore[misc]  # the stubs leave the base untyped
+class Server(BaseApplication):
     """gunicorn's application object. ``build`` is called in the worker process, after the fork."""
 
     def __init__(self, settings: Settings, build: Callable[[str, float], Running]) -> None:
@@ -91,14 +76,14 @@ class Server(BaseApplication):  # type: ignore[misc]  # the stubs leave the base
 
     def load(self) -> Callable[..., Any]:
         """Return the WSGI application: the one that ``begin`` builds before the first request is taken."""
-        return lambda environ, start_response: self._app(environ, start_response)
+        return self._app
 
     def begin(self, address: str) -> None:
         """Build the service and its application, in the worker."""
         logs.configure(self._settings.log_level)
         try:
             self.running = self._build(address, GRACEFUL_SECONDS)
-            self._app = create_app(self.running.service, self.running.owner_token)
+            self._app = create_app(self.running.service, self.running.owner_token, self.running.worker)
         except FhirInfusionError as error:
             # The family's messages hold no patient data, and say what to do.
             print(f"fhir-infusion: {error}", file=sys.stderr)  # noqa: T201  the operator is at the terminal
@@ -119,11 +104,11 @@ def serve(settings: Settings, build: Callable[[str, float], Running]) -> bool:
     return True
 
 
-def _not_yet(_environ: object, _start_response: object) -> Any:  # noqa: ANN401  a WSGI application
+def _not_yet(_environ: object, _start_response: object) -> Any:
     raise RuntimeError("no request is taken before the application is built")
 
 
-def _started(worker: Any) -> None:  # noqa: ANN401  gunicorn's worker
+def _started(worker: Any) -> None:
     app: Server = worker.app
     host, port = worker.sockets[0].sock.getsockname()[:2]
     # A socket bound to every address is reached on loopback too.
@@ -132,7 +117,7 @@ def _started(worker: Any) -> None:  # noqa: ANN401  gunicorn's worker
     logs.event("serving", port=port)
 
 
-def _ended(_arbiter: object, worker: Any) -> None:  # noqa: ANN401  gunicorn's worker
+def _ended(_arbiter: object, worker: Any) -> None:
     app: Server = worker.app
     if app.running is not None:
         app.running.close()

@@ -12,13 +12,13 @@ from fhir_infusion.web.refusals import refusal
 from fhir_infusion.web.replies import fhir_reply, unchanged_reply, version_headers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from flask import Response
 
-    from fhir_infusion.actions.find import Entry
+    from fhir_infusion.actions.find import Found
+    from fhir_infusion.actions.transact import Outcome
     from fhir_infusion.config import Release
-    from fhir_infusion.errors import Issue
 
 RELEASES: Final[Mapping[str, Release]] = {"r4": "R4", "r4b": "R4B", "r5": "R5"}
 TYPES: Final = ("MedicationRequest", "MedicationAdministration")
@@ -45,30 +45,30 @@ def base_url(release: Release) -> str:
     return f"{request.host_url}fhir/{release.lower()}"
 
 
-def location(release: Release, fhir_type: str, entry: Entry) -> str:
-    """Return the address of a version (https://hl7.org/fhir/http.html#create)."""
-    return f"{base_url(release)}/{fhir_type}/{entry.id}/_history/{entry.version}"
-
-
-def version_reply(entry: Entry, release: Release) -> Response:
+def version_reply(found: Found, release: Release) -> Response:
     """Return a version to a reader: 304 where the reader has it, else its text."""
-    if is_unchanged(request, etag(entry.version), entry.changed_at):
-        return unchanged_reply(entry.version)
-    return fhir_reply(entry.text, release, headers=version_headers(entry.version, entry.changed_at))
+    if is_unchanged(request, etag(found.version), found.last_updated):
+        return unchanged_reply(found.version)
+    return fhir_reply(found.text.encode(), release, headers=version_headers(found.version, found.last_updated))
 
 
-def written_reply(
-    entry: Entry, release: Release, fhir_type: str, *, created: bool, findings: Sequence[Issue]
-) -> Response:
+def written_reply(written: Outcome, release: Release) -> Response:
     """Return the answer to a write, with the body that ``Prefer`` asks for; the resource where it asks for none."""
-    headers = version_headers(entry.version, entry.changed_at)
-    if created:
-        headers["Location"] = location(release, fhir_type, entry)
-    status = 201 if created else 200
+    # https://hl7.org/fhir/http.html#create: Location names the version.
+    location = f"{base_url(release)}/{written.type}/{written.id}/_history/{written.version}"
+    headers = version_headers(written.version, written.last_updated, location)
+    status = 201 if written.created else 200
     match preferences(request).body:
         case "minimal":
             return fhir_reply(None, release, status, headers)
         case "OperationOutcome":
-            return fhir_reply(problems.outcome(findings or (problems.ALL_OK,)), release, status, headers)
+            return fhir_reply(problems.outcome(written.findings or (problems.ALL_OK,)), release, status, headers)
         case _:
-            return fhir_reply(entry.text, release, status, headers)
+            return fhir_reply(written.text.encode(), release, status, headers)
+
+
+def check_type(resource: Mapping[str, object], known: str) -> None:
+    """Refuse (400) a body of another type than the address."""
+    if resource.get("resourceType") != known:
+        reason = "the resource is not of the type that the address names"
+        raise refusal(400, "structure", reason, path="resourceType", accepted=known)

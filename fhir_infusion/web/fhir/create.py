@@ -9,8 +9,8 @@ from flask import request
 from fhir_infusion.actions import accept_resource
 from fhir_infusion.web.bodies import read_object
 from fhir_infusion.web.context import caller, web
-from fhir_infusion.web.fhir.common import known_type, release_of, written_reply
-from fhir_infusion.web.idempotency import idempotency_key, if_none_exist
+from fhir_infusion.web.fhir.common import check_type, known_type, release_of, written_reply
+from fhir_infusion.web.idempotency import if_none_exist, with_key
 from fhir_infusion.web.negotiation import check_accept
 
 if TYPE_CHECKING:
@@ -23,13 +23,7 @@ def post(release: str, fhir_type: str) -> Response:
     known = known_type(fhir_type)
     check_accept(request, served)
     resource = read_object(request, served)
-    written = accept_resource.create(
-        web().service,
-        caller(),
-        served,
-        known,
-        resource,
-        if_none_exist=if_none_exist(request),
-        idempotency_key=idempotency_key(request),
-    )
-    return written_reply(written.entry, served, known, created=written.created, findings=written.findings)
+    check_type(resource, known)
+    asking = with_key(caller(), request)
+    written = accept_resource.create(web().service, asking, served, resource, if_none_exist(request))
+    return written_reply(written, served)

@@ -18,6 +18,6 @@ if TYPE_CHECKING:
 def get(release: str, fhir_type: str, resource_id: str) -> Response:
     """Return the current version."""
     served = release_of(release)
+    known = known_type(fhir_type)
     check_accept(request, served)
-    entry = find.read(web().service, caller().tenant, known_type(fhir_type), resource_id, served)
-    return version_reply(entry, served)
+    return version_reply(find.read(web().service, caller(), served, known, resource_id), served)

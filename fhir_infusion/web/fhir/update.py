@@ -13,8 +13,10 @@ from flask import request
 from fhir_infusion.actions import accept_resource
 from fhir_infusion.web.bodies import read_object
 from fhir_infusion.web.context import caller, web
-from fhir_infusion.web.fhir.common import known_type, release_of, written_reply
+from fhir_infusion.web.fhir.common import check_type, known_type, release_of, written_reply
+from fhir_infusion.web.idempotency import with_key
 from fhir_infusion.web.negotiation import check_accept, if_match
+from fhir_infusion.web.refusals import refusal
 
 if TYPE_CHECKING:
     from flask import Response
@@ -26,7 +28,10 @@ def put(release: str, fhir_type: str, resource_id: str) -> Response:
     known = known_type(fhir_type)
     check_accept(request, served)
     resource = read_object(request, served)
-    written = accept_resource.update(
-        web().service, caller(), served, known, resource_id, resource, if_match=if_match(request)
-    )
-    return written_reply(written.entry, served, known, created=written.created, findings=written.findings)
+    check_type(resource, known)
+    if resource.get("id") != resource_id:
+        accepted = "the id that the address names"
+        raise refusal(400, "value", "the id is not that of the address", path=f"{known}.id", accepted=accepted)
+    asking = with_key(caller(), request)
+    written = accept_resource.update(web().service, asking, served, resource_id, resource, if_match(request))
+    return written_reply(written, served)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 def get(release: str, fhir_type: str, resource_id: str, version: str) -> Response:
     """Return one version, as it was."""
     served = release_of(release)
-    check_accept(request, served)
     known = known_type(fhir_type)
-    entry = find.read_version(web().service, caller().tenant, known, resource_id, version, served)
-    return version_reply(entry, served)
+    check_accept(request, served)
+    return version_reply(find.vread(web().service, caller(), served, known, resource_id, version), served)

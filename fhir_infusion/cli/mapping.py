@@ -1,0 +1,178 @@
+"""``fhir-infusion mapping``: for those who write mapping documents. The same functions as in the service and the tests.
+
+A corpus is files and directories of resources (``*.json``, ``*.ndjson``); Bundles are taken entry by entry.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fhir_infusion.cli import load_settings, proofs
+from fhir_infusion.cli.compare import differences
+from fhir_infusion.cli.corpus import corpus, pattern_of
+from fhir_infusion.cli.options import overlay_option, release_option
+from fhir_infusion.cli.plan_paths import matching
+from fhir_infusion.cli.run import DONE, REFUSED, tell
+from fhir_infusion.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+    from fhir_infusion.actions.translate import Translator
+    from fhir_infusion.config import Release, Settings
+
+QUICK_EXAMPLES = 50
+FULL_EXAMPLES = 500
+"""What a document is asked before it is served (500 within 5 s); a check in an editor asks fewer."""
+
+mappings_option = click.option(
+    "--mappings",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The directory of the documents, instead of the shipped ones.",
+)
+corpus_argument = click.argument("files", nargs=-1, required=True, metavar="CORPUS...", type=click.Path(exists=True))
+
+
+@click.group("mapping")
+def command() -> None:
+    """Mapping documents: check, explain, test, coverage, diff."""
+
+
+@command.command("check")
+@mappings_option
+@click.option("--examples", type=click.IntRange(0), default=QUICK_EXAMPLES, show_default=True)
+def check(mappings: Path | None, examples: int) -> int:
+    """Load every document and ask the laws of some examples; each complaint has file:line."""
+    settings = load_settings(mappings=mappings)
+    return _prove(settings, examples)
+
+
+@command.command("test")
+@mappings_option
+@click.option("--examples", type=click.IntRange(1), default=FULL_EXAMPLES, show_default=True)
+def test(mappings: Path | None, examples: int) -> int:
+    """Ask the laws of many generated examples: what is written is read back, an edit changes only what it names."""
+    return _prove(load_settings(mappings=mappings), examples)
+
+
+def _prove(settings: Settings, examples: int) -> int:
+    translator = _translator(settings)
+    click.echo(f"{len(translator.library.lenses)} documents load; digest {translator.library.digest}")
+    holds = True
+    for name, proof in proofs.prove_all(translator.library, settings, examples):
+        state = "holds" if proof.holds else "does not hold"
+        click.echo(f"{name}: {state}: {proof.asked} examples, {proof.refused} refused")
+        for broken in proof.broken[:10]:
+            click.echo(f"  law '{broken.law}' breaks at {broken.path} (example {broken.seed})")
+        holds = holds and proof.holds
+    return DONE if holds else REFUSED
+
+
+@command.command("explain")
+@mappings_option
+@release_option
+@overlay_option
+@click.argument("path")
+def explain(mappings: Path | None, release: Release, overlay: str | None, path: str) -> int:
+    """Show which pairs hold PATH, a record path or a FHIR path, in part or whole: both sides, rules, file:line."""
+    translator = _translator(load_settings(mappings=mappings))
+    found = 0
+    for fhir_type in sorted(translator.types):
+        plan = translator.lens(release, fhir_type, overlay).plan
+        for line in matching(plan, path):
+            found += 1
+            click.echo(line)
+    if not found:
+        tell(f"no pair of {release} has this path; try a part of it, such as 'rate'")
+    return DONE if found else REFUSED
+
+
+@command.command("coverage")
+@mappings_option
+@release_option
+@overlay_option
+@corpus_argument
+def coverage(mappings: Path | None, release: Release, overlay: str | None, files: tuple[str, ...]) -> None:
+    """Count what becomes of the elements of a corpus: mapped, carried, dropped, refused; by path and in all."""
+    translator = _translator(load_settings(mappings=mappings))
+    states: Counter[str] = Counter()
+    others: Counter[tuple[str, str]] = Counter()
+    refused = read = 0
+    for _, resource in corpus(files):
+        if resource.get("resourceType") not in translator.types:
+            continue
+        try:
+            done = translator.to_internal(resource, release, overlay)
+        except Refused:
+            refused += 1
+            continue
+        read += 1
+        for line in done.lines:
+            states[line.state] += 1
+            if line.state != "mapped":
+                others[line.state, pattern_of(line.path)] += 1
+    for (state, path), count in sorted(others.items(), key=lambda item: (item[0][0], -item[1], item[0][1])):
+        click.echo(f"{state:8} {count:6}  {path}")
+    total = sum(states.values())
+    for state, count in states.most_common():
+        click.echo(f"{state:8} {count:6}  {100 * count // total} %")
+    click.echo(f"{read} resources read, {refused} refused")
+
+
+@command.command("diff")
+@release_option
+@overlay_option
+@click.argument("old", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("new", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@corpus_argument
+def diff(release: Release, overlay: str | None, old: Path, new: Path, files: tuple[str, ...]) -> int:
+    """Show what a change of the documents, from directory OLD to NEW, changes in the records of a corpus."""
+    before, after = _translator(load_settings(mappings=old)), _translator(load_settings(mappings=new))
+    changed = same = 0
+    for label, resource in corpus(files):
+        if resource.get("resourceType") not in before.types | after.types:
+            continue
+        paths = list(_compared(before, after, resource, release, overlay))
+        changed, same = changed + bool(paths), same + (not paths)
+        if paths:
+            click.echo(f"changed {label}: {' '.join(paths)}")
+    click.echo(f"{same} same, {changed} changed")
+    return REFUSED if changed else DONE
+
+
+def _compared(
+    before: Translator, after: Translator, resource: dict[str, Any], release: Release, overlay: str | None
+) -> Iterator[str]:
+    left, right = (_read(one, resource, release, overlay) for one in (before, after))
+    if isinstance(left, tuple) or isinstance(right, tuple):
+        if left != right:
+            yield f"refused {'before' if isinstance(left, tuple) else 'now'}:"
+            yield from left if isinstance(left, tuple) else right
+        return
+    yield from differences(left, right)
+
+
+def _read(
+    translator: Translator, resource: dict[str, Any], release: Release, overlay: str | None
+) -> dict[str, Any] | tuple[str, ...]:
+    """Return the record, or the places of the refusal."""
+    try:
+        return translator.to_internal(resource, release, overlay).results[0]
+    except Refused as error:
+        return places(error.issues)
+
+
+def places(issues: Sequence[Any]) -> tuple[str, ...]:
+    """Return where issues are."""
+    return tuple(issue.path or "the whole" for issue in issues)
+
+
+def _translator(settings: Settings) -> Translator:
+    from fhir_infusion.actions.translate import open_translator  # noqa: PLC0415  brings fhir.resources
+
+    return open_translator(settings)

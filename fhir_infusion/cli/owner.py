@@ -1,0 +1,38 @@
+"""Handing work over to the process that writes the database, where there is one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fhir_infusion.cli.http import ask
+from fhir_infusion.errors import Unavailable
+from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.store import owner
+
+if TYPE_CHECKING:
+    from fhir_infusion.config import Settings
+    from fhir_infusion.store import Owner
+
+
+def hand_over(settings: Settings, path: str, work: dict[str, Any]) -> dict[str, Any] | None:
+    """Have work done by the process that writes the database; None where none does, so that we may.
+
+    Raises ``Unavailable`` where that process takes no work, does not answer, or refuses; the reason is its own.
+    """
+    found = owner(settings.database)
+    if found is None:
+        return None
+    if not found.address:
+        raise Unavailable(f"process {found.pid} writes this database and takes no work; wait for it, or stop it")
+    return _asked(found, path, work)
+
+
+def _asked(found: Owner, path: str, work: dict[str, Any]) -> dict[str, Any]:
+    try:
+        answer = ask(found.address, "POST", path, fhir_json.write(work), token=found.token)
+    except Unavailable:
+        reason = f"process {found.pid} writes this database and does not answer; stop it, or wait"
+        raise Unavailable(reason) from None
+    if answer.status != 200:
+        raise Unavailable(str(answer.body.get("detail", "the process that writes this database refused the work")))
+    return answer.body

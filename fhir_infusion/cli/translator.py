@@ -1,0 +1,14 @@
+"""The translator of the settings, for commands that store nothing."""
+
+from __future__ import annotations
+
+from fhir_infusion.actions.translate import Translator, open_translator
+from fhir_infusion.cli import load_settings
+
+
+def build_translator() -> Translator:
+    """Return the translator of the settings, every document loaded.
+
+    Raises ``SettingsError`` or ``DocumentError``.
+    """
+    return open_translator(load_settings())

@@ -1,0 +1,71 @@
+"""The CapabilityStatement (https://hl7.org/fhir/http.html#capabilities), made from what is served."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from flask import request
+
+from fhir_infusion.fhir import search as fhir_search
+from fhir_infusion.fhir.releases import RELEASES
+from fhir_infusion.web.context import web
+from fhir_infusion.web.fhir.common import TYPES, base_url, release_of
+from fhir_infusion.web.negotiation import FHIR_JSON, check_accept
+from fhir_infusion.web.replies import fhir_reply
+
+if TYPE_CHECKING:
+    from flask import Response
+
+    from fhir_infusion.config import Release
+
+_INTERACTIONS = ("read", "vread", "create", "update", "search-type")
+_DAY = "2026-01-01"
+"""The day of the latest change of what this statement says."""
+
+
+def get(release: str) -> Response:
+    """Return the CapabilityStatement of a release."""
+    served = release_of(release)
+    check_accept(request, served)
+    is_open = web().gate.tokens is None
+    return fhir_reply({**_statement(served, is_open=is_open), "url": f"{base_url(served)}/metadata"}, served)
+
+
+@cache
+def _statement(release: Release, *, is_open: bool) -> dict[str, Any]:
+    """Return the statement; it depends on nothing but the release and whether tokens are asked for."""
+    rest: dict[str, Any] = {"mode": "server", "resource": [_resource(name, release) for name in TYPES]}
+    if not is_open:
+        words = "A bearer token in every request but this one and /health/live; a token names its tenant."
+        rest["security"] = {"cors": False, "description": words}
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": _DAY,
+        "kind": "instance",
+        "software": {"name": "fhir-infusion", "version": version("fhir-infusion")},
+        "implementation": {"description": "Infusion orders and administrations"},
+        "fhirVersion": RELEASES[release].version,
+        "format": [FHIR_JSON, "json"],
+        "rest": [rest],
+    }
+
+
+def _resource(name: str, release: Release) -> dict[str, Any]:
+    return {
+        "type": name,
+        "interaction": [{"code": code} for code in _INTERACTIONS],
+        "versioning": "versioned-update",
+        "readHistory": True,
+        "updateCreate": True,
+        "conditionalCreate": True,
+        "conditionalRead": "full-support",
+        "conditionalUpdate": False,
+        "conditionalDelete": "not-supported",
+        "referencePolicy": ["literal", "logical", "local"],
+        "searchParam": [
+            {"name": parameter.name, "type": parameter.type} for parameter in fhir_search.parameters(name, release)
+        ],
+    }
