@@ -161,6 +161,13 @@ def contents(bag: Json | None) -> Json:
     }
 
 
+def measured(resource: Json) -> list[str]:
+    """Return what was measured of the patient and used for the dose: the contained Observations referred to."""
+    contained = {"#" + one["id"]: one for one in resource.get("contained", [])}
+    found = [contained[one["reference"]] for one in resource.get("supportingInformation", []) if "reference" in one]
+    return [f"{one['code']['coding'][0]['code']} {quantity(one['valueQuantity'])}" for one in found]
+
+
 # ----------------------------------------------------------------------------------------------------------- orders
 
 
@@ -177,6 +184,7 @@ def order(resource: Json) -> Json:
             "patient": referred(resource["subject"]),
             "drug": words(code),
             **contents(bag),
+            "measured": measured(resource),
             "steps": [step(one) for one in resource["dosageInstruction"]],
         },
     )
@@ -306,7 +314,9 @@ def administration(resources: Iterable[Json]) -> Json:
     return kept(
         {
             **common[0],
+            "measured": measured(parts[0]),
             "by": [words(one.get("function")) for one in parts[0].get("performer", [])],
+            "device": [referred(device(one)) for one in parts[0].get("device", [])],
             "total": total(parts),
             "parts": [part(one) for one in parts],
             "demands": kept({**demands, "delivered": quantity(value(extension(counts, "delivered")))}),
@@ -346,6 +356,12 @@ def part(resource: Json) -> Json:
             "method": words(dosage.get("method")),
         },
     )
+
+
+def device(given: Json) -> Json:
+    """Return the Reference to a device; R5 wraps it in a CodeableReference."""
+    inner = given.get("reference")
+    return inner if isinstance(inner, dict) else given
 
 
 def moment(resource: Json) -> str | None:
