@@ -97,7 +97,7 @@ class Translator:
         if errors:
             raise Refused(*errors)
         translation = lens.read(resource)
-        found = (*issues, *computed(translation.result))
+        found = (*issues, *translation.findings, *computed(translation.result))
         self._gate(strict, found, (translation.ledger,))
         if strict:
             check.refuse(translation.result)
@@ -125,7 +125,7 @@ class Translator:
         errors = [issue for resource in resources for issue in validate(resource, release) if issue.severity in ("error", "fatal")]
         if errors:
             raise Refused(*errors)
-        found = computed(record)
+        found = (*(issue for translation in translations for issue in translation.findings), *computed(record))
         ledgers = tuple(translation.ledger for translation in translations)
         self._gate(strict, found, ledgers)
         return Translated(resources, ledgers, found)
@@ -154,21 +154,21 @@ FHIR_TYPE = {"InfusionOrder": "MedicationRequest", "Administration": "Medication
 """The resource type of each kind of record."""
 
 
-def load_library(settings: Settings, texts: Callable[[], dict[str, str]] | None = None) -> Library:
-    """Load the mapping documents of the settings.
+def load_library(settings: Settings, texts: Callable[[], dict[str, str]] | None = None, *, eager: bool = True) -> Library:
+    """Load the mapping documents of the settings; see ``mapping.library.load`` for ``eager``.
 
     Raises:
         DocumentError: with every complaint, each with file:line.
     """
     found = texts() if texts is not None else read_texts(mappings_dir(settings), ".yaml")
     systems = {"order_system": settings.order_system, "administration_system": settings.administration_system}
-    return load(found, {"R4": elements.table("R4"), "R5": elements.table("R5")}, systems)
+    return load(found, {"R4": elements.table("R4"), "R5": elements.table("R5")}, systems, eager=eager)
 
 
-def open_translator(settings: Settings) -> Translator:
-    """Return the translator of the settings, everything loaded and compiled.
+def open_translator(settings: Settings, *, eager: bool = True) -> Translator:
+    """Return the translator of the settings; everything loaded, and compiled unless not ``eager`` (one command, no threads).
 
     Raises:
         DocumentError: with every complaint, each with file:line.
     """
-    return Translator(load_library(settings), settings)
+    return Translator(load_library(settings, eager=eager), settings)

@@ -228,6 +228,8 @@ class Builder:
         if key and "id" in self.elements[ftype] and not self._contained(inner):
             steps, element_id = (*inner.iprefix, IStep(key)), (*inner.fprefix, FStep("id"))
             self._attach_leaf(Leaf(steps, element_id, KEY, inner.conditions, mark, f"{show_internal(steps)} : {show_fhir(element_id)}"), inner, mark)
+        if "warn" in table and not isinstance(table.get("pairs"), Table) and inner.iprefix:
+            self._complain(table.marks["warn"], "`warn` stands on a value or a list, not on a whole object")
         if isinstance(table.get("pairs"), Table):
             self._members(table, inner)
             self._pairs(table["pairs"], inner)
@@ -301,7 +303,7 @@ class Builder:
         items = Items(
             (*place.iprefix, *isteps), (*place.fprefix, *array), scope, place.conditions, mark,
             f"{show_internal((*place.iprefix, *isteps))} : {show_fhir((*place.fprefix, *array))}",
-            isteps[-1].mode or "list", follow,
+            isteps[-1].mode or "list", follow, str(table.get("warn", "")),
         )
         if not self._attach_items(items, place, mark):
             return

@@ -9,7 +9,7 @@ from fhir_infusion.mapping.compile_read import Read, compile_read
 from fhir_infusion.mapping.compile_write import Write, compile_write
 from fhir_infusion.mapping.plan import Plan
 from fhir_infusion.mapping.residue import Entry
-from fhir_infusion.mapping.trace import Line, Recorder
+from fhir_infusion.mapping.trace import Line, Recorder, Warned
 
 Json = dict[str, Any]
 
@@ -22,12 +22,14 @@ def compile_plan(plan: Plan) -> tuple[Read, Write]:
 def interpreted(plan: Plan) -> tuple[Read, Write]:
     """Return the reader and writer that interpret the plan."""
 
-    def read(resource: Json) -> tuple[Json, list[Entry]]:
-        return interpret_read.read(plan, resource, Recorder())
+    def read(resource: Json) -> tuple[Json, list[Entry], list[Warned]]:
+        recorder = Recorder()
+        record, entries = interpret_read.read(plan, resource, recorder)
+        return record, entries, recorder.warnings
 
-    def write(record: Json) -> tuple[Json, list[Line]]:
+    def write(record: Json) -> tuple[Json, list[Line], list[Warned]]:
         recorder = Recorder()
         resource = interpret_write.write(plan, record, recorder)
-        return resource, [line for line in recorder.lines if line.state != "mapped"]
+        return resource, [line for line in recorder.lines if line.state in ("dropped", "refused")], recorder.warnings
 
     return read, write

@@ -18,9 +18,10 @@ from fhir_infusion.mapping.paths import IStep
 from fhir_infusion.mapping.plan import FMember, FObj, Items, Leaf, Plan, Scope, leaves_of
 from fhir_infusion.mapping.residue import Entry, escape, write_key
 from fhir_infusion.mapping.source import Source
+from fhir_infusion.mapping.trace import Warned
 
 Json = dict[str, Any]
-Read = Callable[[Json], tuple[Json, list[Entry]]]
+Read = Callable[[Json], tuple[Json, list[Entry], list[Warned]]]
 
 MARKS = frozenset({"id", "extension"})
 
@@ -52,7 +53,7 @@ def compile_read(plan: Plan) -> Read:
     namespace = source.functions(f"<read {plan.document} {plan.release}>")
     root = namespace[f"read_{plan.root.number}"]
 
-    def read(resource: Json) -> tuple[Json, list[Entry]]:
+    def read(resource: Json) -> tuple[Json, list[Entry], list[Warned]]:
         state = runtime.Reading(contained_by_id(resource) if "contained" in resource else {})
         record: Json = root(resource, state)
         if "contained" in resource:
@@ -60,7 +61,7 @@ def compile_read(plan: Plan) -> Read:
         for entry in state.entries:
             if entry[0][0] == "/":
                 entry[0] = entry[0][1:]
-        return record, state.entries
+        return record, state.entries, state.warnings
 
     return read
 
@@ -267,9 +268,15 @@ class _Writer:
             with block(f"if {last.name!r} in {owner}:"):
                 put("raise Irregular")
         self.flag(leaf)
+        self.warn(leaf)
         if last.mode == "first":
             put("raise Irregular")
         put(f"{owner}[{last.name!r}] = " + (f"[{value}]" if last.mode == "only" else value))
+
+    def warn(self, pair: Leaf | Items) -> None:
+        """Tell that a pair with a warning was used."""
+        if pair.warn:
+            self.source.put(f"C.warnings.append({(pair.pair, pair.warn)!r})")
 
     def flag(self, pair: Leaf | Items) -> None:
         """Note that a value was read from one place of several."""
@@ -318,6 +325,7 @@ class _Writer:
         owner = self.record_object(items.internal[:-1])
         last = items.internal[-1].name
         self.flag(items)
+        self.warn(items)
         if items.mode == "rest":
             put(f"{owner}.setdefault({last!r}, []).extend({made})")
         else:

@@ -19,10 +19,10 @@ from fhir_infusion.mapping.plan import FMember, FObj, IMember, IObj, Items, Leaf
 from fhir_infusion.mapping.putback import Assembly
 from fhir_infusion.mapping.residue import read_key
 from fhir_infusion.mapping.source import Source
-from fhir_infusion.mapping.trace import Line
+from fhir_infusion.mapping.trace import Line, Warned
 
 Json = dict[str, Any]
-Write = Callable[[Json], tuple[Json, list[Line]]]
+Write = Callable[[Json], tuple[Json, list[Line], list[Warned]]]
 
 
 @dataclass(slots=True)
@@ -48,16 +48,16 @@ def compile_write(plan: Plan) -> Write:
     namespace = source.functions(f"<write {plan.document} {plan.release}>")
     root = namespace[f"write_{plan.root.number}"]
 
-    def write(record: Json) -> tuple[Json, list[Line]]:
+    def write(record: Json) -> tuple[Json, list[Line], list[Warned]]:
         residue = record.get("residue", ())
         deep = runtime.has_deep_residue(residue)
         state = runtime.Writing(Assembly(plan) if deep else None)
         resource: Json = root(record, state)
         if state.assembly is not None:
-            return resource, state.assembly.finish(resource, residue, _irregular)
+            return resource, state.assembly.finish(resource, residue, _irregular), state.warnings
         if state.contained:
             resource["contained"] = [item for _, item in sorted(state.contained.items())]
-        return resource, Assembly(plan).finish(resource, residue, _irregular) if residue else []
+        return resource, Assembly(plan).finish(resource, residue, _irregular) if residue else [], state.warnings
 
     return write
 
@@ -227,6 +227,12 @@ class _Writer:
             with self.source.block(f"if {name!r} in {holder}:"):
                 self.source.put("raise Irregular")
         self.source.put(f"{holder}[{name!r}] = {value}")
+        self.warn(leaf)
+
+    def warn(self, pair: Leaf | Items) -> None:
+        """Tell that a pair with a warning was used."""
+        if pair.warn:
+            self.source.put(f"W.warnings.append({(pair.pair, pair.warn)!r})")
 
     def fmember(self, steps: tuple[FStep, ...]) -> FMember:
         """Return the plan's member at the end of the steps."""
@@ -301,6 +307,7 @@ class _Writer:
         if member is None:
             return
         self.holder(items.fhir[:-1])
+        self.warn(items)
         key = items.scope.key if not items.scope.plain else ""
         if items.follow:
             stem = items.internal[-1].name.replace("_", "-") + "-"

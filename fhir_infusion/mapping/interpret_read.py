@@ -259,6 +259,8 @@ def _read_array(member: FMember, value: Any, record: Json, root: _Root, at: str,
         content += len(group)
         if items.mode == "many" and len(group) < 2:
             state.refuse(at, "a single element is not expected in this place", "two or more; one alone has its own place", "business-rule", "alternative")
+        if items.warn:
+            state.recorder.warnings.append((items.pair, items.warn))
         if not _set(root.record, items.internal, [item for item, _ in group], state):
             state.refuse(at, "the same is said in another place of this resource", "it said once", "business-rule", "alternative")
         if len(items.rivals) > 1 or items.mode == "rest":

@@ -164,6 +164,8 @@ def _write_list(lists: list[Items], value: list[Any], target: _Target, at: str, 
         else:
             _write_obj(items.scope.iobj, item, _Target(element, items.scope.fobj, item), here, state)
             elements.append((key, element))
+    if items.warn:
+        state.recorder.warnings.append((items.pair, items.warn))
     state.assembly.place_list(holder, array, items, elements)
 
 

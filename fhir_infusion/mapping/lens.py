@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fhir_infusion.errors import Refused
+from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.mapping import interpret_read, interpret_write
 from fhir_infusion.mapping.compile import compile_plan, interpreted
 from fhir_infusion.mapping.plan import Plan
 from fhir_infusion.mapping.residue import MARKED, TEXTS, Entry
 from fhir_infusion.mapping.texts import Texts
-from fhir_infusion.mapping.trace import Line, Recorder
+from fhir_infusion.mapping.trace import Line, Recorder, Warned
 from fhir_infusion.records.fields import Field
 
 Json = dict[str, Any]
@@ -47,10 +47,11 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """The other side of an input, and what became of each of its elements."""
+    """The other side of an input, what became of each of its elements, and the warnings of the pairs that were used."""
 
     result: Json
     ledger: Ledger
+    findings: tuple[Issue, ...] = ()
 
 
 class Lens:
@@ -60,7 +61,8 @@ class Lens:
         """Keep the plan; ``interpret`` leaves the work to the interpreter, else ``compile`` makes the functions."""
         self.plan = plan
         self._texts = Texts(plan.internal_type, fields)
-        self._read, self._write = interpreted(plan)
+        self._oracle = interpreted(plan)
+        self._read, self._write = self._oracle
         self._interpret = interpret
         self._compiled = False
 
@@ -82,9 +84,9 @@ class Lens:
         Raises ``Refused`` with every reason.
         """
         try:
-            record, entries = self._read(resource)
+            record, entries, warned = self._read(resource)
         except Exception:  # noqa: BLE001  whatever the compiled function met, the interpreter gives the reason
-            record, entries = interpret_read.read(self.plan, resource, Recorder())
+            record, entries, warned = self._oracle[0](resource)
         release = self.plan.release
         residue: list[Json] = [
             {"release": release, "path": path, "value": value} if after is None else {"release": release, "path": path, "after": after, "value": value}
@@ -96,7 +98,7 @@ class Lens:
             residue.append({"release": release, "path": TEXTS, "value": sealed})
         if residue:
             record["residue"] = residue
-        return Translation(record, Ledger(exceptions, lambda: self._walk_read(resource)))
+        return Translation(record, Ledger(exceptions, lambda: self._walk_read(resource)), _findings(warned))
 
     def write(self, record: Json) -> Translation:
         """Write a record as a FHIR resource.
@@ -105,12 +107,10 @@ class Lens:
         """
         fresh, stale = self._texts.fresh(record)
         try:
-            resource, lost = self._write(fresh)
+            resource, lost, warned = self._write(fresh)
         except Exception:  # noqa: BLE001  as in read
-            recorder = Recorder()
-            resource = interpret_write.write(self.plan, fresh, recorder)
-            lost = [line for line in recorder.lines if line.state != "mapped"]
-        return Translation(resource, Ledger((*stale, *lost), lambda: self._walk_write(fresh, stale)))
+            resource, lost, warned = self._oracle[1](fresh)
+        return Translation(resource, Ledger((*stale, *lost), lambda: self._walk_write(fresh, stale)), _findings(warned))
 
     def _walk_read(self, resource: Json) -> list[Line]:
         recorder = Recorder()
@@ -127,6 +127,10 @@ class Lens:
         except Refused:
             pass  # as above
         return [*stale, *recorder.lines]
+
+
+def _findings(warned: list[Warned]) -> tuple[Issue, ...]:
+    return tuple(Issue("warning", "informational", pair.partition(" : ")[0], warning, "", "warn") for pair, warning in dict.fromkeys(warned))
 
 
 def _residue_line(entry: Entry) -> Line:

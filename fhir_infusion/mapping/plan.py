@@ -55,6 +55,7 @@ class Items:
     pair: str
     mode: str = "list"
     follow: str = ""
+    warn: str = ""
     rivals: list[Items] = field(default_factory=list)
     member: FMember | None = None
     owner: IMember | None = None

@@ -11,6 +11,7 @@ from typing import Any
 
 from fhir_infusion.mapping.putback import Assembly
 from fhir_infusion.mapping.residue import MARKED, Entry, derived_key, display_residue, escape, holds_only_marks, write_key
+from fhir_infusion.mapping.trace import Warned
 
 Json = dict[str, Any]
 
@@ -22,7 +23,7 @@ class Irregular(Exception):  # noqa: N818  a signal between the compiled functio
 class Reading:
     """The state of one compiled reading."""
 
-    __slots__ = ("contained", "entries", "keys", "used")
+    __slots__ = ("contained", "entries", "keys", "used", "warnings")
 
     def __init__(self, contained: dict[str, Json]) -> None:
         """Begin with the contained resources by id."""
@@ -30,17 +31,19 @@ class Reading:
         self.entries: list[Entry] = []
         self.keys: set[str] = set()
         self.used: set[str] = set()
+        self.warnings: list[Warned] = []
 
 
 class Writing:
     """The state of one compiled writing. ``keep``: there is residue to put back."""
 
-    __slots__ = ("assembly", "contained", "keep")
+    __slots__ = ("assembly", "contained", "keep", "warnings")
 
     def __init__(self, assembly: Assembly | None) -> None:
         """Begin; with an assembly where residue goes back."""
         self.assembly = assembly
         self.keep = assembly is not None
+        self.warnings: list[Warned] = []
         self.contained: dict[str, Json] = assembly.contained if assembly is not None else {}
 
     def contain(self, resource: Json) -> None:

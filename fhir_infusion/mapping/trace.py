@@ -8,6 +8,9 @@ from typing import Any, Literal
 
 from fhir_infusion.mapping.plan import Items, Leaf
 
+Warned = tuple[str, str]
+"""A pair that was used although it warns: the pair, and its warning."""
+
 State = Literal["mapped", "carried", "dropped", "refused"]
 
 
@@ -32,6 +35,7 @@ class Recorder:
     """Collects lines while the interpreter walks."""
 
     lines: list[Line] = field(default_factory=list)
+    warnings: list[Warned] = field(default_factory=list)
 
     def mapped(self, path: str, to: str, why: str = "", pair: Leaf | Items | None = None, value: Any = None) -> None:
         """An element is held in a typed field: a line for each simple value in it."""
@@ -47,6 +51,8 @@ class Recorder:
 
     def _tell(self, state: State, path: str, to: str, why: str, pair: Leaf | Items | None, value: Any) -> None:
         name, mark = (pair.pair, str(pair.mark)) if pair else ("", "")
+        if pair is not None and pair.warn:
+            self.warnings.append((pair.pair, pair.warn))
         self.lines.extend(Line(place, state, to, why, name, mark) for place in simple_values(value, path))
 
     def refused(self, path: str, why: str) -> None:

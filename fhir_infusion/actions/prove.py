@@ -1,0 +1,58 @@
+"""Proving a library before it is used: the laws of every lens, asked of seeded examples.
+
+A library whose documents are the ones proven before (by digest) is not asked again; the digests stand in a small file
+beside the database.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from fhir_infusion.config import Settings
+from fhir_infusion.errors import DocumentError
+from fhir_infusion.mapping.laws import Proof, prove
+from fhir_infusion.mapping.library import Library
+from fhir_infusion.records import parts
+from fhir_infusion.records.examples import example
+
+SHORT = 60
+"""Examples asked of each lens where a full proof was made elsewhere; ``mapping check`` asks ``FULL``."""
+
+FULL = 500
+
+
+def proofs(library: Library, settings: Settings, count: int = FULL) -> Iterator[tuple[str, Proof]]:
+    """Ask the laws of every lens; yield its name and the proof."""
+    for (release, fhir_type, overlay), lens in sorted(library.lenses.items(), key=lambda item: tuple(map(str, item[0]))):
+        other = library.lens("R5" if release == "R4" else "R4", fhir_type, overlay)
+        name = f"{release} {fhir_type}" + (f" {overlay}" if overlay else "")
+        internal = lens.plan.internal_type
+
+        def records(seed: int, internal: str = internal) -> list[dict[str, Any]]:
+            made = example(internal, random.Random(seed), residue=False)  # noqa: S311  seeded examples, not secrets
+            return parts.split(made, settings.administration_system) if internal == "Administration" else [made]
+
+        yield name, prove(lens.compile(), records, random.Random, count, other)
+
+
+def ensure_proven(library: Library, settings: Settings, known: Path | None, count: int = FULL) -> None:
+    """Prove the library unless its digest stands in the file ``known``, then note it there.
+
+    Raises:
+        DocumentError: a law does not hold; names the lens, the law, the seed and the path.
+    """
+    if known is not None and known.is_file() and library.digest in known.read_text(encoding="ascii").split():
+        return
+    complaints = [
+        f"{name}: the law '{broken.law}' does not hold at {broken.path} (example {broken.seed})"
+        for name, proof in proofs(library, settings, count)
+        for broken in proof.broken[:5]
+    ]
+    if complaints:
+        raise DocumentError(*complaints)
+    if known is not None:
+        with known.open("a", encoding="ascii") as file:
+            file.write(library.digest + "\n")
