@@ -16,6 +16,7 @@ from fhir_infusion.config import read_texts
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import elements
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.fhir.validate import validate
 from fhir_infusion.mapping import library
 from fhir_infusion.records import check, equality, fields
 from tests.standard.hl7 import errors
@@ -177,6 +178,11 @@ def test_a_filled_record_comes_back_equal(shipped: Library, release: str, path: 
     back = lens.read(as_fhir(shipped, release, record)).result
     back.pop("residue", None)
     assert equality.same(back, record)
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_our_validator_finds_no_fault_in_the_filled_records(shipped: Library, release: str) -> None:
+    assert [validate(as_fhir(shipped, release, record_of(path)), release) for path in FILLED] == [()] * len(FILLED)
 
 
 @pytest.mark.hl7
