@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from fhir_infusion.config import Settings
 
 if TYPE_CHECKING:
-    from fhir_infusion.actions.translate import Translator
     from fhir_infusion.store import Store
+    from fhir_infusion.translator import Translator
 
 
 @dataclass(frozen=True, slots=True)

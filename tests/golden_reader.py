@@ -1,7 +1,8 @@
 """An independent reader of infusion orders and administrations in FHIR JSON, R4 and R5.
 
 It imports nothing of the package and shares no code, table or document with it: what it finds in the FHIR side is what a
-stranger would find. Drug, dose, rate, unit, route and time are read from core elements only. Of extensions it reads
+stranger would find. Drug, ingredients, dose, rate, unit, route, time, pump and the measurements that a dose rests on are
+read from core elements only. Of extensions it reads
 
 * HL7's cross-version extensions, which give R4 what R5 has in core (total volume, further reasons and limits);
 * ours, only for what has no published place: role of a step, cycle days and weeks, quantity sufficient, filter, least

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import yaml
 
-from fhir_infusion.actions.translate import Translator, open_translator
+from fhir_infusion.translator import Translator, open_translator
 from fhir_infusion.config import Settings
 from fhir_infusion.fhir import json as fhir_json
 

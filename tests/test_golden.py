@@ -112,6 +112,11 @@ def test_a_folder_says_what_it_is_whence_its_numbers_come_and_what_each_record_m
     assert told.get("findings", {}).keys() <= records.keys()
 
 
+def test_every_fhir_file_belongs_to_a_record_and_every_record_has_its_files():
+    found = {path for folder in folders() for path in folder.glob("*.json") if "." in path.stem}
+    assert found == {golden.fhir(release) for golden in GOLDENS for release in RELEASES}
+
+
 @each_golden
 def test_patients_and_places_are_invented(golden: Golden):
     text = golden.path.read_text(encoding="utf-8")

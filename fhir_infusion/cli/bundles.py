@@ -58,21 +58,19 @@ def full_url(resource: Json) -> str:
     return f"{URN}{uuid5(NAMESPACE_URL, name)}"
 
 
-def resolved(bundle: Json) -> Json:
-    """Return a Bundle in which what entries say of each other by ``urn:uuid`` is contained again.
+def resolved(bundle: Json) -> list[tuple[int, Any]]:
+    """Return the entries, each with its number, after what they say of each other by ``urn:uuid`` is contained again.
 
     Only preparations and measurements are put together; an entry that was is gone from the list, one that nobody refers
     to stays. Entries that are not as FHIR wants them are left as they are.
     """
-    entries = bundle.get("entry")
+    entries = bundle.get("entry", [])
     if not isinstance(entries, list):
-        return bundle
+        return [(0, entries)]
     parts = {url: resource for entry in entries if (found := _part(entry)) for url, resource in [found]}
-    if not parts:
-        return bundle
     used: set[str] = set()
-    kept = [_entry_with(entry, parts, used) for entry in entries]
-    return {**bundle, "entry": [entry for entry in kept if not ((found := _part(entry)) and found[0] in used)]}
+    kept = [(number, _entry_with(entry, parts, used)) for number, entry in enumerate(entries)]
+    return [(number, entry) for number, entry in kept if not ((found := _part(entry)) and found[0] in used)]
 
 
 def _part(entry: Any) -> tuple[str, Json] | None:

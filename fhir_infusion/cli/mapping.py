@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
-    from fhir_infusion.actions.translate import Translator
+    from fhir_infusion.translator import Translator
     from fhir_infusion.config import Release, Settings
 
 QUICK_EXAMPLES = 50
@@ -173,6 +173,6 @@ def places(issues: Sequence[Any]) -> tuple[str, ...]:
 
 
 def _translator(settings: Settings) -> Translator:
-    from fhir_infusion.actions.translate import open_translator  # noqa: PLC0415  brings fhir.resources
+    from fhir_infusion.translator import open_translator  # noqa: PLC0415  brings fhir.resources
 
     return open_translator(settings)

@@ -25,7 +25,7 @@ from fhir_infusion.fhir.exact import name_in_path
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fhir_infusion.actions.translate import Translator
+    from fhir_infusion.translator import Translator
     from fhir_infusion.config import Release
 
 MOST_PATHS: Final = 20

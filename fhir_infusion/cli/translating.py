@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from fhir_infusion.actions.translate import Translator
+from fhir_infusion.translator import Translator
 from fhir_infusion.cli import bundles
 from fhir_infusion.config import Release
 from fhir_infusion.errors import Issue, Refused
@@ -16,7 +16,7 @@ from fhir_infusion.records.parts import join
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fhir_infusion.actions.translate import Translated
+    from fhir_infusion.translator import Translated
 
 MOST_NESTED = 3
 """How deep Bundles may stand in Bundles."""
@@ -109,8 +109,7 @@ def resources_of(bundle: dict[str, Any], path: str = "", depth: int = 1) -> Iter
     What entries say of each other by ``urn:uuid`` is put together first: outside the Bundle that says nothing.
     Raises ``Refused`` where an entry has no resource or Bundles are nested too deep.
     """
-    entries = bundles.resolved(bundle).get("entry", [])
-    for index, entry in enumerate(entries):
+    for index, entry in bundles.resolved(bundle):
         place = f"{path}{'.' if path else ''}entry[{index}]"
         resource = entry.get("resource") if isinstance(entry, dict) else None
         if not isinstance(resource, dict):

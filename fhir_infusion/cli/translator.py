@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fhir_infusion.actions.translate import Translator, open_translator
+from fhir_infusion.translator import Translator, open_translator
 from fhir_infusion.cli import load_settings
 
 

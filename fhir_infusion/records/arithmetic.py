@@ -25,15 +25,16 @@ if TYPE_CHECKING:
 __all__ = ["findings", "findings_between"]
 
 
-def findings(record: Mapping[str, Any]) -> tuple[Issue, ...]:
-    """Return what is doubtful in a record (as ``check(record, as_sent=True)`` takes it), each as a warning.
+def findings(record: Mapping[str, Any], *, as_sent: bool = True) -> tuple[Issue, ...]:
+    """Return what is doubtful in a record (one that ``check(record, as_sent=True)`` takes), each as a warning.
 
     What our own JSON may not hold but was read from FHIR (a unit that is not UCUM, a unit text that contradicts its
-    code, a rate that is not per time) is among them.
+    code …) is among them; ``as_sent=False`` saves the look for it where the record passed ``check`` as our own.
     """
     name = record.get("record") or ("InfusionOrder" if "intent" in record else "Administration")
     specific = order_findings if name == "InfusionOrder" else administration_findings
-    return (*_as_sent(record, name), *specific(record), *not_an_infusion(record), *text_findings(record))
+    doubtful = _as_sent(record, name) if as_sent else ()
+    return (*doubtful, *_not_rates(record), *specific(record), *not_an_infusion(record), *text_findings(record))
 
 
 def findings_between(records: Sequence[Mapping[str, Any]]) -> tuple[Issue, ...]:
@@ -61,6 +62,9 @@ def _as_sent(record: Mapping[str, Any], name: str) -> Iterator[Issue]:
         for place, told in broken(record, name, RULES, lambda *_: True, as_sent=False):
             path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place).removeprefix(".")
             yield finding(path, str(told), told.rule, told.accepted)
+
+
+def _not_rates(record: Mapping[str, Any]) -> Iterator[Issue]:
     places = (
         (f"{name}[{position}].{inner}[{at}].rate_as_stated" if inner else f"{name}[{position}].rate_as_stated", element)
         for name, inner in (("steps", "dosings"), ("segments", ""))

@@ -68,8 +68,8 @@ def classes() -> Mapping[str, type]:
         if cls.__name__ in found:
             continue
         found[cls.__name__] = cls
-        held: list[Any] = [_plain(annotation)[0] for annotation in _hints(cls).values()]
-        waiting += [each for each in held if dataclasses.is_dataclass(each)]
+        held = [_plain(annotation)[0] for annotation in _hints(cls).values()]
+        waiting += [each for each in held if isinstance(each, type) and dataclasses.is_dataclass(each)]
     return MappingProxyType(found)
 
 

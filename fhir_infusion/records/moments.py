@@ -1,7 +1,7 @@
 """FHIR dates and times compared only as far as their precision allows.
 
-``2024-03`` is any moment of that month, and a day without an offset may lie anywhere on Earth, so a dateTime stands
-for an interval of moments; one is after another only when no reading says otherwise.
+``2024-03`` is any moment of that month, and a day without an offset may lie anywhere on Earth beside a time with one,
+so a dateTime stands for an interval of moments; one is after another only when no reading says otherwise.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _FARTHEST = timedelta(hours=14)
 """No place on Earth is farther from UTC."""
 
 
-def interval(value: str) -> tuple[datetime, datetime] | None:
+def interval(value: str, margin: timedelta = _FARTHEST) -> tuple[datetime, datetime] | None:
     """Return the first and the last moment that a FHIR date or dateTime may mean; ``None`` at the ends of time."""
     year, month, day = int(value[:4]), int(value[5:7] or 1), int(value[8:10] or 1)
     try:
@@ -24,15 +24,16 @@ def interval(value: str) -> tuple[datetime, datetime] | None:
             return moment, moment
         last_month = month if len(value) > 4 else 12
         last_day = day if len(value) > 7 else monthrange(year, last_month)[1]
-        first = datetime(year, month, day, tzinfo=UTC) - _FARTHEST
-        return first, datetime(year, last_month, last_day, tzinfo=UTC) + timedelta(days=1) + _FARTHEST
+        last = datetime(year, last_month, last_day, 23, 59, 59, 999_999, tzinfo=UTC)
+        return datetime(year, month, day, tzinfo=UTC) - margin, last + margin
     except OverflowError:
         return None
 
 
 def is_after(value: str, other: str) -> bool:
-    """Return whether a dateTime is certainly after another."""
-    left, right = interval(value), interval(other)
+    """Return whether a dateTime is certainly after another. Two dates without a time are taken to be of one place."""
+    margin = _FARTHEST if "T" in value or "T" in other else timedelta(0)
+    left, right = interval(value, margin), interval(other, margin)
     return left is not None and right is not None and left[0] > right[1]
 
 

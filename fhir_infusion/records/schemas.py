@@ -12,13 +12,14 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from marshmallow import RAISE, Schema, ValidationError, fields, post_dump, post_load, validate, validates_schema
+from marshmallow.error_store import merge_errors
 
 from fhir_infusion.errors import Issue
 from fhir_infusion.records.fields import ROOTS, Field, classes, table
 from fhir_infusion.records.formats import FORMATS
 from fhir_infusion.records.json_schema import json_schema
 from fhir_infusion.records.record_rules import RULES
-from fhir_infusion.records.rules import Told, broken
+from fhir_infusion.records.rules import Place, Told, broken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -87,12 +88,12 @@ class RootSchema(RecordSchema):
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
     def _rules(self, _data: Any, original: Any, **_: Any) -> None:
-        found: dict[str | int, Any] = {}
+        found: Any = None
         as_sent = bool(self.context_as_sent)
         for place, told in broken(original, self.type_name, RULES, _shaped, as_sent=as_sent):
-            _put(found, place, told)
+            found = merge_errors(found, _at(original, place, told))
         if found:
-            raise ValidationError(cast("dict[str, Any]", found))
+            raise ValidationError(found)
 
     context_as_sent = False
 
@@ -182,19 +183,24 @@ class _OneOf(validate.OneOf):
 
 @cache
 def _shape_schema(type_name: str, name: str) -> Schema:
-    return _schema_class(type_name)(only=(name,), partial=True)
+    return _schema_class(type_name)(only=(name,))
 
 
 def _shaped(type_name: str, name: str, value: object) -> bool:
     return not _shape_schema(type_name, name).validate({name: value})
 
 
-def _put(found: dict[str | int, Any], place: tuple[str | int, ...], told: Told) -> None:
-    """Put a message into a tree shaped like the record; a place that is an object itself is told under ``_schema``."""
-    *above, last = (*place, "_schema")
-    for step in above:
-        found = found.setdefault(step, {})
-    found.setdefault(last, []).append(told)
+def _at(record: Any, place: Place, told: Told) -> dict[str | int, Any]:
+    """Return a message in the shape of the record; where an object itself is meant, under ``_schema``."""
+    held, steps = record, [*place]
+    for step in place:
+        held = held[step] if isinstance(held, list) else held.get(step)
+    if isinstance(held, dict):
+        steps.append("_schema")
+    message: Any = [told]
+    for step in reversed(steps):
+        message = {step: message}
+    return cast("dict[str | int, Any]", message)
 
 
 _MESSAGES: Final[Mapping[str, tuple[str, str, str]]] = {

@@ -13,8 +13,9 @@ nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, bindparam, exists, func, insert, or_, select, update
@@ -229,7 +230,7 @@ def counts(tx: Tx, endpoint: str) -> dict[str, int]:
     """Return how many rows of an endpoint are in which state. Reads them all: for a person, not for each request."""
     mine = and_(OUTBOX.c.tenant == tx.tenant, OUTBOX.c.endpoint == endpoint)
     found = select(OUTBOX.c.state, func.count()).where(mine).group_by(OUTBOX.c.state)
-    return dict(tx.connection.execute(found).tuples().all())
+    return {str(row[0]): int(row[1]) for row in tx.connection.execute(found)}
 
 
 def oldest(tx: Tx, endpoint: str, lane: Lane | None = None) -> datetime | None:
@@ -294,11 +295,23 @@ def _decide(tx: Tx, seq: int, state: State, reason: str, actor: str) -> Row:
 
 
 def _change(tx: Tx, row: Row, values: dict[str, object]) -> Row:
-    held = and_(OUTBOX.c.tenant == tx.tenant, OUTBOX.c.seq == row.seq, OUTBOX.c.fence == row.fence)
-    statement = update(OUTBOX).where(held, OUTBOX.c.state == row.state).values(**values)
-    if tx.connection.execute(statement).rowcount != 1:
+    held = {"of_tenant": tx.tenant, "of_seq": row.seq, "of_fence": row.fence, "of_state": row.state}
+    to = {f"to_{name}": value for name, value in values.items()}
+    if _changing(tuple(values)).write(tx, {**held, **to}) != 1:
         raise StaleLease
-    return row_of(tx.connection.execute(_numbered([row.seq])).one())
+    moments = {name: from_ms(value) for name, value in values.items() if name in _MOMENTS and isinstance(value, int)}
+    return replace(row, **{**values, **moments})  # type: ignore[arg-type]  # named after the fields
+
+
+@cache
+def _changing(names: tuple[str, ...]) -> Statement:
+    held = and_(
+        OUTBOX.c.tenant == bindparam("of_tenant"),
+        OUTBOX.c.seq == bindparam("of_seq"),
+        OUTBOX.c.fence == bindparam("of_fence"),
+        OUTBOX.c.state == bindparam("of_state"),
+    )
+    return Statement(update(OUTBOX).where(held).values({name: bindparam(f"to_{name}") for name in names}))
 
 
 def _numbered(seqs: list[int]) -> Select[Any]:

@@ -89,7 +89,7 @@ def create(endpoint: Endpoint, rung: Rung, resource: Resource, system: str, valu
         if isinstance(there, Found):
             return Written(200, there.stamp, there.resource)
         return endpoint.update({**body, "id": id_})
-    reply = endpoint.create(body, f"identifier={token_value(system, value)}" if rung == "B" else "")
+    reply = endpoint.create(body, (system, value) if rung == "B" else None)
     if not isinstance(reply, Written):
         return reply
     after = look(endpoint, type_, system, value)

@@ -106,11 +106,14 @@ class Endpoint:
         reply = self._ask("GET", url)
         return replies.of_search(reply, type_) if isinstance(reply, Answer) else reply
 
-    def create(self, resource: Resource, if_none_exist: str = "") -> Written | Trouble:
-        """Create a resource; ``if_none_exist`` is a search such as ``identifier=system|value``, not yet escaped."""
+    def create(self, resource: Resource, if_none_exist: tuple[str, str] | None = None) -> Written | Trouble:
+        """Create a resource, where ``if_none_exist`` is given only if none has this identifier (system, value).
+
+        ``identifier=system|value`` is the one condition that every server takes.
+        """
         headers = {"Prefer": "return=representation"}
-        if if_none_exist:
-            headers["If-None-Exist"] = quote(if_none_exist, safe="=|&:/?@!$'()*,;~-._")
+        if if_none_exist is not None:
+            headers["If-None-Exist"] = "identifier=" + quote(token_value(*if_none_exist), safe="|:/@!'()*;~-._")
         reply = self._ask("POST", self._url(resource["resourceType"]), headers, fhir_json.write(resource))
         return replies.of_write(reply, resource["resourceType"]) if isinstance(reply, Answer) else reply
 

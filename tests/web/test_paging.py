@@ -28,7 +28,7 @@ def test_a_token_gives_its_bounds_back_whatever_the_order_of_the_parameters():
     ],
     ids=["secret", "tenant", "value", "fewer parameters", "none"],
 )
-def test_a_token_of_another_listing_is_refused(secret, tenant, query):
+def test_a_token_of_another_listing_is_refused(secret: bytes, tenant: str, query: list[tuple[str, str]]):
     token = sign(SECRET, "default", QUERY, BOUNDS)
     with pytest.raises(Refused) as caught:
         open_token(secret, tenant, query, token)
@@ -36,7 +36,7 @@ def test_a_token_of_another_listing_is_refused(secret, tenant, query):
 
 
 @pytest.mark.parametrize("token", ["", "a", "!!!", "AAAA" * 20, "é", "A" * 10_000])
-def test_what_is_no_token_is_refused(token):
+def test_what_is_no_token_is_refused(token: str):
     with pytest.raises(Refused):
         open_token(SECRET, "default", QUERY, token)
 
