@@ -91,7 +91,7 @@ class RootSchema(RecordSchema):
         found: Any = None
         as_sent = bool(self.context_as_sent)
         for place, told in broken(original, self.type_name, RULES, _shaped, as_sent=as_sent):
-            found = merge_errors(found, _at(original, place, told))
+            found = merge_errors(found, _at(original, place, told))  # type: ignore[no-untyped-call]  # it has no types
         if found:
             raise ValidationError(found)
 
@@ -194,7 +194,7 @@ def _at(record: Any, place: Place, told: Told) -> dict[str | int, Any]:
     """Return a message in the shape of the record; where an object itself is meant, under ``_schema``."""
     held, steps = record, [*place]
     for step in place:
-        held = held[step] if isinstance(held, list) else held.get(step)
+        held = held[step] if isinstance(step, int) else held.get(step)
     if isinstance(held, dict):
         steps.append("_schema")
     message: Any = [told]
