@@ -175,7 +175,7 @@ class Builder:
         target = self._internal_type(place.itype, isteps, mark)
         if target is None:
             return
-        if "const" in table or "drop" in table and "fhir" not in table:
+        if "const" in table or table.get("drop") is True:
             self._fixed(place, isteps, table, mark)
             return
         text = value if isinstance(value, str) else table.get("fhir")
