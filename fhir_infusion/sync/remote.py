@@ -268,13 +268,13 @@ def _never_connected(error: BaseException) -> bool:
 
 
 _RUNNING: Final = threading.local()
-"""``holder``: where this thread's request notes the connection that it runs on, so that the watchdog can cut it."""
+"""``holder``: where this thread's request notes the socket that it runs on, so that the watchdog can cut it."""
 
 
 @contextmanager
 def _watchdog(seconds: float) -> Iterator[None]:
-    """Cut the connection of the request that runs inside, ``seconds`` from now."""
-    holder: list[HTTPConnection | None] = [None]
+    """Cut the socket of the request that runs inside, ``seconds`` from now."""
+    holder: list[socket.socket] = []
     _RUNNING.holder = holder
     timer = threading.Timer(seconds, _cut, (holder,))
     timer.daemon = True
@@ -286,27 +286,35 @@ def _watchdog(seconds: float) -> Iterator[None]:
         _RUNNING.holder = None
 
 
-def _cut(holder: list[HTTPConnection | None]) -> None:
-    connection = holder[0]
-    sock = connection.sock if connection is not None else None
-    if sock is not None:
+def _cut(holder: list[socket.socket]) -> None:
+    for sock in holder:
         with suppress(OSError):
             sock.shutdown(socket.SHUT_RDWR)
 
 
 def _note(connection: HTTPConnection) -> None:
+    # The socket, not the connection: for an answer that ends with the connection, urllib3 lets go of the socket while
+    # the body is still being read.
     holder = getattr(_RUNNING, "holder", None)
-    if holder is not None:
-        holder[0] = connection
+    if holder is not None and connection.sock is not None:
+        holder.append(connection.sock)
 
 
 class _WatchedConnection(HTTPConnection):
+    def connect(self) -> None:
+        super().connect()
+        _note(self)
+
     def request(self, *args: Any, **options: Any) -> None:
         _note(self)
         super().request(*args, **options)
 
 
 class _WatchedTlsConnection(HTTPSConnection):
+    def connect(self) -> None:
+        super().connect()
+        _note(self)
+
     def request(self, *args: Any, **options: Any) -> None:
         _note(self)
         super().request(*args, **options)

@@ -1,0 +1,359 @@
+"""A FHIR server that lies: a small threaded one in memory, scripted to fail the way real ones do.
+
+It keeps every version, counts every request, and does what its ``lies`` say. A lie is a function that takes the request and
+either returns None (behave) or an :class:`Act`; ``once`` makes one that tells its lie a number of times.
+
+    DROP            do it, then close without an answer           (lost reply)
+    CUT             do it, answer the head and half of the body   (truncated)
+    RESET           do nothing, close                              (request lost)
+    STATUS(n)       answer n, with or without the effect
+    DRIP            do it, then one byte at a time
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, cast
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from tests import exact_json
+
+
+@dataclass
+class Asked:
+    """One request as it arrived."""
+
+    method: str
+    type: str
+    id: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: dict[str, Any]
+    at: float = 0.0
+
+    @property
+    def writes(self) -> bool:
+        return self.method in {"POST", "PUT"}
+
+
+@dataclass(frozen=True)
+class Act:
+    """How to lie: ``effect`` says whether the request is carried out all the same."""
+
+    effect: bool = True
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    close: str = ""
+    drip_seconds: float = 0.0
+    change: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    hidden_for: float = 0.0
+
+
+DROP = Act(close="before")
+RESET = Act(effect=False, close="before")
+CUT = Act(close="half")
+Lie = Callable[[Asked], Act | None]
+
+
+def once(act: Act, when: Callable[[Asked], bool] = lambda asked: asked.writes, times: int = 1) -> Lie:
+    """Return a lie that is told ``times`` times, then no more."""
+    left = [times]
+
+    def lie(asked: Asked) -> Act | None:
+        if left[0] and when(asked):
+            left[0] -= 1
+            return act
+        return None
+
+    return lie
+
+
+@dataclass
+class Kept:
+    """The versions of one resource, oldest first; None is a deletion."""
+
+    versions: list[dict[str, Any] | None]
+    visible_at: float = 0.0
+
+    @property
+    def now(self) -> dict[str, Any] | None:
+        return self.versions[-1]
+
+
+class Peer:
+    """The server. ``resources`` is what it holds; ``asked`` every request; ``lies`` what it does wrong."""
+
+    def __init__(self, *, update_create: bool = False, conditional: bool = True, page: int = 50) -> None:
+        self.clock: Callable[[], float] = time.monotonic
+        self.resources: dict[tuple[str, str], Kept] = {}
+        self.asked: list[Asked] = []
+        self.lies: list[Lie] = []
+        self.update_create = update_create
+        self.conditional = conditional
+        self.double_create = False
+        self.page_size = page
+        self.expire_pages = 0
+        self.between_pages: Callable[[int], None] | None = None
+        self.tick = timedelta(milliseconds=1)
+        self._moment = datetime(2025, 5, 1, tzinfo=UTC)
+        self._next = 0
+        self._lock = threading.RLock()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread.start()
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}/fhir"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    # ------------------------------------------------------------------------------------- what a test does to it
+
+    def put(self, resource: dict[str, Any], id_: str = "", at: datetime | None = None) -> dict[str, Any]:
+        """Create or change a resource as somebody else would; return it with id and meta."""
+        with self._lock:
+            type_ = resource["resourceType"]
+            id_ = id_ or resource.get("id") or self._new_id()
+            kept = self.resources.setdefault((type_, id_), Kept([]))
+            self._moment += self.tick
+            meta = {
+                **resource.get("meta", {}),
+                "versionId": str(len(kept.versions) + 1),
+                "lastUpdated": (at or self._moment).isoformat(timespec="milliseconds"),
+            }
+            stored = {**resource, "id": id_, "meta": meta}
+            kept.versions.append(stored)
+            return stored
+
+    def delete(self, type_: str, id_: str) -> None:
+        with self._lock:
+            self.resources[type_, id_].versions.append(None)
+
+    def all(self, type_: str) -> list[dict[str, Any]]:
+        """Return the current resources of a type."""
+        with self._lock:
+            return [kept.now for (one, _), kept in self.resources.items() if one == type_ and kept.now is not None]
+
+    def history(self, type_: str, id_: str) -> list[dict[str, Any] | None]:
+        with self._lock:
+            return list(self.resources[type_, id_].versions)
+
+    def writes(self, type_: str = "") -> list[Asked]:
+        """Return the requests that wanted to change something."""
+        with self._lock:
+            return [asked for asked in self.asked if asked.writes and type_ in {"", asked.type}]
+
+    # ----------------------------------------------------------------------------------------------- how it works
+
+    def answer(self, asked: Asked) -> tuple[int, dict[str, str], dict[str, Any] | None, Act | None]:
+        with self._lock:
+            self.asked.append(asked)
+            act = next((found for lie in self.lies if (found := lie(asked)) is not None), None)
+        if act is not None and not act.effect:
+            return act.status, dict(act.headers), None, act
+        status, headers, resource = self._do(asked, act)
+        if act is not None and act.status:
+            status, headers = act.status, dict(act.headers)
+        return status, headers, resource, act
+
+    def _do(self, asked: Asked, act: Act | None) -> tuple[int, dict[str, str], dict[str, Any] | None]:
+        if asked.type == "metadata":
+            return 200, {}, self._statement()
+        with self._lock:
+            match asked.method:
+                case "POST":
+                    return self._create(asked, act)
+                case "PUT":
+                    return self._update(asked, act)
+                case _ if asked.id:
+                    return self._read(asked)
+                case _:
+                    return self._search(asked)
+
+    def _create(self, asked: Asked, act: Act | None) -> tuple[int, dict[str, str], dict[str, Any] | None]:
+        condition = asked.headers.get("if-none-exist", "")
+        if condition and self.conditional and not self.double_create:
+            found = self._matching(asked.type, dict(parse_qsl(condition)), self.clock())
+            if len(found) > 1:
+                return 412, {}, _outcome("multiple-matches")
+            if found:
+                return 200, self._head(found[0]), found[0]
+        stored = self._written(asked, act, "")
+        if self.double_create:
+            self._written(asked, act, "")
+        return 201, self._head(stored), stored
+
+    def _update(self, asked: Asked, act: Act | None) -> tuple[int, dict[str, str], dict[str, Any] | None]:
+        kept = self.resources.get((asked.type, asked.id))
+        match = asked.headers.get("if-match")
+        if kept is None:
+            if not self.update_create:
+                return 404, {}, _outcome("not-found")
+            stored = self._written(asked, act, asked.id)
+            return 201, self._head(stored), stored
+        if kept.now is None:
+            return 410, {}, _outcome("deleted")
+        if match is not None and match != f'W/"{kept.now["meta"]["versionId"]}"':
+            return 412, {}, _outcome("conflict")
+        stored = self._written(asked, act, asked.id)
+        return 200, self._head(stored), stored
+
+    def _read(self, asked: Asked) -> tuple[int, dict[str, str], dict[str, Any] | None]:
+        kept = self.resources.get((asked.type, asked.id))
+        if kept is None:
+            return 404, {}, _outcome("not-found")
+        if kept.now is None:
+            return 410, {}, _outcome("deleted")
+        return 200, self._head(kept.now), kept.now
+
+    def _search(self, asked: Asked) -> tuple[int, dict[str, str], dict[str, Any] | None]:
+        offset = int(asked.query.get("_offset", "0"))
+        if offset:
+            if self.expire_pages:
+                self.expire_pages -= 1
+                return 410, {}, _outcome("expired")
+            if self.between_pages is not None:
+                self.between_pages(offset)
+        found = self._matching(asked.type, asked.query, self.clock())
+        if "_sort" in asked.query:
+            found.sort(key=lambda one: one["meta"]["lastUpdated"])
+        part = found[offset : offset + self.page_size]
+        links = [{"relation": "self", "url": self.base}]
+        if len(found) > offset + self.page_size:
+            query = "&".join(f"{k}={v}" for k, v in {**asked.query, "_offset": str(offset + self.page_size)}.items())
+            links.append({"relation": "next", "url": f"{self.base}/{asked.type}?{query}"})
+        entries = [{"resource": one, "search": {"mode": "match"}} for one in part]
+        bundle = {"resourceType": "Bundle", "type": "searchset", "link": links, "entry": entries}
+        return 200, {"Date": format_datetime(self._moment + timedelta(seconds=2), usegmt=True)}, bundle
+
+    def _matching(self, type_: str, query: dict[str, str], now: float) -> list[dict[str, Any]]:
+        since = query.get("_lastUpdated", "").removeprefix("ge")
+        system, _, value = unquote(query.get("identifier", "")).replace("\\", "").partition("|")
+        found = []
+        for (one, _), kept in list(self.resources.items()):
+            resource = kept.now
+            if one != type_ or resource is None or kept.visible_at > now:
+                continue
+            named = [(i.get("system"), i.get("value")) for i in resource.get("identifier", [])]
+            if value and (system, value) not in named:
+                continue
+            updated = datetime.fromisoformat(resource["meta"]["lastUpdated"])
+            if since and updated < datetime.fromisoformat(since):
+                continue
+            found.append(resource)
+        return found
+
+    def _written(self, asked: Asked, act: Act | None, id_: str) -> dict[str, Any]:
+        body = act.change(asked.body) if act is not None and act.change is not None else asked.body
+        stored = self.put(body, id_ or self._new_id())
+        if act is not None and act.hidden_for:
+            self.resources[asked.type, stored["id"]].visible_at = self.clock() + act.hidden_for
+        return stored
+
+    def _head(self, resource: dict[str, Any]) -> dict[str, str]:
+        version = resource["meta"]["versionId"]
+        location = f"{self.base}/{resource['resourceType']}/{resource['id']}/_history/{version}"
+        return {"Location": location, "ETag": f'W/"{version}"'}
+
+    def _new_id(self) -> str:
+        self._next += 1
+        return str(self._next)
+
+    def _statement(self) -> dict[str, Any]:
+        types = ("Patient", "MedicationRequest", "MedicationAdministration")
+        resources = [
+            {"type": one, "updateCreate": self.update_create, "conditionalCreate": self.conditional} for one in types
+        ]
+        rest = [{"mode": "server", "resource": resources}]
+        return {"resourceType": "CapabilityStatement", "status": "active", "fhirVersion": "4.0.1", "rest": rest}
+
+
+def _outcome(code: str) -> dict[str, Any]:
+    issue = {"severity": "error", "code": code, "diagnostics": "CANARY Jane Q Patient"}
+    return {"resourceType": "OperationOutcome", "issue": [issue]}
+
+
+def _handler(peer: Peer) -> type[BaseHTTPRequestHandler]:  # noqa: C901  one small class, made for one server
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        server_version = "Stub"
+
+        def do_GET(self) -> None:
+            self._serve()
+
+        def do_POST(self) -> None:
+            self._serve()
+
+        def do_PUT(self) -> None:
+            self._serve()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def _serve(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            raw = self.rfile.read(length) if length else b""
+            if len(raw) < length:
+                self.close_connection = True
+                return
+            url = urlsplit(self.path)
+            parts = [part for part in url.path.removeprefix("/fhir").split("/") if part]
+            asked = Asked(
+                self.command,
+                parts[0] if parts else "",
+                parts[1] if len(parts) > 1 else "",
+                dict(parse_qsl(url.query)),
+                {name.lower(): value for name, value in self.headers.items()},
+                cast("dict[str, Any]", exact_json.loads(raw.decode())) if raw else {},
+                time.monotonic(),
+            )
+            status, headers, resource, act = peer.answer(asked)
+            try:
+                self._send(status, headers, resource, act)
+            except OSError:
+                self.close_connection = True
+
+        def _send(self, status: int, headers: dict[str, str], resource: dict[str, Any] | None, act: Act | None) -> None:
+            if act is not None and act.close == "before":
+                self.close_connection = True
+                return
+            body = exact_json.dumps(resource).encode() if resource is not None else b""
+            if act is not None and act.body is not None:
+                body = act.body
+            self.send_response_only(status)
+            for name, value in {"Content-Type": "application/fhir+json", **headers}.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            if act is not None and act.close == "half":
+                self.wfile.write(body[: len(body) // 2])
+                self.wfile.flush()
+                self.close_connection = True
+                return
+            if act is not None and act.drip_seconds:
+                for byte in body:
+                    self.wfile.write(bytes([byte]))
+                    self.wfile.flush()
+                    time.sleep(act.drip_seconds)
+                return
+            self.wfile.write(body)
+
+    return Handler
+
+
+def pretty(resource: dict[str, Any]) -> str:
+    """Return a resource as readable JSON, for a failing test's message."""
+    return json.dumps(json.loads(exact_json.dumps(resource)), indent=1)

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from fhir_infusion.sync import compare
+
+DOSE = {"dosageInstruction": [{"doseAndRate": [{"doseQuantity": {"value": Decimal("1.50"), "unit": "mg"}}]}]}
+ORDER = {"resourceType": "MedicationRequest", "status": "active", "subject": {"reference": "Patient/1"}, **DOSE}
+
+
+def _with_dose(value: object) -> dict:
+    return {**ORDER, "dosageInstruction": [{"doseAndRate": [{"doseQuantity": {"value": value, "unit": "mg"}}]}]}
+
+
+@pytest.mark.parametrize(
+    ("there", "codes"),
+    [
+        (ORDER, ()),
+        ({**ORDER, "id": "9", "meta": {"versionId": "1"}, "note": [{"text": "x"}]}, ()),
+        (_with_dose(Decimal("1.5")), ("dosageInstruction:precision",)),
+        (_with_dose(Decimal("15.0")), ("dosageInstruction",)),
+        (_with_dose("1.50"), ("dosageInstruction",)),
+        (_with_dose(True), ("dosageInstruction",)),  # noqa: FBT003  the value of a table
+        ({**ORDER, "status": "completed"}, ("status",)),
+        ({**ORDER, "doNotPerform": True}, ("doNotPerform",)),
+        ({name: value for name, value in ORDER.items() if name != "subject"}, ("subject",)),
+    ],
+)
+def test_h15_what_a_peer_altered_is_named_without_values(there: dict[str, Any], codes: tuple[str, ...]):
+    assert compare.altered(ORDER, there) == codes
+
+
+def test_identifiers_that_a_peer_adds_are_no_alteration_but_ours_must_be_there():
+    ours, theirs = {"system": "s", "value": "1"}, {"system": "t", "value": "2"}
+    sent = {**ORDER, "identifier": [ours]}
+    assert compare.altered(sent, {**ORDER, "identifier": [theirs, ours]}) == ()
+    assert compare.altered(sent, {**ORDER, "identifier": [theirs]}) == ("identifier",)
+
+
+def test_content_is_what_is_left_without_what_servers_set_and_without_a_minted_identifier():
+    resource = {
+        "resourceType": "MedicationRequest",
+        "id": "1",
+        "meta": {"versionId": "2", "lastUpdated": "x", "source": "#y", "security": [{"code": "R"}]},
+        "text": {"status": "generated"},
+        "identifier": [{"system": "s", "value": "1"}],
+    }
+    kept = {"resourceType": "MedicationRequest", "meta": {"security": [{"code": "R"}]}}
+    assert compare.content(resource, ("s", "1")) == kept
+    assert compare.content(resource) == {**kept, "identifier": [{"system": "s", "value": "1"}]}
+
+
+def test_values_are_the_same_by_their_spelling_and_by_the_order_of_arrays_only():
+    assert compare.same({"a": 1, "b": [1, 2]}, {"b": [1, 2], "a": 1})
+    assert not compare.same([1, 2], [2, 1])
+    assert not compare.same(Decimal("1.50"), Decimal("1.5"))
