@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 from uuid import uuid4
 
-from fhir_infusion.translator import Translator, open_translator
 from fhir_infusion.service import Service
 from fhir_infusion.store import open_reader, open_store
+from fhir_infusion.translator import Translator, open_translator
 from fhir_infusion.web.running import Running
 
 if TYPE_CHECKING:

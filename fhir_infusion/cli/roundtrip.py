@@ -25,8 +25,8 @@ from fhir_infusion.fhir.exact import name_in_path
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fhir_infusion.translator import Translator
     from fhir_infusion.config import Release
+    from fhir_infusion.translator import Translator
 
 MOST_PATHS: Final = 20
 """At most so many changed paths are named on a line."""

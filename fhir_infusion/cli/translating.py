@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from fhir_infusion.translator import Translator
 from fhir_infusion.cli import bundles
 from fhir_infusion.config import Release
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.fhir.exact import name_in_path
 from fhir_infusion.mapping.trace import Line
 from fhir_infusion.records.parts import join
+from fhir_infusion.translator import Translator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +100,14 @@ def translate_bundle(task: Task, label: str, bundle: dict[str, Any]) -> Iterator
         notes.extend(f"{path}: {loss}" for loss in _losses(done))
         if task.ledger:
             ledger.extend(replace(line, path=f"{path}.{line.path}") for line in done.lines)
-    yield Done(label, tuple(join(records)), tuple(findings), tuple(ledger), tuple(notes))
+    yield Done(label, tuple(_joined(records)), tuple(findings), tuple(ledger), tuple(notes))
+
+
+def _joined(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Put parents and children together; a lone resource stays the ``single`` administration that it was read as."""
+    bare = [{name: value for name, value in record.items() if name != "representation"} for record in records]
+    own = {id(stripped): record for stripped, record in zip(bare, records, strict=True)}
+    return [own.get(id(one), one) for one in join(bare)]
 
 
 def resources_of(bundle: dict[str, Any], path: str = "", depth: int = 1) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -16,7 +16,7 @@ from importlib.resources import files
 from flask import Response
 
 from fhir_infusion.web.context import web
-from fhir_infusion.web.workbench.examples import texts
+from fhir_infusion.web.examples import texts
 
 
 def show() -> Response:
