@@ -12,7 +12,7 @@ from typing import Any
 
 from fhir_infusion.mapping import runtime
 from fhir_infusion.mapping.codecs import DECLINED, PLAIN, QUANTITY
-from fhir_infusion.mapping.criteria import classify, contained_by_id
+from fhir_infusion.mapping.criteria import classifier, contained_by_id
 from fhir_infusion.mapping.interpret_read import REFERENCE_MARKS, RESOURCE_MARKS, default_id
 from fhir_infusion.mapping.paths import IStep
 from fhir_infusion.mapping.plan import FMember, FObj, Items, Leaf, Plan, Scope, leaves_of
@@ -47,7 +47,7 @@ class _Function:
 
 def compile_read(plan: Plan) -> Read:
     """Return the compiled reader of a plan."""
-    source = Source({"D": DECLINED, "R": runtime, "Irregular": runtime.Irregular, "classify": classify, "escape": escape, "write_key": write_key})
+    source = Source({"D": DECLINED, "R": runtime, "Irregular": runtime.Irregular, "escape": escape, "write_key": write_key})
     for scope in plan.scopes:
         _Writer(source, plan, scope).function()
     namespace = source.functions(f"<read {plan.document} {plan.release}>")
@@ -390,7 +390,7 @@ class _Writer:
         values = [s.step.criteria[0].value for s in member.slices]
         put(f"{parts} = {{}}; {chosen} = None; last = 0")
         if not simple or len(names) != 1 or len(set(values)) != len(values) or member.rest:
-            put(f"{chosen} = classify({self.source.name(member, 'member')}, {value}, C.contained)")
+            put(f"{chosen} = {self.source.name(classifier(member), 'classify')}({value}, C.contained)")
             with block(f"for e, k in zip({value}, {chosen}):"):
                 with block("if k < last:"):
                     put("last = 1000")

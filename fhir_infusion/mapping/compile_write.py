@@ -12,7 +12,7 @@ from typing import Any
 
 from fhir_infusion.mapping import runtime
 from fhir_infusion.mapping.codecs import DECLINED, KEY, PLAIN, SKIPPED
-from fhir_infusion.mapping.criteria import classify
+from fhir_infusion.mapping.criteria import classifier
 from fhir_infusion.mapping.interpret_read import default_id
 from fhir_infusion.mapping.paths import FStep
 from fhir_infusion.mapping.plan import FMember, FObj, IMember, IObj, Items, Leaf, Plan, Scope, leaves_of
@@ -39,7 +39,7 @@ def compile_write(plan: Plan) -> Write:
     """Return the compiled writer of a plan."""
     source = Source(
         {
-            "D": DECLINED, "S": SKIPPED, "R": runtime, "Irregular": runtime.Irregular, "classify": classify, "read_key": read_key,
+            "D": DECLINED, "S": SKIPPED, "R": runtime, "Irregular": runtime.Irregular, "read_key": read_key,
             "set_deep": _set_deep,
         }
     )
@@ -357,5 +357,5 @@ class _Writer:
                         put(f"if {elements} is not None: z += {elements}" + (f"; g += [{number}] * len({elements})" if checked else ""))
                 put(f"{array.holder}[{name!r}] = z")
                 if checked:
-                    with block(f"if classify({self.source.name(array.member, 'member')}, z, W.contained) != g:"):
+                    with block(f"if {self.source.name(classifier(array.member), 'classify')}(z, W.contained) != g:"):
                         put("raise Irregular")

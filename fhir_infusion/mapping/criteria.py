@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from fhir_infusion.mapping.codecs import DECLINED
+from fhir_infusion.mapping.codecs import DECLINED, PLAIN
 from fhir_infusion.mapping.paths import Criterion, FStep
 from fhir_infusion.mapping.plan import FMember, Slice
 
@@ -35,6 +35,38 @@ def matches(step: FStep, element: Any, contained: Mapping[str, dict[str, Any]]) 
         elif not _holds(criterion, subject):
             return False
     return True
+
+
+def classifier(member: FMember) -> Callable[[list[Any], Mapping[str, dict[str, Any]]], list[int]]:
+    """Return ``classify`` for one member; where every criterion is one value of one element, as a quick look-up."""
+    slices = member.slices
+    criteria = [part.step.criteria[0] for part in slices if len(part.step.criteria) == 1]
+    values = [criterion.value for criterion in criteria]
+    paths = {criterion.path for criterion in criteria}
+    simple = len(criteria) == len(slices) and all(c.test == "=" and len(c.path) == 1 for c in criteria)
+    if not simple or len(paths) != 1 or len(set(values)) != len(values):
+        return lambda value, contained: classify(member, value, contained)
+    name = paths.pop()[0]
+    rest = len(slices) if member.rest else -1
+    numbers = {value: number for number, value in enumerate(values)}
+    singles = frozenset(number for number, part in enumerate(slices) if part.obj is not None)
+    asked = frozenset(number for number in singles if rest >= 0 and _may_not_fit(slices[number]))
+
+    def quick(value: list[Any], contained: Mapping[str, dict[str, Any]]) -> list[int]:  # noqa: ARG001  the signature of both
+        chosen: list[int] = []
+        for element in value:
+            number = numbers.get(element.get(name), rest)
+            if number in singles and (number in chosen or (number in asked and not _fits(slices[number], element))):
+                number = rest
+            chosen.append(number)
+        return chosen
+
+    return quick
+
+
+def _may_not_fit(part: Slice) -> bool:
+    """Whether there are elements of the slice that its pairs could not hold."""
+    return part.type == "Coding" or any(leaf.codec is not PLAIN for member in (part.obj.members if part.obj else {}).values() for leaf in member.leaves)
 
 
 def classify(member: FMember, value: list[Any], contained: Mapping[str, dict[str, Any]]) -> list[int]:

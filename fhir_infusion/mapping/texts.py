@@ -8,9 +8,9 @@ written by the editor and stays. The pairs hold no place, so inserting or reorde
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from typing import Any, Final
+from zlib import crc32
 
 import msgspec
 
@@ -36,8 +36,14 @@ def _unknown(value: Any) -> str:
 _ENCODE = msgspec.json.Encoder(order="sorted", decimal_format="string", enc_hook=_unknown)
 
 
-def _digest(value: Any) -> str:
-    return f"{zlib.crc32(_ENCODE.encode(value)):08x}"
+def _crc(value: Any) -> int:
+    return crc32(_ENCODE.encode(value))
+
+
+def _simple(members: Mapping[str, Field]) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Return the simple fields that a text describes, and with the texts all simple fields: no list, no nested record."""
+    simple = [field for field in members.values() if not (field.nested or field.is_list or field.kind == "json")]
+    return tuple(field.name for field in simple if not field.describes), frozenset(field.name for field in simple)
 
 
 def _whole(record: Json) -> Json:
@@ -53,6 +59,7 @@ class Texts:
         self._words = {name: tuple(f.name for f in members.values() if f.describes) for name, members in fields.items()}
         self._inner = {name: {f.name: f.type for f in members.values() if f.nested and f.name != "residue"} for name, members in fields.items()}
         self._leads = self._leading()
+        self._simple = {name: _simple(members) for name, members in fields.items()}
 
     def _leading(self) -> Mapping[str, Mapping[str, str]]:
         """Keep only the fields below which some text describes."""
@@ -68,33 +75,41 @@ class Texts:
         """Return the digest pairs of a record just read, as one text; empty where nothing describes."""
         pairs: list[str] = []
         self._collect(record, self._root, pairs)
-        if pairs or narrative:
-            pairs.append(f"{WHOLE}.{_digest(_whole(record))}")
+        if narrative:
+            pairs.append(f"{WHOLE}.{_crc(_whole(record)):x}")
         return " ".join(pairs)
 
     def _collect(self, value: Json, type_name: str, pairs: list[str]) -> None:
         for word in self._words[type_name]:
-            if word in value:
-                pairs.append(f"{_digest(value[word])}.{_digest(self._described(value, type_name))}")
-        for name, inner_type in self._leads[type_name].items():
-            inner = value.get(name)
-            if isinstance(inner, dict):
+            text = value.get(word)
+            if text is not None:
+                pairs.append(f"{crc32(text.encode()):x}.{self._meaning(value, type_name):x}")
+        leads = self._leads[type_name]
+        for name, inner in value.items():
+            inner_type = leads.get(name)
+            if inner_type is None:
+                continue
+            if inner.__class__ is dict:
                 self._collect(inner, inner_type, pairs)
-            elif inner is not None:
+            else:
                 for item in inner:
                     self._collect(item, inner_type, pairs)
 
-    def _described(self, value: Json, type_name: str) -> Json:
-        """Return what the texts of an object describe: its other fields; at the top, what makes the dose."""
-        words = self._words[type_name]
+    def _meaning(self, value: Json, type_name: str) -> int:
+        """Return the digest of what the texts of an object describe: its other fields; at the top, what makes the dose."""
+        names, simple = self._simple[type_name]
+        if value.keys() <= simple:
+            get = value.get
+            return crc32("\x1f".join([f"{get(name)}" for name in names]).encode())
         if type_name == self._root:
-            return {name: inner for name, inner in value.items() if name in _ROOT_MEANING}
-        return {name: inner for name, inner in value.items() if name not in words}
+            return _crc({name: inner for name, inner in value.items() if name in _ROOT_MEANING})
+        words = self._words[type_name]
+        return _crc({name: inner for name, inner in value.items() if name not in words})
 
     def fresh(self, record: Json) -> tuple[Json, list[Line]]:
         """Return the record without stale texts, and a line for each that was removed. The input is not changed."""
         sealed = next((entry["value"] for entry in record.get("residue", ()) if entry.get("path") == TEXTS), None)
-        if sealed is None or str(sealed).endswith(f"{WHOLE}.{_digest(_whole(record))}"):
+        if sealed is None or sealed == self.seal(record, narrative=WHOLE in sealed):
             return record, []
         known: dict[str, set[str]] = {}
         for pair in str(sealed).split():
@@ -102,7 +117,8 @@ class Texts:
             known.setdefault(text, set()).add(meaning)
         lines: list[Line] = []
         result = self._freshen(record, self._root, "", known, lines)
-        kept = [entry for entry in record["residue"] if entry.get("path") != "text"]
+        edited = WHOLE in known and f"{_crc(_whole(record)):x}" not in known[WHOLE]
+        kept = [entry for entry in record["residue"] if not (edited and entry.get("path") == "text")]
         if len(kept) != len(record["residue"]):
             lines.append(Line("text", "dropped", "", "the narrative described the record before it was edited"))
             result = {**result, "residue": kept}
@@ -112,8 +128,8 @@ class Texts:
         changes: Json = {}
         for word in self._words[type_name]:
             if word in value:
-                meanings = known.get(_digest(value[word]))
-                if meanings is not None and _digest(self._described(value, type_name)) not in meanings:
+                meanings = known.get(f"{crc32(value[word].encode()):x}")
+                if meanings is not None and f"{self._meaning(value, type_name):x}" not in meanings:
                     lines.append(Line(f"{at}{word}", "dropped", "", "the text described this before it was edited"))
                     changes[word] = None
         for name, inner_type in self._leads[type_name].items():
