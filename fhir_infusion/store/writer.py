@@ -25,9 +25,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from sqlalchemy import update
+
 from fhir_infusion.errors import Unavailable
 from fhir_infusion.store import dialect
 from fhir_infusion.store.failpoint import reach
+from fhir_infusion.store.tables import SECRETS
 from fhir_infusion.store.tx import Tx, from_ms, to_ms
 
 if TYPE_CHECKING:
@@ -36,6 +39,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 T = TypeVar("T")
+
+_PROBE: Final = update(SECRETS).values(value=SECRETS.c.value)
+"""Changes nothing and is written all the same: says whether there is space again before anybody asks."""
 
 GROUP: Final = 64
 WAITING: Final = 1_000
@@ -108,7 +114,7 @@ class Writer:
     def _refuse_when_not_writing(self) -> None:
         if not self._open or not self._thread.is_alive():
             raise Unavailable(_CLOSING)
-        if self._trouble not in {None, "full"}:
+        if self._trouble == "broken":
             raise Unavailable("the storage failed and is being checked", retry_after=5)
         if self._jobs.qsize() > WAITING:
             raise Unavailable("too many changes are waiting to be written")
@@ -145,7 +151,10 @@ class Writer:
 
     def _next_group(self) -> tuple[list[_Job], bool]:
         group: list[_Job] = []
-        job = self._jobs.get()
+        try:
+            job = self._jobs.get(timeout=_PAUSE_SECONDS if self._trouble else None)
+        except queue.Empty:
+            return group, True  # an empty group tries whether the storage takes changes again
         while job is not None:
             if job.future.set_running_or_notify_cancel():
                 group.append(job)
@@ -160,6 +169,8 @@ class Writer:
     def _commit(self, connection: Connection, group: list[_Job]) -> None:
         try:
             with connection.begin():
+                if self._trouble is not None:
+                    connection.execute(_PROBE)
                 results = [(job, *self._run_one(connection, job)) for job in group]
                 reach("store.before-commit")
         except dialect.DRIVER_ERRORS as error:

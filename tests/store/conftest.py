@@ -1,0 +1,23 @@
+"""A store of its own for each test, in a file, with a clock that stands still."""
+
+import pytest
+
+from fhir_infusion.store import open_store
+from tests.store.helpers import Clock
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def url(tmp_path):
+    return f"sqlite:///{tmp_path}/data/store.db"
+
+
+@pytest.fixture
+def store(url, clock):
+    opened = open_store(url, clock)
+    yield opened
+    opened.close()

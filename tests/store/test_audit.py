@@ -1,0 +1,70 @@
+"""The audit chain finds what was done to it."""
+
+import sqlite3
+
+import pytest
+
+from fhir_infusion.store import audit, open_store
+from tests.store.helpers import TENANT, effect
+
+
+def path_of(url):
+    return url.removeprefix("sqlite:///")
+
+
+@pytest.fixture
+def chain(url, clock):
+    """A closed database with ten audit rows."""
+    store = open_store(url, clock)
+    for number in range(10):
+        store.transact(TENANT, effect(f"e{number}"))
+    assert store.read(TENANT, audit.verify) == ()
+    store.close()
+    return url
+
+
+@pytest.mark.parametrize(
+    ("statement", "complaint"),
+    [
+        ("DELETE FROM audit WHERE seq = 4", "row 4 is missing"),
+        ("DELETE FROM audit WHERE seq = 1", "row 1 is missing"),
+        ("DELETE FROM audit WHERE seq = 10", "the chain does not end where it should: row 10"),
+        ("DELETE FROM audit", "the chain does not end where it should: row 10"),
+        ("UPDATE audit SET client = 'somebody else' WHERE seq = 4", "row 4 was edited"),
+        ("UPDATE audit SET version = 2 WHERE seq = 10", "row 10 was edited"),
+        ("UPDATE audit SET at = at + 1 WHERE seq = 1", "row 1 was edited"),
+        ("UPDATE audit SET seq = CASE seq WHEN 3 THEN -4 WHEN 4 THEN 3 END WHERE seq IN (3, 4)", "row 3 was edited"),
+        ("UPDATE audit SET digest = 'x' WHERE seq = 4", "row 5 does not follow the row before it"),
+    ],
+)
+def test_a_row_that_was_deleted_edited_or_moved_is_found_p2(chain, clock, statement, complaint):
+    with sqlite3.connect(path_of(chain)) as connection:
+        connection.execute(statement)
+        connection.execute("UPDATE audit SET seq = -seq WHERE seq < 0")
+    connection.close()
+    store = open_store(chain, clock)
+    assert complaint in store.read(TENANT, audit.verify)
+    store.close()
+
+
+def test_the_chain_goes_on_after_a_restart_and_is_one_for_each_tenant_p2(chain, clock):
+    store = open_store(chain, clock)
+    store.transact("north", effect("n"))
+    store.transact(TENANT, effect("last"))
+    assert [entry.seq for entry in store.read(TENANT, audit.entries)] == list(range(1, 12))
+    assert [entry.seq for entry in store.read("north", audit.entries)] == [1]
+    assert store.read(TENANT, audit.verify) == store.read("north", audit.verify) == ()
+    store.close()
+
+
+def test_a_row_names_who_did_what_to_which_version(store, clock):
+    store.transact(TENANT, effect("one"))
+    (entry,) = store.read(TENANT, audit.entries)
+    assert (entry.at, entry.action, entry.client, entry.type, entry.id, entry.version) == (
+        clock(),
+        "create",
+        "client",
+        "MedicationRequest",
+        "id-one",
+        1,
+    )

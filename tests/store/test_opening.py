@@ -1,0 +1,173 @@
+"""Opening: one writer, files for their owner only, tables brought up to date, a check after an unclean end."""
+
+import fcntl
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from fhir_infusion.errors import SettingsError, Unavailable
+from fhir_infusion.store import dialect, migrate, open_reader, open_store, outbox, owner
+from fhir_infusion.store.tables import METADATA
+from tests.store.helpers import MR, TENANT, effect, put
+
+
+def path_of(url):
+    return Path(url.removeprefix("sqlite:///"))
+
+
+def test_the_tables_that_migrations_make_are_those_that_the_code_knows(store, url):
+    engine = dialect.reading_engine(path_of(url))
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+    engine.dispose()
+
+
+def test_migrations_run_again_change_nothing_f25(url, clock):
+    store = open_store(url, clock)
+    put(store, "a")
+    secret = store.secret
+    store.close()
+    migrate.upgrade(dialect.writing_engine(path_of(url)))
+    store = open_store(url, clock)
+    assert store.secret == secret
+    assert store.read(TENANT, lambda tx: tx.connection.exec_driver_sql("SELECT count(*) FROM versions").scalar()) == 1
+    store.close()
+
+
+def test_a_migration_that_was_killed_midway_is_made_whole_at_the_next_start_f25(url, clock):
+    """Made by hand what a kill leaves: the tables of the revision are rolled back with its note."""
+    dialect.prepare_file(path_of(url))
+    engine = dialect.writing_engine(path_of(url))
+    original = METADATA.tables["audit"]
+    with engine.connect() as connection:
+        transaction = connection.begin()
+        original.create(connection)
+        connection.invalidate()
+        transaction.close()
+    store = open_store(url, clock)
+    put(store, "a")
+    store.close()
+
+
+def test_a_database_of_a_newer_version_is_refused_and_not_touched(url, clock):
+    open_store(url, clock).close()
+    with sqlite3.connect(path_of(url)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    with pytest.raises(SettingsError, match="newer version"):
+        open_store(url, clock)
+
+
+def test_no_one_but_the_owner_can_read_the_files(store, url):
+    put(store, "a")
+    found = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path_of(url).parent.iterdir()}
+    assert found == dict.fromkeys(("store.db", "store.db-wal", "store.db-shm", "store.db.lock"), 0o600)
+    assert stat.S_IMODE(path_of(url).parent.stat().st_mode) == 0o700
+
+
+def test_commits_wait_for_the_disk(store):
+    def settings(tx):
+        names = ("journal_mode", "synchronous", "foreign_keys")
+        return [tx.connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names]
+
+    assert store.transact(TENANT, settings) == ["wal", 2, 1]
+
+
+def test_a_second_writer_is_refused_and_told_who_writes(store, url, clock):
+    token = store.announce("127.0.0.1:8080")
+    with pytest.raises(Unavailable, match=rf"process {os.getpid()} writes .* takes work at 127\.0\.0\.1:8080"):
+        open_store(url, clock)
+    found = owner(url)
+    assert found is not None
+    assert (found.pid, found.address, found.token) == (os.getpid(), "127.0.0.1:8080", token)
+
+
+def test_a_writer_waits_for_the_one_before_it_to_end(url, clock):
+    first = open_store(url, clock)
+    script = f"import time; time.sleep(0); open({str(path_of(url))!r}).close()"
+    subprocess.run([sys.executable, "-c", script], check=True)
+    with pytest.raises(Unavailable):
+        open_store(url, clock, wait_seconds=0.3)
+    first.close()
+    second = open_store(url, clock, wait_seconds=5)
+    assert second.healthy()
+    second.close()
+    assert owner(url) is None
+
+
+def test_nobody_writes_where_there_is_no_database(url):
+    assert owner(url) is None
+
+
+def test_a_reader_reads_beside_the_writer_and_takes_no_changes(store, url, clock):
+    store.transact(TENANT, effect("a"))
+    reader = open_reader(url, clock)
+    assert len(reader.read(TENANT, outbox.rows)) == 1
+    store.transact(TENANT, effect("b"))
+    assert len(reader.read(TENANT, outbox.rows)) == 2
+    assert reader.secret == store.secret
+    assert not reader.healthy()
+    with pytest.raises(Unavailable, match="reading only"):
+        reader.transact(TENANT, effect("c"))
+    with pytest.raises(Unavailable, match="reading only"):
+        reader.announce("127.0.0.1:1")
+    reader.close()
+
+
+def test_a_reader_finds_no_database_where_there_is_none(url, clock):
+    with pytest.raises(Unavailable, match="no database"):
+        open_reader(url, clock)
+
+
+@pytest.mark.parametrize("url", ["postgresql://x/y", "sqlite://", "sqlite:///", "sqlite:///:memory:"])
+def test_another_kind_of_url_is_refused(url, clock):
+    with pytest.raises(SettingsError, match="accepted is sqlite:///PATH"):
+        open_store(url, clock)
+
+
+def test_a_damaged_file_is_found_after_an_unclean_end(url, clock):
+    store = open_store(url, clock)
+    for number in range(50):
+        put(store, f"r{number}", tenant="t" * 50)
+    store.close()
+    path = path_of(url)
+    # The lock file of a process that was killed still names it.
+    path.with_name(path.name + ".lock").write_text('{"pid": 1, "address": "", "token": ""}')
+    content = bytearray(path.read_bytes())
+    for begin in range(8192, len(content) - 4096, 4096):
+        content[begin : begin + 8] = b"\x0d\x00\x00\xff\xff\xff\xff\xff"
+    path.write_bytes(bytes(content))
+    with pytest.raises(Unavailable):
+        open_store(url, clock)
+
+
+def test_the_lock_is_freed_by_the_kernel_and_not_inherited_by_programs_that_are_started(store, url):
+    lock_file = path_of(url).with_name("store.db.lock")
+    with lock_file.open("r") as other, pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(30)"], close_fds=False)
+    try:
+        store.close()
+        with lock_file.open("r") as other:
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        child.kill()
+        child.wait()
+
+
+def test_foreign_keys_hold(store):
+    def orphan(tx):
+        tx.connection.exec_driver_sql(
+            "INSERT INTO identifiers (tenant, type, system, value, id, minted) VALUES ('t', 'x', 's', 'v', 'none', 0)"
+        )
+
+    with pytest.raises(Exception, match="FOREIGN KEY"):
+        store.transact(TENANT, orphan)
+    assert put(store, "a", type=MR).version == 1
