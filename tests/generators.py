@@ -73,7 +73,9 @@ def _spoil_once(record: Record, dice: Random) -> None:
     elif kind == 2 and isinstance(holder, list):
         holder.append(deepcopy(holder[name]))
     elif kind == 3 and isinstance(holder, dict):
-        holder[dice.choice(("nope", "value", "unit", "text", "record", "status", "comparator"))] = deepcopy(dice.choice(JUNK))
+        holder[dice.choice(("nope", "value", "unit", "text", "record", "status", "comparator"))] = deepcopy(
+            dice.choice(JUNK)
+        )
     elif kind == 4:
         other = dice.choice(holders)
         holder[name] = deepcopy(dice.choice(list(other.values()) if isinstance(other, dict) else other))

@@ -54,8 +54,7 @@ def _follows(record: Part, step: Part, ordered: Part, calculated: Part, place: t
 
 def _expected(record: Part, quantity: Part, asked: Amount, got: Amount) -> Iterator[tuple[str, Amount]]:
     """Yield each way in which the ordered amount makes the calculated one, in words, and what it makes."""
-    body = per_body(quantity["unit"])
-    if body is None:
+    if per_body(quantity["unit"]) is None:
         if asked.dimension == got.dimension:
             yield f"ordered {stated(quantity)}", asked
         elif asked.dimension == _AUC and got.dimension == _MASS:
@@ -63,17 +62,20 @@ def _expected(record: Part, quantity: Part, asked: Amount, got: Amount) -> Itera
         else:
             yield from _through_volume(record, asked, got, stated(quantity))
         return
-    per, rest = body
-    absolute = of(quantity["value"], rest)
-    if absolute is None:
-        return
-    for said, size in _sizes(record, per):
-        makes = Amount(absolute.base * size, absolute.dimension, rest)
-        how = f"{stated(quantity)} at {said}"
+    for how, makes in for_this_body(record, quantity):
         if makes.dimension == got.dimension:
             yield how, makes
         else:
             yield from _through_volume(record, makes, got, how)
+
+
+def for_this_body(record: Part, quantity: Part) -> Iterator[tuple[str, Amount]]:
+    """Yield what an amount per kg or per square metre makes for each size of this patient that it may mean."""
+    per, rest = per_body(quantity["unit"]) or ("", "")
+    absolute = of(quantity["value"], rest) if rest else None
+    if absolute is not None:
+        for said, size in _sizes(record, per):
+            yield f"{stated(quantity)} at {said}", Amount(absolute.base * size, absolute.dimension, rest)
 
 
 def _through_volume(record: Part, rate: Amount, got: Amount, how: str) -> Iterator[tuple[str, Amount]]:

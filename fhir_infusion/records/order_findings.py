@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.records.amounts import Amount, amount, differ, exceeds, ratio, shown, span, stated
-from fhir_infusion.records.body_findings import body_findings
+from fhir_infusion.records.amounts import Amount, amount, differ, per_body, ratio, shown, span, stated
+from fhir_infusion.records.body_findings import body_findings, for_this_body, surface_findings
 from fhir_infusion.records.findings import (
     VOLUME,
     VOLUME_RATE,
@@ -15,7 +15,6 @@ from fhir_infusion.records.findings import (
     concentration,
     finding,
     ingredient_concentration,
-    per_day,
 )
 from fhir_infusion.records.limit_findings import limit_findings
 
@@ -37,6 +36,7 @@ def order_findings(record: Part) -> Iterator[Issue]:
         yield from body_findings(record, step, path)
         yield from _zero(record, step, path)
     yield from limit_findings(steps)
+    yield from surface_findings(record)
     yield from _bag_and_steps(record)
     yield from preparation_findings(record.get("preparation", {}))
 
@@ -106,20 +106,37 @@ def _volume(step: Part) -> Amount | None:
 
 
 def _rates_agree(record: Part, step: Part, path: str) -> Iterator[Issue]:
-    """Concentration x volume rate is the dose rate, where both are stated."""
+    """Concentration x volume rate is the dose rate, where both are stated; a dose rate per kg through the weight."""
     rates = [(at, dosing, found) for at, dosing in enumerate(step.get("dosings", ())) if (found := rate_of(dosing))]
     volumes = [entry for entry in rates if entry[2][0].dimension == VOLUME_RATE]
     strength = concentration(record) if volumes else None
     if strength is None:
         return
-    for at, _, (volume_rate, volume_said) in volumes:
+    for _, pump, (volume_rate, volume_said) in volumes:
         makes = volume_rate.times(strength)
-        for other, dosing, (rate, said) in rates:
-            if other == at or rate.dimension != makes.dimension or not differ(makes.base, rate.base):
-                continue
-            code = dosing["rate"]["unit"] if "rate" in dosing else "mg/h"
-            reason = f"{volume_said} of this preparation makes {shown(makes, code)}; the rate is {said}"
-            yield finding(f"{path}.dosings[{other}]", reason, "concentration-rate")
+        for at, dosing, _ in rates:
+            if dosing is pump or {pump.get("basis"), dosing.get("basis")} == {"ordered", "calculated"}:
+                continue  # an ordered and a calculated rate are judged by body_findings
+            stands = [entry for entry in _dose_rates(record, dosing) if entry[1].dimension == makes.dimension]
+            if stands and all(differ(makes.base, rate.base) for _, rate, _ in stands):
+                said, _, code = stands[0]
+                place = f"{path}.dosings[{at}].{'rate' if 'rate' in dosing else 'rate_ratio'}"
+                reason = f"{volume_said} of this preparation makes {shown(makes, code)}; the rate is {said}"
+                yield finding(place, reason, "concentration-rate")
+
+
+def _dose_rates(record: Part, dosing: Part) -> Iterator[tuple[str, Amount, str]]:
+    """Yield what a rate may be for this patient: in words, as an amount, and the unit to show it in."""
+    rate = rate_of(dosing)
+    if rate is None:
+        return
+    if "rate" not in dosing:
+        per = dosing["rate_ratio"]
+        yield rate[1], rate[0], f"{per['numerator']['unit']}/{per['denominator']['unit']}"
+    elif per_body(dosing["rate"]["unit"]) is None:
+        yield rate[1], rate[0], dosing["rate"]["unit"]
+    else:
+        yield from ((how, made, made.code) for how, made in for_this_body(record, dosing["rate"]))
 
 
 def _zero(record: Part, step: Part, path: str) -> Iterator[Issue]:
@@ -156,12 +173,3 @@ def _filled(preparation: Part, total: Amount) -> Iterator[Issue]:
         whole = preparation["total_volume"]
         said = f"the ingredients make {shown(makes, whole['unit'])}; the preparation holds {stated(whole)}"
         yield finding("preparation.total_volume", said, "ingredient-volumes")
-
-
-def daily(step: Part, dose: Amount) -> Amount | None:
-    """Return the dose per day that a step's frequency makes."""
-    often = per_day(step.get("timing", {}))
-    return None if often is None else Amount(dose.base * often, dose.dimension, dose.code)
-
-
-__all__ = ["daily", "exceeds", "order_findings", "preparation_findings", "rate_of"]

@@ -6,6 +6,7 @@ of time. ``ROLES`` says the role of every quantity in a record, once.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +17,7 @@ from fhir_infusion.records.rates import is_rate
 from fhir_infusion.records.rules import Broken, Part, Place, Rule, Rules, breaks_fhir, breaks_rule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Mapping
 
 ROLES: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
     {
@@ -64,6 +65,9 @@ ROLES: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
     }
 )
 """The role of each quantity or range by its place. Ratios have none: their two quantities obey the rules of Ratio."""
+
+Find = Callable[[Part, Place], Iterator[Broken]]
+"""Finds the faults of one quantity; the place is that of the quantity."""
 
 _SIMPLE: Final = "a plain amount without a comparator"
 
@@ -132,21 +136,17 @@ def _own_time(quantity: Part, at: Place) -> Iterator[Broken]:
         )
 
 
-def _nothing(_quantity: Part, _at: Place) -> Iterator[Broken]:
-    return iter(())
-
-
-_BY_ROLE: Final[Mapping[str, tuple[Callable[[Part, Place], Iterator[Broken]], ...]]] = MappingProxyType(
+_BY_ROLE: Final[Mapping[str, tuple[Find | None, Find | None]]] = MappingProxyType(
     {
         # role: (asked of every record, asked of our own JSON besides)
-        "amount": (_amount, _nothing),
-        "rate": (_rate, _nothing),
+        "amount": (_amount, None),
+        "rate": (_rate, None),
         "rates": (_no_comparator, _rates),
         "change": (_no_comparator, _change),
-        "not-rate": (_not_rate, _nothing),
+        "not-rate": (_not_rate, None),
         "time": (_time, _own_time),
-        "measure": (_nothing, _not_negative),
-        "any": (_nothing, _nothing),
+        "measure": (None, _not_negative),
+        "any": (None, None),
     }
 )
 
@@ -187,14 +187,12 @@ def role_rules(type_name: str) -> tuple[Rule, ...]:
             quick += f" or {_QUICK_BY_ROLE[role]}(part[{name!r}])"
         for own in (False, True):
             find = _BY_ROLE[role][own]
-            if owner == type_name and find is not _nothing:
+            if owner == type_name and find is not None:
                 rules.append(Rule((name,), _in_role(name, held, find), own, quick))
     return tuple(rules)
 
 
-def _in_role(
-    name: str, held: str, find: Callable[[Part, Place], Iterator[Broken]]
-) -> Callable[[Part], Iterator[Broken]]:
+def _in_role(name: str, held: str, find: Find) -> Callable[[Part], Iterator[Broken]]:
     def find_in(part: Part) -> Iterator[Broken]:
         value = part.get(name, {})
         if held == "Quantity":

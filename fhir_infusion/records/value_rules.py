@@ -29,8 +29,9 @@ def _span(part: Part) -> Iterator[Broken]:
 
 EVENT_TIMINGS: Final = frozenset(
     [
-        "MORN", "MORN.early", "MORN.late", "NOON", "AFT", "AFT.early", "AFT.late", "EVE", "EVE.early",
-        "EVE.late", "NIGHT", "PHS", "IMD", "HS", "WAKE", "C", "CM", "CD", "CV", "AC", "ACM", "ACD", "ACV", "PC", "PCM", "PCD", "PCV",
+        "MORN", "MORN.early", "MORN.late", "NOON", "AFT", "AFT.early", "AFT.late", "EVE", "EVE.early", "EVE.late",
+        "NIGHT", "PHS", "IMD", "HS", "WAKE", "C", "CM", "CD", "CV",
+        "AC", "ACM", "ACD", "ACV", "PC", "PCM", "PCD", "PCV",
     ]
 )  # fmt: skip
 """http://hl7.org/fhir/ValueSet/event-timing; IMD is of R5 only, where the mapping of R4 refuses it."""

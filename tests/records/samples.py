@@ -18,7 +18,9 @@ DOBUTAMINE: Record = {
         "total_volume": {"value": 250, "unit": "mL"},
         "ingredients": [{"drug": {"text": "dobutamine"}, "role": "active", "amount": {"value": 500, "unit": "mg"}}],
     },
-    "measurements": [{"kind": "actual-weight", "value": {"value": Decimal("80.0"), "unit": "kg"}, "time": "2024-05-01"}],
+    "measurements": [
+        {"kind": "actual-weight", "value": {"value": Decimal("80.0"), "unit": "kg"}, "time": "2024-05-01"}
+    ],
     "steps": [
         {
             "step_id": "s1",
@@ -75,7 +77,8 @@ GIVEN: Record = {
 def changed(record: Record, path: str, value: Any = ...) -> Record:
     """Return a copy with one place set, or taken away where no value is given; ``steps.0.text`` names a place."""
     names: list[str | int] = [int(name) if name.isdigit() else name for name in path.split(".")]
-    return _changed(record, names, value)
+    made: Record = _changed(record, names, value)
+    return made
 
 
 def _changed(part: Any, names: list[str | int], value: Any) -> Any:

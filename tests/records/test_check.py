@@ -72,7 +72,9 @@ def _parts(part, type_name, wanted):
                 yield from _parts(value, field.type, wanted)
 
 
-@pytest.mark.parametrize("record", [None, [], "x", 5, {}, {"record": "Order"}, {"record": ["InfusionOrder"]}, {"record": None}])
+@pytest.mark.parametrize(
+    "record", [None, [], "x", 5, {}, {"record": "Order"}, {"record": ["InfusionOrder"]}, {"record": None}]
+)
 def test_what_is_no_record_is_refused(record):
     assert not check(record)
     (issue,) = issues(record)

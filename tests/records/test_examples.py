@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -33,18 +34,20 @@ def walk(part, type_name, found):
 def reachable(root):
     names = [root]
     for name in names:
-        names += dict.fromkeys(field.type for field in table()[name].values() if field.nested and field.type not in names)
+        names += dict.fromkeys(
+            field.type for field in table()[name].values() if field.nested and field.type not in names
+        )
     return names
 
 
 @pytest.mark.parametrize("root", ["InfusionOrder", "Administration"])
 def test_every_field_is_in_two_of_a_hundred_examples_and_every_list_has_one_and_three_elements(root):
-    times = Counter()
-    lengths = defaultdict(Counter)
+    times: Counter[Any] = Counter()
+    lengths: dict[Any, Counter[int]] = defaultdict(Counter)
     for seed in range(NUMBER):
         record = example(root, Random(seed))
         assert check(record)
-        found = defaultdict(set)
+        found: dict[Any, set[int]] = defaultdict(set)
         walk(record, root, found)
         times.update(found.keys())
         for place, seen in found.items():
@@ -53,7 +56,10 @@ def test_every_field_is_in_two_of_a_hundred_examples_and_every_list_has_one_and_
     assert [place for place in fields if times[place] < LEAST * NUMBER] == []
     lists = [place for place, field in fields.items() if field.is_list]
     assert [place for place in lists if not lengths[place][1] or not lengths[place][3]] == []
-    assert min(times["equal", True], times["equal", False], times["spelled", True], times["spelled", False]) > LEAST * NUMBER
+    assert (
+        min(times["equal", True], times["equal", False], times["spelled", True], times["spelled", False])
+        > LEAST * NUMBER
+    )
 
 
 def test_an_example_is_a_function_of_its_dice():

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from fhir_infusion.records.check import check
 from fhir_infusion.records.equality import same
+from fhir_infusion.records.examples import example
 from fhir_infusion.records.parts import child_status, is_split, join, split
 from tests.counts import count
 from tests.generators import administrations, split_administrations
@@ -163,7 +164,10 @@ def spoiled_parts():
     yield "the parent is missing", [one, two]
     yield "a child is there twice", [parent, one, two, deepcopy(two)]
     yield "a child has another drug", [parent, changed(one, "drug.text", "dopamine"), two]
-    yield "a child has another number", [parent, changed(one, "drug", {"text": "dobutamine"}), changed(two, "status", "stopped")]
+    yield (
+        "a child has another number",
+        [parent, changed(one, "drug", {"text": "dobutamine"}), changed(two, "status", "stopped")],
+    )
     yield "a child has another route", [parent, changed(one, "route.text", "oral"), two]
     yield "the parent carries a dose too", [{**parent, "dose_given": {"value": 60, "unit": "mg"}}, one, two]
     yield "a child has no reference to its parent", [parent, changed(one, "part_of"), two]
@@ -206,9 +210,7 @@ def test_ids_and_residue_of_children_survive_joining_and_splitting():
 
 
 def test_generated_administrations_are_split_with_and_without_segment_doses():
-    from fhir_infusion.records.examples import example  # noqa: PLC0415  only here
-
-    kinds = Counter()
+    kinds: Counter[str] = Counter()
     for seed in range(300):
         record = example("Administration", Random(seed))
         if record.get("representation") == "split":

@@ -84,7 +84,7 @@ BROKEN: list[tuple[dict[str, Any], str, Any, str, str, int]] = [
     (ORDER, "substitution", {"reason": {"text": "x"}}, "substitution.allowed", "required", 400),
     (ORDER, "substitution", {"allowed": True, "allowed_kind": {"text": "x"}}, "substitution.allowed_kind", "one-of", 400),
     (ORDER, "steps.0.as_needed_for", [{"text": "pain"}], "", "", 0),
-    (changed(ORDER, "steps.0.as_needed", False), "steps.0.as_needed_for", [{"text": "pain"}], "steps[0].as_needed_for", "dos-1", 400),
+    (changed(ORDER, "steps.0.as_needed", value=False), "steps.0.as_needed_for", [{"text": "pain"}], "steps[0].as_needed_for", "dos-1", 400),
     (ORDER, f"{TIMING}.bounds_length", {"value": 1, "unit": "d"}, "steps[0].timing.bounds_length", "one-of", 400),
     (ORDER, f"{TIMING}.bounds_period.end", "2024-04-30T00:00:00Z", "steps[0].timing.bounds_period.end", "per-1", 400),
     (ORDER, f"{TIMING}.duration", {"value": 3}, "steps[0].timing.duration.unit", "tim-1", 400),
@@ -200,7 +200,7 @@ def test_a_unit_that_needs_a_repair_is_told_with_what_would_be_accepted():
 
 
 def test_base_fhir_is_told_before_rules():
-    broken = changed(changed(ORDER, "do_not_perform", True), "status", "bogus")
+    broken = changed(changed(ORDER, "do_not_perform", value=True), "status", "bogus")
     with pytest.raises(Refused) as refused:
         refuse(broken)
     assert refused.value.status == 400
@@ -208,7 +208,11 @@ def test_base_fhir_is_told_before_rules():
 
 
 def test_every_fault_of_a_record_is_told_at_once():
-    broken = changed(changed(changed(ORDER, f"{DOSING}.rate.value", "5"), f"{DOSING}.dose", {"value": -1, "unit": "mcg"}), "steps.1", {"step_id": "s1", "text": None})
+    broken = changed(
+        changed(changed(ORDER, f"{DOSING}.rate.value", "5"), f"{DOSING}.dose", {"value": -1, "unit": "mcg"}),
+        "steps.1",
+        {"step_id": "s1", "text": None},
+    )
     with pytest.raises(Refused) as refused:
         refuse(broken)
     assert sorted((issue.path, issue.rule or issue.code) for issue in refused.value.issues) == [
@@ -222,7 +226,15 @@ def test_every_fault_of_a_record_is_told_at_once():
 
 def test_no_message_holds_a_value_from_the_record():
     canary = "Erika Mustermann 1961"
-    broken = {**ORDER, "status": canary, canary: 1, "order_id": {canary: canary}, "steps": [canary], "language": canary * 2, "patient": {"birth_date": canary}}
+    broken = {
+        **ORDER,
+        "status": canary,
+        canary: 1,
+        "order_id": {canary: canary},
+        "steps": [canary],
+        "language": canary * 2,
+        "patient": {"birth_date": canary},
+    }
     with pytest.raises(Refused) as refused:
         refuse(broken)
     assert canary not in repr(refused.value.issues) + str(refused.value)

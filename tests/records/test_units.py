@@ -61,7 +61,15 @@ def test_what_is_not_per_time_is_no_rate(code):
 
 
 def test_only_a_plain_length_of_time_is_a_time():
-    assert [units.is_time(code) for code in ("h", "min", "wk", "a", "/h", "mg", "x")] == [True, True, True, True, False, False, False]
+    assert [units.is_time(code) for code in ("h", "min", "wk", "a", "/h", "mg", "x")] == [
+        True,
+        True,
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
 
 
 @pytest.mark.parametrize(("code", "repaired"), [("mcg", "ug"), ("mL/hr", "mL/h"), ("IU", "[iU]"), ("mEq", "meq"), ("cc", "mL"), ("mcg/kg/min", "ug/kg/min"), ("mEq/L", "meq/L"), ("IU/kg/hr", "[iU]/kg/h")])  # fmt: skip
