@@ -20,7 +20,9 @@ UCUM: Final = "http://unitsofmeasure.org"
 DECLINED: Final = object()
 """What a codec returns for a value that is not its own."""
 
-QUANTITY_TYPES: Final = frozenset({"Quantity", "SimpleQuantity", "Duration", "Age", "Count", "Distance", "MoneyQuantity"})
+QUANTITY_TYPES: Final = frozenset(
+    {"Quantity", "SimpleQuantity", "Duration", "Age", "Count", "Distance", "MoneyQuantity"}
+)
 
 Convert = Callable[[Any], Any]
 
@@ -68,7 +70,7 @@ def read_quantity(fhir: dict[str, Any]) -> dict[str, Any]:
     """
     quantity: dict[str, Any] = {}
     for name, value in fhir.items():
-        if name == "value" or name == "comparator":
+        if name in ("value", "comparator"):
             quantity[name] = value
         elif name == "unit":
             quantity["unit_text"] = value
@@ -89,7 +91,7 @@ def write_quantity(quantity: Mapping[str, Any]) -> dict[str, Any]:
     """Turn a record quantity into a FHIR Quantity: UCUM is implied where the unit names no system."""
     fhir: dict[str, Any] = {}
     for name, value in quantity.items():
-        if name == "value" or name == "comparator":
+        if name in ("value", "comparator"):
             fhir[name] = value
         elif name == "unit_text":
             fhir["unit"] = value
@@ -126,9 +128,15 @@ QUANTITY: Final = Codec("quantity", read_quantity, write_quantity, _QUANTITY_MEM
 NAMED: Final[Mapping[str, Codec]] = {
     "quantity": QUANTITY,
     "ucum": QUANTITY,
-    "rate": Codec("rate", _read_rate, _write_rate, _QUANTITY_MEMBERS, "a quantity whose unit is per time, such as mL/h"),
+    "rate": Codec(
+        "rate", _read_rate, _write_rate, _QUANTITY_MEMBERS, "a quantity whose unit is per time, such as mL/h"
+    ),
     "not-rate": Codec(
-        "not-rate", _read_not_rate, _write_not_rate, _QUANTITY_MEMBERS, "a quantity whose unit is not per time; a rate belongs in `rate`"
+        "not-rate",
+        _read_not_rate,
+        _write_not_rate,
+        _QUANTITY_MEMBERS,
+        "a quantity whose unit is not per time; a rate belongs in `rate`",
     ),
 }
 """The codecs that ``as:`` may name."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.mapping import interpret_read, interpret_write
 from fhir_infusion.mapping.compile_read import Read, compile_read
 from fhir_infusion.mapping.compile_write import Write, compile_write
-from fhir_infusion.mapping.plan import Plan
-from fhir_infusion.mapping.residue import Entry
 from fhir_infusion.mapping.trace import Line, Recorder, Warned
+
+if TYPE_CHECKING:
+    from fhir_infusion.mapping.plan import Plan
+    from fhir_infusion.mapping.residue import Entry
 
 Json = dict[str, Any]
 

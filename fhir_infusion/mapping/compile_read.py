@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from fhir_infusion.mapping import runtime
+from fhir_infusion.mapping import compile_arrays, runtime
 from fhir_infusion.mapping.codecs import DECLINED, PLAIN, QUANTITY
-from fhir_infusion.mapping.criteria import classifier, contained_by_id
+from fhir_infusion.mapping.compile_arrays import MARKS, Here
+from fhir_infusion.mapping.criteria import contained_by_id
 from fhir_infusion.mapping.interpret_read import REFERENCE_MARKS, RESOURCE_MARKS, default_id
 from fhir_infusion.mapping.paths import IStep
 from fhir_infusion.mapping.plan import FMember, FObj, Items, Leaf, Plan, Scope, leaves_of
@@ -22,18 +23,6 @@ from fhir_infusion.mapping.trace import Warned
 
 Json = dict[str, Any]
 Read = Callable[[Json], tuple[Json, list[Entry], list[Warned]]]
-
-MARKS = frozenset({"id", "extension"})
-
-
-@dataclass(slots=True)
-class _Here:
-    """Where the writer of the source stands: the FHIR object, the path of its residue, and whether it is guarded."""
-
-    value: str
-    prefix: str
-    guarded: bool
-    marks: frozenset[str] = MARKS
 
 
 @dataclass(slots=True)
@@ -47,9 +36,11 @@ class _Function:
 
 def compile_read(plan: Plan) -> Read:
     """Return the compiled reader of a plan."""
-    source = Source({"D": DECLINED, "R": runtime, "Irregular": runtime.Irregular, "escape": escape, "write_key": write_key})
+    source = Source(
+        {"D": DECLINED, "R": runtime, "Irregular": runtime.Irregular, "escape": escape, "write_key": write_key}
+    )
     for scope in plan.scopes:
-        _Writer(source, plan, scope).function()
+        Writer(source, plan, scope).function()
     namespace = source.functions(f"<read {plan.document} {plan.release}>")
     root = namespace[f"read_{plan.root.number}"]
 
@@ -66,7 +57,7 @@ def compile_read(plan: Plan) -> Read:
     return read
 
 
-class _Writer:
+class Writer:
     """Writes the source of one scope's function."""
 
     def __init__(self, source: Source, plan: Plan, scope: Scope) -> None:
@@ -84,7 +75,7 @@ class _Writer:
             hole = len(self.source.lines)
             contained = "resourceType" in self.scope.fobj.always and not self.top
             marks = MARKS | RESOURCE_MARKS if contained else MARKS
-            self.object(self.scope.fobj, _Here("f", "''", self.guarded, marks), root=True, contained=contained)
+            self.object(self.scope.fobj, Here("f", "''", self.guarded, marks), root=True, contained=contained)
             for name, member in self.scope.iobj.members.items():
                 if member.const is not None:
                     put(f"r[{name!r}] = {member.const!r}")
@@ -97,9 +88,17 @@ class _Writer:
     def late_checks(self) -> None:
         """Ask that each value was read from the place that writing would choose."""
         for flag, pair in self.at.flags.items():
-            if isinstance(pair, Items) and pair.mode == "rest" and pair.owner is not None and pair.owner.only is not None:
+            if (
+                isinstance(pair, Items)
+                and pair.mode == "rest"
+                and pair.owner is not None
+                and pair.owner.only is not None
+            ):
                 first = self.at.objects.get((*pair.internal[:-1], IStep(pair.internal[-1].name, "first")), "None")
-                held = {" and ".join(self.source.condition(c, "r") for c in p.conditions if c.side == "internal") or "True" for p in leaves_of(pair.owner.only)}
+                held = {
+                    " and ".join(self.source.condition(c, "r") for c in p.conditions if c.side == "internal") or "True"
+                    for p in leaves_of(pair.owner.only)
+                }
                 with self.source.block(f"if {flag} and {first} is None and ({' or '.join(sorted(held))}):"):
                     self.source.put("raise Irregular")
                 continue
@@ -114,11 +113,11 @@ class _Writer:
             with self.source.block(f"if {flag} and not ({' and '.join(tests)}):"):
                 self.source.put("raise Irregular")
 
-    def object(self, fobj: FObj, here: _Here, *, root: bool = False, contained: bool = False) -> None:
+    def object(self, fobj: FObj, here: Here, *, root: bool = False, contained: bool = False) -> None:
         """Write the reading of one FHIR object in the variable ``here.value``."""
         put, block = self.source.put, self.source.block
         count, empty = self.source.variable("n"), self.source.variable("z")
-        demanded = {name: value for name, value in fobj.always.items()}
+        demanded = fobj.always
         for name, value in demanded.items():
             with block(f"if {here.value}.get({name!r}) != {value!r}:"):
                 put("raise Irregular")
@@ -134,12 +133,15 @@ class _Writer:
             put(f"{value} = {here.value}.get({member.name!r})")
             with block(f"if {value} is not None:"):
                 put(f"{count} += 1")
-                self.member(member, value, _Here(here.value, here.prefix, guarded, here.marks), empty)
+                self.member(member, value, Here(here.value, here.prefix, guarded, here.marks), empty)
         if root and self.top:
             known.add("contained")
             put(f"if 'contained' in f: {count} += 1")
             with block(f"if {count} != len(f):"):
-                put(f"R.leave_root(f, {self.source.name(frozenset(known), 'known')}, E, {self.source.name(self.plan.guarded, 'guarded')})")
+                put(
+                    f"R.leave_root(f, {self.source.name(frozenset(known), 'known')}, E, "
+                    f"{self.source.name(self.plan.guarded, 'guarded')})"
+                )
             return
         if not root and not contained:
             with block(f"if {count} == {empty}:"):
@@ -148,22 +150,22 @@ class _Writer:
         with block(f"if {count} != len({here.value}):"):
             put(f"R.leave({here.value}, {self.source.name(frozenset(known), 'known')}, {here.prefix}, E, {guard})")
 
-    def member(self, member: FMember, value: str, here: _Here, empty: str) -> None:
+    def member(self, member: FMember, value: str, here: Here, empty: str) -> None:
         """Write the reading of one member, whose value is in the variable ``value``."""
         if member.slices:
-            self.sliced(member, value, here, empty)
+            compile_arrays.sliced(self, member, value, here, empty)
         elif member.rest:
             items = member.rest[0]
-            self.items(items, value, member.name, here)
+            compile_arrays.read_list(self, items, value, member.name, here)
         elif member.leaves:
             self.leaves(member, value, here)
         else:
             self.nested(member, value, here)
 
-    def nested(self, member: FMember, value: str, here: _Here) -> None:
+    def nested(self, member: FMember, value: str, here: Here) -> None:
         """Write an object inlined, or a reference followed into a contained resource."""
         put, block = self.source.put, self.source.block
-        inner = _Here(value, self.join(here.prefix, member.name + "."), here.guarded)
+        inner = Here(value, self.join(here.prefix, member.name + "."), here.guarded)
         if not member.follows:
             if member.obj is not None:
                 self.object(member.obj, inner)
@@ -178,14 +180,20 @@ class _Writer:
                     put("raise Irregular")
                     continue
                 path, identifier = self.source.variable("p"), self.source.variable("i")
-                put(f"{identifier} = {found}['id']; C.used.add({identifier}); {path} = '/contained[' + escape({identifier}) + '].'")
-                self.object(follow.obj, _Here(found, path, here.guarded, MARKS | RESOURCE_MARKS), contained=True)
+                put(
+                    f"{identifier} = {found}['id']; C.used.add({identifier}); "
+                    f"{path} = '/contained[' + escape({identifier}) + '].'"
+                )
+                self.object(follow.obj, Here(found, path, here.guarded, MARKS | RESOURCE_MARKS), contained=True)
                 owner = self.record_object(follow.owner)
                 with block(f"if {identifier} != {default_id(follow.owner)!r} or not {owner}:"):
                     put(f"{owner}[{follow.key!r}] = write_key({identifier})")
                 with block(f"if len({value}) != 1:"):
                     guard = self.source.name(MARKS | REFERENCE_MARKS, "marks") if here.guarded else "None"
-                    put(f"R.leave({value}, {self.source.name(frozenset({'reference'}), 'known')}, {inner.prefix}, E, {guard}, {found})")
+                    put(
+                        f"R.leave({value}, {self.source.name(frozenset({'reference'}), 'known')}, "
+                        f"{inner.prefix}, E, {guard}, {found})"
+                    )
             head = "elif"
         with block("else:"):
             if member.obj is None:
@@ -193,7 +201,7 @@ class _Writer:
             else:
                 self.object(member.obj, inner)
 
-    def leaves(self, member: FMember, value: str, here: _Here) -> None:
+    def leaves(self, member: FMember, value: str, here: Here) -> None:
         """Write the alternatives of a value: the first whose condition holds and whose codec takes it."""
         put, block = self.source.put, self.source.block
         single = len(member.leaves) == 1
@@ -205,9 +213,7 @@ class _Writer:
             if not single:
                 tests.insert(0, f"not {done}")
             with block(f"if {' and '.join(tests) or 'True'}:"):
-                result = self.decoded(leaf, value, single)
-                if result is None:
-                    continue
+                result = self.decoded(leaf, value)
                 with block("if True:" if result[1] else f"if {result[0]} is not D:"):
                     self.set(leaf, result[0])
                     if leaf.codec.members is not None:
@@ -224,7 +230,7 @@ class _Writer:
             with block(f"if not {done}:"):
                 put("raise Irregular")
 
-    def decoded(self, leaf: Leaf, value: str, single: bool) -> tuple[str, bool]:
+    def decoded(self, leaf: Leaf, value: str) -> tuple[str, bool]:
         """Write the decoding; return the variable, and whether it can never be declined."""
         put, block = self.source.put, self.source.block
         result = self.source.variable("y")
@@ -246,8 +252,8 @@ class _Writer:
         put(f"{result} = {self.source.name(leaf.codec.read, 'read')}({value})")
         return result, leaf.codec is QUANTITY or leaf.codec.name == "key"
 
-    def quantity(self, leaf: Leaf, name: str, value: str, result: str, here: _Here) -> None:
-        """Write what is kept of a quantity besides its own members: unknown members, and the original of a repaired unit."""
+    def quantity(self, leaf: Leaf, name: str, value: str, result: str, here: Here) -> None:
+        """Write what is kept of a quantity: members besides its own, and the original of a repaired unit."""
         put, block = self.source.put, self.source.block
         known = self.source.name(leaf.codec.members, "known")
         with block(f"if not {value}.keys() <= {known}:"):
@@ -304,119 +310,6 @@ class _Writer:
             else:
                 self.source.put(f"{name} = {parent}[{last.name!r}] = {{}}")
         return name
-
-    def items(self, items: Items, value: str, name: str, here: _Here) -> str:
-        """Write the reading of a list element by element; return the variable of the record list."""
-        put, block = self.source.put, self.source.block
-        made = self.source.variable("a")
-        put(f"{made} = []")
-        if items.mode == "many":
-            with block(f"if len({value}) < 2:"):
-                put("raise Irregular")
-        with block(f"for e in {value}:"):
-            put("m = len(E)")
-            if items.follow:
-                self.followed_item(items, made, name, here)
-            else:
-                put(f"i = read_{items.scope.number}(e, C)")
-                with block("if len(E) != m:"):
-                    put(f"R.keyed(i, {items.scope.key if not items.scope.plain else ''!r}, C, m, {self.join(here.prefix, name)})")
-                put(f"{made}.append(i)")
-        owner = self.record_object(items.internal[:-1])
-        last = items.internal[-1].name
-        self.flag(items)
-        self.warn(items)
-        if items.mode == "rest":
-            put(f"{owner}.setdefault({last!r}, []).extend({made})")
-        else:
-            with block(f"if {last!r} in {owner}:"):
-                put("raise Irregular")
-            put(f"{owner}[{last!r}] = {made}")
-        return made
-
-    def followed_item(self, items: Items, made: str, name: str, here: _Here) -> None:
-        """Write one element that is a reference to a contained resource."""
-        put, block = self.source.put, self.source.block
-        stem = items.internal[-1].name.replace("_", "-") + "-"
-        put("q = C.contained[e['reference'][1:]]; k = q['id']; C.used.add(k)")
-        put(f"i = read_{items.scope.number}(q, C)")
-        put("R.below(E, m, '/contained[' + escape(k) + '].')")
-        with block(f"if k != {stem!r} + str(len({made}) + 1) or not i:"):
-            put(f"i[{items.scope.key!r}] = write_key(k)")
-        with block("if len(e) != 1:"):
-            known = self.source.name(frozenset({"reference"}), "known")
-            guard = self.source.name(MARKS | REFERENCE_MARKS, "marks") if here.guarded else "None"
-            put(f"R.leave(e, {known}, {self.join(here.prefix, name + '[')} + escape(write_key(k)) + '].', E, {guard}, q)")
-        put(f"{made}.append(i)")
-
-    def sliced(self, member: FMember, value: str, here: _Here, empty: str) -> None:
-        """Write the reading of an array of slices."""
-        put, block = self.source.put, self.source.block
-        parts, chosen, groups = (self.source.variable(stem) for stem in "wcg")
-        self.classified(member, value, parts, chosen)
-        with block(f"if not {parts}:"):
-            if here.guarded and member.name != "extension":
-                put("raise Irregular")
-            put(f"E.append([{self.join(here.prefix, member.name)}, None, {value}]); {empty} += 1")
-        with block("else:"):
-            put(f"{groups} = {{}}")
-            for number, part in enumerate(member.slices):
-                if part.obj is not None:
-                    one = self.source.variable("e")
-                    put(f"{one} = {parts}.get({number})")
-                    with block(f"if {one} is not None:"):
-                        put(f"{one} = {one}[0]; {groups}[{number}] = {part.step.token!r}")
-                        self.object(part.obj, _Here(one, self.join(here.prefix, f"{member.name}[{escape(part.step.token)}]."), here.guarded))
-                elif part.items is not None:
-                    self.group(part.items, number, parts, groups, member.name, here)
-            for items in member.rest:
-                self.group(items, len(member.slices), parts, groups, member.name, here)
-            with block(f"if {chosen} is not None:"):
-                put(f"R.order({member.name!r}, {here.prefix}, {value}, {chosen}, {groups}, C, guarded={here.guarded})")
-
-    def group(self, items: Items, number: int, parts: str, groups: str, name: str, here: _Here) -> None:
-        """Write the reading of the elements of a list slice."""
-        several = self.source.variable("e")
-        self.source.put(f"{several} = {parts}.get({number})")
-        with self.source.block(f"if {several} is not None:"):
-            made = self.items(items, several, name, here)
-            self.source.put(f"{groups}[{number}] = ({made}, {(items.scope.key if not items.scope.plain else '')!r})")
-
-    def classified(self, member: FMember, value: str, parts: str, chosen: str) -> None:
-        """Write the sorting of elements into slices: ``parts`` by number, ``chosen`` only where order or residue matters."""
-        put, block = self.source.put, self.source.block
-        simple = all(len(s.step.criteria) == 1 and s.step.criteria[0].test == "=" and len(s.step.criteria[0].path) == 1 for s in member.slices)
-        names = {s.step.criteria[0].path for s in member.slices}
-        values = [s.step.criteria[0].value for s in member.slices]
-        put(f"{parts} = {{}}; {chosen} = None; last = 0")
-        if not simple or len(names) != 1 or len(set(values)) != len(values) or member.rest:
-            put(f"{chosen} = {self.source.name(classifier(member), 'classify')}({value}, C.contained)")
-            with block(f"for e, k in zip({value}, {chosen}):"):
-                with block("if k < last:"):
-                    put("last = 1000")
-                with block("else:"):
-                    put("last = k")
-                with block("if k >= 0:"):
-                    put(f"{parts}.setdefault(k, []).append(e)")
-            put(f"if last != 1000: {chosen} = None")
-            return
-        numbers = self.source.name({v: n for n, v in enumerate(values)}, "slices")
-        singles = self.source.name(frozenset(n for n, s in enumerate(member.slices) if s.obj is not None), "singles")
-        all_chosen = self.source.variable("c")
-        put(f"{all_chosen} = []")
-        with block(f"for e in {value}:"):
-            put(f"k = {numbers}.get(e.get({names.pop()[0]!r}), -1)")
-            with block(f"if k in {parts}:"):
-                with block(f"if k in {singles}:"):
-                    put("k = -1")
-                with block("else:"):
-                    put(f"{parts}[k].append(e)")
-            with block("elif k >= 0:"):
-                put(f"{parts}[k] = [e]")
-            put(f"{all_chosen}.append(k)")
-            with block("if k < last:"):
-                put(f"{chosen} = {all_chosen}")
-            put("last = k")
 
     @staticmethod
     def join(prefix: str, literal: str) -> str:

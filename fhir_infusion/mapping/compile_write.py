@@ -39,7 +39,11 @@ def compile_write(plan: Plan) -> Write:
     """Return the compiled writer of a plan."""
     source = Source(
         {
-            "D": DECLINED, "S": SKIPPED, "R": runtime, "Irregular": runtime.Irregular, "read_key": read_key,
+            "D": DECLINED,
+            "S": SKIPPED,
+            "R": runtime,
+            "Irregular": runtime.Irregular,
+            "read_key": read_key,
             "set_deep": _set_deep,
         }
     )
@@ -165,7 +169,10 @@ class _Writer:
         key = self.source.variable("k")
         put(f"{key} = {value}.get({follow.key!r})")
         put(f"{key} = ({key} and read_key({key})) or {default_id(follow.owner or ())!r}")
-        put(f"{name} = {self.constants(follow.obj.always)}; {name}['id'] = {key}; {holder}[{steps[-1].name!r}] = {{'reference': '#' + {key}}}; W.contain({name})")
+        put(
+            f"{name} = {self.constants(follow.obj.always)}; {name}['id'] = {key}; "
+            f"{holder}[{steps[-1].name!r}] = {{'reference': '#' + {key}}}; W.contain({name})"
+        )
 
     def conditions(self, pair: Leaf | Items) -> str:
         """Return the expression of the internal conditions of a place."""
@@ -194,7 +201,11 @@ class _Writer:
             result = self.source.variable("y")
             if leaf.codec.codes is not None:
                 table = self.source.name(leaf.codec.codes[0], "codes")
-                put(f"{result} = [{table}.get(e, D) for e in {value}]" if leaf.each else f"{result} = {table}.get({value}, D)")
+                put(
+                    f"{result} = [{table}.get(e, D) for e in {value}]"
+                    if leaf.each
+                    else f"{result} = {table}.get({value}, D)"
+                )
             else:
                 write = self.source.name(leaf.codec.write, "write")
                 put(f"{result} = [{write}(e) for e in {value}]" if leaf.each else f"{result} = {write}({value})")
@@ -246,7 +257,9 @@ class _Writer:
             if step.follow:
                 fobj = member.follows[step.follow].obj
             elif step.criteria:
-                fobj = next(part.obj for part in member.slices if part.obj is not None and part.step.criteria == step.criteria)
+                fobj = next(
+                    part.obj for part in member.slices if part.obj is not None and part.step.criteria == step.criteria
+                )
             elif member.obj is not None:
                 fobj = member.obj
             else:
@@ -268,7 +281,11 @@ class _Writer:
                 put("raise Irregular")
             elif step.criteria:
                 member = self.fmember((*steps[:-1], FStep(step.name)))
-                number = next(n for n, part in enumerate(member.slices) if part.obj is not None and part.step.criteria == step.criteria)
+                number = next(
+                    n
+                    for n, part in enumerate(member.slices)
+                    if part.obj is not None and part.step.criteria == step.criteria
+                )
                 part = member.slices[number]
                 put(f"{name} = {self.constants(self.fobj(steps).always)}")
                 for path, value in part.constants:
@@ -314,7 +331,10 @@ class _Writer:
             put(f"{elements} = []")
             with block(f"for p, e in enumerate({value}):"):
                 put(f"k = e.get({key!r}); k = (k and read_key(k)) or {stem!r} + str(p + 1)")
-                put(f"q = write_{items.scope.number}(e, W); q['id'] = k; W.contain(q); {elements}.append({{'reference': '#' + k}})")
+                put(
+                    f"q = write_{items.scope.number}(e, W); q['id'] = k; W.contain(q); "
+                    f"{elements}.append({{'reference': '#' + k}})"
+                )
             put(f"{source} = R.followed_tokens({value}, {elements}, {key!r}) if W.keep else {value}")
         else:
             put(f"{elements} = [write_{items.scope.number}(e, W) for e in {value}]; {source} = {value}")
@@ -337,15 +357,25 @@ class _Writer:
         name = array.member.name
         with block(f"if {' or '.join(f'{one} is not None' for one in present)}:"):
             with block("if W.keep:"):
-                singles = "".join(f"({number}, {token!r}, {one})," for number, (one, token) in sorted(array.singles.items()))
-                lists = "".join(f"({number}, {items}, {elements}, {key!r})," for number, (items, elements, key) in sorted(array.lists.items()))
-                put(f"R.put_lists(W.assembly, {array.holder}, {name!r}, {self.source.name(array.member, 'member')}, ({singles}), ({lists}))")
+                singles = "".join(
+                    f"({number}, {token!r}, {one})," for number, (one, token) in sorted(array.singles.items())
+                )
+                lists = "".join(
+                    f"({number}, {items}, {elements}, {key!r}),"
+                    for number, (items, elements, key) in sorted(array.lists.items())
+                )
+                put(
+                    f"R.put_lists(W.assembly, {array.holder}, {name!r}, {self.source.name(array.member, 'member')}, "
+                    f"({singles}), ({lists}))"
+                )
             with block("else:"):
                 if not array.singles and len(present) == 1 and not array.member.slices:
                     put(f"{array.holder}[{name!r}] = {present[0]}")
                     return
                 put("z = []")
-                checked = bool(array.member.rest) or any(c.test != "=" for part in array.member.slices for c in part.step.criteria)
+                checked = bool(array.member.rest) or any(
+                    c.test != "=" for part in array.member.slices for c in part.step.criteria
+                )
                 if checked:
                     put("g = []")
                 for number in sorted({*array.singles, *array.lists}):
@@ -354,7 +384,10 @@ class _Writer:
                         put(f"if {one} is not None: z.append({one})" + (f"; g.append({number})" if checked else ""))
                     else:
                         elements = array.lists[number][1]
-                        put(f"if {elements} is not None: z += {elements}" + (f"; g += [{number}] * len({elements})" if checked else ""))
+                        put(
+                            f"if {elements} is not None: z += {elements}"
+                            + (f"; g += [{number}] * len({elements})" if checked else "")
+                        )
                 put(f"{array.holder}[{name!r}] = z")
                 if checked:
                     with block(f"if {self.source.name(classifier(array.member), 'classify')}(z, W.contained) != g:"):

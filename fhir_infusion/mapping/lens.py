@@ -6,18 +6,21 @@ work; where they refuse, the interpreter says why, with every reason and place.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.mapping import interpret_read, interpret_write
 from fhir_infusion.mapping.compile import compile_plan, interpreted
-from fhir_infusion.mapping.plan import Plan
 from fhir_infusion.mapping.residue import MARKED, TEXTS, Entry
 from fhir_infusion.mapping.texts import Texts
 from fhir_infusion.mapping.trace import Line, Recorder, Warned
-from fhir_infusion.records.fields import Field
+
+if TYPE_CHECKING:
+    from fhir_infusion.mapping.plan import Plan
+    from fhir_infusion.records.fields import Field
 
 Json = dict[str, Any]
 
@@ -89,7 +92,9 @@ class Lens:
             record, entries, warned = self._oracle[0](resource)
         release = self.plan.release
         residue: list[Json] = [
-            {"release": release, "path": path, "value": value} if after is None else {"release": release, "path": path, "after": after, "value": value}
+            {"release": release, "path": path, "value": value}
+            if after is None
+            else {"release": release, "path": path, "after": after, "value": value}
             for path, after, value in entries
         ]
         sealed = self._texts.seal(record, narrative="text" in resource)
@@ -114,27 +119,31 @@ class Lens:
 
     def _walk_read(self, resource: Json) -> list[Line]:
         recorder = Recorder()
-        try:
+        with contextlib.suppress(Refused):  # the refusals are among the lines
             interpret_read.read(self.plan, resource, recorder)
-        except Refused:
-            pass  # the refusals are among the lines
         return recorder.lines
 
     def _walk_write(self, record: Json, stale: list[Line]) -> list[Line]:
         recorder = Recorder()
-        try:
+        with contextlib.suppress(Refused):  # the refusals are among the lines
             interpret_write.write(self.plan, record, recorder)
-        except Refused:
-            pass  # as above
         return [*stale, *recorder.lines]
 
 
 def _findings(warned: list[Warned]) -> tuple[Issue, ...]:
-    return tuple(Issue("warning", "informational", pair.partition(" : ")[0], warning, "", "warn") for pair, warning in dict.fromkeys(warned))
+    return tuple(
+        Issue("warning", "informational", pair.partition(" : ")[0], warning, "", "warn")
+        for pair, warning in dict.fromkeys(warned)
+    )
 
 
 def _residue_line(entry: Entry) -> Line:
     path = str(entry[0])
     if path.endswith(MARKED) and not path.endswith("display" + MARKED):
-        return Line(path.removesuffix(MARKED), "mapped", "", "unit repaired; the original goes back until the quantity is edited")
+        return Line(
+            path.removesuffix(MARKED),
+            "mapped",
+            "",
+            "unit repaired; the original goes back until the quantity is edited",
+        )
     return Line(path.removesuffix(MARKED), "carried", "", "residue")

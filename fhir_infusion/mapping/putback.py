@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.mapping.codecs import read_quantity, write_quantity
 from fhir_infusion.mapping.criteria import classify
-from fhir_infusion.mapping.paths import FStep
 from fhir_infusion.mapping.plan import FMember, Follow, Items, Plan
 from fhir_infusion.mapping.residue import MARKED, TEXTS, arrange, describes, split_path
 from fhir_infusion.mapping.trace import Line
+
+if TYPE_CHECKING:
+    from fhir_infusion.mapping.paths import FStep
 
 Json = dict[str, Any]
 Refuse = Callable[..., None]
@@ -151,7 +153,13 @@ class Assembly:
             return
         written = [(number, element) for number in sorted(array.parts) for _, element in array.parts[number]]
         if classify(member, [element for _, element in written], self.contained) != [number for number, _ in written]:
-            refuse(array.name, "an element of this list would be read back as another field", "each element where the mapping looks for it", "business-rule", "slice")
+            refuse(
+                array.name,
+                "an element of this list would be read back as another field",
+                "each element where the mapping looks for it",
+                "business-rule",
+                "slice",
+            )
 
     def _put_display(self, holder: Json, entry: Json, lines: list[Line]) -> None:
         """Put a display back beside what it described when it was read, last, when everything else is in place."""
@@ -160,13 +168,19 @@ class Assembly:
         if "display" not in holder and describes(described) == entry["value"]["of"]:
             holder["display"] = entry["value"]["display"]
         else:
-            lines.append(Line(entry["path"].removesuffix(MARKED), "dropped", "", "the display described this before it was edited"))
+            lines.append(
+                Line(
+                    entry["path"].removesuffix(MARKED), "dropped", "", "the display described this before it was edited"
+                )
+            )
 
     def _is_mine(self, entry: Json, lines: list[Line]) -> bool:
         if entry["path"] == TEXTS:
             return False
         if SAME_FAMILY[entry["release"]] != SAME_FAMILY[self.plan.release]:
-            lines.append(Line(entry["path"], "dropped", "", f"residue of {entry['release']} has no place in {self.plan.release}"))
+            lines.append(
+                Line(entry["path"], "dropped", "", f"residue of {entry['release']} has no place in {self.plan.release}")
+            )
             return False
         return True
 
@@ -180,7 +194,7 @@ class Assembly:
                 lines.append(Line(entry["path"], "dropped", "", "the element that it belonged to is gone"))
                 return
         name, token = parts[-1]
-        if token == "*":
+        if token == "*":  # noqa: S105  a place in an array, no secret
             self.array(holder, name).order = list(entry["value"])
         elif token == "":
             self.array(holder, name).left.append((entry.get("after"), entry["value"]))

@@ -6,17 +6,28 @@ with every reason if it refuses.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fhir_infusion.mapping.putback import Assembly
-from fhir_infusion.mapping.residue import MARKED, Entry, derived_key, display_residue, escape, holds_only_marks, write_key
-from fhir_infusion.mapping.trace import Warned
+from fhir_infusion.mapping.residue import (
+    MARKED,
+    Entry,
+    derived_key,
+    display_residue,
+    escape,
+    holds_only_marks,
+    write_key,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fhir_infusion.mapping.putback import Assembly
+    from fhir_infusion.mapping.trace import Warned
 
 Json = dict[str, Any]
 
 
-class Irregular(Exception):  # noqa: N818  a signal between the compiled function and the lens, never an error that leaves it
+class Irregular(Exception):
     """The compiled function gives the work to the interpreter."""
 
 
@@ -57,14 +68,23 @@ def has_deep_residue(residue: Iterable[Json]) -> bool:
     return any("." in entry["path"] or "[" in entry["path"] or "~" in entry["path"] for entry in residue)
 
 
-def leave(value: Json, known: frozenset[str], prefix: str, entries: list[Entry], guard: frozenset[str] | None, described: Json | None = None) -> None:
+def leave(
+    value: Json,
+    known: frozenset[str],
+    prefix: str,
+    entries: list[Entry],
+    guard: frozenset[str] | None,
+    described: Json | None = None,
+) -> None:
     """Keep the members that no pair takes; ``guard`` names those that may stand below a guarded element."""
     for name, inner in value.items():
         if name in known:
             continue
         if name == "display":
             entries.append([f"{prefix}display{MARKED}", None, display_residue(inner, described or value)])
-        elif name == "modifierExtension" or (guard is not None and name not in guard and name[0] != "_" and not holds_only_marks(inner)):
+        elif name == "modifierExtension" or (
+            guard is not None and name not in guard and name[0] != "_" and not holds_only_marks(inner)
+        ):
             raise Irregular
         else:
             entries.append([prefix + name, None, inner])
@@ -112,7 +132,16 @@ def keyed(item: Any, key: str, state: Reading, start: int, prefix: str) -> None:
     below(state.entries, start, f"{prefix}[{escape(token)}].")
 
 
-def order(name: str, prefix: str, value: list[Any], chosen: list[int], groups: Json, state: Reading, *, guarded: bool) -> None:
+def order(
+    name: str,
+    prefix: str,
+    value: list[Any],
+    chosen: list[int],
+    groups: dict[int, Any],
+    state: Reading,
+    *,
+    guarded: bool,
+) -> None:
     """Keep the elements that no slice takes, and the order of the others where it differs from the written one.
 
     ``groups`` maps each slice number to its token, or to the record list and the name of its key.
@@ -124,7 +153,9 @@ def order(name: str, prefix: str, value: list[Any], chosen: list[int], groups: J
         found = tokens[index]
         if found is None:
             items, key, position = places[index]
-            found = tokens[index] = key_of(items[position], key, state.keys) if key else plain_key(items[position], state.keys)
+            found = tokens[index] = (
+                key_of(items[position], key, state.keys) if key else plain_key(items[position], state.keys)
+            )
         return found
 
     places: list[Any] = []
@@ -143,7 +174,9 @@ def order(name: str, prefix: str, value: list[Any], chosen: list[int], groups: J
             places.append((*group, position))
     mapped = [number for number in chosen if number >= 0]
     if mapped != sorted(mapped):
-        state.entries.append([f"{prefix}{name}[*]", None, [token(index) for index, number in enumerate(chosen) if number >= 0]])
+        state.entries.append(
+            [f"{prefix}{name}[*]", None, [token(index) for index, number in enumerate(chosen) if number >= 0]]
+        )
     before: str | None = None
     last = -1
     for index, element in enumerate(value):
@@ -169,7 +202,14 @@ def leave_contained(contained: list[Json], state: Reading) -> None:
         state.entries.append(["contained[*]", None, mapped])
 
 
-def put_lists(assembly: Assembly, holder: Json, name: str, member: Any, singles: Iterable[tuple[int, str, Json | None]], lists: Iterable[tuple[int, Any, Any, str]]) -> None:
+def put_lists(
+    assembly: Assembly,
+    holder: Json,
+    name: str,
+    member: Any,
+    singles: Iterable[tuple[int, str, Json | None]],
+    lists: Iterable[tuple[int, Any, Any, str]],
+) -> None:
     """Hand the parts of an array to the assembly: slices by token, lists by the keys of their record elements."""
     array = assembly.array(holder, name, member)
     for number, token, element in singles:
@@ -181,9 +221,14 @@ def put_lists(assembly: Assembly, holder: Json, name: str, member: Any, singles:
         if key:
             array.parts[number] = [(item.get(key), element) for item, element in zip(items, elements, strict=True)]
         else:
-            array.parts[number] = [(assembly.plain_key(f"={item}"), element) for item, element in zip(items, elements, strict=True)]
+            array.parts[number] = [
+                (assembly.plain_key(f"={item}"), element) for item, element in zip(items, elements, strict=True)
+            ]
 
 
 def followed_tokens(items: list[Json], elements: list[Json], key: str) -> list[Json]:
     """Return record elements that surely have a key: the contained id where they name none."""
-    return [item if key in item else {key: write_key(element["reference"][1:])} for item, element in zip(items, elements, strict=True)]
+    return [
+        item if key in item else {key: write_key(element["reference"][1:])}
+        for item, element in zip(items, elements, strict=True)
+    ]

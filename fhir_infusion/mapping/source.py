@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fhir_infusion.mapping.paths import Condition
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fhir_infusion.mapping.paths import Condition
 
 
 class Source:

@@ -23,7 +23,7 @@ Json = dict[str, Any]
 FieldTable = Mapping[str, Mapping[str, Field]]
 
 WHOLE: Final = "whole"
-"""Stands before the digest of the whole record: where it still holds nothing was edited. The narrative describes the whole."""
+"""Stands before the digest of the whole record, which a narrative describes."""
 
 
 def _unknown(value: Any) -> str:
@@ -41,7 +41,7 @@ def _crc(value: Any) -> int:
 
 
 def _simple(members: Mapping[str, Field]) -> tuple[tuple[str, ...], frozenset[str]]:
-    """Return the simple fields that a text describes, and with the texts all simple fields: no list, no nested record."""
+    """Return the simple fields that a text describes, and with the texts all simple fields."""
     simple = [field for field in members.values() if not (field.nested or field.is_list or field.kind == "json")]
     return tuple(field.name for field in simple if not field.describes), frozenset(field.name for field in simple)
 
@@ -57,7 +57,10 @@ class Texts:
         """Note for each type which fields describe and which lead to further records."""
         self._root = root
         self._words = {name: tuple(f.name for f in members.values() if f.describes) for name, members in fields.items()}
-        self._inner = {name: {f.name: f.type for f in members.values() if f.nested and f.name != "residue"} for name, members in fields.items()}
+        self._inner = {
+            name: {f.name: f.type for f in members.values() if f.nested and f.name != "residue"}
+            for name, members in fields.items()
+        }
         self._leads = self._leading()
         self._simple = {name: _simple(members) for name, members in fields.items()}
 
@@ -66,7 +69,11 @@ class Texts:
         found = {name for name, words in self._words.items() if words}
         grown = True
         while grown:
-            more = {name for name, inner in self._inner.items() if name not in found and any(t in found for t in inner.values())}
+            more = {
+                name
+                for name, inner in self._inner.items()
+                if name not in found and any(t in found for t in inner.values())
+            }
             grown = bool(more)
             found |= more
         return {name: {field: t for field, t in inner.items() if t in found} for name, inner in self._inner.items()}
@@ -96,7 +103,7 @@ class Texts:
                     self._collect(item, inner_type, pairs)
 
     def _meaning(self, value: Json, type_name: str) -> int:
-        """Return the digest of what the texts of an object describe: its other fields; at the top, what makes the dose."""
+        """Return the digest of what the texts describe: the other fields; at the top, what makes the dose."""
         names, simple = self._simple[type_name]
         if value.keys() <= simple:
             get = value.get
@@ -139,7 +146,10 @@ class Texts:
                 if made is not inner:
                     changes[name] = made or None
             elif inner is not None:
-                made_list = [self._freshen(item, inner_type, f"{at}{name}[{index}].", known, lines) for index, item in enumerate(inner)]
+                made_list = [
+                    self._freshen(item, inner_type, f"{at}{name}[{index}].", known, lines)
+                    for index, item in enumerate(inner)
+                ]
                 if any(new is not old for new, old in zip(made_list, inner, strict=True)):
                     changes[name] = made_list
         if not changes:
