@@ -38,11 +38,16 @@ def collect(resource: Any, release: str) -> tuple[Issue, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where an object stands: its path, whether drug or dose is said there, and the targets of a reference there."""
+    """Where an object stands.
+
+    Its path, whether drug or dose is said there, the targets of a reference there, and whether it is within an
+    extension (where a part may have a relative URL).
+    """
 
     path: str
     medical: bool = False
     targets: tuple[str, ...] = ()
+    nested: bool = False
 
 
 @dataclass(slots=True)
@@ -107,10 +112,15 @@ class _Walk:
     def containment(self, node: dict[str, Any], path: str) -> None:
         """Check that each contained resource is referred to, and claims no life of its own (dom-3 to dom-5)."""
         contained = node.get("contained")
+        seen: set[str] = set()
         for index, item in enumerate(contained if isinstance(contained, list) else ()):
             if not isinstance(item, dict):
                 continue
             place = f"{path}.contained[{index}]"
+            if isinstance(item.get("id"), str):
+                if item["id"] in seen:
+                    self.report("structure", f"{place}.id", "two contained resources of one id", "an id of its own")
+                seen.add(item["id"])
             if item.get("id") not in self.used:
                 self.report("invariant", place, "a contained resource that nothing refers to", "a reference", "dom-3")
             meta = item.get("meta")
@@ -125,7 +135,7 @@ class _Walk:
         """Visit the members of an object of a type of the table."""
         before = len(self.issues)
         elements = type_table(self.release, type_name.partition(".")[0])[type_name]
-        if not node or set(node) == {"id"}:
+        if not node and not is_resource_type(self.release, type_name):
             self.report("structure", place.path, "an object without content", "at least one element", "ele-1")
         for key, value in node.items():
             element = elements.get(key.removeprefix("_"))
@@ -152,7 +162,7 @@ class _Walk:
         path = f"{place.path}.{element.path_name}{index}"
         medical = element.name != "extension" and (place.medical or gates.is_medical(type_name, element.name))
         inherited = place.targets if type_name == "CodeableReference" and element.name == "reference" else ()
-        return _Place(path, medical, element.targets or inherited)
+        return _Place(path, medical, element.targets or inherited, type_name == "Extension")
 
     def array(self, node: Any, twin: Any, type_name: str, element: Element, place: _Place) -> None:
         """Visit an element that repeats; null is right where the ``_`` twin has something."""
@@ -206,6 +216,8 @@ class _Walk:
         """Visit the ``_`` twin of a primitive: its id and extensions."""
         if not element.is_list:
             self.primitive_parts(node, path)
+            if value is None and isinstance(node, dict) and "extension" not in node:
+                self.report("structure", path, "neither a value nor an extension", "one of the two", "ele-1")
             return
         if not isinstance(node, list):
             self.report("structure", path, f"{json_kind(node)} for an array", "an array")
@@ -268,34 +280,53 @@ class _Walk:
             self.issues.append(gates.prohibition(place.path))
         if type_name == "Reference":
             self.reference(node, place)
+        self.absolute(node, type_name, place)
         value = node.get("value")
         if place.medical and type_name in gates.AMOUNTS and isinstance(value, int | Decimal) and value < 0:
             self.issues.append(gates.negative_amount(f"{place.path}.value"))
 
+    def absolute(self, node: dict[str, Any], type_name: str, place: _Place) -> None:
+        """Check the two addresses that must be absolute: a system of identifiers, and what an extension is."""
+        name = {"Identifier": "system", "Extension": "" if place.nested else "url"}.get(type_name, "")
+        address = node.get(name)
+        if isinstance(address, str) and ":" not in address:
+            self.report("value", f"{place.path}.{name}", "not an absolute URI", "a URI with its scheme")
+
     def reference(self, node: dict[str, Any], place: _Place) -> None:
         """Check where a reference points to, as far as its text tells."""
-        text = node.get("reference")
-        stated = node.get("type")
-        if isinstance(text, str):
-            if references.is_unsafe(text):
-                self.issues.append(gates.unsafe_reference(f"{place.path}.reference"))
-                return
-            if text.startswith("#"):
-                self.used.add(text[1:])
-                if text[1:] not in self.local and not (text == "#" and self.inside_contained):
-                    accepted = "#id of a contained resource"
-                    self.report(
-                        "invariant", f"{place.path}.reference", "nothing contained by that id", accepted, "ref-1"
-                    )
-            self.target(self.local.get(text[1:], "") if text[:1] == "#" else references.literal_type(text), place)
-        if isinstance(stated, str):
-            self.target(stated, place, ".type")
+        text, stated = node.get("reference"), node.get("type")
+        stated = stated if isinstance(stated, str) else ""
+        path = f"{place.path}.reference"
+        if not isinstance(text, str):
+            self.target(stated, place)
+        elif references.is_unsafe(text):
+            self.issues.append(gates.unsafe_reference(path))
+        elif references.has_space(text):
+            self.report("value", path, "not a reference", "Type/id, #id, urn:uuid:… or an address without spaces")
+        elif text.startswith("#"):
+            self.local_reference(text[1:], place, path)
+        else:
+            spelled = references.literal_type(text)
+            if stated and spelled and stated != spelled and stated in type_names(self.release):
+                self.report("structure", f"{place.path}.type", "another type than the reference spells", spelled)
+            else:
+                self.target(spelled or stated, place)
 
-    def target(self, name: str, place: _Place, member: str = "") -> None:
-        """Check the type of a reference's target, where it is known."""
+    def local_reference(self, name: str, place: _Place, path: str) -> None:
+        """Check a reference to something contained, whose type is known for sure."""
+        self.used.add(name)
+        if name in self.local:
+            if place.targets and self.local[name] not in place.targets:
+                reason = "a reference to a contained resource of another type"
+                self.report("structure", path, reason, ", ".join(place.targets))
+        elif name or not self.inside_contained:
+            self.report("invariant", path, "nothing contained by that id", "#id of a contained resource", "ref-1")
+
+    def target(self, name: str, place: _Place) -> None:
+        """Warn of a target of another type: HL7's validator lets it pass unless it sees the target itself."""
         if place.targets and name not in place.targets and name in type_names(self.release):
-            reason = "a reference to a resource of another type"
-            self.report("structure", f"{place.path}{member}", reason, ", ".join(place.targets))
+            reason, accepted = "a reference to a resource of another type", ", ".join(place.targets)
+            self.issues.append(Issue("warning", "structure", place.path, reason, accepted, "reference-target"))
 
     def report(self, code: str, path: str, reason: str, accepted: str, rule: str = "") -> None:
         """Keep an error against base FHIR."""

@@ -29,6 +29,8 @@ ROOTS: Final = (
     "MedicationRequest",
     "MedicationAdministration",
     "Medication",
+    "Substance",
+    "BodyStructure",
     "Patient",
     "Encounter",
     "Practitioner",
@@ -196,7 +198,7 @@ def _element(origin: Release, type_name: str, name: str, fields: Mapping[str, Fi
         targets=() if "Resource" in targets else targets,
         codes=codes_of(origin.name, path, tuple(extra.get("enum_values", ()))) if primitive else (),
         primitive=primitive,
-        extensible=f"_{name}" in fields,
+        extensible=primitive and name != "id" and path != "Extension.url",
         order=order,
     )
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _SLOW_WAY: Final = frozenset({"modifierExtension", "implicitRules"})
 
+_VERSIONED: Final = frozenset({"versionId", "_versionId", "lastUpdated", "_lastUpdated", "security"})
+
 # What a resource refers to within itself is known only when all of it was seen. Each call keeps its own notes.
 _noted: ContextVar[list[tuple[str, tuple[str, ...]]]] = ContextVar("local references of the resource at hand")
 
@@ -54,11 +56,12 @@ def checks(release: str) -> Mapping[str, Check]:
 
 
 class _Kind(NamedTuple):
-    """What a function is made for: a type, whether it says drug or dose, and what a reference there may point to."""
+    """What a function is made for: see ``collect._Place``."""
 
     type: str
     medical: bool = False
     targets: tuple[str, ...] = ()
+    nested: bool = False
 
 
 class _Generator:
@@ -107,7 +110,8 @@ class _Generator:
         """Return the kind of an element."""
         medical = element.name != "extension" and (kind.medical or gates.is_medical(kind.type, element.name))
         inherited = kind.targets if kind.type == "CodeableReference" and element.name == "reference" else ()
-        return _Kind(element.type, medical, element.targets or inherited)
+        nested = kind.type == element.type == "Extension"
+        return _Kind(element.type, medical, element.targets or inherited, nested)
 
     def function(self, kind: _Kind, number: int) -> Check:
         """Return the function of a kind, whose members are filled in later."""
@@ -122,7 +126,7 @@ class _Generator:
         return "\n".join(
             [
                 f"def check_{number}(node):",
-                '    if len(node) < 2 and (not node or "id" in node):',
+                "    if not node:",
                 "        return False",
                 "    for key, value in node.items():",
                 f"        if not checks_{number}[key](value):",
@@ -149,6 +153,10 @@ class _Generator:
         if kind.type == "Reference":
             self.names[f"targets_{number}"] = kind.targets
             yield f"points_right(node, targets_{number})"
+        if kind.type == "Identifier":
+            yield '":" in node.get("system", ":")'
+        if kind.type == "Extension" and not kind.nested:
+            yield '":" in node["url"]'
         if kind.type == "MedicationAdministration":
             yield "is_medication_given(node)"
 
@@ -228,21 +236,28 @@ def _typed(by_type: Mapping[str, Check], also: Check | None = None) -> Check:
 
 def _is_only_contained(resource: Mapping[str, Any]) -> bool:
     """Tell whether a contained resource contains nothing and claims no version (dom-2, dom-4, dom-5)."""
-    return "contained" not in resource and "meta" not in resource
+    return "contained" not in resource and _VERSIONED.isdisjoint(resource.get("meta", ()))
 
 
 def _points_right(node: Mapping[str, Any], targets: tuple[str, ...]) -> bool:
     """Tell whether a reference is safe and, as far as it tells, to one of the targets; note it if it is local."""
-    if targets and "type" in node and node["type"] not in targets:
-        return False
     reference = node.get("reference")
+    if "type" in node:
+        # A type that is not the one spelled, or not a target, is for the slow way to judge.
+        stated = node["type"]
+        if (targets and stated not in targets) or (
+            reference is not None and references.literal_type(reference) != stated
+        ):
+            return False
     if reference is None or references.is_plain_literal(reference, targets):
         return True
     if reference[0] == "#":
         _noted.get().append((reference[1:], targets))
         return True
+    if references.is_unsafe(reference) or references.has_space(reference):
+        return False
     spelled = references.literal_type(reference)
-    return not references.is_unsafe(reference) and (not spelled or not targets or spelled in targets)
+    return not spelled or not targets or spelled in targets
 
 
 def _root_check(check: Check) -> Check:

@@ -115,6 +115,23 @@ def _period_is_in_order(node: Node) -> bool:
     return bool(start[:shared] <= end[:shared])
 
 
+def _period_may_be_in_order(node: Node) -> bool:
+    """Compare as R5 does: the earliest instant of the start, in any zone, with the latest instant of the end."""
+    start, end = node.get("start"), node.get("end")
+    return start is None or end is None or moment(_earliest(start)) <= moment(_latest(end))
+
+
+def _earliest(text: str) -> str:
+    return text if len(text) > 10 else f"{text}{'0000-01-01'[len(text) :]}T00:00:00+14:00"
+
+
+def _latest(text: str) -> str:
+    if len(text) > 10:
+        return text
+    # A month ends on its 31st at the latest; a day more than it has only makes the end later.
+    return f"{text}{'0000-12-31'[len(text) :]}T23:59:59.999-12:00"
+
+
 def moment(text: str) -> tuple[int, Decimal]:
     """Return a comparable instant of a dateTime with a time: minutes since year 0 in UTC, and seconds."""
     day, clock = text[:10], text[11:]
@@ -309,6 +326,7 @@ _R5: Final[Mapping[str, tuple[Invariant, ...]]] = MappingProxyType(
             *_EVERY_RELEASE["Observation"],
             Invariant("obs-8", _not_both("bodySite", "bodyStructure"), "bodySite and bodyStructure", "one of the two"),
         ),
+        "Period": (Invariant("per-1", _period_may_be_in_order, "a start after the end", "a start not after the end"),),
         "Reference": (
             Invariant("ref-2", _says_something, "an empty reference", "reference, identifier, display or extension"),
         ),

@@ -8,7 +8,6 @@ resource's own (``#id``), and nothing may carry a script, by address or by style
 from __future__ import annotations
 
 import html
-import html.entities
 import re
 from dataclasses import dataclass, field
 from typing import Final
@@ -23,13 +22,24 @@ _ELEMENTS: Final = frozenset(
 )
 _ATTRIBUTES: Final = frozenset(
     {
-        *("title", "style", "class", "id", "lang", "xml:lang", "xml:space", "dir", "accesskey", "tabindex", "xmlns"),
-        *("span", "width", "height", "align", "valign", "char", "charoff", "abbr", "axis", "headers", "scope"),
-        *("rowspan", "colspan", "href", "name", "src", "alt", "border", "cite", "charset", "type", "hreflang", "rel"),
-        *("rev", "shape", "coords", "longdesc", "usemap", "ismap", "summary", "frame", "rules", "cellspacing"),
-        *("cellpadding", "space", "nowrap", "start", "value", "compact", "nohref", "bgcolor"),
+        *("title", "style", "class", "id", "lang", "xml:lang", "xml:space", "dir", "accesskey", "tabindex"),
+        *("span", "width", "align", "valign", "char", "charoff", "abbr", "axis", "headers", "scope", "rowspan"),
+        "colspan",
     }
 )
+_ATTRIBUTES_OF: Final = {
+    "a": frozenset({"href", "name", "charset", "type", "hreflang", "rel", "rev", "shape", "coords"}),
+    "area": frozenset({"shape", "coords", "href", "nohref", "alt"}),
+    "blockquote": frozenset({"cite"}),
+    "div": frozenset({"xmlns"}),
+    "img": frozenset({"src", "border", "alt", "longdesc", "height", "usemap", "ismap"}),
+    "map": frozenset({"name"}),
+    "pre": frozenset({"space"}),
+    "q": frozenset({"cite"}),
+    "table": frozenset({"summary", "border", "frame", "rules", "cellspacing", "cellpadding"}),
+    "td": frozenset({"nowrap"}),
+}
+_ENTITIES: Final = frozenset({"amp", "lt", "gt", "quot", "apos"})
 _NAMESPACE: Final = "http://www.w3.org/1999/xhtml"
 
 _TOKEN: Final = re.compile(
@@ -78,8 +88,8 @@ class _Reader:
             return self.start(token)
         if token.group("end") is not None:
             return self.end(token.group("end"))
-        if token.group("entity") and f"{token.group('entity')};" not in html.entities.html5:
-            return "an entity that HTML does not know"
+        if token.group("entity") and token.group("entity") not in _ENTITIES:
+            return "an entity that XML does not know"
         if not token.group().startswith("<!--") and token.group().strip():
             self.has_content = True
             return "" if self.open_elements else "text outside the div"
@@ -129,9 +139,10 @@ _PLAIN_STYLE: Final = r"style=\"[A-Za-z0-9:;,.%# -]*+\""
 _PLAIN: Final = re.compile(
     r"<div xmlns=(?:\"http://www\.w3\.org/1999/xhtml\"|'http://www\.w3\.org/1999/xhtml')"
     rf"(?: (?:(?:xml:)?lang|class|id|title)={_QUOTED}| {_PLAIN_STYLE})*+>"
-    rf"(?:[^<&]++|&(?:amp|lt|gt|quot|apos|nbsp|\#[0-9]{{1,6}});|</{_NAMES}>"
-    rf"|<{_NAMES}(?: (?:class|id|title|name|colspan|rowspan|lang|border|width)={_QUOTED}"
-    rf"| href=\"(?:https?://)?(?:[^\"<&:]|&amp;)*+\"| {_PLAIN_STYLE})*+ ?/?>)*+"
+    rf"(?:[^<&]++|&(?:amp|lt|gt|quot|apos|\#[0-9]{{1,6}});|</{_NAMES}>"
+    rf"|<{_NAMES}(?: (?:class|id|title|colspan|rowspan|lang|width)={_QUOTED}"
+    rf"| {_PLAIN_STYLE})*+ ?/?>|<table(?: (?:class|border)={_QUOTED})*+>"
+    rf"|<a(?: name={_QUOTED}| href=\"(?:https?://)?(?:[^\"<&:]|&amp;)*+\")*+ ?/?>)*+"
 )
 _TAG: Final = re.compile(r"<(/?)([a-z0-9]++)[^>]*?(/?)>")
 _SOMETHING: Final = re.compile(r">\s*+[^<\s]")
@@ -140,7 +151,8 @@ _SOMETHING: Final = re.compile(r">\s*+[^<\s]")
 def _start_fault(element: str, attributes: str, *, is_root: bool) -> str:
     """Return what is wrong with a start tag."""
     given = {name: double or single for name, double, single in _ATTRIBUTE.findall(attributes)}
-    if element not in _ELEMENTS or not _ATTRIBUTES.issuperset(given):
+    own = _ATTRIBUTES_OF.get(element, frozenset())
+    if element not in _ELEMENTS or any(name not in _ATTRIBUTES and name not in own for name in given):
         return "an element or attribute that a narrative may not use"
     if is_root and given.get("xmlns") != _NAMESPACE:
         return "a div that is not in the XHTML namespace"

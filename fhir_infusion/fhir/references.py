@@ -16,12 +16,18 @@ _LITERAL: Final = re.compile(
 )
 _RELATIVE: Final = re.compile(r"([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}")
 _UNSAFE: Final = re.compile(r"[\s\x00-\x20]*(?:javascript|vbscript|file|data):", re.IGNORECASE)
+_SPACE: Final = re.compile(r"\s")
 _UPWARDS: Final = re.compile(r"\.\.|%2e(?:%2e|\.)|\.%2e", re.IGNORECASE)
 
 
 def is_unsafe(reference: str) -> bool:
     """Tell whether a reference could run a script, open a local file, carry its own data or climb out of its base."""
     return bool(_UNSAFE.match(reference) or _UPWARDS.search(reference))
+
+
+def has_space(reference: str) -> bool:
+    """Tell whether a reference holds white space, which none may."""
+    return _SPACE.search(reference) is not None
 
 
 def literal_type(reference: str) -> str:
