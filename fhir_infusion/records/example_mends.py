@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.records.example_values import LATER
+from fhir_infusion.records.example_values import LATER, WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -131,6 +131,12 @@ def _mend_measurements(made: Record, maker: Maker) -> None:
         used.add(measurement.get("measurement_id", measurement["kind"]))
 
 
+def _mend_reasons(made: Record, maker: Maker) -> None:
+    for reason in made.get("reasons", ()):
+        if not reason.keys() & {"codings", "text"}:
+            reason["text"] = maker.choose(WORDS)
+
+
 def _mend_order(made: Record, _maker: Maker) -> None:
     if "do_not_perform" in made:
         made["do_not_perform"] = False
@@ -179,7 +185,7 @@ MEND: Final[Mapping[str, tuple[Callable[[Record, Maker], None], ...]]] = Mapping
         "Note": (_keep_one("author", "author_name"),),
         "Patient": (_mend_patient,),
         "Occurrence": (_mend_occurrence,),
-        "InfusionOrder": (_mend_drug, _mend_measurements, _mend_order),
-        "Administration": (_mend_drug, _mend_measurements, _mend_administration),
+        "InfusionOrder": (_mend_drug, _mend_measurements, _mend_reasons, _mend_order),
+        "Administration": (_mend_drug, _mend_measurements, _mend_reasons, _mend_administration),
     }
 )

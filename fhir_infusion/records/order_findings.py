@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records.amounts import Amount, amount, differ, per_body, ratio, shown, span, stated
 from fhir_infusion.records.body_findings import body_findings, for_this_body, surface_findings
+from fhir_infusion.records.equality import same
 from fhir_infusion.records.findings import (
     VOLUME,
     VOLUME_RATE,
@@ -73,26 +74,53 @@ def _length(step: Part) -> str:
 
 
 def _bag_and_steps(record: Part) -> Iterator[Issue]:
-    """What the steps run in all is what the bag holds: never more, and not less where every step says how long."""
+    """What the steps of one occasion run is what the bag holds: never more; not less where all say how long."""
     total = record.get("preparation", {}).get("total_volume")
     holds = amount(total)
-    if holds is None or holds.dimension != VOLUME:
+    if total is None or holds is None or holds.dimension != VOLUME:
         return
-    steps = [step for step in record.get("steps", ()) if step.get("role") not in _BY_DEMAND]
-    runs = [_volume(step) for step in steps]
+    for steps in _occasions(record.get("steps", ())):
+        yield from _bag(steps, total, holds)
+
+
+def _occasions(steps: Sequence[Part]) -> list[list[tuple[int, Part]]]:
+    """Return the steps that run from one bag together: same timing but for how long and at what time of day.
+
+    Weeks 0, 2 and 6, then every 8 weeks, are two occasions with a bag each; the steps of a ramp are one.
+    """
+    found: list[tuple[Part, list[tuple[int, Part]]]] = []
+    for position, step in enumerate(steps):
+        if step.get("role") in _BY_DEMAND:
+            continue
+        timing = {name: value for name, value in step.get("timing", {}).items() if name not in _WITHIN}
+        for other, members in found:
+            if same(other, timing):
+                members.append((position, step))
+                break
+        else:
+            found.append((timing, [(position, step)]))
+    return [members for _, members in found]
+
+
+_WITHIN: Final = frozenset({"duration", "times_of_day"})
+
+
+def _bag(members: list[tuple[int, Part]], total: Part, holds: Amount) -> Iterator[Issue]:
+    runs = [_volume(step) for _, step in members]
     known = [run for run in runs if run is not None]
     makes = Amount(sum((run.base for run in known), Fraction(0)), VOLUME, "")
-    whole = len(known) == len(runs) and len({step.get("sequence", at) for at, step in enumerate(steps)}) == len(steps)
+    sequences = {step.get("sequence", position) for position, step in members}
+    whole = len(known) == len(runs) and len(sequences) == len(members)
     if not known or not differ(makes.base, holds.base) or not (whole or makes.base > holds.base):
         return
-    if len(steps) == 1:
-        rate = next(
-            found for dosing in steps[0]["dosings"] if (found := rate_of(dosing)) and found[0].dimension == VOLUME_RATE
-        )
-        said = f"{rate[1]} for {_length(steps[0])} makes {shown(makes, total['unit'])}"
-        path = "steps[0]"
+    position, step = members[0]
+    if len(members) == 1:
+        rates = (found for dosing in step["dosings"] if (found := rate_of(dosing)))
+        rate = next(found for found in rates if found[0].dimension == VOLUME_RATE)
+        said = f"{rate[1]} for {_length(step)} makes {shown(makes, total['unit'])}"
     else:
-        said, path = f"the rates and durations of the steps make {shown(makes, total['unit'])}", "steps"
+        said = f"the rates and durations of the steps make {shown(makes, total['unit'])}"
+    path = f"steps[{position}]" if len(members) == 1 else "steps"
     yield finding(path, f"{said}; the preparation holds {stated(total)}", "rate-duration-volume")
 
 

@@ -6,8 +6,9 @@ FHIR: "each change should be captured as a distinct MedicationAdministration, wi
 A record with ``representation: split`` becomes a parent and one child per segment, each a record that goes to FHIR as
 one resource:
 
-1. Each child has its segment's dose as ``dose_given``, its times as ``when`` and the rest of it as its only segment;
-   its ``administration_id`` is ``<administration_id>#<segment_id>`` and it is ``part_of`` the parent.
+1. Each child has its segment's dose as ``dose_given``, its times as ``when``, who changed the rate as its performer,
+   and the rest of it as its only segment; its ``administration_id`` is ``<administration_id>#<segment_id>`` and it is
+   ``part_of`` the parent.
 2. The parent keeps what is said of the whole, and the segments' keys and starts, which tell which parts there are and
    in which order.
 3. Where segments carry doses the parent has no dosage at all: its total becomes ``dose_total``, its route, site and
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 
-COPIED: Final = ("record", "order", "drug", "medication", "preparation", "patient", "encounter")
-"""What every child says as its parent does."""
+COPIED: Final = ("record", "order", "drug", "medication", "preparation", "patient", "encounter", "measurements")
+"""What every child says as its parent does; with the weight, so that a child read alone can be computed with."""
 
 DOSAGE: Final = ("route", "body_site", "method")
 """What stands beside a dose or rate; FHIR has no place for it without one (mad-1)."""
@@ -39,7 +40,7 @@ RATES: Final = ("rate", "rate_ratio", "rate_as_stated")
 
 _NOT_GIVEN: Final = frozenset({"entered-in-error", "not-done"})
 _OF_PARENT: Final = ("segment_id", "start")
-_OF_CHILD: Final = frozenset({"segment_id", "start", "end", "dose", "volume"})
+_OF_CHILD: Final = frozenset({"segment_id", "start", "end", "dose", "volume", "performer"})
 
 
 def is_split(administration: Mapping[str, Any]) -> bool:
@@ -82,8 +83,10 @@ def join(records: list[Record]) -> list[Record]:
     """Return the records with each complete set of parent and children put together, at the parent's place.
 
     The order of the records does not matter. What is not exactly what ``split`` makes (a child is missing, changed
-    in what it copies from its parent, or there twice) is left as it is.
+    in what it copies from its parent, or there twice) is left as it is. That a resource read alone is ``single`` says
+    nothing against it.
     """
+    said, records = records, [_alone(record) for record in records]
     times = Counter(record.get("administration_id") for record in records)
     by_id = {
         record["administration_id"]: record
@@ -98,7 +101,11 @@ def join(records: list[Record]) -> list[Record]:
         if whole is not None:
             joined[id(record)] = whole
             taken.update(map(id, children))
-    return [joined.get(id(record), record) for record in records if id(record) not in taken]
+    return [
+        joined.get(id(record), original)
+        for original, record in zip(said, records, strict=True)
+        if id(record) not in taken
+    ]
 
 
 def child_status(segment: Mapping[str, Any], status: str) -> str:
@@ -130,6 +137,8 @@ def _child(administration: Record, segment: Record, system: str | None, residue:
         child["dose_given"] = segment["dose"]
     if "volume" in segment:
         child["volume_given"] = segment["volume"]
+    if "performer" in segment:
+        child["performers"] = [{"actor": segment["performer"]}]
     rest = {name: value for name, value in segment.items() if name not in _OF_CHILD}
     if rest:
         child["segments"] = [rest]
@@ -165,8 +174,14 @@ def _whole(parent: Record, children: list[Record]) -> Record | None:
     return whole if same(split(whole, _system(children[0])), [parent, *children]) else None
 
 
+def _alone(record: Record) -> Record:
+    return {name: value for name, value in record.items() if (name, value) != ("representation", "single")}
+
+
 def _segment(index: Record, child: Record) -> Record:
     segment = {**index, **child.get("when", {}), **(child["segments"][0] if child.get("segments") else {})}
+    for performer in child.get("performers", ()):
+        segment["performer"] = performer.get("actor")
     for name, own in (("dose_given", "dose"), ("volume_given", "volume")):
         if name in child:
             segment[own] = child[name]

@@ -72,6 +72,13 @@ def _ingredient(part: Part) -> Iterator[Broken]:
     yield from _hidden(part, ("drug",))
 
 
+def _own_reasons(part: Part) -> Iterator[Broken]:
+    for position, reason in enumerate(part.get("reasons", ())):
+        if not reason.keys() & {"codings", "text"}:
+            place = ("reasons", position)
+            yield breaks_fhir(place, "a reference alone is no coded reason", "reason_references", "reason", "structure")
+
+
 def _own_ingredient(part: Part) -> Iterator[Broken]:
     yield from _exclusive(part, ("drug", "reference"))
     if not part.keys() & {"drug", "reference"}:
@@ -204,6 +211,7 @@ _NOT_ZERO: Final = "'dose_given' not in part or part['dose_given'].get('value') 
 _ONE_MEDICATION: Final = Rule(
     ("drug", "medication"), _own_medicated, own=True, quick="'medication' not in part or 'drug' not in part"
 )
+_REASONS: Final = Rule(("reasons",), _own_reasons, own=True, quick="'reasons' not in part")
 _MEASURED: Final = Rule(("measurements", "preparation"), _measured, quick="'measurements' not in part")
 
 _RECORD_RULES: Final[Rules] = MappingProxyType({
@@ -215,11 +223,13 @@ _RECORD_RULES: Final[Rules] = MappingProxyType({
         ),
         _ONE_MEDICATION,
         _MEASURED,
+        _REASONS,
     ),
     "Administration": (
         Rule(("drug", "medication", "preparation"), _medicated, quick=_QUICK_MEDICATED),
         _ONE_MEDICATION,
         _MEASURED,
+        _REASONS,
         Rule(
             ("status", "dose_given", "segments", "representation", "administration_id"),
             _zero,

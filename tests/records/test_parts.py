@@ -174,12 +174,31 @@ def spoiled_parts():
     yield "a child is part of something else", [parent, changed(one, "part_of.0.identifier.value", "b-1"), two]
     yield "the parent's entry says more", [changed(parent, "segments.0.event", "started"), one, two]
     yield "a child says when otherwise", [parent, changed(one, "when", {"at": "2024"}), two]
+    yield "a child was also done by another", [parent, {**one, "performers": [{"function": {"text": "x"}}]}, two]
     yield "a child has a note", [parent, {**one, "notes": [{"text": "x"}]}, two]
 
 
 @pytest.mark.parametrize(("why", "parts"), list(spoiled_parts()), ids=[why for why, _ in spoiled_parts()])
 def test_what_splitting_would_not_make_again_is_left_as_it_is(why, parts):
     assert join(parts) == parts, why
+
+
+def test_parts_that_were_each_read_as_single_are_joined_and_strangers_stay_single():
+    parts = [{**part, "representation": "single"} for part in split(GIVEN, SYSTEM)]
+    stranger = {**SINGLE, "administration_id": "b-1", "representation": "single"}
+    assert join([*parts, stranger]) == [GIVEN, stranger]
+    assert join(parts[1:]) == parts[1:]
+
+
+def test_who_changed_the_rate_performs_the_child_and_the_weight_is_there_to_compute_with():
+    weight = [{"kind": "actual-weight", "value": {"value": 80, "unit": "kg"}}]
+    record = changed(changed(GIVEN, "segments.1.performer", {"display": "nurse"}), "measurements", weight)
+    parent, one, two = split(record)
+    assert two["performers"] == [{"actor": {"display": "nurse"}}]
+    assert "performers" not in parent
+    assert "performers" not in one
+    assert parent["measurements"] == one["measurements"] == two["measurements"] == weight
+    assert join([two, one, parent]) == [record]
 
 
 def test_precision_tells_parts_apart():

@@ -78,6 +78,7 @@ BROKEN: list[tuple[dict[str, Any], str, Any, str, str, int]] = [
     (ORDER, "patient.reference", "javascript:alert(1)", "patient.reference", "reference-scheme", 422),
     (ORDER, "prescriber", {"reference": "Practitioner/../x"}, "prescriber.reference", "reference-scheme", 422),
     (ORDER, "prescriber", {"reference": "file:///etc/passwd"}, "prescriber.reference", "reference-scheme", 422),
+    (ORDER, "reasons", [{"text": "x"}, {"reference": {"reference": "Condition/1"}}], "reasons[1]", "reason", 400),
     (ORDER, "group", {"cycle": 0}, "group.cycle", "from-1", 400),
     (ORDER, "notes", [{"author_name": "x"}], "notes[0].text", "required", 400),
     (ORDER, "notes", [{"text": "x", "author_name": "x", "author": {"display": "x"}}], "notes[0].author_name", "one-of", 400),
