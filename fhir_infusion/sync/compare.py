@@ -88,6 +88,21 @@ def altered(sent: Resource, kept: Resource) -> tuple[str, ...]:
     return tuple(found)
 
 
+def equivalent(sent: Resource, kept: Resource) -> bool:
+    """Say whether what is kept is all of what was sent and nothing else, but for how a number is written.
+
+    Narrative and meta are a server's to change, and identifiers of its own a server's to add. Anything more may be
+    somebody else's change, which an acknowledgement would hide.
+    """
+    free = {"id", "meta", "text", "identifier"}
+    names = {*sent, *kept} - free
+    ours, theirs = (value.get("identifier") for value in (sent, kept))
+    known = {exact(one) for one in theirs} if isinstance(theirs, list) else set()
+    return all(name in sent and name in kept and _alike(sent[name], kept[name]) for name in names) and all(
+        exact(one) in known for one in (ours if isinstance(ours, list) else [])
+    )
+
+
 def _alike(one: Any, other: Any) -> bool:
     """Compare numbers by value."""
     if isinstance(one, dict) and isinstance(other, dict):

@@ -30,7 +30,7 @@ from fhir_infusion.store.outbox import Row
 from fhir_infusion.store.versions import Bound, Stored
 from fhir_infusion.sync import ladder
 from fhir_infusion.sync.apply import apply, codes_of
-from fhir_infusion.sync.compare import content, same
+from fhir_infusion.sync.compare import content, equivalent, same
 from fhir_infusion.sync.conflicts import stop_of
 from fhir_infusion.sync.outgoing import Crossing, outgoing
 from fhir_infusion.sync.patients import Blocked
@@ -56,7 +56,6 @@ from fhir_infusion.sync.verdicts import (
     gone,
     not_sent,
     read_back,
-    recognised,
 )
 
 if TYPE_CHECKING:
@@ -192,7 +191,7 @@ def _adopt(job: _Job, entry: Entry) -> tuple[Row, Verdict]:
         return job.row, Verdict("conflict", "unreadable-match", alert="unreadable-match")
     stamp, row = entry.stamp, job.row
     stamped = _link_of(job, stamp, entry.text, "found")
-    known = next(((version, body) for version, body in _versions(job) if recognised(body, there)), None)
+    known = next(((version, body) for version, body in _versions(job) if equivalent(body, there)), None)
     if known is None:
         return _contest(job, replace(stamped, last_acked_version=0), there, entry.text)
     version, body = known
@@ -241,7 +240,9 @@ def _update(job: _Job, link: Link) -> tuple[Row, Verdict]:
     reply = job.peer.endpoint.update({**job.body, "id": link.remote_id}, link.etag or '""')
     reach("push.answered")
     if isinstance(reply, Written):
-        return row, _acked(job, reply, link.ladder)
+        verdict = _acked(job, reply, link.ladder)
+        # A server that takes If-Match for a create has brought a deleted resource back to life (hazard H8).
+        return row, replace(verdict, alert="created-again") if reply.status == 201 else verdict
     if isinstance(reply, Stale | Clash | NotModified):
         return _overtaken(replace(job, row=row), link)
     return row, gone(link) if isinstance(reply, Missing | Gone) else after_sending(job.peer, row, reply)
@@ -259,7 +260,7 @@ def _overtaken(job: _Job, link: Link) -> tuple[Row, Verdict]:
 
 def _changed_there(job: _Job, link: Link, there: Found) -> tuple[Row, Verdict]:
     """Decide about a resource that is not as we left it: it is what we sent, or both have changed it."""
-    if recognised(job.body, there.resource):
+    if equivalent(job.body, there.resource):
         verdict = Verdict("acked", link=_link_of(job, there.stamp, there.text, link.ladder))
         return _sure(job), read_back(job.body, there.resource, verdict)
     return _contest(job, link, there.resource, there.text, there.stamp)
@@ -319,7 +320,7 @@ def _acked(job: _Job, reply: Written, rung: str) -> Verdict:
     if stamp is None or resource is None:
         return Verdict("unknown", "no-location")
     text = text or fhir_json.write(resource).decode()
-    if reply.status == 200 and job.link is None and not recognised(job.body, resource):
+    if reply.status == 200 and job.link is None and not equivalent(job.body, resource):
         # A conditional create that found another's resource: nothing of ours was written.
         return Verdict("unknown", "exists-already", backoff(job.peer, job.row))
     return read_back(job.body, resource, Verdict("acked", link=_link_of(job, stamp, text, rung)))

@@ -97,8 +97,3 @@ def read_back(sent: Resource, there: Resource, verdict: Verdict) -> Verdict:
     """Return the verdict with an alarm where a peer altered what it must not (hazard H15)."""
     codes = f"altered {','.join(altered(sent, there))}"[:200]
     return verdict if codes == "altered " else replace(verdict, code=codes, alert=codes)
-
-
-def recognised(body: Resource, there: Resource) -> bool:
-    """Say whether what is there is what we send, but for how a number is written and what a server adds."""
-    return all(code.endswith(":precision") for code in altered(body, there))

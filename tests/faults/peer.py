@@ -200,6 +200,8 @@ class Peer:
         kept = self.resources.get((asked.type, asked.id))
         match = asked.headers.get("if-match")
         if kept is None:
+            if match is not None:
+                return 412, {}, _outcome("conflict")
             if not self.update_create:
                 return 404, {}, _outcome("not-found")
             stored = self._written(asked, act, asked.id)

@@ -159,6 +159,13 @@ class Rig:
     def resource(self, type_: str, id_: str) -> dict[str, Any]:
         return fhir_json.read(find.read(self.service, CALLER, "R4", type_, id_).text)
 
+    def ids(self, type_: str = "MedicationRequest") -> list[str]:
+        """Return the ids of all our resources of a type, in the order in which they came."""
+        return [one.id for one in find.search(self.service, CALLER, "R4", type_, [], 1000).entries]
+
+    def all(self, type_: str = "MedicationRequest") -> list[dict[str, Any]]:
+        return [self.resource(type_, id_) for id_ in self.ids(type_)]
+
     def push(self) -> int:
         """Push what is due now."""
         return worker.push_all(self.peer, TENANT)

@@ -57,3 +57,30 @@ def test_values_are_the_same_by_their_spelling_and_by_the_order_of_arrays_only()
     assert compare.same({"a": 1, "b": [1, 2]}, {"b": [1, 2], "a": 1})
     assert not compare.same([1, 2], [2, 1])
     assert not compare.same(Decimal("1.50"), Decimal("1.5"))
+
+
+@pytest.mark.parametrize(
+    ("there", "equivalent"),
+    [
+        (ORDER, True),
+        (
+            {
+                **ORDER,
+                "id": "9",
+                "meta": {"tag": [{"code": "x"}]},
+                "text": {"div": "x"},
+                "identifier": [{"value": "1"}],
+            },
+            True,
+        ),
+        (_with_dose(Decimal("1.5")), True),
+        (_with_dose(Decimal("1.51")), False),
+        ({**ORDER, "note": [{"text": "somebody else's"}]}, False),
+        ({**ORDER, "priority": "stat"}, False),
+        ({name: value for name, value in ORDER.items() if name != "subject"}, False),
+    ],
+)
+def test_f12_what_is_there_is_ours_only_if_it_is_all_of_ours_and_nothing_more(
+    there: dict[str, Any], equivalent: object
+) -> None:
+    assert compare.equivalent(ORDER, there) == equivalent

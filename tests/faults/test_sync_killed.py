@@ -1,0 +1,129 @@
+"""A worker killed at each named step, and at random instants: reliability F2. Nothing lost, nothing doubled."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fhir_infusion.store.failpoint import EXIT_STATUS
+from tests.counts import count
+from tests.faults.peer import Peer
+from tests.faults.rig import MRN, Clock, administration, open_rig, order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+STEPS = ("push.claimed", "push.sending", "push.answered", "push.before-commit", "push.committed")
+PULL_STEPS = ("pull.page", "pull.move", "pull.applied")
+EXPECTED = {"A-1": 1, "A-2": 1, "G-1": 1, "G-1#1": 1, "G-1#2": 1}
+
+
+@pytest.fixture(params=["B", "A"])
+def there(request: pytest.FixtureRequest) -> Iterator[Peer]:
+    one = Peer(update_create=request.param == "A")
+    yield one
+    one.close()
+
+
+def _fill(there: Peer, database: Path) -> None:
+    rig = open_rig(there, database, Clock())
+    rig.place(order("A-1"))
+    rig.place(order("A-2"))
+    rig.give(administration("G-1", "A-1", 5, "7.50"))
+    rig.close()
+    there.clock = time.monotonic
+
+
+def _worker(there: Peer, database: Path, offset: int, failpoint: str = "", *more: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "FHIR_INFUSION_TEST_FAILPOINT": failpoint}
+    arguments = [sys.executable, "-m", "tests.faults.pushing", there.base, str(database), str(offset), *more]
+    return subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def _finish(process: subprocess.Popen[str]) -> str:
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 0
+    return said
+
+
+def _what_is_there(there: Peer) -> Counter[str]:
+    resources = there.all("MedicationRequest") + there.all("MedicationAdministration")
+    return Counter(one["identifier"][0]["value"] for one in resources)
+
+
+def _all_settled(there: Peer, database: Path) -> None:
+    rig = open_rig(there, database, Clock())
+    assert set(rig.states()) == {"acked"}
+    rig.close()
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_f2_a_worker_killed_at_a_named_step_loses_nothing_and_doubles_nothing(
+    there: Peer, tmp_path: Path, step: str
+) -> None:
+    database = tmp_path / "rig.db"
+    _fill(there, database)
+    process = _worker(there, database, 0, f"{step}:2")
+    process.communicate(timeout=120)
+    assert process.returncode == EXIT_STATUS
+    assert _finish(_worker(there, database, 15)) == "done\n"
+    assert _what_is_there(there) == EXPECTED
+    assert all(one["meta"]["versionId"] == "1" for one in there.all("MedicationRequest"))
+    assert len(there.all("Patient")) == 2
+    _all_settled(there, database)
+
+
+@pytest.mark.slow
+def test_f2_a_worker_killed_at_random_instants_loses_nothing_and_doubles_nothing(there: Peer, tmp_path: Path) -> None:
+    database = tmp_path / "rig.db"
+    _fill(there, database)
+    chance = random.Random(2)
+    there.lies.append(lambda _: time.sleep(0.05))  # slow enough to be hit in the middle
+    for number in range(count(3, 100)):
+        process = _worker(there, database, 15 * number)
+        before = len(there.asked)
+        while len(there.asked) == before and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(chance.uniform(0, 0.6))
+        process.kill()
+        process.communicate()
+    assert _finish(_worker(there, database, 15 * (count(3, 100) + 1))) == "done\n"
+    assert _what_is_there(there) == EXPECTED
+    _all_settled(there, database)
+
+
+@pytest.mark.parametrize("step", PULL_STEPS)
+def test_f2_a_pull_killed_at_a_named_step_takes_everything_once(tmp_path: Path, step: str) -> None:
+    there = Peer(page=4)
+    database = tmp_path / "rig.db"
+    patient = there.put({"resourceType": "Patient", "identifier": [{"system": MRN, "value": "mrn-9"}]})
+    for number in range(10):
+        there.put(
+            {
+                "resourceType": "MedicationRequest",
+                "identifier": [{"system": "urn:theirs", "value": str(number)}],
+                "status": "active",
+                "intent": "order",
+                "medicationCodeableConcept": {"text": "dobutamine"},
+                "subject": {"reference": f"Patient/{patient['id']}"},
+            }
+        )
+    process = _worker(there, database, 0, f"{step}:2" if step != "pull.move" else step, "pull")
+    process.communicate(timeout=120)
+    assert process.returncode == EXIT_STATUS
+    assert _finish(_worker(there, database, 15, "", "pull")) == "done\n"
+    rig = open_rig(there, database, Clock())
+    rig.clock.move(60)
+    assert [one.received for one in rig.pull()] == [0, 0]
+    values = [one["identifier"][0]["value"] for one in rig.all()]
+    assert sorted(values) == [str(number) for number in range(10)]
+    rig.close()
+    there.close()
