@@ -162,16 +162,16 @@ def _first(service: Service, tx: Tx, caller: Caller, type: str, part: Part, orig
     before = whole.record_of(whole.family(tx, parent))
     child = Part(part.id, part.release, part.resource, part.record, None, parent.id)
     made = transact.write(service, tx, caller, type, child, origin)
-    _renew(service, tx, caller, parent, before, origin)
+    _renew(service, tx, caller, parent, before)
     return made
 
 
-def _renew(service: Service, tx: Tx, caller: Caller, parent: Stored, before: Json, origin: str) -> None:
-    """Give a parent a new version where the whole administration is another one now."""
+def _renew(service: Service, tx: Tx, caller: Caller, parent: Stored, before: Json) -> None:
+    """Give a parent a new version where the whole administration is another one now; every endpoint is told."""
     if text.digest(whole.record_of(whole.family(tx, parent))) == text.digest(before):
         return
     same = Part(parent.id, parent.release, text.read(parent.text), whole.part_of(parent), parent)
-    transact.write(service, tx, caller, whole.TYPE, same, origin)
+    transact.write(service, tx, caller, whole.TYPE, same)
 
 
 def _refuse(before: Stored, part: Part, type: str, if_match: str | None, origin: str) -> None:
@@ -211,9 +211,10 @@ def _change(service: Service, caller: Caller, type: str, part: Part, origin: str
         earlier = whole.record_of(whole.family(tx, parent)) if parent else {}
         stored = transact.write(service, tx, caller, type, part, origin)
         for child in copied:
-            transact.write(service, tx, caller, type, child, origin)
+            # The endpoint that the change came from does not know yet what it means for the segments.
+            transact.write(service, tx, caller, type, child)
         if parent is not None:
-            _renew(service, tx, caller, parent, earlier, origin)
+            _renew(service, tx, caller, parent, earlier)
         return stored
 
     return work

@@ -132,8 +132,8 @@ def claim(tx: Tx, endpoint: str, owner: str, limit: int, lease_seconds: int) -> 
     """Take up to ``limit`` rows for one worker, until ``lease_seconds`` from now.
 
     1. Leases that ran out: what was not sent is pending again, what was sent is unknown.
-    2. Rows in doubt, to be verified: they keep the state ``unknown``.
-    3. Stops. 4. All others, oldest first. These become ``leased``.
+    2. Stops. 3. Rows in doubt, to be verified: they keep the state ``unknown``. 4. All others, oldest first. What is
+    claimed is ``leased`` before the next step looks, so that of one resource one row is on its way at a time.
     """
     _expire(tx, endpoint)
     now = to_ms(tx.now)
@@ -143,31 +143,37 @@ def claim(tx: Tx, endpoint: str, owner: str, limit: int, lease_seconds: int) -> 
     earlier = OUTBOX.alias("earlier")
     in_order = ~_another(earlier, earlier.c.seq < OUTBOX.c.seq, earlier.c.state.in_(OPEN))
     alone = ~_another(earlier, earlier.c.seq != OUTBOX.c.seq, _in_flight(earlier, now))
+    first_stop = ~_another(
+        earlier, earlier.c.seq < OUTBOX.c.seq, earlier.c.state == "pending", earlier.c.lane == "stop"
+    )
     rows: list[Row] = []
     for condition in (
-        and_(doubtful, in_order),
-        and_(pending, OUTBOX.c.lane == "stop", alone, _ready()),
-        and_(pending, OUTBOX.c.lane == "normal", in_order, _ready()),
+        and_(pending, OUTBOX.c.lane == "stop", alone, first_stop, _ready()),
+        and_(doubtful, in_order, alone),
+        and_(pending, OUTBOX.c.lane == "normal", in_order, alone, _ready()),
     ):
         if len(rows) >= limit:
             break
-        found = select(*_COLUMNS).where(condition).order_by(OUTBOX.c.rank, OUTBOX.c.seq).limit(limit - len(rows))
-        rows += [row_of(row) for row in tx.connection.execute(found)]
-    if not rows:
-        return ()
-    seqs = [row.seq for row in rows]
-    # Counted now, not when it is sent: what crashes the worker before it sends must not be tried for ever.
-    lease = {
+        found = select(OUTBOX.c.seq).where(condition).order_by(OUTBOX.c.rank, OUTBOX.c.seq).limit(limit - len(rows))
+        seqs = list(tx.connection.execute(found).scalars())
+        if seqs:
+            rows += _lease(tx, seqs, owner, now + 1000 * lease_seconds)
+    return tuple(rows)
+
+
+def _lease(tx: Tx, seqs: list[int], owner: str, until: int) -> list[Row]:
+    values = {
         "lease_owner": owner,
-        "lease_until": now + 1000 * lease_seconds,
+        "lease_until": until,
         "fence": OUTBOX.c.fence + 1,
+        # Counted now, not when it is sent: what crashes the worker before it sends must not be tried for ever.
         "attempt": OUTBOX.c.attempt + 1,
     }
-    tx.connection.execute(update(OUTBOX).where(OUTBOX.c.seq.in_(seqs)).values(**lease))
+    tx.connection.execute(update(OUTBOX).where(OUTBOX.c.seq.in_(seqs)).values(**values))
     fresh = and_(OUTBOX.c.seq.in_(seqs), OUTBOX.c.state == "pending")
     tx.connection.execute(update(OUTBOX).where(fresh).values(state="leased"))
     claimed = {row.seq: row for row in map(row_of, tx.connection.execute(_numbered(seqs)))}
-    return tuple(claimed[seq] for seq in seqs)
+    return [claimed[seq] for seq in seqs]
 
 
 def sending(tx: Tx, row: Row) -> Row:
@@ -261,7 +267,8 @@ def replay(tx: Tx, seq: int, reason: str, actor: str) -> Row:
     """Try a row again that was put aside (dead, conflict, duplicate); audited.
 
     Raises:
-        Refused: 404 there is no such row; 422 it was not put aside, or no reason is given.
+        Refused: 404 there is no such row; 422 it was not put aside, a later version was or will be sent, or no
+            reason is given.
     """
     return _decide(tx, seq, "pending", reason, actor)
 
@@ -282,6 +289,9 @@ def _decide(tx: Tx, seq: int, state: State, reason: str, actor: str) -> Row:
     before = row_of(row)
     if before.state not in {"dead", "conflict", "duplicate"}:
         raise Refused(Issue("error", "business-rule", "", f"the row is {before.state}, not put aside", status=422))
+    if state == "pending" and _overtaken(tx, before):
+        accepted = "to skip the row: a later version was or will be sent, and an old one must not come after it"
+        raise Refused(Issue("error", "business-rule", "", "a later version is on its way", accepted, status=422))
     if not reason.strip():
         raise Refused(Issue("error", "required", "reason", "a reason is required for the audit trail", status=422))
     values: dict[str, object] = {"state": state, "not_before": 0, "fence": before.fence + 1}
@@ -292,6 +302,17 @@ def _decide(tx: Tx, seq: int, state: State, reason: str, actor: str) -> Row:
     detail = f"outbox row {seq} {before.state} -> {state}: {reason}"
     audit.write(tx, "outbox-decision", actor, type_, id_, before.version, detail)
     return after
+
+
+def _overtaken(tx: Tx, row: Row) -> bool:
+    later = and_(
+        OUTBOX.c.tenant == tx.tenant,
+        OUTBOX.c.endpoint == row.endpoint,
+        OUTBOX.c.aggregate == row.aggregate,
+        OUTBOX.c.version > row.version,
+        OUTBOX.c.state.in_(("pending", "leased", "sent", "unknown", "acked")),
+    )
+    return tx.connection.execute(select(OUTBOX.c.seq).where(later).limit(1)).one_or_none() is not None
 
 
 def _change(tx: Tx, row: Row, values: dict[str, object]) -> Row:

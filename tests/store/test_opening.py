@@ -22,7 +22,8 @@ def path_of(url):
     return Path(url.removeprefix("sqlite:///"))
 
 
-def test_the_tables_that_migrations_make_are_those_that_the_code_knows(store, url):
+def test_the_tables_that_migrations_make_are_those_that_the_code_knows(url, clock):
+    open_store(url, clock).close()
     engine = dialect.reading_engine(path_of(url))
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []

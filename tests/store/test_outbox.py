@@ -84,7 +84,7 @@ def test_a_stop_goes_before_a_backlog_and_supersedes_what_was_not_sent_h6(store)
     stop = enqueue(store, "MR/29", 3, stop=True)
     (row,) = claim(store, 1)
     assert (row.seq, row.version, row.lane) == (stop, 3, "stop")
-    assert [state for state in states(store).values()].count("superseded") == 2
+    assert list(states(store).values()).count("superseded") == 2
 
 
 def test_the_order_that_a_stopped_administration_waits_for_is_sent_before_the_backlog_h6(store):
@@ -247,6 +247,25 @@ def test_a_person_replays_or_gives_up_what_was_put_aside_with_a_reason_that_is_k
     assert (row.seq, row.attempt) == (one, 1)
 
 
+def test_an_old_version_is_not_replayed_after_a_later_one_h7(store):
+    old = enqueue(store, "MR/1")
+    settle(store, claim(store)[0], "dead")
+    enqueue(store, "MR/1", 2)
+    settle(store, send(store, claim(store)[0]), "acked")
+    with pytest.raises(Refused, match="later version"):
+        store.transact(TENANT, lambda tx: outbox.replay(tx, old, "try again", "ada"))
+    assert store.transact(TENANT, lambda tx: outbox.skip(tx, old, "overtaken", "ada")).state == "superseded"
+
+
+def test_a_doubtful_row_and_a_stop_of_one_resource_are_never_claimed_together(store):
+    enqueue(store, "MR/1")
+    settle(store, send(store, claim(store)[0]), "unknown")
+    stop = enqueue(store, "MR/1", 2, stop=True)
+    (row,) = claim(store)
+    assert row.seq == stop
+    assert claim(store) == ()
+
+
 def test_replaying_needs_a_reason(store):
     enqueue(store, "MR/1")
     settle(store, claim(store)[0], "dead")
@@ -278,17 +297,8 @@ def test_whatever_happens_a_peer_gets_the_versions_of_a_resource_in_order_i3(sto
                 versions[name] = versions.get(name, 0) + 1
                 enqueue(store, name, versions[name], stop=rng.random() < 0.15, endpoint=endpoint)
             for row in claim(store, rng.randint(1, 3), f"w{rng.randint(1, 3)}", endpoint):
-                if rng.random() < 0.2:
-                    continue  # died before it sent
-                current = send(store, row)
-                if rng.random() < 0.8:
-                    assert row.version > arrived.get(row.aggregate, 0) or row.state == "unknown"
-                    arrived[row.aggregate] = max(row.version, arrived.get(row.aggregate, 0))
-                outcome = rng.choice(["acked", "acked", "unknown", "pending", None])
-                if outcome == "pending" and arrived.get(row.aggregate) == row.version:
-                    outcome = "unknown"
-                if outcome is not None:
-                    settle(store, current, outcome)
+                if rng.random() > 0.2:  # else it died before it sent
+                    answer(store, rng, row, arrived)
             if rng.random() < 0.3:
                 clock.move(seconds=31)
         for _ in range(20):
@@ -298,3 +308,15 @@ def test_whatever_happens_a_peer_gets_the_versions_of_a_resource_in_order_i3(sto
                 settle(store, send(store, row), "acked")
         assert arrived == versions
         assert set(states(store, endpoint).values()) <= {"acked", "superseded"}
+
+
+def answer(store, rng, row, arrived):
+    """Send a row to a peer that may or may not take it, and say so or not."""
+    current = send(store, row)
+    taken = rng.random() < 0.8
+    if taken:
+        assert row.version > arrived.get(row.aggregate, 0) or row.state == "unknown"
+        arrived[row.aggregate] = max(row.version, arrived.get(row.aggregate, 0))
+    outcome = rng.choice(["acked", "acked", "unknown", "unknown", None] if taken else ["pending", "unknown", None])
+    if outcome is not None:
+        settle(store, current, outcome)

@@ -12,7 +12,7 @@ from tests.counts import count
 from tests.store.helpers import MR, SYSTEM, TENANT, put, resource
 
 
-def ids(store, query=Query((), "", None), size=100):
+def ids(store, query, size=100):
     """Page through a listing; return the ids of each page."""
     pages, after = [], ()
     while after is not None:

@@ -1,6 +1,7 @@
 """Versions are appended, their text exact, their moment later than any before."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -56,7 +57,7 @@ def test_last_updated_never_goes_back_even_when_the_clock_does_f17(tmp_path_fact
             moments.append(put(store, f"r{which}").last_updated)
     finally:
         store.close()
-    assert all(earlier < later for earlier, later in zip(moments, moments[1:], strict=False))
+    assert all(earlier < later for earlier, later in pairwise(moments))
 
 
 def test_versions_of_the_same_instant_are_a_millisecond_apart_f17(store, clock):

@@ -99,7 +99,7 @@ def test_of_two_changes_that_start_from_one_version_the_second_is_told_that_it_m
     assert [one.version for one in store.read(TENANT, lambda tx: versions.history(tx, MR, "a"))] == [2, 1]
 
 
-def test_a_reader_cannot_write(store, url, clock):
+def test_a_reader_cannot_write(store):
     with pytest.raises(Unavailable):
         store.read(TENANT, effect("by-reading"))
     assert store.read(TENANT, lambda tx: versions.by_identifier(tx, MR, SYSTEM, "by-reading")) is None
