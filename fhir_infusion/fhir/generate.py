@@ -148,6 +148,10 @@ class _Generator:
         for index, invariant in enumerate(invariants_of(self.release, kind.type)):
             self.names[f"holds_{number}_{index}"] = invariant.holds
             yield f"holds_{number}_{index}(node)"
+        yield from self.rules(kind, number)
+
+    def rules(self, kind: _Kind, number: int) -> Iterator[str]:
+        """Yield the conditions of safety, and the two on addresses (``collect._Walk.gates``)."""
         if kind.medical and kind.type in gates.AMOUNTS:
             yield 'node.get("value", 0) >= 0'
         if kind.type == "Reference":

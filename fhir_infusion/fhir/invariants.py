@@ -13,6 +13,8 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final
 
+from fhir_infusion.fhir.dates import moment
+
 Node = Mapping[str, Any]
 
 _UCUM: Final = "http://unitsofmeasure.org"
@@ -130,23 +132,6 @@ def _latest(text: str) -> str:
         return text
     # A month ends on its 31st at the latest; a day more than it has only makes the end later.
     return f"{text}{'0000-12-31'[len(text) :]}T23:59:59.999-12:00"
-
-
-def moment(text: str) -> tuple[int, Decimal]:
-    """Return a comparable instant of a dateTime with a time: minutes since year 0 in UTC, and seconds."""
-    day, clock = text[:10], text[11:]
-    zone = clock[-6:] if clock[-1] != "Z" else "+00:00"
-    seconds = Decimal(clock[6 : -1 if clock[-1] == "Z" else -6])
-    offset = (int(zone[1:3]) * 60 + int(zone[4:6])) * (-1 if zone[0] == "-" else 1)
-    return _days(int(day[:4]), int(day[5:7]), int(day[8:])) * 1440 + int(clock[:2]) * 60 + int(
-        clock[3:5]
-    ) - offset, seconds
-
-
-def _days(year: int, month: int, day: int) -> int:
-    """Return the number of a day, counted without a clock or a calendar library: years begin in March."""
-    year, month = (year, month - 3) if month > 2 else (year - 1, month + 9)
-    return 365 * year + year // 4 - year // 100 + year // 400 + (153 * month + 2) // 5 + day
 
 
 def _needs(name: str, other: str) -> Callable[[Node], bool]:

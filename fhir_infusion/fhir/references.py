@@ -36,6 +36,11 @@ def literal_type(reference: str) -> str:
     return found.group(1) if found else ""
 
 
+def without_version(reference: str) -> str:
+    """Return a reference without ``/_history/…``: it names the resource, not one version of it."""
+    return reference.partition("/_history/")[0]
+
+
 def is_plain_literal(reference: str, targets: Collection[str]) -> bool:
     """Tell whether a reference is relative, safe and to one of the targets: the quick answer, no where unsure."""
     found = _RELATIVE.fullmatch(reference)
