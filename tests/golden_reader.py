@@ -304,20 +304,19 @@ def titration(ext: Json | None) -> Json:
 def administration(resources: Iterable[Json]) -> Json:
     """Read the MedicationAdministrations of one administration: a lone one, or a parent and its children.
 
-    What must be the same on each (patient, order, drug, contents) is given once; if it differs the reader refuses.
+    What must be the same on each (patient, order, drug, contents, measurements) is given once; if it differs the reader refuses.
     """
     parts = list(resources)
     common = [shared(one) for one in parts]
     if any(one != common[0] for one in common):
-        raise Unreadable("the parts differ in patient, order, drug or contents")
+        raise Unreadable("the parts differ in patient, order, drug, contents or measurements")
     counts = extension(parts[0], OURS + "demand-counts")
     demands = {name: value(extension(counts, name)) for name in ("attempts", "deliveries")}
     return kept(
         {
             **common[0],
-            "measured": measured(parts[0]),
             "by": [words(one.get("function")) for one in parts[0].get("performer", [])],
-            "device": [referred(device(one)) for one in parts[0].get("device", [])],
+            "device": [referred(pointed(one)) for one in parts[0].get("device", [])],
             "total": total(parts),
             "parts": [part(one) for one in parts],
             "demands": kept({**demands, "delivered": quantity(value(extension(counts, "delivered")))}),
@@ -335,6 +334,7 @@ def shared(resource: Json) -> Json:
         "order": referred(resource.get("request")),
         "drug": words(code),
         "ingredients": contents(bag).get("ingredients"),
+        "measured": measured(resource),
     }
 
 
@@ -355,12 +355,19 @@ def part(resource: Json) -> Json:
             "route": words(dosage.get("route")),
             "site": words(dosage.get("site")),
             "method": words(dosage.get("method")),
+            "changed by": who(resource) if "partOf" in resource else None,
         },
     )
 
 
-def device(given: Json) -> Json:
-    """Return the Reference to a device; R5 wraps it in a CodeableReference."""
+def who(resource: Json) -> str | None:
+    """Return the identifier of the one who performed a part; R5 wraps the Reference in a CodeableReference."""
+    actors = [pointed(one["actor"]) for one in resource.get("performer", [])]
+    return ", ".join(str(referred(actor)) for actor in actors) or None
+
+
+def pointed(given: Json) -> Json:
+    """Return the Reference of an element that R5 wraps in a CodeableReference."""
     inner = given.get("reference")
     return inner if isinstance(inner, dict) else given
 
