@@ -27,17 +27,26 @@ GFR_CAP: Final = Fraction(125)
 _SHOWN: Final = Context(prec=4, rounding=ROUND_HALF_EVEN)
 
 
+Dimension = tuple[tuple[str, int], ...]
+"""Exponents of base units, sorted by name."""
+
+
 class Amount(NamedTuple):
     """An amount in base units, what it is an amount of, and the unit code it was stated in."""
 
     base: Fraction
-    dimension: tuple[tuple[str, int], ...]
+    dimension: Dimension
     code: str
 
     def times(self, other: Amount, power: int = 1) -> Amount:
         """Return the product with another amount (``power`` -1: the quotient); its code says nothing more."""
-        unit = units.multiply(Unit(Fraction(1), self.dimension), Unit(Fraction(1), other.dimension), power)
-        return Amount(self.base * other.base**power, unit.dimension, "")
+        base = self.base * other.base if power == 1 else self.base * other.base**power
+        return Amount(base, _product(self.dimension, other.dimension, power), "")
+
+
+@lru_cache(maxsize=4096)
+def _product(left: Dimension, right: Dimension, power: int) -> Dimension:
+    return units.multiply(Unit(Fraction(1), left), Unit(Fraction(1), right), power).dimension
 
 
 def amount(quantity: Mapping[str, Any] | None) -> Amount | None:
@@ -52,6 +61,7 @@ def amount(quantity: Mapping[str, Any] | None) -> Amount | None:
     return of(quantity["value"], quantity["unit"])
 
 
+@lru_cache(maxsize=8192)
 def of(value: Decimal | int | Fraction, code: str) -> Amount | None:
     """Return so much of a UCUM unit, ``None`` where the code is not UCUM."""
     unit = units.parse(code)
@@ -75,7 +85,7 @@ def span(part: Mapping[str, Any] | None) -> Amount | None:
 
 def differ(left: Fraction, right: Fraction) -> bool:
     """Return whether two numbers that should be one lie farther apart than the tolerance allows."""
-    return abs(left - right) > TOLERANCE * max(abs(left), abs(right))
+    return left != right and abs(left - right) > TOLERANCE * max(abs(left), abs(right))
 
 
 def exceeds(value: Fraction, limit: Fraction) -> bool:

@@ -7,7 +7,7 @@ digits is precision (https://hl7.org/fhir/R4/datatypes.html#decimal). Order of m
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeGuard
 
 from fhir_infusion.records.number import spelling_of
 
@@ -23,5 +23,5 @@ def same(left: Any, right: Any) -> bool:
     return type(left) is type(right) and bool(left == right)
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[int | Decimal]:
     return isinstance(value, int | Decimal) and not isinstance(value, bool)

@@ -14,6 +14,8 @@ from fractions import Fraction
 _FARTHEST = timedelta(hours=14)
 """No place on Earth is farther from UTC."""
 
+_SECOND = timedelta(seconds=1)
+
 
 def interval(value: str, margin: timedelta = _FARTHEST) -> tuple[datetime, datetime] | None:
     """Return the first and the last moment that a FHIR date or dateTime may mean; ``None`` at the ends of time."""
@@ -44,11 +46,15 @@ def seconds_between(start: str, end: str) -> Fraction | None:
     first, last = interval(start), interval(end)
     if first is None or last is None:
         return None
-    whole = Fraction((last[0].replace(microsecond=0) - first[0].replace(microsecond=0)) // timedelta(seconds=1))
+    if "." not in start and "." not in end:
+        return Fraction((last[0] - first[0]) // _SECOND)
+    whole = Fraction((last[0].replace(microsecond=0) - first[0].replace(microsecond=0)) // _SECOND)
     return whole + _fraction(end) - _fraction(start)
 
 
 def _moment(value: str) -> datetime:
+    if "." not in value and ":60" not in value:
+        return datetime.fromisoformat(value)
     text = value.replace(":60", ":59")  # datetime knows no leap second; it counts as the second before
     zone = text.rindex("Z") if text.endswith("Z") else max(text.rfind("+"), text.rfind("-", 11))
     clock = text[:zone].split(".")[0]
