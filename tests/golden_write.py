@@ -14,9 +14,9 @@ from typing import Any, Final
 
 import yaml
 
-from fhir_infusion.translator import Translator, open_translator
 from fhir_infusion.config import Settings
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.translator import Translator, open_translator
 
 GOLDEN: Final = Path(__file__).parent / "golden"
 RELEASES: Final = ("R4", "R5")
