@@ -114,7 +114,10 @@ def _mend_drug(made: Record, maker: Maker) -> None:
     if "medication" in made and not made.keys() & {"drug", "preparation"}:
         return
     made.pop("medication", None)
-    if "drug" not in made and "preparation" not in made:
+    if "preparation" in made:
+        if "ingredients" not in made["preparation"]:
+            made.setdefault("drug", maker.part("Concept", 2))
+    elif "drug" not in made:
         if maker.chance(0.5):
             made["drug"] = maker.part("Concept", 2)
         else:

@@ -129,6 +129,8 @@ def _medicated(part: Part) -> Iterator[Broken]:
 def _own_medicated(part: Part) -> Iterator[Broken]:
     if "medication" in part and "drug" in part:  # R5 has room for both, R4 has not
         yield one_of(("medication",), _DRUG)
+    if not part.keys() & {"drug", "medication"} and "ingredients" not in part.get("preparation", {"ingredients": ()}):
+        yield needed(("drug",), "drug, or ingredients of the preparation")
 
 
 GIVEN: Final = frozenset({"in-progress", "completed", "unknown"})
@@ -209,7 +211,7 @@ _STATED: Final = "'medication' not in part and ('drug' in part or 'preparation' 
 _QUICK_MEDICATED: Final = f"{_STATED} and ('drug' not in part or is_ascii(part['drug']))"
 _NOT_ZERO: Final = "'dose_given' not in part or part['dose_given'].get('value') != 0"
 _ONE_MEDICATION: Final = Rule(
-    ("drug", "medication"), _own_medicated, own=True, quick="'medication' not in part or 'drug' not in part"
+    ("drug", "medication", "preparation"), _own_medicated, own=True, quick="'drug' in part and 'medication' not in part"
 )
 _REASONS: Final = Rule(("reasons",), _own_reasons, own=True, quick="'reasons' not in part")
 _MEASURED: Final = Rule(("measurements", "preparation"), _measured, quick="'measurements' not in part")
@@ -280,7 +282,8 @@ def _all() -> Rules:
     for name in table():
         key = key_of(name)
         rules = (*VALUE_RULES.get(name, ()), *_RECORD_RULES.get(name, ()), *role_rules(name))
-        found[name] = (*rules, _own_element(key)) if key else rules
+        # A preparation goes to FHIR as a resource, which its id may be all of, its drug being the order's.
+        found[name] = (*rules, _own_element(key)) if key and name != "Preparation" else rules
     return MappingProxyType(found)
 
 
