@@ -31,6 +31,7 @@ from tests.standard.hl7 import errors
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fhir_infusion.config import Release
     from tests.standard.hl7 import Hl7
 
 Json = dict[str, Any]
@@ -56,7 +57,7 @@ INFUSION: Final = re.compile(
 """Dosage, ingredients, device, performer and times, by path without brackets and resource type."""
 
 
-def release_of(folder: Path) -> str:
+def release_of(folder: Path) -> Release:
     return "R5" if "r5" in folder.name else "R4"
 
 

@@ -42,7 +42,9 @@ def read_list(writer: Writer, items: Items, value: str, name: str, here: Here) -
         else:
             put(f"i = read_{items.scope.number}(e, C)")
             with block("if len(E) != m:"):
-                put(f"R.keyed(i, {items.scope.token_key!r}, C, m, {writer.join(here.prefix, name)})")
+                known = f"{made}, {items.fhir[-1].token!r}" if items.scope.plain else repr(items.scope.key)
+                named = "named" if items.scope.plain else "keyed"
+                put(f"R.{named}(i, {known}, C, m, {writer.join(here.prefix, name)})")
             put(f"{made}.append(i)")
     owner = writer.record_object(items.internal[:-1])
     last = items.internal[-1].name
@@ -108,7 +110,8 @@ def group(writer: Writer, items: Items, number: int, parts: str, groups: str, na
     writer.source.put(f"{several} = {parts}.get({number})")
     with writer.source.block(f"if {several} is not None:"):
         made = read_list(writer, items, several, name, here)
-        writer.source.put(f"{groups}[{number}] = ({made}, {(items.scope.key if not items.scope.plain else '')!r})")
+        key = "" if items.scope.plain else items.scope.key
+        writer.source.put(f"{groups}[{number}] = ({made}, {key!r}, {items.fhir[-1].token!r})")
 
 
 def classified(writer: Writer, member: FMember, value: str, parts: str, chosen: str) -> None:

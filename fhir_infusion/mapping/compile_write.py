@@ -97,7 +97,8 @@ class _Writer:
             else:
                 skip = 1 if self.scope.key and self.scope.key not in self.scope.iobj.members else 0
                 self.object(self.scope.iobj, "r", ["residue"] if top else [self.scope.key] if skip else [])
-            for array in self.arrays.values():
+            # Inner arrays first: an outer one may ask what its elements hold.
+            for _, array in sorted(self.arrays.items(), key=lambda pair: -len(pair[0][0])):
                 self.assembled(array)
             put("return f")
             names = [*self.holders.values(), *self.lists]

@@ -16,7 +16,7 @@ from fhir_infusion.mapping.codecs import DECLINED, UCUM
 from fhir_infusion.mapping.criteria import classify, contained_by_id, followed
 from fhir_infusion.mapping.paths import IStep, show_internal
 from fhir_infusion.mapping.plan import FMember, FObj, Follow, Items, Leaf, Plan, leaves_of
-from fhir_infusion.mapping.residue import MARKED, Entry, derived_key, display_residue, escape, holds_only_marks, prefix, write_key
+from fhir_infusion.mapping.residue import MARKED, Entry, derived_key, display_residue, escape, holds_only_marks, plain_token, prefix, write_key
 from fhir_infusion.mapping.trace import Recorder
 
 Json = dict[str, Any]
@@ -254,7 +254,8 @@ def _read_array(member: FMember, value: Any, record: Json, root: _Root, at: str,
             continue
         group: list[tuple[Any, str | None]] = []
         for position, index in enumerate(indexes):
-            group.append(_read_item(items, value[index], member.name, position, f"{at}[{index}]", state, root))
+            before = [item for item, _ in group]
+            group.append(_read_item(items, value[index], member.name, before, f"{at}[{index}]", state, root))
             places[index] = (items, group, position)
         content += len(group)
         if items.mode == "many" and len(group) < 2:
@@ -275,21 +276,16 @@ def _token(place: Any, state: Reading) -> str:
     items, group, index = place
     item, token = group[index]
     if token is None:
-        token = _key_of(items, item, state)
+        token = _key_of(items, [each for each, _ in group], index, state)
         group[index] = (item, token)
     return token
 
 
-def _key_of(items: Items, item: Any, state: Reading) -> str:
-    """Return the key of a record element, deriving one where it has none."""
+def _key_of(items: Items, elements: list[Any], index: int, state: Reading) -> str:
+    """Return the key of a record element, deriving one where it has none; a simple value is named by itself."""
     if items.scope.plain:
-        base = f"={item}"
-        key, count = base, 1
-        while key in state.used_keys:
-            count += 1
-            key = f"{base}.{count}"
-        state.used_keys.add(key)
-        return key
+        return plain_token(elements, index, items.fhir[-1].token)
+    item = elements[index]
     key = item.get(items.scope.key)
     if key is None:
         key = derived_key(item, state.used_keys)
@@ -314,9 +310,12 @@ def _order_residue(name: str, value: list[Any], chosen: list[int], places: list[
         state.recorder.carried(f"{at}[{index}]", "residue", value=element)
 
 
-def _read_item(items: Items, element: Any, name: str, position: int, at: str, state: Reading, root: _Root) -> tuple[Any, str | None]:
-    """Read one element of a list through its scope; return the record element and its key where it has one."""
-    scope = items.scope
+def _read_item(items: Items, element: Any, name: str, before: list[Any], at: str, state: Reading, root: _Root) -> tuple[Any, str | None]:
+    """Read one element of a list through its scope; return the record element and its key where it has one.
+
+    ``before`` are the record elements of those before it.
+    """
+    scope, position = items.scope, len(before)
     start = len(state.entries)
     item: Json = {}
     source = element
@@ -341,7 +340,7 @@ def _read_item(items: Items, element: Any, name: str, position: int, at: str, st
     result = item.get("") if scope.plain else item
     if len(state.entries) == start:
         return result, item.get(scope.key) if not scope.plain else None
-    token = _key_of(items, result, state)
+    token = _key_of(items, [*before, result], position, state)
     prefix(state.entries, start, f"{name}[{escape(token)}]")
     return result, token
 

@@ -17,7 +17,7 @@ from fhir_infusion.mapping.interpret_read import default_id, item_id
 from fhir_infusion.mapping.paths import FStep, show_fhir
 from fhir_infusion.mapping.plan import FMember, FObj, Follow, IMember, IObj, Items, Leaf, Plan, leaves_of
 from fhir_infusion.mapping.putback import Assembly
-from fhir_infusion.mapping.residue import read_key
+from fhir_infusion.mapping.residue import plain_token, read_key
 from fhir_infusion.mapping.trace import Recorder
 
 Json = dict[str, Any]
@@ -149,7 +149,7 @@ def _write_list(lists: list[Items], value: list[Any], target: _Target, at: str, 
     holder = _enter(target, items.fhir[:-1], state, at)
     elements: list[tuple[str | None, Any]] = []
     for index, item in enumerate(value):
-        key = item.get(items.scope.key) if not items.scope.plain else f"={item}"
+        key = item.get(items.scope.key) if not items.scope.plain else None
         element: Json = dict(items.scope.fobj.always)
         here = f"{at}[{index}]"
         if items.follow:
@@ -160,7 +160,7 @@ def _write_list(lists: list[Items], value: list[Any], target: _Target, at: str, 
             elements.append((key or identifier, state.assembly.reference(identifier)))
         elif items.scope.plain:
             _write_leaf(items.scope.iobj.members[""].leaves, item, _Target(element, items.scope.fobj, item), here, state)
-            elements.append((state.assembly.plain_key(key), element))
+            elements.append((plain_token(value, index, array.token), element))
         else:
             _write_obj(items.scope.iobj, item, _Target(element, items.scope.fobj, item), here, state)
             elements.append((key, element))

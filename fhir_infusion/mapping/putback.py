@@ -35,6 +35,11 @@ class _Array:
     order: list[str] | None = None
     member: FMember | None = None
 
+    def place(self, number: int) -> str:
+        """Name a slice of the array; the rest has no name."""
+        slices = self.member.slices if self.member is not None else []
+        return slices[number].step.token if number < len(slices) else ""
+
 
 @dataclass(slots=True)
 class Assembly:
@@ -45,7 +50,6 @@ class Assembly:
     contained: dict[str, Json] = field(default_factory=dict)
     follows: dict[tuple[int, str], Json] = field(default_factory=dict)
     waiting: list[tuple[Json, str, Json]] = field(default_factory=list)
-    plain_keys: set[str] = field(default_factory=set)
 
     def array(self, holder: Json, name: str, member: FMember | None = None) -> _Array:
         """Return the array under this name, begun where it is not there yet."""
@@ -110,15 +114,6 @@ class Assembly:
         known = self.contained.setdefault(resource["id"], resource)
         if known is not resource and known != resource:
             refuse(at, "two contained resources would have one id", "ids that differ", "duplicate")
-
-    def plain_key(self, base: str) -> str:
-        """Return the token of a simple value in an array, told apart from equals by count."""
-        key, count = base, 1
-        while key in self.plain_keys:
-            count += 1
-            key = f"{base}.{count}"
-        self.plain_keys.add(key)
-        return key
 
     def finish(self, resource: Json, residue: Iterable[Json], refuse: Refuse) -> list[Line]:
         """Put everything in its place; return the lines of what did not go back.

@@ -9,7 +9,7 @@ order in which they are written. Tokens are percent-escaped where they hold a br
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -96,6 +96,12 @@ def derived_key(element: dict[str, Any], used: set[str]) -> str:
         count += 1
         key = f"{base}.{count}"
     return key
+
+
+def plain_token(values: Sequence[Any], position: int, place: str) -> str:
+    """Return the token of a simple value in an array: its count among equals, the slice it stands in, and itself."""
+    value = values[position]
+    return f"={list(values[: position + 1]).count(value)}:{place}:{value}"
 
 
 def write_key(identifier: str) -> str:

@@ -15,6 +15,7 @@ from fhir_infusion.mapping.residue import (
     display_residue,
     escape,
     holds_only_marks,
+    plain_token,
     write_key,
 )
 
@@ -108,17 +109,6 @@ def key_of(item: Json, key: str, keys: set[str]) -> str:
     return str(found)
 
 
-def plain_key(item: Any, keys: set[str]) -> str:
-    """Return the token of a simple value in an array."""
-    base = f"={item}"
-    found, count = base, 1
-    while found in keys:
-        count += 1
-        found = f"{base}.{count}"
-    keys.add(found)
-    return found
-
-
 def below(entries: list[Entry], start: int, prefix: str) -> None:
     """Put the prefix before the relative paths from ``start`` on."""
     for entry in entries[start:]:
@@ -128,8 +118,12 @@ def below(entries: list[Entry], start: int, prefix: str) -> None:
 
 def keyed(item: Any, key: str, state: Reading, start: int, prefix: str) -> None:
     """Name the element that the residue from ``start`` on belongs to."""
-    token = key_of(item, key, state.keys) if key else plain_key(item, state.keys)
-    below(state.entries, start, f"{prefix}[{escape(token)}].")
+    below(state.entries, start, f"{prefix}[{escape(key_of(item, key, state.keys))}].")
+
+
+def named(item: Any, before: list[Any], place: str, state: Reading, start: int, prefix: str) -> None:
+    """Name the simple value that the residue from ``start`` on belongs to; ``before`` stand those before it."""
+    below(state.entries, start, f"{prefix}[{escape(plain_token([*before, item], len(before), place))}].")
 
 
 def order(
@@ -144,7 +138,8 @@ def order(
 ) -> None:
     """Keep the elements that no slice takes, and the order of the others where it differs from the written one.
 
-    ``groups`` maps each slice number to its token, or to the record list and the name of its key.
+    ``groups`` maps each slice number to its token, or to the record list and the name of its key; simple values have no
+    key and are named with their slice.
     """
     tokens: list[str | None] = []
     counts: dict[int, int] = {}
@@ -152,9 +147,9 @@ def order(
     def token(index: int) -> str:
         found = tokens[index]
         if found is None:
-            items, key, position = places[index]
+            items, key, place, position = places[index]
             found = tokens[index] = (
-                key_of(items[position], key, state.keys) if key else plain_key(items[position], state.keys)
+                key_of(items[position], key, state.keys) if key else plain_token(items, position, place)
             )
         return found
 
@@ -222,7 +217,8 @@ def put_lists(
             array.parts[number] = [(item.get(key), element) for item, element in zip(items, elements, strict=True)]
         else:
             array.parts[number] = [
-                (assembly.plain_key(f"={item}"), element) for item, element in zip(items, elements, strict=True)
+                (plain_token(items, position, array.place(number)), element)
+                for position, element in enumerate(elements)
             ]
 
 
