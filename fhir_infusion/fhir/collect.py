@@ -117,11 +117,11 @@ class _Walk:
             if not isinstance(item, dict):
                 continue
             place = f"{path}.contained[{index}]"
-            if isinstance(item.get("id"), str):
-                if item["id"] in seen:
-                    self.report("structure", f"{place}.id", "two contained resources of one id", "an id of its own")
-                seen.add(item["id"])
-            if item.get("id") not in self.used:
+            name = item.get("id") if isinstance(item.get("id"), str) else None
+            if name is not None and name in seen:
+                self.report("structure", f"{place}.id", "two contained resources of one id", "an id of its own")
+            seen |= {name} if name is not None else set()
+            if name is None or name not in self.used:
                 self.report("invariant", place, "a contained resource that nothing refers to", "a reference", "dom-3")
             meta = item.get("meta")
             if isinstance(meta, dict) and any(exists(meta, name) for name in ("versionId", "lastUpdated")):

@@ -198,7 +198,8 @@ def _element(origin: Release, type_name: str, name: str, fields: Mapping[str, Fi
         targets=() if "Resource" in targets else targets,
         codes=codes_of(origin.name, path, tuple(extra.get("enum_values", ()))) if primitive else (),
         primitive=primitive,
-        extensible=primitive and name != "id" and path != "Extension.url",
+        # The id of a resource is FHIR's own type, that of an element and the url of an extension are plain strings.
+        extensible=primitive and (name != "id" or declared == "id") and path != "Extension.url",
         order=order,
     )
 

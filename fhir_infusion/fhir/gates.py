@@ -6,6 +6,7 @@ Both validators, the quick and the collecting one, read their rules here.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, Final
 
 from fhir_infusion.errors import BREAKS_RULE, Issue
@@ -37,7 +38,7 @@ _MEDICAL_ELEMENTS: Final = frozenset(
 
 AMOUNTS: Final = frozenset({"Quantity", "SimpleQuantity", "Duration", "Age"})
 
-NOT_GIVEN: Final = frozenset({"on-hold", "not-done", "stopped", "entered-in-error"})
+NOT_GIVEN: Final = ("on-hold", "not-done", "stopped", "entered-in-error")
 """States of an administration in which a dose of zero says that nothing was given, or takes back what was said."""
 
 
@@ -51,7 +52,8 @@ def zero_is_right(administration: dict[str, Any]) -> bool:
     dosage = administration.get("dosage")
     dose = dosage.get("dose") if isinstance(dosage, dict) else None
     value = dose.get("value") if isinstance(dose, dict) else None
-    return value is None or isinstance(value, str) or value != 0 or administration.get("status") in NOT_GIVEN
+    is_zero = isinstance(value, int | Decimal) and value == 0
+    return not is_zero or administration.get("status") in NOT_GIVEN
 
 
 def modifier_extension(path: str) -> Issue:

@@ -119,16 +119,14 @@ def is_plain(div: str) -> bool:
     """Tell quickly whether a div is one of the usual kind in which ``fault`` finds nothing."""
     if not _PLAIN.fullmatch(div) or not _SOMETHING.search(div):
         return False
-    open_elements: list[str] = []
-    for end, name, empty in _TAG.findall(div):
+    open_elements = ["div"]
+    for end, name, empty in _TAG.findall(div, 4, len(div) - 6):
         if end:
-            if not open_elements or open_elements.pop() != name:
+            if open_elements.pop() != name or not open_elements:
                 return False
         elif not empty:
-            if not open_elements and name != "div":
-                return False
             open_elements.append(name)
-    return not open_elements
+    return open_elements == ["div"]
 
 
 _NAMES: Final = (
@@ -142,7 +140,7 @@ _PLAIN: Final = re.compile(
     rf"(?:[^<&]++|&(?:amp|lt|gt|quot|apos|\#[0-9]{{1,6}});|</{_NAMES}>"
     rf"|<{_NAMES}(?: (?:class|id|title|colspan|rowspan|lang|width)={_QUOTED}"
     rf"| {_PLAIN_STYLE})*+ ?/?>|<table(?: (?:class|border)={_QUOTED})*+>"
-    rf"|<a(?: name={_QUOTED}| href=\"(?:https?://)?(?:[^\"<&:]|&amp;)*+\")*+ ?/?>)*+"
+    rf"|<a(?: name={_QUOTED}| href=\"(?:https?://)?(?:[^\"<&:]|&amp;)*+\")*+ ?/?>)*+(?<=</div>)"
 )
 _TAG: Final = re.compile(r"<(/?)([a-z0-9]++)[^>]*?(/?)>")
 _SOMETHING: Final = re.compile(r">\s*+[^<\s]")
