@@ -9,17 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import yaml
 
 from fhir_infusion.errors import DocumentError
-
-TOP_LEVEL = frozenset(
-    {"mapping", "between", "extends", "uses", "systems", "always", "mapped-or-refused", "drop", "pairs", "fragments", "defaults"}
-)
-FRAGMENT_KEYS = frozenset({"between", "always", "drop", "pairs"})
-PAIR_KEYS = frozenset({"fhir", "codes", "as", "from", "key", "pairs", "when", "const", "drop", "why", "warn", "always"})
 
 
 class Mark(NamedTuple):
@@ -40,25 +34,85 @@ class Table(dict[str, Any]):
     marks: dict[str, Mark]
 
 
-class Sequence(list[Any]):
-    """A YAML sequence that knows its place."""
+Shapes = Mapping[str, tuple[type, ...]]
+"""What the value of each member may be."""
 
-    mark: Mark
+DOCUMENT_SHAPES: Final[Shapes] = {
+    "mapping": (str,),
+    "between": (Table,),
+    "extends": (str,),
+    "uses": (list,),
+    "systems": (Table,),
+    "always": (Table,),
+    "mapped-or-refused": (list,),
+    "drop": (Table,),
+    "pairs": (Table,),
+    "fragments": (Table,),
+    "defaults": (Table,),
+}
+FRAGMENT_SHAPES: Final[Shapes] = {"between": (Table,), "always": (Table,), "drop": (Table,), "pairs": (Table,)}
+PAIR_SHAPES: Final[Shapes] = {
+    "fhir": (str,),
+    "codes": (str,),
+    "as": (str,),
+    "from": (str,),
+    "key": (str,),
+    "pairs": (Table,),
+    "when": (str,),
+    "const": (str, int, bool),
+    "drop": (bool, Table),
+    "why": (str,),
+    "warn": (str,),
+    "always": (Table,),
+}
+CODE_TABLE_SHAPES: Final[Shapes] = {"codes": (str,), "url": (str,), "map": (Table,), "back": (Table,)}
+OVERLAY_SHAPES: Final[Shapes] = {
+    "overlay": (str,),
+    "description": (str,),
+    "defaults": (Table,),
+    "documents": (Table,),
+}
+
+_WORDS: Final[Mapping[type, str]] = {
+    str: "text",
+    list: "a list",
+    Table: "a table",
+    bool: "true or false",
+    int: "a number",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One mapping document after ``extends``. Members are as in the file; ``file`` names the outermost file."""
+    """One mapping document after ``extends``; members are as in the files."""
 
     name: str
-    file: str
     content: Table
+
+
+def misshapen(table: Table, shapes: Shapes, what: str) -> list[str]:
+    """Return a complaint for each member of a table that is not known, or whose value is of the wrong kind.
+
+    ``what`` names what the members belong to, such as ``a pair``. In a document any member may be ``~``.
+    """
+    empty = shapes is DOCUMENT_SHAPES
+    found = []
+    for name, value in table.items():
+        if name not in shapes:
+            found.append(
+                f"{table.marks[name]}: '{name}' is not a member of {what}; accepted: {', '.join(sorted(shapes))}"
+            )
+        elif not isinstance(value, shapes[name]) and not (empty and value is None):
+            wanted = " or ".join(_WORDS[kind] for kind in shapes[name])
+            found.append(f"{table.marks[name]}: `{name}` of {what} is {wanted}")
+    return found
 
 
 def read_yaml(file: str, text: str) -> Table:
     """Read one document.
 
-    Raises ``DocumentError`` where it is not YAML, repeats a key, or is not a mapping.
+    Raises:
+        DocumentError: it is not YAML, repeats a key, or is not a mapping.
     """
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -67,7 +121,7 @@ def read_yaml(file: str, text: str) -> Table:
         raise DocumentError(f"{file}:{line}: not YAML: {error.problem}") from None
     value = _convert(node, file) if node is not None else None
     if not isinstance(value, Table):
-        raise DocumentError(f"{file}:1: a document is a mapping; accepted keys: {', '.join(sorted(TOP_LEVEL))}")
+        raise DocumentError(f"{file}:1: a document is a mapping; accepted keys: {', '.join(sorted(DOCUMENT_SHAPES))}")
     return value
 
 
@@ -83,9 +137,7 @@ def _convert(node: yaml.Node, file: str) -> Any:
             table[key], table.marks[key] = _convert(value_node, file), key_mark
         return table
     if isinstance(node, yaml.SequenceNode):
-        sequence = Sequence(_convert(item, file) for item in node.value)
-        sequence.mark = mark
-        return sequence
+        return [_convert(item, file) for item in node.value]
     text = str(node.value)
     if isinstance(node, yaml.ScalarNode) and node.style is None:
         plain = {"true": True, "false": False, "~": None, "null": None, "": None}
@@ -116,24 +168,23 @@ def merge(base: Table, change: Table) -> Table:
 def resolve(name: str, tables: Mapping[str, Table]) -> Document:
     """Return the document ``name`` (path without ``.yaml``) with everything it extends merged in.
 
-    Raises ``DocumentError`` where a document is missing or extends itself.
+    Raises:
+        DocumentError: a document is missing, extends itself, or has a member that is not known or of the wrong kind.
     """
-    chain: list[Table] = []
-    seen: list[str] = []
+    chain: list[tuple[str, Table]] = []
     wanted: str | None = name
     while wanted is not None:
+        place = chain[-1][1].marks["extends"] if chain else Mark(name + ".yaml", 1)
         if wanted not in tables:
-            place = chain[-1].marks.get("extends", chain[-1].mark) if chain else Mark(name + ".yaml", 1)
             raise DocumentError(f"{place}: there is no document '{wanted}'; accepted: {', '.join(sorted(tables))}")
-        if wanted in seen:
-            raise DocumentError(f"{chain[-1].marks['extends']}: '{wanted}' extends itself")
-        seen.append(wanted)
-        chain.append(tables[wanted])
-        wanted = chain[-1].get("extends")
-    content = chain[-1]
-    for change in reversed(chain[:-1]):
+        if any(wanted == seen for seen, _ in chain):
+            raise DocumentError(f"{place}: '{wanted}' extends itself")
+        wrong = misshapen(tables[wanted], DOCUMENT_SHAPES, "a document")
+        if wrong:
+            raise DocumentError(*wrong)
+        chain.append((wanted, tables[wanted]))
+        wanted = tables[wanted].get("extends")
+    content = chain[-1][1]
+    for _, change in reversed(chain[:-1]):
         content = merge(content, change)
-    for key in content:
-        if key not in TOP_LEVEL:
-            raise DocumentError(f"{content.marks[key]}: '{key}' is not a member; accepted: {', '.join(sorted(TOP_LEVEL))}")
-    return Document(name, name + ".yaml", content)
+    return Document(name, content)

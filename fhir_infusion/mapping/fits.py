@@ -31,6 +31,7 @@ FITS: Final[Mapping[str, frozenset[str]]] = {
     "unsignedInt": frozenset({"unsignedInt"}),
     "integer": frozenset({"integer"}),
     "boolean": frozenset({"boolean"}),
+    "key": frozenset({"id", "string"}),
 }
 """Which FHIR primitives a record kind fits: the same values on both sides."""
 
@@ -47,50 +48,55 @@ class Fits:
         if "codes" in table:
             return self._code_table(target, end, table)
         if "as" in table:
-            if table["as"] not in NAMED:
-                accepted = ", ".join(sorted(NAMED))
-                self.complaints.add(table.marks["as"], f"there is no codec '{table['as']}'; accepted: {accepted}")
-                return None
-            return NAMED[table["as"]]
+            return self._named(table["as"], table.marks["as"])
         if target.nested:
             return QUANTITY
-        if target.key and end.type in ("string", "id"):
-            return KEY
-        if target.kind != "key" and end.type not in FITS.get(target.kind, frozenset()):
-            accepted = ", ".join(sorted(FITS.get(target.kind, ())))
+        fitting = FITS.get(target.kind, frozenset())
+        if end.type not in fitting:
             what = f"a record value of kind {target.kind} does not fit FHIR's {end.type}"
-            self.complaints.add(mark, f"{what}; accepted: {accepted}")
+            self.complaints.add(mark, f"{what}; accepted: {', '.join(sorted(fitting))}")
             return None
-        return self._coded(target, end, mark) if target.codes else PLAIN
+        if target.codes:
+            return self._coded(target, end, mark)
+        return KEY if target.key else PLAIN
+
+    def _named(self, name: str, mark: Mark) -> Codec | None:
+        if name not in NAMED:
+            self.complaints.add(mark, f"there is no codec '{name}'; accepted: {', '.join(sorted(NAMED))}")
+        return NAMED.get(name)
 
     def _coded(self, target: Field, end: End, mark: Mark) -> Codec | None:
         """Return the codec of a field that holds one of some codes: nothing else is taken."""
-        bound = end.element.codes if end.element is not None else ()
-        extra = sorted(set(target.codes) - set(bound))
-        if bound and extra:
-            what = f"the record allows {', '.join(extra)}, which FHIR's '{end.element.name if end.element else ''}' does not"
-            self.complaints.add(mark, f"{what}; give `codes`")
-            return None
-        if bound and set(bound) <= set(target.codes):
-            return PLAIN
+        if end.element is not None and end.element.codes:
+            extra = sorted(set(target.codes) - set(end.element.codes))
+            if extra:
+                what = f"the record allows {', '.join(extra)}, which FHIR's {end.element.name} does not"
+                self.complaints.add(mark, f"{what}; give `codes`")
+                return None
+            if set(end.element.codes) <= set(target.codes):
+                return PLAIN
         same = {code: code for code in target.codes}
         return codecs.table(target.name, same, same)
 
     def _code_table(self, target: Field, end: End, table: Table) -> Codec | None:
         name, mark = table["codes"], table.marks["codes"]
         codec = self.codes.get(name)
-        if codec is None or codec.codes is None:
+        if codec is None:
             self.complaints.add(mark, f"there is no code table '{name}'; accepted: {near(name, self.codes)}")
             return None
-        bound = end.element.codes if end.element is not None else ()
-        for column, allowed, owner in zip(codec.codes, (target.codes, bound), ("the record", "FHIR"), strict=True):
-            for code in column if allowed else ():
-                if code not in allowed:
-                    what = f"a code of {owner}'s '{target.name if owner == 'the record' else end.element.name}'"  # type: ignore[union-attr]  # it has codes
-                    self.complaints.unknown(mark, code, what, allowed)
+        outward, inward = codec.codes or ({}, {})
+        self._demand_known(outward, target.codes, f"a code of the record's '{target.name}'", mark)
+        if end.element is not None:
+            self._demand_known(inward, end.element.codes, f"a code of FHIR's '{end.element.name}'", mark)
         return codec
 
-    def constant(self, target: Field, value: Any, mark: Mark) -> None:
+    def _demand_known(self, column: Mapping[str, str], allowed: tuple[str, ...], what: str, mark: Mark) -> None:
+        """Complain of the codes of a column that can never stand on their side; nothing allowed means anything is."""
+        for code in column if allowed else ():
+            if code not in allowed:
+                self.complaints.unknown(mark, code, what, allowed)
+
+    def check_constant(self, target: Field, value: Any, mark: Mark) -> None:
         """Complain where a constant could not stand in the field."""
         if target.nested or target.is_list:
             self.complaints.add(mark, f"'{target.name}' holds more than one value, so it can be no constant")

@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from fhir_infusion.errors import DocumentError
 from fhir_infusion.mapping import codecs
-from fhir_infusion.mapping.build import Builder, ElementTable
+from fhir_infusion.mapping.build import Ingredients, build
 from fhir_infusion.mapping.codecs import Codec
-from fhir_infusion.mapping.document import Document, Mark, Table, merge, read_yaml, resolve
+from fhir_infusion.mapping.document import (
+    CODE_TABLE_SHAPES,
+    FRAGMENT_SHAPES,
+    OVERLAY_SHAPES,
+    Document,
+    Shapes,
+    Table,
+    merge,
+    misshapen,
+    read_yaml,
+    resolve,
+)
 from fhir_infusion.mapping.lens import Lens
-from fhir_infusion.mapping.plan import Plan
 from fhir_infusion.records.fields import table as field_table
 
-SETTING = "$setting."
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-CODE_KEYS = frozenset({"codes", "url", "map", "back"})
-OVERLAY_KEYS = frozenset({"overlay", "description", "defaults", "documents"})
+    from fhir_infusion.mapping.types import ElementTable
+
+SETTING = "$setting."
+"""Begins the value of a system that is a setting."""
 
 
 @dataclass(slots=True)
@@ -34,7 +47,8 @@ class Library:
     def lens(self, release: str, fhir_type: str, overlay: str | None = None) -> Lens | None:
         """Return the lens for a resource type in a release; ``None`` where no document maps it.
 
-        Raises ``DocumentError`` where there is no such overlay.
+        Raises:
+            DocumentError: there is no such overlay.
         """
         if overlay is not None and overlay not in self.defaults:
             raise DocumentError(f"there is no overlay '{overlay}'; accepted: {', '.join(sorted(self.overlays()))}")
@@ -49,121 +63,177 @@ class Library:
 _FAMILY = {"R4B": "R4"}
 
 
-def load(texts: Mapping[str, str], elements: Mapping[str, ElementTable], settings: Mapping[str, str], *, interpret: bool = False, eager: bool = True) -> Library:
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """What stands in the files: documents by path without ``.yaml``, code tables and overlays by name."""
+
+    documents: dict[str, Table] = field(default_factory=dict)
+    codes: dict[str, Codec] = field(default_factory=dict)
+    overlays: dict[str, Table] = field(default_factory=dict)
+
+
+def load(
+    texts: Mapping[str, str],
+    elements: Mapping[str, ElementTable],
+    settings: Mapping[str, str],
+    *,
+    interpret: bool = False,
+    eager: bool = True,
+) -> Library:
     """Load every document.
 
     ``texts`` maps the path below ``mappings/`` to the YAML text, ``elements`` each release to its element table,
-    ``settings`` the names behind ``$setting.`` to their values. ``interpret`` leaves the compiling out; without ``eager`` a lens is compiled when it is first asked for, which
-    suits one command but never threads.
+    ``settings`` the names behind ``$setting.`` to their values. ``interpret`` leaves the compiling out; without
+    ``eager`` a lens is compiled when it is first asked for, which suits one command but never threads.
 
-    Raises ``DocumentError`` with every complaint, each with file:line.
+    Raises:
+        DocumentError: with every complaint, each with file:line.
     """
-    tables: dict[str, Table] = {}
-    code_tables: dict[str, Codec] = {}
-    overlays: dict[str, Table] = {}
-    complaints: list[str] = []
-    for file, text in sorted(texts.items()):
-        try:
-            table = read_yaml(file, text)
-            if "codes" in table:
-                code_tables[table["codes"]] = _code_table(table)
-            elif "overlay" in table:
-                overlays[table["overlay"]] = _overlay(table)
-            else:
-                tables[file.removesuffix(".yaml")] = table
-        except DocumentError as error:
-            complaints.extend(error.complaints)
-    if complaints:
-        raise DocumentError(*complaints)
+    files = _read_files(texts)
     digest = hashlib.sha256(json.dumps([sorted(texts.items()), sorted(settings.items())]).encode()).hexdigest()[:16]
     library = Library(digest, eager)
     library.defaults[None] = {}
-    for name, overlay in (None, None), *overlays.items():
-        changed = dict(tables)
-        if overlay is not None:
-            library.defaults[name] = dict(overlay.get("defaults") or {})
-            for target, change in (overlay.get("documents") or {}).items():
-                if target not in changed:
-                    complaints.append(f"{overlay['documents'].marks[target]}: there is no document '{target}'; accepted: {', '.join(sorted(tables))}")
-                    continue
-                changed[target] = merge(changed[target], change)
+    complaints: list[str] = []
+    for name, overlay in (None, Table()), *files.overlays.items():
+        library.defaults[name] = dict(overlay.get("defaults") or {})
+        changed, unknown = _changed(files.documents, overlay)
+        complaints.extend(unknown)
         for document in changed:
             try:
                 content = resolve(document, changed)
                 if "pairs" not in content.content:
                     continue
-                plan = plan_of(content, changed, code_tables, elements, settings)
-                lens = Lens(plan, field_table(), interpret=interpret)
-                if eager:
-                    lens.compile()
+                plan = build(content, _ingredients(content, changed, files.codes, elements, settings))
             except DocumentError as error:
                 complaints.extend(error.complaints)
                 continue
-            library.lenses[plan.release, plan.fhir_type, name] = lens
+            which = (plan.release, plan.fhir_type, name)
+            if which in library.lenses:
+                first = library.lenses[which].plan.document
+                complaints.append(f"{content.content.mark}: '{first}' maps {plan.fhir_type} in {plan.release} too")
+                continue
+            lens = Lens(plan, field_table(), interpret=interpret)
+            library.lenses[which] = lens.compile() if eager else lens
     if complaints:
         raise DocumentError(*dict.fromkeys(complaints))
     return library
 
 
-def plan_of(
-    document: Document, tables: Mapping[str, Table], codes: Mapping[str, Codec], elements: Mapping[str, ElementTable], settings: Mapping[str, str]
-) -> Plan:
-    """Build the plan of one document with the fragments that it uses.
+def _read_files(texts: Mapping[str, str]) -> _Files:
+    """Read every file and tell what it is by its first member."""
+    files = _Files()
+    complaints: list[str] = []
+    for file, text in sorted(texts.items()):
+        try:
+            table = read_yaml(file, text)
+            if "codes" in table:
+                codec = _code_table(table)
+                _demand_new(table, "codes", files.codes)
+                files.codes[table["codes"]] = codec
+            elif "overlay" in table:
+                _demand_shape(table, OVERLAY_SHAPES, "an overlay")
+                _demand_new(table, "overlay", files.overlays)
+                files.overlays[table["overlay"]] = table
+            else:
+                files.documents[file.removesuffix(".yaml")] = table
+        except DocumentError as error:
+            complaints.extend(error.complaints)
+    if complaints:
+        raise DocumentError(*complaints)
+    return files
 
-    Raises ``DocumentError``.
-    """
+
+def _changed(documents: Mapping[str, Table], overlay: Table) -> tuple[dict[str, Table], list[str]]:
+    """Return the documents as an overlay changes them, and a complaint for each that it names wrongly."""
+    changed = dict(documents)
+    complaints = []
+    changes = overlay.get("documents") or Table()
+    for target, change in changes.items():
+        if target not in changed:
+            accepted = ", ".join(sorted(documents))
+            complaints.append(f"{changes.marks[target]}: there is no document '{target}'; accepted: {accepted}")
+        elif not isinstance(change, Table):
+            complaints.append(f"{changes.marks[target]}: what changes in '{target}' is a table")
+        else:
+            changed[target] = merge(changed[target], change)
+    return changed, complaints
+
+
+def _ingredients(
+    document: Document,
+    documents: Mapping[str, Table],
+    codes: Mapping[str, Codec],
+    elements: Mapping[str, ElementTable],
+    settings: Mapping[str, str],
+) -> Ingredients:
+    """Return what a document is built with: the fragments and systems of the documents it uses, and its release."""
     content = document.content
-    fragments: dict[str, tuple[Table, Mark]] = {}
+    fragments: dict[str, Table] = {}
     systems: dict[str, str] = {}
     for name in content.get("uses") or ():
-        used = resolve(str(name), tables).content
+        used = resolve(str(name), documents).content
         for key, fragment in (used.get("fragments") or Table()).items():
-            fragments[key] = (fragment, used["fragments"].marks[key])
+            if not isinstance(fragment, Table):
+                raise DocumentError(f"{used['fragments'].marks[key]}: a fragment is a table with `between` and `pairs`")
+            _demand_shape(fragment, FRAGMENT_SHAPES, "a fragment")
+            fragments[key] = fragment
         systems.update(_systems(used, settings))
     systems.update(_systems(content, settings))
-    release = (content.get("between") or {}).get("release")
+    release = str((content.get("between") or {}).get("release"))
     if release not in elements:
         raise DocumentError(f"{content.mark}: '{release}' is not a release; accepted: {', '.join(sorted(elements))}")
-    return Builder(document, fragments, systems, elements[release], field_table(), codes).build()
+    return Ingredients(fragments, systems, elements[release], field_table(), codes)
 
 
 def _systems(table: Table, settings: Mapping[str, str]) -> dict[str, str]:
     found: dict[str, str] = {}
-    for name, uri in (table.get("systems") or Table()).items():
-        if str(uri).startswith(SETTING):
-            setting = str(uri).removeprefix(SETTING)
-            if setting not in settings:
-                mark = table["systems"].marks[name]
-                raise DocumentError(f"{mark}: there is no setting '{setting}'; accepted: {', '.join(sorted(settings))}")
-            found[name] = settings[setting]
-        else:
-            found[name] = str(uri)
+    declared = table.get("systems") or Table()
+    for name, uri in declared.items():
+        if not isinstance(uri, str):
+            raise DocumentError(f"{declared.marks[name]}: the system '{name}' is text: a URI or {SETTING}NAME")
+        if not uri.startswith(SETTING):
+            found[name] = uri
+            continue
+        setting = uri.removeprefix(SETTING)
+        if setting not in settings:
+            accepted = ", ".join(sorted(settings))
+            raise DocumentError(f"{declared.marks[name]}: there is no setting '{setting}'; accepted: {accepted}")
+        found[name] = settings[setting]
     return found
 
 
 def _code_table(table: Table) -> Codec:
     """Build the codec of a ConceptMap: ``map`` internal to FHIR; ``back`` names the way where several share a code."""
-    for key in table:
-        if key not in CODE_KEYS:
-            raise DocumentError(f"{table.marks[key]}: '{key}' is not a member of a code table; accepted: {', '.join(sorted(CODE_KEYS))}")
+    _demand_shape(table, CODE_TABLE_SHAPES, "a code table")
     forward = table.get("map")
-    if not isinstance(forward, Table) or not forward:
+    if not forward:
         raise DocumentError(f"{table.mark}: a code table has a `map` of internal codes to FHIR codes")
     back = table.get("back") or Table()
     to_internal: dict[str, str] = {}
     for internal, fhir in forward.items():
-        if fhir in to_internal and fhir not in back:
-            raise DocumentError(f"{forward.marks[internal]}: '{fhir}' stands for two internal codes; name the way back under `back`")
+        if str(fhir) in to_internal and str(fhir) not in back:
+            what = f"'{fhir}' stands for two internal codes; name the way back under `back`"
+            raise DocumentError(f"{forward.marks[internal]}: {what}")
         to_internal[str(fhir)] = internal
     for fhir, internal in back.items():
         if internal not in forward:
-            raise DocumentError(f"{back.marks[fhir]}: '{internal}' is not an internal code of this table; accepted: {', '.join(forward)}")
+            what = f"'{internal}' is not an internal code of this table; accepted: {', '.join(forward)}"
+            raise DocumentError(f"{back.marks[fhir]}: {what}")
+        if str(forward[internal]) != fhir:
+            what = f"'{internal}' becomes '{forward[internal]}', so '{fhir}' cannot come back as it"
+            raise DocumentError(f"{back.marks[fhir]}: {what}")
         to_internal[fhir] = str(internal)
     return codecs.table(table["codes"], {key: str(value) for key, value in forward.items()}, to_internal)
 
 
-def _overlay(table: Table) -> Table:
-    for key in table:
-        if key not in OVERLAY_KEYS:
-            raise DocumentError(f"{table.marks[key]}: '{key}' is not a member of an overlay; accepted: {', '.join(sorted(OVERLAY_KEYS))}")
-    return table
+def _demand_new(table: Table, kind: str, known: Mapping[str, object]) -> None:
+    """Refuse a name that another file has."""
+    if table[kind] in known:
+        raise DocumentError(f"{table.marks[kind]}: another file has `{kind}: {table[kind]}`")
+
+
+def _demand_shape(table: Table, shapes: Shapes, what: str) -> None:
+    """Refuse members that are not known or of the wrong kind."""
+    wrong = misshapen(table, shapes, what)
+    if wrong:
+        raise DocumentError(*wrong)

@@ -4,7 +4,8 @@ The grammar has no numeric index: an element that repeats is keyed (``name[]``),
 whole, so "the first one" cannot be written.
 
     internal   steps[]   patient.name   segments[only].rate   segments[many]
-    FHIR       identifier[system=$orders].value   note[]   extension[url=$x][].valueCode   medicationReference->Medication.code
+    FHIR       identifier[system=$orders].value   note[]   extension[url=$x][].valueCode
+               medicationReference->Medication.code
     condition  as_needed_for missing   fhir:status = stopped   status in [active, draft]
 """
 
@@ -25,8 +26,8 @@ class PathError(ValueError):
 class IStep:
     """One step on the internal side.
 
-    ``only`` is the list when it has one element, ``many`` when it has more. ``first`` and ``rest`` go together: the first
-    element has a place of its own where the conditions of that place hold, the others (else all) have another.
+    ``only`` is the list when it has one element, ``many`` when it has more. ``first`` and ``rest`` go together: the
+    first element has a place of its own where the conditions of that place hold, the others (else all) have another.
     """
 
     name: str
@@ -106,11 +107,18 @@ _INTERNAL = re.compile(r"([a-z][a-z0-9_]*)(?:\[(only|many|first|rest|)\])?$")
 _NAME = re.compile(r"_?[A-Za-z][A-Za-z0-9]*")
 _CONDITION = re.compile(r"(fhir:)?([A-Za-z_.]+)\s+(?:(exists|missing)|=\s*(\S+)|in\s*\[([^\]]*)\]|refers to (\w+))$")
 
+_INTERNAL_STEPS = "name, name[], name[only], name[many], name[first], name[rest]"
+_FHIR_STEPS = "name, name[], name[path=value], name[path=value][], name->Type"
+_CONDITIONS = (
+    "PATH exists, PATH missing, PATH = code, PATH in [codes], PATH refers to Type; fhir:PATH for the FHIR side"
+)
+
 
 def parse_internal(text: str) -> tuple[IStep, ...]:
     """Parse an internal path; ``.`` is the element itself.
 
-    Raises ``PathError`` where the text is not of the grammar.
+    Raises:
+        PathError: the text is not of the grammar.
     """
     if text == ".":
         return ()
@@ -118,8 +126,7 @@ def parse_internal(text: str) -> tuple[IStep, ...]:
     for part in text.split("."):
         match = _INTERNAL.match(part)
         if match is None:
-            reason = f"'{part}' is not an internal step; accepted: name, name[], name[only], name[many], name[first], name[rest]"
-            raise PathError(reason)
+            raise PathError(f"'{part}' is not an internal step; accepted: {_INTERNAL_STEPS}")
         mode = match[2]
         steps.append(IStep(match[1], "" if mode is None else mode or "list"))  # type: ignore[arg-type]  # the pattern allows only the modes
     return tuple(steps)
@@ -128,48 +135,49 @@ def parse_internal(text: str) -> tuple[IStep, ...]:
 def parse_fhir(text: str) -> tuple[FStep, ...]:
     """Parse a FHIR path whose aliases are already replaced.
 
-    Raises ``PathError`` where the text is not of the grammar.
+    Raises:
+        PathError: the text is not of the grammar.
     """
     steps: list[FStep] = []
     at = 0
     while at < len(text):
-        match = _NAME.match(text, at)
-        if match is None:
-            reason = f"a name is expected at '{text[at:]}'; accepted: name, name[], name[path=value], name[path=value][], name->Type"
-            raise PathError(reason)
-        name, at = match[0], match.end()
-        criteria: tuple[Criterion, ...] = ()
-        repeats = False
-        while at < len(text) and text[at] == "[":
-            end = text.find("]", at)
-            if end < 0 or repeats:
-                reason = f"'{text}' has a bracket that does not close or comes after []"
-                raise PathError(reason)
-            inner, at = text[at + 1 : end], end + 1
-            if not inner:
-                repeats = True
-            elif criteria or inner.isdigit():
-                reason = f"'[{inner}]' is not accepted: there is no numeric index; use [] or [path=value]"
-                raise PathError(reason)
-            else:
-                criteria = tuple(_criterion(part.strip()) for part in inner.split(","))
-        follow = ""
-        if text.startswith("->", at):
-            match = _NAME.match(text, at + 2)
-            if match is None:
-                reason = f"'{text}': a resource type is expected after ->"
-                raise PathError(reason)
-            follow, at = match[0], match.end()
-        steps.append(FStep(name, criteria, repeats, follow))
-        if at < len(text):
+        if steps:
             if text[at] != ".":
-                reason = f"'.' is expected at '{text[at:]}'"
-                raise PathError(reason)
+                raise PathError(f"'.' is expected at '{text[at:]}'")
             at += 1
+        step, at = _fhir_step(text, at)
+        steps.append(step)
     if not steps:
-        reason = "an empty FHIR path"
-        raise PathError(reason)
+        raise PathError("an empty FHIR path")
     return tuple(steps)
+
+
+def _fhir_step(text: str, at: int) -> tuple[FStep, int]:
+    """Return the step that begins at a place of the text, and where it ends."""
+    match = _NAME.match(text, at)
+    if match is None:
+        raise PathError(f"a name is expected at '{text[at:]}'; accepted: {_FHIR_STEPS}")
+    name, at = match[0], match.end()
+    criteria: tuple[Criterion, ...] = ()
+    repeats = False
+    while at < len(text) and text[at] == "[":
+        end = text.find("]", at)
+        if end < 0 or repeats:
+            raise PathError(f"'{text}' has a bracket that does not close or comes after []")
+        inner, at = text[at + 1 : end], end + 1
+        if not inner:
+            repeats = True
+        elif criteria or inner.isdigit():
+            raise PathError(f"'[{inner}]' is not accepted: there is no numeric index; use [] or [path=value]")
+        else:
+            criteria = tuple(_criterion(part.strip()) for part in inner.split(","))
+    follow = ""
+    if text.startswith("->", at):
+        match = _NAME.match(text, at + 2)
+        if match is None:
+            raise PathError(f"'{text}': a resource type is expected after ->")
+        follow, at = match[0], match.end()
+    return FStep(name, criteria, repeats, follow), at
 
 
 def _criterion(text: str) -> Criterion:
@@ -181,19 +189,18 @@ def _criterion(text: str) -> Criterion:
     path, _, test = text.rpartition(" ")
     if path and test in ("exists", "missing"):
         return Criterion(test, tuple(path.strip().split(".")))  # type: ignore[arg-type]  # one of the two words
-    reason = f"'[{text}]' is not a criterion; accepted: path=value, path exists, path missing, ->Type"
-    raise PathError(reason)
+    raise PathError(f"'[{text}]' is not a criterion; accepted: path=value, path exists, path missing, ->Type")
 
 
 def parse_condition(text: str) -> Condition:
     """Parse the text of ``when``.
 
-    Raises ``PathError`` where the text is not of the grammar.
+    Raises:
+        PathError: the text is not of the grammar.
     """
     match = _CONDITION.match(text.strip())
     if match is None:
-        reason = f"'{text}' is not a condition; accepted: PATH exists, PATH missing, PATH = code, PATH in [codes], PATH refers to Type; fhir:PATH for the FHIR side"
-        raise PathError(reason)
+        raise PathError(f"'{text}' is not a condition; accepted: {_CONDITIONS}")
     side: Literal["fhir", "internal"] = "fhir" if match[1] else "internal"
     path = tuple(match[2].split("."))
     if match[3]:
@@ -209,7 +216,9 @@ def show_fhir(steps: tuple[FStep, ...]) -> str:
     parts = []
     for step in steps:
         slice_text = f"[{','.join(map(str, step.criteria))}]" if step.criteria else ""
-        parts.append(step.name + slice_text + ("[]" if step.repeats else "") + (f"->{step.follow}" if step.follow else ""))
+        parts.append(
+            step.name + slice_text + ("[]" if step.repeats else "") + (f"->{step.follow}" if step.follow else "")
+        )
     return ".".join(parts)
 
 

@@ -7,20 +7,23 @@ are relative to the nearest scope. The interpreter and the compiler work from th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.mapping.codecs import Codec
 from fhir_infusion.mapping.document import Mark
 from fhir_infusion.mapping.paths import Condition, FStep, IStep
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @dataclass(slots=True, eq=False)
 class Leaf:
     """One place where a value moves: a primitive, a list of primitives taken whole, or a quantity.
 
-    ``rivals`` are all the places of the same record field, this one among them, in the order in which writing tries them.
+    ``rivals`` are all the places of the same record field, this one among them, in the order in which writing tries
+    them.
     """
 
     internal: tuple[IStep, ...]
@@ -43,8 +46,9 @@ class Leaf:
 class Items:
     """A list whose elements are mapped one by one through ``scope``.
 
-    ``mode`` is ``many`` where the list must have two or more elements, ``rest`` where the first has its own place. ``follow`` names the type where each FHIR
-    element is a reference to a contained resource; the contained resource is then the element.
+    ``mode`` is ``many`` where the list must have two or more elements, ``rest`` where the first has its own place.
+    ``follow`` names the type where each FHIR element is a reference to a contained resource; the contained resource is
+    then the element.
     """
 
     internal: tuple[IStep, ...]
@@ -110,7 +114,7 @@ class FMember:
 
 @dataclass(slots=True, eq=False)
 class FObj:
-    """What a document says of one FHIR object: its members, what is always written and demanded, what is dropped and why."""
+    """What a document says of one FHIR object: its members, what is always there, what is dropped and why."""
 
     type: str
     members: dict[str, FMember] = field(default_factory=dict)
@@ -134,6 +138,11 @@ class IMember:
     follow: tuple[tuple[FStep, ...], Follow] | None = None
     const: Any = None
     drop: str = ""
+
+    @property
+    def in_use(self) -> bool:
+        """Whether anything is said of the field."""
+        return bool(self.leaves or self.items or self.obj or self.only or self.drop) or self.const is not None
 
 
 @dataclass(slots=True, eq=False)

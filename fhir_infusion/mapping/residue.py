@@ -9,12 +9,14 @@ order in which they are written. Tokens are percent-escaped where they hold a br
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from fhir_infusion.records.number import spelling_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 TEXTS: Final = "$texts"
 MARKED: Final = "~"
@@ -68,11 +70,7 @@ def digest(value: Any) -> str:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {
-            name: _plain(item)
-            for name, item in value.items()
-            if not (name.endswith("_id") and isinstance(item, str) and item.startswith("~") and not item.startswith("~~"))
-        }
+        return {name: _plain(item) for name, item in value.items() if not (name.endswith("_id") and is_derived(item))}
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return value if isinstance(value, (str, bool)) or value is None else ["#", spelling_of(value)]
@@ -116,6 +114,11 @@ def read_key(key: str) -> str | None:
     return key[1:] if key.startswith("~~") else None
 
 
+def is_derived(key: Any) -> bool:
+    """Return whether a record key is a derived one."""
+    return isinstance(key, str) and key.startswith("~") and not key.startswith("~~")
+
+
 def holds_only_marks(value: Any) -> bool:
     """Return whether a FHIR value is made of ids, extensions and primitive marks alone, so that no meaning is in it."""
     if not isinstance(value, dict):
@@ -123,18 +126,17 @@ def holds_only_marks(value: Any) -> bool:
     return all(name in ("id", "extension") or name[0] == "_" or holds_only_marks(item) for name, item in value.items())
 
 
-def arrange(mapped: list[tuple[str | None, Any]], entries: Iterable[tuple[str | None, Any]], order: list[str] | None) -> list[Any]:
+def arrange(
+    mapped: list[tuple[str | None, Any]], entries: Iterable[tuple[str | None, Any]], order: list[str] | None
+) -> list[Any]:
     """Put an array together: mapped elements in their order, residue behind the sibling that it followed.
 
     An element whose sibling is gone goes to the end.
     """
     if order is not None:
         rank = {token: index for index, token in enumerate(order)}
-        known = sorted((pair for pair in mapped if pair[0] in rank), key=lambda pair: rank[pair[0]])  # type: ignore[index]  # None is not in rank
-        arranged: list[tuple[str | None, Any]] = []
-        for pair in mapped:
-            arranged.append(known.pop(0) if pair[0] in rank else pair)
-        mapped = arranged
+        known = iter(sorted((pair for pair in mapped if pair[0] in rank), key=lambda pair: rank[str(pair[0])]))
+        mapped = [next(known) if pair[0] in rank else pair for pair in mapped]
     behind: dict[str | None, list[Any]] = {}
     for after, value in entries:
         behind.setdefault(after, []).append(value)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from fhir_infusion.mapping.plan import Items, Leaf
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fhir_infusion.mapping.plan import Items, Leaf
 
 Warned = tuple[str, str]
 """A pair that was used although it warns: the pair, and its warning."""
@@ -63,7 +65,9 @@ class Recorder:
         """A unit was repaired by the stated table; the original goes back until the quantity is edited."""
         for index in range(len(self.lines) - 1, -1, -1):
             if self.lines[index].path == path:
-                self.lines[index] = replace(self.lines[index], why=f"{root_pair.codec.name}: unit repaired, the original is kept")
+                self.lines[index] = replace(
+                    self.lines[index], why=f"{root_pair.codec.name}: unit repaired, the original is kept"
+                )
                 return
 
 

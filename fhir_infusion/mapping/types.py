@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from fhir_infusion.mapping.paths import Condition, Criterion, FStep, IStep, show_fhir
+from fhir_infusion.mapping.complaints import Complaints
+from fhir_infusion.mapping.paths import Condition, Criterion, FStep, IStep
 from fhir_infusion.records.fields import Field
 
 if TYPE_CHECKING:
-    from fhir_infusion.mapping.complaints import Complaints
     from fhir_infusion.mapping.document import Mark
 
 
@@ -98,9 +98,6 @@ class Types:
                 self.complaints.add(
                     mark, f"'{name}' repeats: take each element ({name}[]) or a slice; there is no first"
                 )
-                return None
-            if step.repeats and index < len(steps) - 1:
-                self.complaints.add(mark, f"'{show_fhir(steps)}': [] is in the wrong place")
                 return None
             found = self._step(end.type, step, mark)
             if found is None:

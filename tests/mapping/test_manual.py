@@ -13,7 +13,7 @@ import yaml
 from fhir_infusion.config import mappings_dir
 from fhir_infusion.fhir import json as exact
 from fhir_infusion.mapping.codecs import NAMED
-from fhir_infusion.mapping.document import FRAGMENT_KEYS, PAIR_KEYS, TOP_LEVEL
+from fhir_infusion.mapping.document import DOCUMENT_SHAPES, FRAGMENT_SHAPES, PAIR_SHAPES
 from fhir_infusion.records.equality import same
 from tests.mapping.kit import bare, lens_of
 
@@ -53,19 +53,22 @@ def test_the_example_translates_both_ways_as_the_manual_says(name: str) -> None:
 
 def test_every_keyword_is_shown_by_an_example() -> None:
     shown = " ".join(example["document"] + " ".join(example["files"].values()) for example in EXAMPLES.values())
-    missing = [word for word in PAIR_KEYS if not re.search(rf"\b{word}:", shown)]
+    missing = [word for word in PAIR_SHAPES if not re.search(rf"\b{word}:", shown)]
     assert missing == []
 
 
 def test_every_top_level_member_and_codec_is_explained() -> None:
-    assert [word for word in TOP_LEVEL | set(NAMED) - {"ucum"} if word not in MANUAL] == []
+    assert [word for word in DOCUMENT_SHAPES.keys() | set(NAMED) - {"ucum"} if word not in MANUAL] == []
 
 
 def test_the_schema_knows_exactly_the_keywords_that_the_loader_knows() -> None:
     defs = SCHEMA["$defs"]
-    assert set(defs["pair"]["oneOf"][2]["properties"]) == PAIR_KEYS
-    assert set(defs["document"]["properties"]) == TOP_LEVEL
-    assert set(defs["document"]["properties"]["fragments"]["additionalProperties"]["oneOf"][1]["properties"]) == FRAGMENT_KEYS
+    assert set(defs["pair"]["oneOf"][2]["properties"]) == PAIR_SHAPES.keys()
+    assert set(defs["document"]["properties"]) == DOCUMENT_SHAPES.keys()
+    assert (
+        set(defs["document"]["properties"]["fragments"]["additionalProperties"]["oneOf"][1]["properties"])
+        == FRAGMENT_SHAPES.keys()
+    )
     assert set(defs["pair"]["oneOf"][2]["properties"]["as"]["enum"]) == set(NAMED)
 
 
@@ -80,7 +83,11 @@ def test_every_shipped_document_fits_the_schema(path: Any) -> None:
     [
         {"mapping": "x", "between": {"release": "R4"}, "pairs": {"status": {"fihr": "status"}}},
         {"mapping": "x", "between": {"release": "R4"}, "pairs": {"steps[0]": "dosageInstruction[0]"}},
-        {"mapping": "x", "between": {"release": "R4"}, "pairs": {"status": {"fhir": "status", "when": "status == 'a'"}}},
+        {
+            "mapping": "x",
+            "between": {"release": "R4"},
+            "pairs": {"status": {"fhir": "status", "when": "status == 'a'"}},
+        },
         {"mapping": "x"},
         {"codes": "x", "map": {}},
     ],
