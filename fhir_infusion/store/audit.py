@@ -10,7 +10,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, select, update
 
@@ -78,7 +78,8 @@ def entries(tx: Tx, after: int = 0, limit: int = 100) -> tuple[AuditEntry, ...]:
         .order_by(AUDIT.c.seq)
         .limit(limit)
     )
-    return tuple(AuditEntry(row[0], from_ms(row[1]), *row[2:]) for row in tx.connection.execute(found))
+    rows: list[tuple[Any, ...]] = [tuple(row) for row in tx.connection.execute(found)]
+    return tuple(AuditEntry(row[0], from_ms(row[1]), *row[2:]) for row in rows)
 
 
 def verify(tx: Tx) -> tuple[str, ...]:

@@ -116,9 +116,8 @@ def quarantined(tx: Tx, endpoint: str, limit: int = 100) -> tuple[Quarantined, .
         .order_by(INBOX.c.received)
         .limit(limit)
     )
-    return tuple(
-        Quarantined(row[0], row[1], row[2], row[3], row[4], from_ms(row[5])) for row in tx.connection.execute(found)
-    )
+    rows: list[tuple[Any, ...]] = [tuple(row) for row in tx.connection.execute(found)]
+    return tuple(Quarantined(row[0], row[1], row[2], row[3], row[4], from_ms(row[5])) for row in rows)
 
 
 def state(tx: Tx, endpoint: str, type: str, id: str, version: str) -> State | None:
@@ -143,8 +142,8 @@ def cursor(tx: Tx, endpoint: str, type: str, filter: str = "") -> Cursor:
         CURSORS.c.type == type,
         CURSORS.c.filter == filter,
     )
-    row = tx.connection.execute(found).one_or_none()
-    if row is None:
+    row: tuple[Any, ...] = tuple(tx.connection.execute(found).one_or_none() or ())
+    if not row:
         return Cursor(endpoint, type, filter)
     last_success = from_ms(row[4]) if row[4] is not None else None
     return Cursor(endpoint, type, filter, row[0], row[1], row[2], row[3], last_success)

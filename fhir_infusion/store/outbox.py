@@ -335,7 +335,7 @@ def _changing(names: tuple[str, ...]) -> Statement:
     return Statement(update(OUTBOX).where(held).values({name: bindparam(f"to_{name}") for name in names}))
 
 
-def _numbered(seqs: list[int]) -> Select[Any]:
+def _numbered(seqs: list[int]) -> Select[*tuple[Any, ...]]:
     return select(*_COLUMNS).where(OUTBOX.c.seq.in_(seqs))
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 Order = Literal["created", "changed", "changed-newest-first"]
 
 _ORDERS: Final[dict[str, Order]] = {"_lastUpdated": "changed", "-_lastUpdated": "changed-newest-first"}
+_NAMED: Final[dict[str, Order]] = {"created": "created", **{order: order for order in _ORDERS.values()}}
 _NARROW: Final = ("identifier", "request", "patient", "subject", "patient:identifier", "subject:identifier", "context")
 """Parameters whose one value names few resources: their listing is read from the value's index rows."""
 
@@ -101,11 +102,9 @@ def _first(tx: Tx, query: Query) -> _Place:
 
 def _continued(after: Sequence[str]) -> _Place:
     try:
-        order, upper, moment, id_ = after
-        if order not in {"created", *_ORDERS.values()}:
-            raise ValueError  # noqa: TRY301  one way out for every fault of a token
-        return _Place(order, int(upper), int(moment), id_)
-    except ValueError:
+        name, upper, moment, id_ = after
+        return _Place(_NAMED[name], int(upper), int(moment), id_)
+    except (ValueError, KeyError):
         raise Refused(Issue("error", "invalid", "", "the page token is not of this listing")) from None
 
 

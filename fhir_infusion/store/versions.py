@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, select, update
 
 from fhir_infusion.fhir.json import Resource
+from fhir_infusion.fhir.search import Entry
 from fhir_infusion.store import dialect, feed, text
 from fhir_infusion.store.statement import Statement, inserting
 from fhir_infusion.store.tables import IDENTIFIERS, INDEX_ROWS, RESOURCES, TRANSLATIONS, VERSIONS
@@ -22,7 +23,6 @@ from fhir_infusion.store.tx import from_ms, instant, to_ms
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fhir_infusion.fhir.search import Entry  # noqa: TC004  the annotation of a field, never evaluated
     from fhir_infusion.store.tx import Tx
 
 
@@ -103,7 +103,7 @@ _THIS: Final = and_(
 )
 
 
-def selected(*conditions: ColumnElement[bool], every_version: bool = False) -> Select[Any]:
+def selected(*conditions: ColumnElement[bool], every_version: bool = False) -> Select[*tuple[Any, ...]]:
     """Return the statement that gives :class:`Stored` rows; current versions only, unless told otherwise."""
     joined = _SAME_RESOURCE if every_version else and_(_SAME_RESOURCE, _IS_CURRENT)
     return select(*_COLUMNS).select_from(RESOURCES).join(VERSIONS, joined).where(*conditions)

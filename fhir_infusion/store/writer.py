@@ -62,7 +62,7 @@ class _GroupFailedError(Exception):
     """The transaction of the whole group is lost; holds why."""
 
     def __init__(self, trouble: dialect.Trouble) -> None:
-        self.trouble = trouble
+        self.trouble: dialect.Trouble = trouble
 
 
 class Writer:

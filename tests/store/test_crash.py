@@ -32,14 +32,19 @@ class Posting:
             stdout=subprocess.PIPE,
             text=True,
         )
+        assert self.process.stdin
+        assert self.process.stdout
+        self.said = self.process.stdout
         self.process.stdin.write("\n".join(again))
         self.process.stdin.close()
-        assert self.process.stdout.readline() == "open\n"
-        self.tried, self.acknowledged, self.refused = set(), {}, set()
+        assert self.said.readline() == "open\n"
+        self.tried: set[str] = set()
+        self.refused: set[str] = set()
+        self.acknowledged: dict[str, int] = {}
 
     def end(self):
         """Read what was said to the end."""
-        for line in self.process.stdout:
+        for line in self.said:
             word, key, *rest = line.split()
             if word == "try":
                 self.tried.add(key)
@@ -47,7 +52,7 @@ class Posting:
                 self.acknowledged[key] = int(rest[0])
             else:
                 self.refused.add(key)
-        self.process.stdout.close()
+        self.said.close()
         return self.process.wait()
 
 
@@ -85,7 +90,8 @@ def check_whole(path, acknowledged):
 def test_f1_nothing_acknowledged_is_lost_or_doubled_by_kill_9(tmp_path):
     rng = random.Random(1)
     path = tmp_path / "store.db"
-    acknowledged, again = {}, []
+    acknowledged: dict[str, int] = {}
+    again: list[str] = []
     for round_ in range(count(20, 100)):
         posting = Posting(path, round_, again)
         time.sleep(rng.uniform(0.02, 0.4))

@@ -290,7 +290,9 @@ def test_whatever_happens_a_peer_gets_the_versions_of_a_resource_in_order_i3(sto
     """Workers that answer, fail, doubt, sleep and die at random: what is acked of a resource never goes backwards."""
     for seed in range(count(2, 100)):
         rng = random.Random(seed)
-        endpoint, versions, arrived = f"e{seed}", {}, {}
+        endpoint = f"e{seed}"
+        versions: dict[str, int] = {}
+        arrived: dict[str, int] = {}
         for _ in range(40):
             name = f"MR/{rng.randint(1, 4)}"
             if rng.random() < 0.4:

@@ -3,9 +3,9 @@
 import random
 
 import pytest
-from fhir_infusion.fhir.search import Criterion, Entry, Query, Wanted
 
 from fhir_infusion.errors import Refused
+from fhir_infusion.fhir.search import Criterion, Entry, Query, Wanted
 from fhir_infusion.store import search
 from fhir_infusion.store.tx import to_ms
 from tests.counts import count
@@ -14,7 +14,8 @@ from tests.store.helpers import MR, SYSTEM, TENANT, put, resource
 
 def ids(store, query, size=100):
     """Page through a listing; return the ids of each page."""
-    pages, after = [], ()
+    pages: list[list[str]] = []
+    after: tuple[str, ...] | None = ()
     while after is not None:
         page = store.read(TENANT, lambda tx, after=after: search.page(tx, MR, query, size, after))
         pages.append([entry.id for entry in page.entries])
@@ -48,7 +49,9 @@ def test_an_entry_that_changes_while_somebody_pages_is_neither_skipped_nor_repea
         for name in made:
             put(store, name, body=resource(patient=f"Patient/{prefix}"))
         query = asked(Criterion("patient", "reference", (Wanted(value=f"Patient/{prefix}"),)))
-        seen, after, late = [], (), 0
+        seen: list[str] = []
+        after: tuple[str, ...] | None = ()
+        late = 0
         while after is not None:
             page = store.read(TENANT, lambda tx, after=after, query=query: search.page(tx, MR, query, 4, after))
             seen += [entry.id for entry in page.entries]
@@ -66,10 +69,11 @@ def test_a_feed_by_last_change_ends_at_the_bound_of_its_first_page_and_is_taken_
     for n in range(20):
         clock.move(milliseconds=5)
         put(store, f"r{n}")
-    copy, since = {}, 0
+    copy: dict[str, int] = {}
+    since = 0
     for _ in range(6):
         query = asked(Criterion("_lastUpdated", "lastUpdated", (Wanted("ge", start=since, end=since + 1),)))
-        after = ()
+        after: tuple[str, ...] | None = ()
         while after is not None:
             page = store.read(TENANT, lambda tx, after=after, query=query: search.page(tx, MR, query, 4, after))
             assert [entry.id for entry in page.entries] == list({entry.id: 0 for entry in page.entries})

@@ -30,7 +30,7 @@ def failing_commits(store):
     """Let commits fail with the error that is put in; the connection is a real one otherwise."""
     from sqlalchemy import event  # noqa: PLC0415  only this fixture looks below the store
 
-    errors = []
+    errors: list[str] = []
 
     def commit(_connection):
         if errors:

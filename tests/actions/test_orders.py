@@ -1,0 +1,225 @@
+"""Placing and amending orders that come as our own JSON."""
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+from fhir_infusion.actions import amend_order, find, place_order
+from fhir_infusion.errors import Refused
+from fhir_infusion.records.equality import same
+from fhir_infusion.store import versions
+from tests.actions.examples import MR, ORDERS, TENANT, audited, body, changed, order, outbox_rows
+
+
+def refused(work, *arguments):
+    with pytest.raises(Refused) as refusal:
+        work(*arguments)
+    (issue,) = refusal.value.issues
+    return issue.status, issue.code
+
+
+def test_an_order_is_stored_whole_told_to_the_endpoints_and_audited(service, caller):
+    placed = place_order.place(service, caller, order())
+    assert (placed.created, placed.version, placed.release) == (True, 1, "R4")
+    assert same(placed.record, order())
+    resource = body(placed)
+    assert resource["id"] == placed.id
+    assert resource["meta"] == {"versionId": "1", "lastUpdated": "2025-05-01T08:00:00.000Z"}
+    assert resource["identifier"] == [{"system": ORDERS, "value": "ORD-1"}]
+    assert '"value":5.0' in placed.text
+    assert [(row.aggregate, row.version, row.lane) for row in outbox_rows(service)] == [
+        (f"{MR}/{placed.id}", 1, "normal")
+    ]
+    assert len(outbox_rows(service, "centre")) == 1
+    assert outbox_rows(service, "source") == ()
+    assert audited(service) == [("create", placed.id, 1)]
+
+
+def test_the_same_order_twice_is_one_order_and_answers_with_its_current_state_h5(service, caller):
+    first = place_order.place(service, caller, order())
+    amended = amend_order.amend(service, caller, first.id, order(status="on-hold"), "1")
+    again = place_order.place(service, caller, order())
+    assert (again.created, again.id, again.version, again.text) == (False, first.id, 2, amended.text)
+    assert len(outbox_rows(service)) == 2
+
+
+def test_the_same_order_id_with_another_body_is_refused(service, caller):
+    place_order.place(service, caller, order())
+    assert refused(place_order.place, service, caller, order(priority="stat")) == (422, "business-rule")
+    other_spelling = order()
+    other_spelling["steps"][0]["dosings"][0]["rate"]["value"] = 5
+    assert refused(place_order.place, service, caller, other_spelling) == (422, "business-rule")
+    assert len(outbox_rows(service)) == 1
+
+
+def test_members_in_another_order_are_the_same_body(service, caller):
+    place_order.place(service, caller, order())
+    assert not place_order.place(service, caller, dict(reversed(order().items()))).created
+
+
+def test_another_client_that_sends_the_same_order_finds_it(service, caller):
+    first = place_order.place(service, caller, order())
+    again = place_order.place(service, replace(caller, client="engine"), order())
+    assert (again.created, again.id) == (False, first.id)
+
+
+def test_an_idempotency_key_makes_an_order_without_identifier_repeatable(service, caller):
+    keyed = replace(caller, key="k1")
+    first = place_order.place(service, keyed, order(None))
+    again = place_order.place(service, keyed, order(None))
+    assert (again.created, again.id) == (False, first.id)
+    assert refused(place_order.place, service, keyed, order(None, priority="stat")) == (422, "business-rule")
+    other = place_order.place(service, replace(keyed, client="another"), order(None))
+    assert other.created
+
+
+def test_an_order_without_identifier_gets_one_that_is_searchable_and_in_no_read(service, caller):
+    placed = place_order.place(service, caller, order(None))
+    bound = service.store.read(TENANT, lambda tx: versions.identifier_of(tx, MR, placed.id))
+    assert bound is not None
+    assert bound.minted
+    assert bound.system == ORDERS
+    assert bound.value not in placed.text
+    for release in ("R4", "R4B", "R5"):
+        assert bound.value not in find.read(service, caller, release, MR, placed.id).text
+    assert "order_id" not in find.record(service, caller, MR, placed.id).record
+    page = find.search(service, caller, "R4", MR, [("identifier", f"{bound.system}|{bound.value}")], 10)
+    assert [entry.id for entry in page.entries] == [placed.id]
+    listed = find.records(service, caller, MR, [("order_id", bound.value)], 10)
+    assert [entry.id for entry in listed.entries] == [placed.id]
+
+
+def test_the_minted_identifier_stays_searchable_after_an_amendment(service, caller):
+    placed = place_order.place(service, caller, order(None))
+    bound = service.store.read(TENANT, lambda tx: versions.identifier_of(tx, MR, placed.id))
+    amend_order.amend(service, caller, placed.id, order(None, status="on-hold"), "1")
+    page = find.records(service, caller, MR, [("order_id", bound.value)], 10)
+    assert [(entry.id, entry.version) for entry in page.entries] == [(placed.id, 2)]
+
+
+def test_sixteen_clients_that_send_the_same_order_at_once_make_one_h5(service, caller):
+    outcomes, start = [], threading.Barrier(16)
+
+    def run():
+        start.wait()
+        outcomes.append(place_order.place(service, caller, order()))
+
+    threads = [threading.Thread(target=run) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(outcome.created for outcome in outcomes) == 1
+    assert len({outcome.id for outcome in outcomes}) == 1
+    assert len(outbox_rows(service)) == 1
+
+
+def test_an_amendment_needs_the_version_that_is_there_h17(service, caller):
+    placed = place_order.place(service, caller, order())
+    held = order(status="on-hold")
+    assert refused(amend_order.amend, service, caller, placed.id, held, None) == (400, "required")
+    for stale in ("0", "2", "", "x"):
+        assert refused(amend_order.amend, service, caller, placed.id, held, stale) == (412, "conflict")
+    assert refused(amend_order.amend, service, caller, "nowhere", held, "1") == (404, "not-found")
+    assert amend_order.amend(service, caller, placed.id, held, "1").version == 2
+    assert refused(amend_order.amend, service, caller, placed.id, held, "1") == (412, "conflict")
+
+
+def test_of_many_amendments_of_one_version_one_wins_f28(service, caller):
+    placed = place_order.place(service, caller, order())
+    outcomes, start = [], threading.Barrier(8)
+
+    def run(number):
+        start.wait()
+        try:
+            amended = amend_order.amend(service, caller, placed.id, order(priority="stat", notes=note(number)), "1")
+            outcomes.append(amended.version)
+        except Refused as refusal:
+            outcomes.append(refusal.status)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == [2] + [412] * 7
+
+
+def note(number):
+    return [{"note_id": "n", "text": f"remark {number}"}]
+
+
+def test_an_amendment_that_changes_nothing_makes_no_version_i5(service, caller):
+    placed = place_order.place(service, caller, order())
+    same_again = amend_order.amend(service, caller, placed.id, order(), "1")
+    assert (same_again.version, same_again.text) == (1, placed.text)
+    assert len(outbox_rows(service)) == 1
+    assert audited(service) == [("create", placed.id, 1)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"patient": {"identifier": {"system": "https://example.org/patients", "value": "MRN-2"}}},
+        {"order_id": "ORD-2"},
+    ],
+)
+def test_an_order_stays_the_order_it_is_h10(service, caller, change):
+    placed = place_order.place(service, caller, order())
+    assert refused(amend_order.amend, service, caller, placed.id, order() | change, "1") == (422, "business-rule")
+    without = order()
+    del without["order_id"]
+    assert refused(amend_order.amend, service, caller, placed.id, without, "1") == (422, "business-rule")
+
+
+def test_a_stopped_order_is_never_active_again_h8(service, caller):
+    placed = place_order.place(service, caller, order())
+    amend_order.amend(service, caller, placed.id, order(status="stopped"), "1")
+    for status in ("active", "on-hold", "draft", "completed"):
+        assert refused(amend_order.amend, service, caller, placed.id, order(status=status), "2") == (
+            422,
+            "business-rule",
+        )
+    assert amend_order.amend(service, caller, placed.id, order(status="entered-in-error"), "2").version == 3
+
+
+@pytest.mark.parametrize("status", ["stopped", "cancelled", "entered-in-error"])
+def test_a_stop_goes_into_its_own_lane_and_supersedes_what_was_not_sent_h6(service, caller, status):
+    placed = place_order.place(service, caller, order())
+    amend_order.amend(service, caller, placed.id, order(status=status), "1")
+    assert [(row.version, row.lane, row.state) for row in outbox_rows(service)] == [
+        (1, "normal", "superseded"),
+        (2, "stop", "pending"),
+    ]
+
+
+@pytest.mark.parametrize("intent", ["proposal", "plan", "option"])
+def test_what_is_no_order_is_stored_and_told_to_nobody(service, caller, intent):
+    placed = place_order.place(service, caller, order(intent=intent))
+    assert placed.created
+    assert outbox_rows(service) == ()
+
+
+def test_what_says_that_it_is_something_else_is_refused(service, caller):
+    wrong = changed(order(), record="Administration")
+    assert refused(place_order.place, service, caller, wrong) == (400, "value")
+    without = order()
+    del without["record"]
+    assert place_order.place(service, caller, without).record["record"] == "InfusionOrder"
+
+
+def test_an_id_in_the_posted_record_is_not_taken_for_ours(service, caller):
+    placed = place_order.place(service, caller, order(resource_id="theirs"))
+    assert placed.id != "theirs"
+    assert body(placed)["id"] == placed.id
+    assert "resource_id" not in placed.record
+
+
+def test_nothing_is_stored_of_what_is_refused(service, caller):
+    wrong = order()
+    wrong["steps"][0]["dosings"][0]["rate"]["value"] = "5"
+    with pytest.raises(Refused):
+        place_order.place(service, caller, wrong)
+    assert find.records(service, caller, MR, [], 10).entries == ()
+    assert audited(service) == []
