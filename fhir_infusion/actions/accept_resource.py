@@ -224,7 +224,9 @@ def _outcome(
     service: Service, caller: Caller, stored: Stored, release: str, *, created: bool, findings: tuple[Issue, ...]
 ) -> Outcome:
     (body,) = release_text.texts(service, caller.tenant, [stored], release)
-    family = service.store.read(caller.tenant, lambda tx: whole.family(tx, stored))
+    family = whole.Family(stored)
+    if stored.type == whole.TYPE:
+        family = service.store.read(caller.tenant, lambda tx: whole.family(tx, stored))
     return Outcome(
         created,
         stored.type,

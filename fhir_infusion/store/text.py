@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.records.number import spelling_of
 
 if TYPE_CHECKING:
     from fhir_infusion.fhir.json import Json, Resource
 
+
+def _number(value: object) -> msgspec.Raw:
+    if isinstance(value, Decimal):
+        return msgspec.Raw(spelling_of(value).encode())
+    raise TypeError(f"JSON does not know {type(value).__name__}")
+
+
+_SORTED: Final = msgspec.json.Encoder(order="deterministic", decimal_format="number", enc_hook=_number)
 _MUCH: Final = 64 * 1024 * 1024
 _ANY: Final = fhir_json.Limits(body=_MUCH, bundle=_MUCH, entries=100_000, elements=10_000_000, depth=512, text=_MUCH)
 """What is stored was within the limits when it came in; a record with its residue is larger than its resource."""
@@ -36,17 +48,9 @@ def with_meta(resource: Resource, resource_id: str, version: int, last_updated: 
 
 def digest(value: Json) -> str:
     """Return a hash of JSON: the order of members does not matter, that of arrays and how numbers are written does."""
-    return hashlib.sha256(fhir_json.write(_ordered(value))).hexdigest()
+    return hashlib.sha256(_SORTED.encode(value)).hexdigest()
 
 
 def text_digest(text: str) -> str:
     """Return the hash of a text, byte for byte."""
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _ordered(value: Json) -> Json:
-    if isinstance(value, dict):
-        return {name: _ordered(value[name]) for name in sorted(value)}
-    if isinstance(value, list):
-        return [_ordered(item) for item in value]
-    return value
