@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 from uuid import uuid4
 
+from fhir_infusion.actions.prove import SHORT, ensure_proven
 from fhir_infusion.service import Service
-from fhir_infusion.store import open_reader, open_store
+from fhir_infusion.store import dialect, open_reader, open_store
 from fhir_infusion.translator import Translator, open_translator
 from fhir_infusion.web.running import Running
 
@@ -76,12 +77,15 @@ def reading_store(settings: Settings) -> Iterator[Store]:
 
 
 def build_running(settings: Settings, address: str, wait_seconds: float) -> Running:
-    """Return a service with its threads running, for ``serve``.
+    """Return a service with its threads running, for ``serve``; its mapping documents keep the laws.
 
     Raises as :func:`build_service`.
     """
     service = build_service(settings, wait_seconds)
     try:
+        # Beside the database, so that the next start with the same documents need not ask again.
+        proven = dialect.path_of(settings.database)
+        ensure_proven(service.translator.library, settings, proven.with_name(f"{proven.name}.proven"), SHORT)
         return Running(service, address)
     except BaseException:
         service.store.close()

@@ -53,7 +53,9 @@ def configure(level: str, stream: TextIO | None = None) -> None:
     handler.setFormatter(JsonLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level.upper())
+    # Libraries are heard where something is wrong; what we do ourselves, as the settings say.
+    root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level.upper()]))
+    logging.getLogger("fhir_infusion").setLevel(level.upper())
     logging.captureWarnings(capture=True)
 
 

@@ -12,6 +12,8 @@ caches), no control socket, no trust in forwarding headers.
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +24,7 @@ from fhir_infusion.errors import FhirInfusionError
 from fhir_infusion.web import logs
 from fhir_infusion.web.app import create_app
 from fhir_infusion.web.quiet_logger import QuietLogger
+from fhir_infusion.web.quiet_worker import QuietWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +56,7 @@ class Server(BaseApplication):
         host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
         values: dict[str, Any] = {
             "bind": f"{host}:{self._settings.port}",
-            "worker_class": "gthread",
+            "worker_class": QuietWorker,
             "workers": 1,
             "threads": THREADS,
             "timeout": BOOT_SECONDS,
@@ -76,7 +79,10 @@ class Server(BaseApplication):
 
     def load(self) -> Callable[..., Any]:
         """Return the WSGI application: the one that ``begin`` builds before the first request is taken."""
-        return self._app
+        return self._answer
+
+    def _answer(self, environ: Any, start_response: Any) -> Any:
+        return self._app(environ, start_response)
 
     def begin(self, address: str) -> None:
         """Build the service and its application, in the worker."""
@@ -88,6 +94,9 @@ class Server(BaseApplication):
             # The family's messages hold no patient data, and say what to do.
             print(f"fhir-infusion: {error}", file=sys.stderr)  # noqa: T201  the operator is at the terminal
             raise SystemExit(Arbiter.WORKER_BOOT_ERROR) from None
+        except Exception as error:  # noqa: BLE001  its message may hold anything, and gunicorn would print it
+            logs.event("fault", logging.CRITICAL, failure=error)
+            raise SystemExit(Arbiter.WORKER_BOOT_ERROR) from None
 
 
 def serve(settings: Settings, build: Callable[[str, float], Running]) -> bool:
@@ -97,9 +106,12 @@ def serve(settings: Settings, build: Callable[[str, float], Running]) -> bool:
     seconds to wait for the database lock; it raises of the failure family.
     """
     logs.configure(settings.log_level)
+    parent = os.getpid()
     try:
         Server(settings, build).run()
     except SystemExit as end:
+        if os.getpid() != parent:
+            raise  # a worker's end: its exit code tells the parent whether another start makes sense
         return end.code in {None, 0}
     return True
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,8 +12,7 @@ from fhir_infusion.fhir import json as fhir_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+    from pathlib import Path
 
     from fhir_infusion.translator import Translator
     from tests.cli.conftest import Run
@@ -54,7 +53,7 @@ def test_a_planted_change_is_found_and_named(
     examples: Texts,
     translator: Translator,
     monkeypatch: pytest.MonkeyPatch,
-    change,
+    change: Callable[[dict[str, Any]], object],
     place: str,
 ):
     original = translator.to_fhir

@@ -26,6 +26,7 @@ def lines() -> Iterator[Lines]:
     before, level = root.handlers[:], root.level
     stream = io.StringIO()
     logs.configure("debug", stream)
+    root.setLevel("DEBUG")
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
     logging.captureWarnings(capture=False)
     root.handlers[:] = before

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from fhir_infusion.config import Release
 
+_OF_EVERY_TYPE = (("_id", "token"), ("_lastUpdated", "date"))
 _INTERACTIONS = ("read", "vread", "create", "update", "search-type")
 _DAY = "2026-01-01"
 """The day of the latest change of what this statement says."""
@@ -54,6 +55,7 @@ def _statement(release: Release, *, is_open: bool) -> dict[str, Any]:
 
 
 def _resource(name: str, release: Release) -> dict[str, Any]:
+    own = [(one.name, one.type) for one in fhir_search.parameters(name, release)]
     return {
         "type": name,
         "interaction": [{"code": code} for code in _INTERACTIONS],
@@ -65,7 +67,5 @@ def _resource(name: str, release: Release) -> dict[str, Any]:
         "conditionalUpdate": False,
         "conditionalDelete": "not-supported",
         "referencePolicy": ["literal", "logical", "local"],
-        "searchParam": [
-            {"name": parameter.name, "type": parameter.type} for parameter in fhir_search.parameters(name, release)
-        ],
+        "searchParam": [{"name": parameter, "type": kind} for parameter, kind in (*_OF_EVERY_TYPE, *own)],
     }

@@ -1,0 +1,137 @@
+"""The application over a real store and the real mappings, without a server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from fhir_infusion.config import Settings
+from fhir_infusion.service import Service
+from fhir_infusion.store import open_store
+from fhir_infusion.translator import Translator, open_translator
+from fhir_infusion.web.app import create_app
+from fhir_infusion.web.examples import texts
+from tests.exact_json import dumps, loads
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from werkzeug.test import TestResponse
+
+Json = dict[str, Any]
+FHIR = "application/fhir+json"
+JSON = "application/json"
+
+
+@dataclass(frozen=True)
+class Client:
+    """Sends requests and keeps what is common to them."""
+
+    flask: FlaskClient
+
+    def get(self, path: str, **headers: str) -> TestResponse:
+        return self.flask.get(path, headers=named(headers))
+
+    def post(self, path: str, body: object, media: str = JSON, **headers: str) -> TestResponse:
+        return self.flask.post(path, data=text_of(body), content_type=media, headers=named(headers))
+
+    def put(self, path: str, body: object, media: str = JSON, **headers: str) -> TestResponse:
+        return self.flask.put(path, data=text_of(body), content_type=media, headers=named(headers))
+
+
+def named(headers: dict[str, str]) -> dict[str, str]:
+    """``if_match`` is the header If-Match."""
+    return {name.replace("_", "-").title(): value for name, value in headers.items()}
+
+
+def text_of(body: object) -> str | bytes:
+    return body if isinstance(body, str | bytes) else dumps(body)
+
+
+def exact(reply: TestResponse) -> Any:
+    """The body with every digit."""
+    return loads(reply.data)
+
+
+def issues(reply: TestResponse) -> list[Json]:
+    """The issues of a refusal, of both kinds, as (code, path, reason)."""
+    body: Json = exact(reply)
+    if body.get("resourceType") == "OperationOutcome":
+        return [
+            {"code": one["code"], "path": one.get("expression", [""])[0], "reason": one["diagnostics"]}
+            for one in body["issue"]
+        ]
+    return [{"code": one["code"], "path": one.get("path", ""), "reason": one["reason"]} for one in body["issues"]]
+
+
+@pytest.fixture(scope="session")
+def translator() -> Translator:
+    return open_translator(Settings())
+
+
+Make = Callable[..., Service]
+
+
+@pytest.fixture
+def make_service(tmp_path: Path, translator: Translator) -> Iterator[Make]:
+    """Make a service with settings of one's own, a clock that goes on a second each time, and ids that count."""
+    made: list[Service] = []
+
+    def make(**changes: Any) -> Service:
+        start, seconds = datetime(2026, 1, 2, 12, tzinfo=UTC), count()
+        numbers = count(1)
+        settings = replace(Settings(), database=f"sqlite:///{tmp_path}/db-{len(made)}.db", **changes)
+
+        def clock() -> datetime:
+            return start + timedelta(seconds=next(seconds))
+
+        store = open_store(settings.database, clock)
+        made.append(Service(store, translator, clock, lambda: f"id-{next(numbers)}", settings))
+        return made[-1]
+
+    yield make
+    for service in made:
+        service.store.close()
+
+
+@pytest.fixture
+def service(make_service: Make) -> Service:
+    return make_service()
+
+
+@pytest.fixture
+def client(service: Service) -> Client:
+    return Client(create_app(service).test_client(use_cookies=False))
+
+
+@pytest.fixture(scope="session")
+def examples() -> dict[str, str]:
+    """The invented examples by kind, as text."""
+    return dict(zip(("infliximab", "dobutamine", "administration", "resource"), texts().values(), strict=True))
+
+
+@pytest.fixture
+def order(examples: dict[str, str]) -> Json:
+    """An order as our JSON."""
+    found: Json = loads(examples["dobutamine"])  # type: ignore[assignment]  # it is an object
+    return found
+
+
+@pytest.fixture
+def resource(examples: dict[str, str]) -> Json:
+    """An order as FHIR R4."""
+    found: Json = loads(examples["resource"])  # type: ignore[assignment]  # it is an object
+    return {name: value for name, value in found.items() if name != "id"}
+
+
+@pytest.fixture
+def administration(examples: dict[str, str]) -> Json:
+    """An administration with a change of rate, as our JSON."""
+    found: Json = loads(examples["administration"])  # type: ignore[assignment]  # it is an object
+    return found

@@ -1,0 +1,166 @@
+"""Health, metrics, the request log, OpenAPI, translate and the workbench."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import logging
+import re
+from typing import TYPE_CHECKING
+
+import jsonschema
+import pytest
+
+from fhir_infusion.errors import Unavailable
+from fhir_infusion.web.routes import ROUTES
+from tests.web.conftest import Client, Json, exact, issues
+
+if TYPE_CHECKING:
+    from fhir_infusion.service import Service
+
+CANARY = "JaneQPatient"
+
+
+def test_liveness_and_readiness_say_well(client: Client):
+    assert exact(client.get("/health/live")) == {"status": "live"}
+    ready = client.get("/health/ready")
+    assert (ready.status_code, exact(ready)["parts"]["store"]) == (200, {"status": "ok"})
+
+
+def test_f4_where_no_change_is_taken_readiness_is_503_and_liveness_is_not(
+    client: Client, service: Service, order: Json
+):
+    service.store.close()
+    ready = client.get("/health/ready")
+    assert (ready.status_code, exact(ready)["status"]) == (503, "not ready")
+    assert client.get("/health/live").status_code == 200
+    refused = client.post("/api/orders", order)
+    assert refused.status_code == 503
+    assert int(refused.headers["Retry-After"]) >= 1
+
+
+def test_unavailable_is_503_transient_and_names_no_cause(client: Client, order: Json, monkeypatch: pytest.MonkeyPatch):
+    def fail(*_: object, **__: object) -> None:
+        raise Unavailable(f"disk full at {CANARY}", retry_after=7)
+
+    monkeypatch.setattr("fhir_infusion.actions.find.record", fail)
+    reply = client.get("/api/orders/x")
+    assert (reply.status_code, reply.headers["Retry-After"]) == (503, "7")
+    assert issues(reply)[0]["code"] == "transient"
+    assert CANARY not in reply.text
+    assert order
+
+
+def test_metrics_count_by_route_and_hold_no_value(client: Client):
+    client.get(f"/api/orders?patient={CANARY}")
+    client.get(f"/api/orders/{CANARY}")
+    client.get(f"/{CANARY}")
+    text = client.get("/metrics").text
+    assert 'fhir_infusion_requests_total{method="GET",route="/api/orders",status="200"} 1' in text
+    assert 'fhir_infusion_requests_total{method="GET",route="/api/orders/<resource_id>",status="404"} 1' in text
+    assert 'fhir_infusion_requests_total{method="GET",route="none",status="404"} 1' in text
+    assert "fhir_infusion_store_writable 1" in text
+    assert CANARY not in text
+    assert all(re.fullmatch(r"#.*|\w+(\{[^}]*\})? \d+", line) for line in text.splitlines())
+
+
+def test_p1_the_request_log_holds_route_and_status_but_no_value(
+    client: Client, order: Json, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO)
+    order["patient"]["name"] = CANARY
+    client.post("/api/orders", order, idempotency_key=CANARY)
+    reply = client.get(f"/api/orders?patient={CANARY}")
+    client.get(f"/fhir/r4/MedicationRequest/{CANARY}")
+    client.flask.open("/api/orders", method=CANARY.upper())
+    lines = [vars(record)["line"] for record in caplog.records if record.msg == "request"]
+    assert len(lines) == 4
+    assert set(lines[0]) == {"event", "method", "route", "status", "ms", "correlation_id"}
+    assert lines[1]["correlation_id"] == reply.headers["X-Correlation-Id"]
+    assert CANARY.lower() not in str(lines).lower()
+
+
+def test_every_answer_forbids_caching_sniffing_and_telling_where_from(client: Client):
+    reply = client.get("/api/orders")
+    assert reply.headers["Cache-Control"] == "no-store"
+    assert reply.headers["X-Content-Type-Options"] == "nosniff"
+    assert reply.headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_openapi_names_every_route_and_its_references_resolve(client: Client):
+    document = exact(client.get("/openapi.json"))
+    assert document["openapi"].startswith("3.1")
+    named = {(path, method.upper()) for path, methods in document["paths"].items() for method in methods}
+    assert named == {(route.rule.replace("<", "{").replace(">", "}"), route.method) for route in ROUTES}
+    schemas = document["components"]["schemas"]
+    found = re.findall(r'"\$ref":"#/components/schemas/(\w+)"', client.get("/openapi.json").text)
+    assert set(found) <= set(schemas)
+    for path in ("/api/orders", "/api/administrations"):
+        assert document["paths"][path]["post"]["requestBody"]
+
+
+def test_the_record_schemas_in_openapi_accept_what_the_service_accepts(client: Client, order: Json):
+    schema = json.loads(client.get("/openapi.json").data)
+    stored = client.post("/api/orders", order)
+    assert stored.status_code == 201
+    plain = json.loads(stored.data)
+    jsonschema.validate(plain["record"], schema["components"]["schemas"]["InfusionOrder"])
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**plain["record"], "x": 1}, schema["components"]["schemas"]["InfusionOrder"])
+
+
+def test_translate_gives_results_ledger_and_findings_and_stores_nothing(client: Client, order: Json):
+    reply = client.post("/api/translate", {"to": "fhir", "release": "R5", "text": True, "input": order})
+    assert reply.status_code == 200
+    body = exact(reply)
+    assert body["results"][0]["resourceType"] == "MedicationRequest"
+    assert '"value": 2.50' in body["text"]
+    assert {line["state"] for line in body["ledger"]} <= {"mapped", "carried", "dropped", "refused"}
+    assert len(body["ledger"]) > 20
+    back = client.post("/api/translate", {"to": "internal", "release": "R5", "input": body["results"][0]})
+    record = {name: value for name, value in exact(back)["results"][0].items() if name != "residue"}
+    assert record == order
+    assert exact(client.get("/api/orders"))["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"to": "xml"}, "to"),
+        ({"release": "R3"}, "release"),
+        ({"overlay": "nowhere"}, "overlay"),
+        ({"strict": 1}, "strict"),
+        ({"input": 5}, "input"),
+        ({"more": 1}, ""),
+    ],
+)
+def test_a_wrong_request_to_translate_says_which_member(client: Client, order: Json, change: Json, path: str):
+    reply = client.post("/api/translate", {"to": "fhir", "input": order, **change})
+    assert (reply.status_code, issues(reply)[0]["path"]) == (400, path)
+
+
+def test_what_translate_refuses_has_its_places(client: Client, resource: Json):
+    resource["status"] = CANARY
+    reply = client.post("/api/translate", {"to": "internal", "input": resource})
+    assert reply.status_code == 400
+    assert issues(reply)[0]["path"] == "MedicationRequest.status"
+    assert CANARY not in reply.text
+
+
+def test_the_workbench_is_one_page_that_loads_nothing_and_may_do_nothing_else(client: Client):
+    reply = client.get("/workbench")
+    assert reply.status_code == 200
+    policy = reply.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    for element in ("script", "style"):
+        (content,) = re.findall(rf"<{element}>(.*?)</{element}>", reply.text, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in policy
+    assert not re.search(r"<[^>]*\s(?:src|href)=|<link|<img|@import|url\(", reply.text)
+    assert "/*" not in re.sub(r"<script.*?</script>|<style.*?</style>", "", reply.text, flags=re.DOTALL)
+    assert "example-site" in reply.text
+    assert reply.text.count('<option value="') >= 6
+    assert "innerHTML" not in reply.text
+    assert "eval(" not in reply.text
