@@ -245,7 +245,8 @@ def _model_name(origin: Release, type_name: str) -> str:
     root, dot, _ = type_name.partition(".")
     if not dot:
         return type_name
-    return next(model for model, path in _parts(origin.name, root).items() if path == type_name)
+    models = {path: model for model, path in _parts(origin.name, root).items()}
+    return models[type_name]
 
 
 @functools.cache

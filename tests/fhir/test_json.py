@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import string
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -135,7 +136,25 @@ def test_what_fhir_json_can_hold_is_read(data: str):
 
 @pytest.mark.parametrize(
     "number",
-    "1.50 1.0 0.10 1e3 1E-8 1E+2 0.00000001 -0 -0.0 0 5 1.50E+2 123456789012345678 -7.1e-7 0.1234567 1e0 100.000".split(),
+    [
+        "1.50",
+        "1.0",
+        "0.10",
+        "1e3",
+        "1E-8",
+        "1E+2",
+        "0.00000001",
+        "-0",
+        "-0.0",
+        "0",
+        "5",
+        "1.50E+2",
+        "123456789012345678",
+        "-7.1e-7",
+        "0.1234567",
+        "1e0",
+        "100.000",
+    ],
 )
 def test_a_number_is_written_as_it_was_read(number: str):
     text = f'{{"a":{number},"b":[{number}]}}'
@@ -147,7 +166,12 @@ def test_a_number_is_written_as_it_was_read(number: str):
 
 
 def test_a_computed_number_is_written_in_plain_digits():
-    tree = {"a": Decimal("1E-8"), "b": [Decimal("1E+3"), {"c": Decimal("2.5")}], "d": "E-mail", "e": Spelled("1e3")}
+    tree: dict[str, Any] = {
+        "a": Decimal("1E-8"),
+        "b": [Decimal("1E+3"), {"c": Decimal("2.5")}],
+        "d": "E-mail",
+        "e": Spelled("1e3"),
+    }
     assert fhir_json.write(tree) == b'{"a":0.00000001,"b":[1000,{"c":2.5}],"d":"E-mail","e":1e3}'
 
 
@@ -262,8 +286,9 @@ def test_law_a_spoiled_text_is_read_or_refused_and_nothing_else(document: str, a
     spoiled = data[: at % len(data)] + spoil + data[at % len(data) + 1 :]
     try:
         tree = fhir_json.read(spoiled)
-    except Refused as error:
-        assert error.issues
+    except Refused:
+        with pytest.raises(Refused):
+            exact.read(spoiled)
     else:
         assert repr(tree) == repr(exact.read(spoiled))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given as each
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from fhir_infusion.fhir.primitives import QUICK, fault, json_kind
 
-RIGHT = [
+RIGHT: list[tuple[str, list[Any]]] = [
     ("boolean", [True, False]),
     ("decimal", [0, -5, Decimal("1.50"), Decimal("-0"), 10**17]),
     ("integer", [0, -(2**31), 2**31 - 1]),
@@ -42,7 +43,7 @@ RIGHT = [
     ("instant", ["2024-05-01T10:00:00Z", "2024-05-01T10:00:00.1+02:00"]),
     ("time", ["00:00:00", "23:59:60", "10:00:00.5"]),
 ]
-WRONG = [
+WRONG: list[tuple[str, str, list[Any]]] = [
     ("boolean", "value", ["true", "no", 0, 1, Decimal(1), None]),
     ("decimal", "value", ["5", True, None, Decimal("NaN"), [], {}]),
     ("integer", "value", ["1", True, Decimal(1), 2**31, -(2**31) - 1]),
@@ -127,5 +128,6 @@ def test_the_quick_answer_is_yes_for_what_is_usual(kind, values):
 
 
 def test_kinds_of_json_values_are_named_in_words():
-    kinds = [json_kind(value) for value in ({}, [], True, "x", None, 5, Decimal(1))]
-    assert kinds == ["an object", "an array", "a boolean", "a string", "null", "a number", "a number"]
+    values: list[Any] = [{}, [], True, "x", None, 5, Decimal(1)]
+    kinds = ["an object", "an array", "a boolean", "a string", "null", "a number", "a number"]
+    assert [json_kind(value) for value in values] == kinds

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import copy
-import random
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given as each
-from hypothesis import strategies as st
 
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir.collect import collect
-from fhir_infusion.fhir.elements import ROOTS, table
+from fhir_infusion.fhir.elements import ROOTS
 from fhir_infusion.fhir.generate import checks, quick
 from fhir_infusion.fhir.validate import demand_valid, prepare, validate
 from tests.fhir.kit import (
@@ -26,7 +22,6 @@ from tests.fhir.kit import (
     given,
     needs_examples,
     order,
-    places,
     read,
     release_of,
 )
@@ -37,7 +32,7 @@ T = f"{D}/timing/repeat"
 MR, MA = order(), given()
 MR_D = "MedicationRequest.dosageInstruction[0]"
 MR_Q, MR_T = f"{MR_D}.doseAndRate[0].dose", f"{MR_D}.timing.repeat"
-EXT = {"url": "http://x.org/e", "valueString": "a"}
+EXT: dict[str, Any] = {"url": "http://x.org/e", "valueString": "a"}
 
 
 def ext(**value: Any) -> list[dict[str, Any]]:
@@ -193,7 +188,7 @@ RIGHT = [
     ("R4", changed(MR, Q, {"value": 5, "unit": "mg"})),
     ("R4", changed(MR, Q, {"extension": [EXT]})),
     ("R4", changed(MR, f"{Q}/value", 0)),
-    ("R4", changed(MR, "doNotPerform", False)),
+    ("R4", changed(MR, "doNotPerform", value=False)),
     ("R4", changed(MR, "_authoredOn", {"extension": [EXT]})),
     ("R4", changed(MR, "_status", {"id": "x"})),
     ("R4", changed(changed(MR, "status", GONE), "_status", {"extension": [EXT]})),
@@ -223,7 +218,7 @@ RIGHT = [
 @pytest.mark.parametrize(("release", "resource"), RIGHT)
 def test_right_fhir_is_taken(release, resource):
     assert validate(resource, release) == collect(resource, release) == ()
-    assert demand_valid(resource, release) is None
+    demand_valid(resource, release)
 
 
 @pytest.mark.parametrize(("release", "resource"), RIGHT[:6])
@@ -250,7 +245,7 @@ def test_r5_is_checked_by_its_own_structure(place, value, code, path, rule):
 
 
 def test_dos_1_and_mad_1_of_r5():
-    not_needed = changed(changed(order("R5"), f"{D}/asNeeded", False), f"{D}/asNeededFor", [{"text": "x"}])
+    not_needed = changed(changed(order("R5"), f"{D}/asNeeded", value=False), f"{D}/asNeededFor", [{"text": "x"}])
     assert [issue.rule for issue in validate(not_needed, "R5")] == ["dos-1"]
     assert [issue.rule for issue in validate(given("R5", dosage={"route": {"text": "x"}}), "R5")] == ["mad-1"]
 
@@ -258,7 +253,7 @@ def test_dos_1_and_mad_1_of_r5():
 def test_an_element_of_another_release_is_refused_with_a_hint_to_it():
     (issue,) = validate(changed(MR, "statusChanged", "2024"), "R4")
     assert "try --release R5" in issue.accepted
-    (issue,) = validate(changed(order("R5"), "reportedBoolean", True), "R5")
+    (issue,) = validate(changed(order("R5"), "reportedBoolean", value=True), "R5")
     assert "try --release R4" in issue.accepted
     (issue,) = validate(changed(MR, "bogus", "2024"), "R4")
     assert "--release" not in issue.accepted
@@ -269,7 +264,7 @@ def test_a_reference_that_spells_another_type_is_a_warning_and_to_something_cont
     (issue,) = validate(spelled, "R4")
     assert (issue.severity, issue.path, issue.rule) == ("warning", "MedicationRequest.subject", "reference-target")
     assert issue.accepted == "Patient, Group"
-    assert demand_valid(spelled, "R4") is None
+    demand_valid(spelled, "R4")
     stated = changed(MR, "subject", {"type": "Practitioner", "display": "x"})
     assert [issue.severity for issue in validate(stated, "R4")] == ["warning"]
     inner = containing([{"resourceType": "Patient", "id": "m", "gender": "male"}])
@@ -349,7 +344,8 @@ def test_what_is_no_resource_is_structure(resource):
 def test_a_bundle_is_checked_entry_by_entry_each_with_what_it_contains():
     inner = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": changed(MR, "status", "x")}]}
     entries = [containing([MEDICATION]), MR, changed(MR, "subject", {"reference": "#m"}), inner, "x"]
-    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": one} for one in entries]}
+    bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "collection"}
+    bundle["entry"] = [{"resource": one} for one in entries]
     found = [(issue.path, issue.rule) for issue in validate(bundle, "R4")]
     assert found == [
         ("Bundle.entry[2].resource.subject.reference", "ref-1"),
@@ -362,143 +358,12 @@ def test_a_bundle_is_checked_entry_by_entry_each_with_what_it_contains():
     assert validate(bundle, "R4") == ()
 
 
-def test_every_required_code_element_of_orders_and_administrations_has_its_codes():
-    for release in ("R4", "R4B", "R5"):
-        types = table(release)
-        for path in (
-            "MedicationRequest.status",
-            "MedicationRequest.intent",
-            "MedicationRequest.priority",
-            "MedicationAdministration.status",
-            "Medication.status",
-            "Timing.repeat.durationUnit",
-            "Timing.repeat.periodUnit",
-            "Timing.repeat.dayOfWeek",
-            "Timing.repeat.when",
-            "Quantity.comparator",
-            "Identifier.use",
-            "Narrative.status",
-            "HumanName.use",
-            "ContactPoint.system",
-        ):
-            owner, _, name = path.rpartition(".")
-            assert types[owner][name].codes, path
-            assert not {"+", "etc."}.intersection(types[owner][name].codes)
-
-
 def test_validators_can_be_made_ahead():
     for release in ("R4", "R5"):
         prepare(release)
         assert set(checks(release)) == set(ROOTS)
     with pytest.raises(KeyError):
         validate(MR, "R3")
-
-
-# ------------------------------------------------------------------------------------------------------------ laws
-
-JUNK: list[Any] = [
-    "x", "", " ", 5, -1, 0, Decimal("1.5"), True, False, None, [], {}, ["x"], [None], {"value": 1}, {"value": -1, "unit": "mg"},
-    "2024-01-01", "2024-02-30T10:00:00Z", "active", "http://x.org", "#m", "#", "Patient/1", "Practitioner/1", "a b", "\u202e",
-    {"reference": "Patient/1"}, {"reference": "#m"}, {"reference": "javascript:x"}, {"reference": "a b"}, {"text": "x"},
-    {"coding": [{"code": "x"}]}, {"extension": [EXT]}, {"id": "x"}, [{"text": "x"}], [[1]], {"resourceType": "Medication", "id": "m"},
-    [{"resourceType": "Medication", "id": "m"}], [EXT], [{"url": "x"}], {"start": "2024", "end": "2023"},
-]  # fmt: skip
-
-
-def mutated(resource: dict[str, Any], dice: random.Random) -> dict[str, Any]:
-    """Return a copy with one to three members or items removed, replaced, doubled, wrapped or taken from elsewhere."""
-    copied = copy.deepcopy(resource)
-    for _ in range(dice.randint(1, 3)):
-        all_places = places(copied)
-        if not all_places:
-            return copied
-        *steps, last = dice.choice(all_places)
-        node: Any = copied
-        for step in steps:
-            node = node[step]
-        kind = dice.choice(["remove", "junk", "junk", "wrap", "unwrap", "twin", "add", "move"])
-        value = node[last]
-        if kind == "remove":
-            del node[last]
-        elif kind == "junk":
-            node[last] = copy.deepcopy(dice.choice(JUNK))
-        elif kind == "wrap":
-            node[last] = [value]
-        elif kind == "unwrap" and isinstance(value, list) and value:
-            node[last] = value[0]
-        elif kind == "twin" and isinstance(node, dict):
-            node[f"_{last}"] = copy.deepcopy(dice.choice(JUNK))
-        elif kind == "add" and isinstance(value, dict):
-            value[
-                dice.choice(
-                    [
-                        "extension",
-                        "modifierExtension",
-                        "id",
-                        "value",
-                        "contained",
-                        "comparator",
-                        "text",
-                        "implicitRules",
-                    ]
-                )
-            ] = copy.deepcopy(dice.choice(JUNK))
-        elif kind == "move" and isinstance(node, dict):
-            node[dice.choice([str(step) for place in all_places for step in place])] = copy.deepcopy(value)
-    return copied
-
-
-SEEDS = [(release, resource) for release, resource in RIGHT] + [
-    ("R4", changed(base, place, value)) for base, place, value, *_ in BROKEN
-]
-
-
-@each(st.sampled_from(SEEDS), st.integers(0, 2**32))
-def test_law_a_quick_yes_means_that_nothing_is_found(seed, dice):
-    release, resource = seed
-    for step in range(10):
-        broken = mutated(resource, random.Random(dice + step))
-        issues = collect(broken, release)
-        assert all(issue.reason and issue.code and issue.status in {400, 422} for issue in issues)
-        if quick(broken, release):
-            assert issues == ()
-        else:
-            assert validate(broken, release) == issues
-
-
-@each(
-    st.recursive(
-        st.sampled_from([value for value in JUNK if not isinstance(value, list | dict)]),
-        lambda inner: st.one_of(
-            st.lists(inner, max_size=3),
-            st.dictionaries(
-                st.sampled_from(
-                    [
-                        "status",
-                        "id",
-                        "contained",
-                        "extension",
-                        "url",
-                        "valueString",
-                        "subject",
-                        "reference",
-                        "dosageInstruction",
-                        "resourceType",
-                        "text",
-                        "div",
-                        "_status",
-                    ]
-                ),
-                inner,
-                max_size=4,
-            ),
-        ),
-        max_leaves=12,
-    )
-)
-def test_law_any_json_gets_an_answer(node):
-    resource = {"resourceType": "MedicationRequest", **node} if isinstance(node, dict) else node
-    assert isinstance(validate(resource, "R4"), tuple)
 
 
 @needs_examples
@@ -512,19 +377,3 @@ def test_a_published_example_is_taken_unless_the_standard_forbids_it(file):
     # One link holds a line feed: uri is \S* (https://hl7.org/fhir/R4/datatypes.html#uri).
     forbidden = {"R4_MEDICATION_ADMINISTRATION_BUNDLE.json": [("Bundle.link[1].url", "not a uri")]}
     assert errors == forbidden.get(file.name, [])
-
-
-@needs_examples
-def test_law_mutations_of_published_examples_never_pass_quickly_with_an_issue():
-    dice = random.Random(7)
-    seen = 0
-    for file in FILES:
-        resource = read(file)
-        if len(str(resource)) > 20_000 or resource["resourceType"] == "Extension":
-            continue
-        for _ in range(3):
-            broken = mutated(resource, dice)
-            issues = collect(broken, release_of(file))
-            seen += bool(issues)
-            assert not (issues and quick(broken, release_of(file)))
-    assert seen > len(FILES)

@@ -1,0 +1,173 @@
+"""Bad input (reliability 2.4), as bytes: each is refused with its status and code, without a value, and quickly.
+
+The same door is used for what is posted, for files and for what other servers send.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from fhir_infusion.errors import Issue, Refused
+from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.fhir.validate import demand_valid, prepare
+from tests.counts import count
+from tests.fhir.kit import FILES, XHTML, changed, containing, given, needs_examples, order, release_of
+
+CANARIES = ("JaneQPatient", "MRN-4711", "1980-02-30")
+DOSE = "dosageInstruction/0/doseAndRate/0/doseQuantity"
+EXT = {"url": "http://x.org/e", "valueString": "JaneQPatient"}
+
+
+def text(resource: Any) -> str:
+    return json.dumps(resource, default=lambda number: int(number) if number == int(number) else float(number))
+
+
+def nested(levels: int) -> dict[str, Any]:
+    node: dict[str, Any] = {"url": "a", "valueString": "x"}
+    for _ in range(levels):
+        node = {"url": "a", "extension": [node]}
+    return order(extension=[node | {"url": "http://x.org/e"}])
+
+
+def issues_of(data: bytes, release: str) -> tuple[Issue, ...]:
+    try:
+        demand_valid(fhir_json.read(data), release)
+    except Refused as error:
+        return error.issues
+    return ()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _validators():
+    """Make the validators before anything is timed, as the server does before it serves."""
+    for release in ("R4", "R4B", "R5"):
+        prepare(release)
+
+
+def refusal(data: str | bytes, release: str = "R4") -> tuple[Issue, ...]:
+    with pytest.raises(Refused) as caught:
+        demand_valid(fhir_json.read(data), release)
+    issues = caught.value.issues
+    assert not [canary for canary in CANARIES if canary in repr(issues) + str(caught.value)]
+    return issues
+
+
+RIGHT = text(order())
+ROWS: list[tuple[str, str | bytes, int, str]] = [
+    ("not JSON", b"JaneQPatient", 400, "structure"),
+    ("XML", b"<MedicationRequest/>", 400, "structure"),
+    ("byte order mark", b"\xef\xbb\xbf" + RIGHT.encode(), 400, "structure"),
+    ("trailing bytes", RIGHT + "JaneQPatient", 400, "structure"),
+    ("lone surrogate", RIGHT.replace("dobutamine", "\\ud800"), 400, "structure"),
+    ("overlong UTF-8", RIGHT.encode().replace(b"dobutamine", b"\xc0\xaf"), 400, "structure"),
+    ("NaN", RIGHT.replace('"value": 5', '"value": NaN'), 400, "structure"),
+    ("Infinity", RIGHT.replace('"value": 5', '"value": -Infinity'), 400, "structure"),
+    ("top-level array", f"[{RIGHT}]", 400, "structure"),
+    ("top-level number", "5", 400, "structure"),
+    ("empty body", b"", 400, "structure"),
+    ("duplicate property", RIGHT.replace('"status": "active"', '"status": "active", "status": "cancelled"'), 400, "structure"),
+    ("duplicate property deep", RIGHT.replace('"value": 5,', '"value": 5, "value": 50,', 1), 400, "structure"),
+    ("unknown element", text(order(infusionRate="JaneQPatient")), 400, "structure"),
+    ("element named like a patient", text(changed(order(), "Jane Q. Patient", 1)), 400, "structure"),
+    ("array-wrapped scalar", text(order(status=["active"])), 400, "structure"),
+    ("scalar for an array", text(order(note={"text": "JaneQPatient"})), 400, "structure"),
+    ("nested array", text(order(note=[[{"text": "JaneQPatient"}]])), 400, "structure"),
+    ("empty object", text(order(subject={})), 400, "structure"),
+    ("empty array", text(order(note=[])), 400, "structure"),
+    ("empty string", text(order(id="")), 400, "structure"),
+    ("blank string", text(order(note=[{"text": "  "}])), 400, "structure"),
+    ("resourceType missing", text({"status": "active"}), 400, "structure"),
+    ("resourceType unknown", text({"resourceType": "JaneQPatient"}), 400, "structure"),
+    ("contained of unknown type", text(containing([{"resourceType": "JaneQPatient", "id": "m"}])), 400, "structure"),
+    ("33 levels", text(nested(16)), 400, "too-costly"),
+    ("nested until the stack ends", '{"a":' * 100_000, 400, "too-costly"),
+    ("20,001 elements", text(order(note=[{"text": "x"}] * 10_001)), 400, "too-costly"),
+    ("string of more than 64 kB", text(order(note=[{"text": "x" * 65_537}])), 400, "too-long"),
+    ("number of 19 digits", RIGHT.replace('"value": 5', '"value": 1.234567890123456789', 1), 400, "too-long"),
+    ("huge exponent", RIGHT.replace('"value": 5', '"value": 1e999999999', 1), 400, "too-costly"),
+    ("2 MiB", text(order(note=[{"text": "x" * 60_000}] * 35)), 413, "too-long"),
+    ("Bundle of 6 MiB", text({"resourceType": "Bundle", "x": "x" * 6 * 1024 * 1024}), 413, "too-long"),
+    ("Bundle of 1,001 entries", text({"resourceType": "Bundle", "type": "batch", "entry": [{"fullUrl": "urn:x"}] * 1001}), 413, "too-long"),
+    ("string for a decimal", text(changed(order(), f"{DOSE}/value", "JaneQPatient")), 400, "value"),
+    ("string for a boolean", text(order(doNotPerform="no")), 400, "value"),
+    ("number for a boolean", text(order(doNotPerform=0)), 400, "value"),
+    ("number for a string", text(order(note=[{"text": 5}])), 400, "value"),
+    ("epoch as a date", text(order(authoredOn=1700000000)), 400, "value"),
+    ("null dose", text(changed(order(), f"{DOSE}/value", None)), 400, "value"),
+    ("null without a twin", text(order(instantiatesUri=["http://x", None])), 400, "value"),
+    ("id of 65 characters", text(order(id="x" * 65)), 400, "value"),
+    ("id of bad characters", text(order(id="JaneQPatient_1")), 400, "value"),
+    ("NUL", RIGHT.replace("dobutamine", "JaneQPatient\\u0000"), 400, "value"),
+    ("control character", RIGHT.replace("dobutamine", "JaneQPatient\\u001b"), 400, "value"),
+    ("dateTime without zone", text(order(authoredOn="2024-05-01T10:00:00")), 400, "value"),
+    ("30 February", text(order(authoredOn="1980-02-30")), 400, "value"),
+    ("code outside a required binding", text(order(status="JaneQPatient")), 400, "code-invalid"),
+    ("two choice types", text(given(effectiveDateTime="2024-05-01")), 400, "structure"),
+    ("two rates", text(changed(order(), "dosageInstruction/0/doseAndRate/0/rateQuantity", {"value": 1})), 400, "structure"),
+    ("missing subject", text({key: value for key, value in order().items() if key != "subject"}), 400, "required"),
+    ("missing status", text({key: value for key, value in order().items() if key != "status"}), 400, "required"),
+    ("modifierExtension at the top", text(order(modifierExtension=[EXT])), 422, "extension"),
+    ("modifierExtension in a dosage", text(changed(order(), "dosageInstruction/0/modifierExtension", [EXT])), 422, "extension"),
+    ("modifierExtension in what is contained", text(containing([{"resourceType": "Medication", "id": "m", "modifierExtension": [EXT]}])), 422, "extension"),
+    ("implicitRules", text(order(implicitRules="http://JaneQPatient")), 422, "not-supported"),
+    ("a prohibition", text(order(doNotPerform=True)), 422, "business-rule"),
+    ("comparator in a dose", text(changed(order(), f"{DOSE}/comparator", "<")), 400, "invariant"),
+    ("negative dose", text(changed(order(), f"{DOSE}/value", Decimal("-0.1"))), 422, "value"),
+    ("zero dose on something given", text(changed(given(), "dosage/dose/value", 0)), 422, "value"),
+    ("n1 script", text(order(text={"status": "generated", "div": f"<div {XHTML}><script>JaneQPatient</script></div>"})), 422, "invariant"),
+    ("n1 event handler", text(order(text={"status": "generated", "div": f"<div {XHTML} onload='x()'>JaneQPatient</div>"})), 422, "invariant"),
+    ("n1 remote image", text(order(text={"status": "generated", "div": f"<div {XHTML}><img src='http://JaneQPatient'/></div>"})), 422, "invariant"),
+    ("n1 data image", text(order(text={"status": "generated", "div": f"<div {XHTML}><img src='data:x'/></div>"})), 422, "invariant"),
+    ("javascript reference", text(order(subject={"reference": "javascript:JaneQPatient"})), 422, "business-rule"),
+    ("file reference", text(order(subject={"reference": "file:///JaneQPatient"})), 422, "business-rule"),
+    ("data reference", text(order(subject={"reference": "data:JaneQPatient"})), 422, "business-rule"),
+    ("reference that climbs", text(order(subject={"reference": "../Patient/JaneQPatient"})), 422, "business-rule"),
+    ("zero-width character in the drug", RIGHT.replace("dobutamine", "dobu\\u200btamine"), 422, "value"),
+    ("bidi character in the unit", RIGHT.replace('"unit": "mg"', '"unit": "\\u202egm"', 1), 422, "value"),
+    ("bidi character in the dose text", RIGHT.replace("5 mg a day", "\\u20665 mg"), 422, "value"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("data", "status", "code"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
+def test_bad_input_is_refused_with_its_status_and_code_without_a_value_within_a_second(data, status, code):
+    started = time.perf_counter()
+    issues = refusal(data)
+    assert time.perf_counter() - started < 1
+    assert (status, code) in [(issue.status, issue.code) for issue in issues]
+    assert min(issue.status for issue in issues) == status
+
+
+def test_what_is_right_passes():
+    demand_valid(fhir_json.read(RIGHT), "R4")
+    demand_valid(fhir_json.read(text(nested(12))), "R4")
+
+
+def test_l7_the_largest_body_that_is_taken_costs_less_than_a_second():
+    resource = order(note=[{"text": "x" * 80} for _ in range(9_900)])
+    data = text(resource)
+    assert 900_000 < len(data) < 1024 * 1024
+    started = time.process_time()
+    demand_valid(fhir_json.read(data), "R4")
+    assert time.process_time() - started < 1
+
+
+@needs_examples
+def test_spoiled_bytes_of_published_examples_are_read_or_refused_and_nothing_else():
+    dice = random.Random(11)
+    taken = refused = 0
+    for file in FILES:
+        data = file.read_bytes()
+        for _ in range(count(3, 100)):
+            at = dice.randrange(len(data))
+            spoiled = data[:at] + dice.randbytes(dice.randint(0, 2)) + data[at + dice.randint(0, 3) :]
+            found = issues_of(spoiled, release_of(file))
+            assert all(issue.status in {400, 413, 422} and issue.reason for issue in found)
+            taken, refused = taken + (not found), refused + bool(found)
+    assert taken + refused == count(3, 100) * len(FILES)
+    assert refused > taken / 10
