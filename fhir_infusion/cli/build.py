@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 from uuid import uuid4
 
 from fhir_infusion.actions.prove import SHORT, ensure_proven
+from fhir_infusion.cli.run import tell
+from fhir_infusion.errors import DocumentError
+from fhir_infusion.fhir import validate
+from fhir_infusion.fhir.releases import RELEASES
 from fhir_infusion.service import Service
 from fhir_infusion.store import dialect, open_reader, open_store
 from fhir_infusion.translator import Translator, open_translator
@@ -15,8 +20,10 @@ from fhir_infusion.web.running import Running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from fhir_infusion.config import Settings
+    from fhir_infusion.mapping.library import Library
     from fhir_infusion.store import Store
 
 
@@ -36,6 +43,8 @@ def build_service(settings: Settings, wait_seconds: float = 0) -> Service:
     Raises ``DocumentError``, ``SettingsError``, or ``Unavailable`` where another process writes the database.
     """
     translator = open_translator(settings)
+    for release in RELEASES:
+        validate.prepare(release)  # nothing is built while requests wait, and nothing by several threads at once
     store = open_store(settings.database, clock, wait_seconds=wait_seconds)
     return Service(store, translator, clock, new_id, settings)
 
@@ -84,9 +93,31 @@ def build_running(settings: Settings, address: str, wait_seconds: float) -> Runn
     service = build_service(settings, wait_seconds)
     try:
         # Beside the database, so that the next start with the same documents need not ask again.
-        proven = dialect.path_of(settings.database)
-        ensure_proven(service.translator.library, settings, proven.with_name(f"{proven.name}.proven"), SHORT)
+        database = dialect.path_of(settings.database)
+        keep_proven(service.translator.library, settings, database.with_name(f"{database.name}.proven"))
         return Running(service, address)
     except BaseException:
         service.store.close()
         raise
+
+
+def keep_proven(library: Library, settings: Settings, known: Path) -> None:
+    """Ask the laws of every document, and leave out overlays that do not keep them.
+
+    One site's overlay that is wrong must not keep the others from being served, unless it is the one that is set.
+
+    Raises ``DocumentError`` where a shipped document, or the overlay of the settings, does not keep a law.
+    """
+    for overlay in (None, *library.overlays()):
+        lenses = {key: lens for key, lens in library.lenses.items() if key[2] == overlay}
+        part = replace(library, digest=f"{library.digest}:{overlay or ''}", lenses=lenses)
+        try:
+            ensure_proven(part, settings, known, SHORT)
+        except DocumentError as error:
+            if overlay in {None, settings.overlay}:
+                raise
+            for complaint in error.complaints:
+                tell(f"overlay {overlay} is left out: {complaint}")
+            for key in lenses:
+                del library.lenses[key]
+            del library.defaults[overlay]

@@ -1,0 +1,185 @@
+"""The other commands: tokens, schemas, mapping, handed-over work, and how every command ends."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from typing import TYPE_CHECKING
+
+import jsonschema
+import pytest
+
+from fhir_infusion.cli import COMMANDS, root
+from fhir_infusion.cli.plan_paths import matching
+from fhir_infusion.cli.run import run
+from fhir_infusion.config import mappings_dir
+from fhir_infusion.errors import Unavailable
+from fhir_infusion.web.tokens import TokenFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fhir_infusion.translator import Translator
+    from tests.cli.conftest import Run
+
+Texts = dict[str, str]
+
+
+def test_help_names_every_command(cli: Run):
+    ran = cli("--help")
+    assert ran.code == 0
+    assert all(re.search(rf"^  {name} ", ran.out, re.MULTILINE) for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(cli: Run, name: str):
+    ran = cli(name, "--help")
+    assert (ran.code, ran.out[:6]) == (0, "Usage:")
+
+
+def test_a_token_is_shown_once_works_and_can_be_revoked(cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "tokens.toml"
+    monkeypatch.setenv("FHIR_INFUSION_TOKENS", str(path))
+    made = cli("token", "add", "--tenant", "ward", "pharmacy EHR")
+    text = made.out.strip()
+    found = TokenFile(path).find(text)
+    assert found is not None
+    assert (made.code, found.tenant) == (0, "ward")
+    listed = cli("token", "list")
+    assert text not in listed.out
+    assert f"{found.token_id}  ward  valid" in listed.out
+    assert cli("token", "revoke", found.token_id).code == 0
+    assert TokenFile(path).find(text) is None
+    assert "revoked" in cli("token", "list").out
+    assert cli("token", "revoke", "none").code == 2
+
+
+def test_without_the_setting_there_is_no_token_file(cli: Run):
+    ran = cli("token", "list")
+    assert ran.code == 2
+    assert "tokens" in ran.err
+
+
+@pytest.mark.parametrize("name", ["InfusionOrder", "Administration", "report", "trace"])
+def test_every_schema_is_a_json_schema(cli: Run, name: str):
+    ran = cli("schema", name)
+    schema = json.loads(ran.out)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert ran.code == 0
+
+
+def test_the_schema_of_a_record_takes_the_examples(cli: Run, examples: Texts):
+    schema = json.loads(cli("schema", "InfusionOrder").out)
+    jsonschema.validate(json.loads(examples["infliximab"]), schema)
+
+
+def test_an_unknown_schema_is_wrong_usage(cli: Run):
+    assert cli("schema", "Patient").code == 2
+
+
+def test_explain_shows_both_sides_and_where_the_pair_stands(cli: Run):
+    ran = cli("mapping", "explain", "InfusionOrder.order_id")
+    assert ran.code == 0
+    (line,) = ran.lines
+    assert re.search(r"InfusionOrder\.order_id  <->  MedicationRequest\.identifier\[system=.*\]\.value", line)
+    assert re.search(r"r4/infusion-order\.yaml:\d+", line)
+
+
+def test_explain_finds_a_fhir_path_and_says_where_nothing_is(cli: Run):
+    assert "steps[].dosings[]" in cli("mapping", "explain", "doseAndRate.rateRatio").out
+    assert cli("mapping", "explain", "no.such.path").code == 1
+
+
+def test_explain_finds_every_record_field_that_is_mapped(translator: Translator):
+    plan = translator.lens("R4", "MedicationRequest").plan
+    shown = "\n".join(matching(plan, "InfusionOrder"))
+    for field in ("status", "patient.identifier.value", "steps[].timing.frequency", "steps[].dosings[].dose"):
+        assert f"InfusionOrder.{field}" in shown, field
+
+
+def test_coverage_counts_what_became_of_the_elements(cli: Run, examples: Texts, tmp_path: Path):
+    (tmp_path / "a.json").write_text(examples["resource"])
+    (tmp_path / "b.json").write_text(examples["resource"].replace('"active"', '"bogus"'))
+    (tmp_path / "c.json").write_text("{")
+    ran = cli("mapping", "coverage", tmp_path)
+    assert ran.code == 0
+    assert ran.lines[-1] == "1 resources read, 1 refused"
+    assert re.search(r"^mapped +\d+ +\d+ %$", ran.out, re.MULTILINE)
+
+
+def test_diff_shows_what_a_change_of_the_documents_changes(examples: Texts, tmp_path: Path):
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    (corpus / "a.json").write_text(examples["resource"])
+    old, new = tmp_path / "old", tmp_path / "new"
+    shutil.copytree(mappings_dir(), old)
+    shutil.copytree(mappings_dir(), new)
+    document = new / "r4" / "infusion-order.yaml"
+    document.write_text(re.sub(r"\n  ordered_at: authoredOn\n", "\n", document.read_text()))
+    ran = cli_without_fixture("mapping", "diff", str(old), str(new), str(corpus))
+    assert ran == 1
+
+
+def cli_without_fixture(*arguments: str) -> int:
+    return run(root, list(arguments))
+
+
+def test_check_names_file_and_line_of_a_wrong_document(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    shutil.copytree(mappings_dir(), tmp_path / "m")
+    document = tmp_path / "m" / "r4" / "infusion-order.yaml"
+    document.write_text(document.read_text().replace("ordered_at: authoredOn", "ordered_at: authoredOnn"))
+    assert cli_without_fixture("mapping", "check", "--mappings", str(tmp_path / "m")) == 1
+    err = capfd.readouterr().err
+    assert re.search(r"r4/infusion-order\.yaml:\d+: ", err)
+
+
+def test_check_loads_and_proves_what_is_shipped(cli: Run):
+    ran = cli("mapping", "check", "--examples", "3")
+    assert ran.code == 0, ran.out
+    assert "R4 MedicationRequest: holds" in ran.out
+
+
+def test_a_fault_of_ours_is_one_line_with_its_place_and_no_value(
+    cli: Run, translator: Translator, monkeypatch: pytest.MonkeyPatch, examples: Texts
+):
+    def fail(*_: object, **__: object) -> None:
+        raise KeyError("JaneQPatient")
+
+    monkeypatch.setattr(translator, "to_fhir", fail)
+    ran = cli("translate", "--to", "fhir", stdin=examples["dobutamine"])
+    assert ran.code == 1
+    assert re.fullmatch(r"fhir-infusion: a fault of ours: KeyError at test_commands\.py:\d+; .*\n", ran.err)
+
+
+def test_work_that_no_owner_answers_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    from fhir_infusion.cli import owner  # noqa: PLC0415  beside its one use
+    from fhir_infusion.config import Settings  # noqa: PLC0415  as above
+    from fhir_infusion.store import Owner  # noqa: PLC0415  as above
+
+    settings = Settings(database=f"sqlite:///{tmp_path}/x.db")
+    assert owner.hand_over(settings, "/internal/sync", {}) is None
+    for found in (Owner(7, "", "t"), Owner(7, "127.0.0.1:1", "t")):
+        monkeypatch.setattr(owner, "owner", lambda _, found=found: found)
+        with pytest.raises(Unavailable, match="process 7 writes this database"):
+            owner.hand_over(settings, "/internal/sync", {"remote": "r"})
+
+
+@pytest.mark.parametrize("arguments", [["db", "check"], ["audit", "verify"], ["sync", "status"]])
+def test_without_a_database_a_reading_command_says_so(cli: Run, tmp_path: Path, arguments: list[str]):
+    ran = cli(*arguments, "--database", f"sqlite:///{tmp_path}/none.db")
+    assert ran.code == 1
+    assert "no database" in ran.err
+
+
+def test_a_database_can_be_made_and_checked(cli: Run, tmp_path: Path):
+    database = f"sqlite:///{tmp_path}/made.db"
+    assert cli("db", "upgrade", "--database", database).code == 0
+    assert cli("db", "check", "--database", database).out == "the database file is whole\n"
+    assert cli("audit", "verify", "--database", database).code == 0
+
+
+def test_sync_without_a_remote_is_wrong_usage(cli: Run, tmp_path: Path):
+    ran = cli("sync", "push", "--database", f"sqlite:///{tmp_path}/x.db")
+    assert ran.code == 2
+    assert "remotes" in ran.err
