@@ -42,6 +42,14 @@ class Codec:
     accepts: str = ""
     codes: tuple[Mapping[str, str], Mapping[str, str]] | None = None
 
+    @property
+    def shared(self) -> frozenset[str]:
+        """Return the internal codes that share a FHIR code with another and are read back as that other."""
+        if self.codes is None:
+            return frozenset()
+        to_fhir, to_internal = self.codes
+        return frozenset(internal for internal, fhir in to_fhir.items() if to_internal[fhir] != internal)
+
 
 def _same(value: Any) -> Any:
     return value
@@ -140,6 +148,10 @@ NAMED: Final[Mapping[str, Codec]] = {
     ),
 }
 """The codecs that ``as:`` may name."""
+
+
+SHARED: Final = "the code is shared with another in this mapping, and is read back as that other"
+"""The warning of a pair whose code table says so."""
 
 
 def table(name: str, to_fhir: Mapping[str, str], to_internal: Mapping[str, str]) -> Codec:

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fhir_infusion.mapping import runtime
-from fhir_infusion.mapping.codecs import DECLINED, KEY, PLAIN, SKIPPED
+from fhir_infusion.mapping.codecs import DECLINED, KEY, PLAIN, SHARED, SKIPPED
 from fhir_infusion.mapping.criteria import classifier
-from fhir_infusion.mapping.interpret_read import default_id
 from fhir_infusion.mapping.paths import FStep
 from fhir_infusion.mapping.plan import FMember, FObj, IMember, IObj, Items, Leaf, Plan, Scope, leaves_of
 from fhir_infusion.mapping.putback import Assembly
@@ -169,7 +168,7 @@ class _Writer:
         name = self.holders.setdefault(steps, self.source.variable("h"))
         key = self.source.variable("k")
         put(f"{key} = {value}.get({follow.key!r})")
-        put(f"{key} = ({key} and read_key({key})) or {default_id(follow.owner or ())!r}")
+        put(f"{key} = ({key} and read_key({key})) or {follow.default_id!r}")
         put(
             f"{name} = {self.constants(follow.obj.always)}; {name}['id'] = {key}; "
             f"{holder}[{steps[-1].name!r}] = {{'reference': '#' + {key}}}; W.contain({name})"
@@ -198,6 +197,10 @@ class _Writer:
         put, block = self.source.put, self.source.block
         sure = leaf.codec is PLAIN or leaf.codec.name == "quantity"
         result = value
+        if leaf.codec.shared:
+            shared = self.source.name(leaf.codec.shared, "shared")
+            told = f"{shared}.intersection({value})" if leaf.each else f"{value} in {shared}"
+            put(f"if {told}: W.warnings.append({(leaf.pair, SHARED)!r})")
         if leaf.codec is not PLAIN:
             result = self.source.variable("y")
             if leaf.codec.codes is not None:
