@@ -143,14 +143,14 @@ def claim(tx: Tx, endpoint: str, owner: str, limit: int, lease_seconds: int) -> 
     earlier = OUTBOX.alias("earlier")
     in_order = ~_another(earlier, earlier.c.seq < OUTBOX.c.seq, earlier.c.state.in_(OPEN))
     alone = ~_another(earlier, earlier.c.seq != OUTBOX.c.seq, _in_flight(earlier, now))
-    first_stop = ~_another(
-        earlier, earlier.c.seq < OUTBOX.c.seq, earlier.c.state == "pending", earlier.c.lane == "stop"
-    )
+    later = OUTBOX.alias("later")
+    # Whatever became of a later stop: an earlier state must not arrive after it.
+    newest = ~_another(later, later.c.seq > OUTBOX.c.seq, later.c.lane == "stop", later.c.state != "superseded")
     rows: list[Row] = []
     for condition in (
-        and_(pending, OUTBOX.c.lane == "stop", alone, first_stop, _ready()),
-        and_(doubtful, in_order, alone),
-        and_(pending, OUTBOX.c.lane == "normal", in_order, alone, _ready()),
+        and_(pending, OUTBOX.c.lane == "stop", alone, newest, _ready()),
+        and_(doubtful, or_(OUTBOX.c.lane == "stop", in_order), alone, newest),
+        and_(pending, OUTBOX.c.lane == "normal", in_order, alone, newest, _ready()),
     ):
         if len(rows) >= limit:
             break
@@ -201,14 +201,7 @@ def settle(tx: Tx, row: Row, state: State, *, error_code: str = "", not_before: 
         values["not_before"] = to_ms(not_before)
     settled = _change(tx, row, values)
     if state == "acked" and row.lane == "stop":
-        before = and_(
-            OUTBOX.c.tenant == row.tenant,
-            OUTBOX.c.endpoint == row.endpoint,
-            OUTBOX.c.aggregate == row.aggregate,
-            OUTBOX.c.seq < row.seq,
-            OUTBOX.c.state.in_(OPEN),
-        )
-        tx.connection.execute(update(OUTBOX).where(before).values(state="superseded"))
+        _supersede_before(tx, row)
     return settled
 
 
@@ -274,7 +267,7 @@ def replay(tx: Tx, seq: int, reason: str, actor: str) -> Row:
 
 
 def skip(tx: Tx, seq: int, reason: str, actor: str) -> Row:
-    """Give up a row that was put aside: it is superseded, and kept; audited.
+    """Give up a row that was put aside: it is superseded, and kept; audited. With a stop goes what it overtook.
 
     Raises:
         Refused: 404 there is no such row; 422 it was not put aside, or no reason is given.
@@ -298,10 +291,23 @@ def _decide(tx: Tx, seq: int, state: State, reason: str, actor: str) -> Row:
     if state == "pending":
         values["attempt"] = 0
     after = _change(tx, before, values)
+    if state == "superseded" and before.lane == "stop":
+        _supersede_before(tx, before)
     type_, _, id_ = before.aggregate.partition("/")
     detail = f"outbox row {seq} {before.state} -> {state}: {reason}"
     audit.write(tx, "outbox-decision", actor, type_, id_, before.version, detail)
     return after
+
+
+def _supersede_before(tx: Tx, row: Row) -> None:
+    before = and_(
+        OUTBOX.c.tenant == row.tenant,
+        OUTBOX.c.endpoint == row.endpoint,
+        OUTBOX.c.aggregate == row.aggregate,
+        OUTBOX.c.seq < row.seq,
+        OUTBOX.c.state.in_(OPEN),
+    )
+    tx.connection.execute(update(OUTBOX).where(before).values(state="superseded"))
 
 
 def _overtaken(tx: Tx, row: Row) -> bool:
