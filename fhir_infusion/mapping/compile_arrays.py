@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fhir_infusion.mapping.criteria import classifier
-from fhir_infusion.mapping.interpret_read import REFERENCE_MARKS
-from fhir_infusion.mapping.residue import escape
+from fhir_infusion.mapping.residue import REFERENCE_MARKS, escape
 
 if TYPE_CHECKING:
     from fhir_infusion.mapping.compile_read import Writer

@@ -14,10 +14,9 @@ from fhir_infusion.mapping import compile_arrays, runtime
 from fhir_infusion.mapping.codecs import DECLINED, PLAIN, QUANTITY
 from fhir_infusion.mapping.compile_arrays import MARKS, Here
 from fhir_infusion.mapping.criteria import contained_by_id
-from fhir_infusion.mapping.interpret_read import REFERENCE_MARKS, RESOURCE_MARKS, default_id
 from fhir_infusion.mapping.paths import IStep
 from fhir_infusion.mapping.plan import FMember, FObj, Items, Leaf, Plan, Scope, leaves_of
-from fhir_infusion.mapping.residue import Entry, escape, write_key
+from fhir_infusion.mapping.residue import REFERENCE_MARKS, RESOURCE_MARKS, Entry, escape, write_key
 from fhir_infusion.mapping.source import Source
 from fhir_infusion.mapping.trace import Warned
 
@@ -130,9 +129,8 @@ class Writer:
         for member in fobj.members.values():
             guarded = here.guarded or (root and self.top and member.name in self.plan.guarded)
             value = self.source.variable("x")
-            put(f"{value} = {here.value}.get({member.name!r})")
-            with block(f"if {value} is not None:"):
-                put(f"{count} += 1")
+            with block(f"if {member.name!r} in {here.value}:"):
+                put(f"{value} = {here.value}[{member.name!r}]; {count} += 1")
                 self.member(member, value, Here(here.value, here.prefix, guarded, here.marks), empty)
         if root and self.top:
             known.add("contained")
@@ -186,7 +184,7 @@ class Writer:
                 )
                 self.object(follow.obj, Here(found, path, here.guarded, MARKS | RESOURCE_MARKS), contained=True)
                 owner = self.record_object(follow.owner)
-                with block(f"if {identifier} != {default_id(follow.owner)!r} or not {owner}:"):
+                with block(f"if {identifier} != {follow.default_id!r} or not {owner}:"):
                     put(f"{owner}[{follow.key!r}] = write_key({identifier})")
                 with block(f"if len({value}) != 1:"):
                     guard = self.source.name(MARKS | REFERENCE_MARKS, "marks") if here.guarded else "None"
@@ -256,11 +254,13 @@ class Writer:
         """Write what is kept of a quantity: members besides its own, and the original of a repaired unit."""
         put, block = self.source.put, self.source.block
         known = self.source.name(leaf.codec.members, "known")
-        with block(f"if not {value}.keys() <= {known}:"):
-            guard = self.source.name(MARKS, "marks") if here.guarded else "None"
-            put(f"R.leave({value}, {known}, {self.join(here.prefix, name + '.')}, E, {guard})")
-        with block(f"if {result}.get('unit') != {value}.get('code'):"):
-            put(f"E.append([{self.join(here.prefix, name + '~')}, None, {value}])")
+        usual = f"len({value}) == 3 and 'value' in {value} and 'system' in {value} and 'code' in {value}"
+        with block(f"if not ({usual} and {result}['unit'] is {value}['code']):"):
+            with block(f"if not {value}.keys() <= {known}:"):
+                guard = self.source.name(MARKS, "marks") if here.guarded else "None"
+                put(f"R.leave({value}, {known}, {self.join(here.prefix, name + '.')}, E, {guard})")
+            with block(f"if {result}.get('unit') != {value}.get('code'):"):
+                put(f"E.append([{self.join(here.prefix, name + '~')}, None, {value}])")
 
     def set(self, leaf: Leaf, value: str) -> None:
         """Write the setting of a record field."""

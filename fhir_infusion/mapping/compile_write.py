@@ -120,9 +120,8 @@ class _Writer:
             if name in skip:
                 continue
             inner = self.source.variable("x")
-            put(f"{inner} = {value}.get({name!r})")
-            with block(f"if {inner} is not None:"):
-                put(f"{count} += 1")
+            with block(f"if {name!r} in {value}:"):
+                put(f"{inner} = {value}[{name!r}]; {count} += 1")
                 self.member(member, inner)
         with block(f"if {count} != len({value}):"):
             put("raise Irregular")
@@ -210,6 +209,9 @@ class _Writer:
                     if leaf.each
                     else f"{result} = {table}.get({value}, D)"
                 )
+            elif leaf.codec is KEY and not leaf.each:
+                write = self.source.name(leaf.codec.write, "write")
+                put(f"{result} = {write}({value}) if {value}[:1] == '~' else {value}")
             else:
                 write = self.source.name(leaf.codec.write, "write")
                 put(f"{result} = [{write}(e) for e in {value}]" if leaf.each else f"{result} = {write}({value})")

@@ -64,6 +64,10 @@ class Items:
     member: FMember | None = None
     owner: IMember | None = None
 
+    def default_id(self, position: int) -> str:
+        """Return the id of the contained resource behind an element whose record names none."""
+        return f"{self.internal[-1].name.replace('_', '-')}-{position + 1}"
+
     @property
     def carried(self) -> bool:
         """Whether the list rides in extensions."""
@@ -96,6 +100,11 @@ class Follow:
     obj: FObj
     owner: tuple[IStep, ...] | None = None
     key: str = ""
+
+    @property
+    def default_id(self) -> str:
+        """Return the id of the contained resource where its record object names none."""
+        return self.owner[-1].name.replace("_", "-") if self.owner else ""
 
 
 @dataclass(slots=True, eq=False)

@@ -22,6 +22,12 @@ TEXTS: Final = "$texts"
 MARKED: Final = "~"
 """Ends the path of an entry that goes back only where what it belongs to is unchanged: a repaired unit, a display."""
 
+RESOURCE_MARKS: Final = frozenset({"text", "meta", "language", "implicitRules"})
+"""What may be left over in a contained resource even below a guarded element."""
+
+REFERENCE_MARKS: Final = frozenset({"display", "type", "identifier"})
+"""What may be left over in a reference to a contained resource even below a guarded element."""
+
 Entry = list[Any]
 """``[path, after, value]`` while it is collected; the path is relative, or absolute where it begins with ``/``."""
 
