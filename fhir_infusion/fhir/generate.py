@@ -144,10 +144,11 @@ class _Generator:
             elif element.required:
                 yield f'"{element.name}" in node'
         for choice, of in choices.items():
-            yield f"{int(of[0].required)} <= {self.count(f'{choice}_{number}', of)} <= 1"
+            if kind.type != "Extension":  # ext-1 says more
+                yield f"{int(of[0].required)} <= {self.count(f'{choice}_{number}', of)} <= 1"
         for index, invariant in enumerate(invariants_of(self.release, kind.type)):
             self.names[f"holds_{number}_{index}"] = invariant.holds
-            yield f"holds_{number}_{index}(node)"
+            yield invariant.source or f"holds_{number}_{index}(node)"
         yield from self.rules(kind, number)
 
     def rules(self, kind: _Kind, number: int) -> Iterator[str]:
@@ -156,7 +157,9 @@ class _Generator:
             yield 'node.get("value", 0) >= 0'
         if kind.type == "Reference":
             self.names[f"targets_{number}"] = kind.targets
-            yield f"points_right(node, targets_{number})"
+            self.names[f"is_plain_{number}"] = references.plain_literals(kind.targets).fullmatch
+            plain = f'("type" not in node and is_plain_{number}(node.get("reference", "")))'
+            yield f"({plain} or points_right(node, targets_{number}))"
         if kind.type == "Identifier":
             yield '":" in node.get("system", ":")'
         if kind.type == "Extension" and not kind.nested:
@@ -174,13 +177,14 @@ class _Generator:
     def members(self, kind: _Kind) -> dict[str, Check]:
         """Return element name -> check of the elements of a kind."""
         found: dict[str, Check] = {"resourceType": bool} if kind.type in ROOTS else {}
-        twin = self.twin()
+        # Invariants ask for a value beside or without another; as an expression they know of no twins.
+        twin = None if invariants_of(self.release, kind.type) else self.twin()
         for name, element in self.elements(kind).items():
             if name in _SLOW_WAY:
                 continue
             check = self.check(kind, element)
             found[name] = _each(check) if element.is_list else check
-            if element.extensible and not element.is_list and not element.choice:
+            if twin and element.extensible and not element.is_list and not element.choice:
                 found[f"_{name}"] = twin
         if kind.type == "MedicationRequest":
             found["doNotPerform"] = _is_false
@@ -253,7 +257,7 @@ def _points_right(node: Mapping[str, Any], targets: tuple[str, ...]) -> bool:
             reference is not None and references.literal_type(reference) != stated
         ):
             return False
-    if reference is None or references.is_plain_literal(reference, targets):
+    if reference is None:
         return True
     if reference[0] == "#":
         _noted.get().append((reference[1:], targets))

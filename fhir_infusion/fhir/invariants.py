@@ -22,12 +22,17 @@ _UCUM: Final = "http://unitsofmeasure.org"
 
 @dataclass(frozen=True, slots=True)
 class Invariant:
-    """One constraint: its key, what holds, why it was refused and what is accepted."""
+    """One constraint: its key, what holds, why it was refused and what is accepted.
+
+    ``source`` is the same as a Python expression on ``node``, where that is short enough to stand in generated code
+    and primitives have no ``_`` twin; empty where ``holds`` must be called.
+    """
 
     rule: str
     holds: Callable[[Node], bool]
     reason: str
     accepted: str
+    source: str = ""
 
 
 def exists(node: Node, name: str) -> bool:
@@ -111,6 +116,8 @@ def _period_is_in_order(node: Node) -> bool:
     if start is None or end is None:
         return True
     if len(start) > 10 and len(end) > 10:
+        if len(start) == len(end) and start[19:] == end[19:]:
+            return bool(start <= end)  # of one form, in one zone
         return moment(start) <= moment(end)
     # Unlike precisions: only what both say can be compared (2024-05 is not after 2024-05-03).
     shared = min(len(start), len(end), 10)
@@ -153,6 +160,11 @@ def _not_both(name: str, other: str) -> Callable[[Node], bool]:
         return not exists(node, name) or not exists(node, other)
 
     return holds
+
+
+def _without(name: str, other: str) -> str:
+    """Return ``_needs`` as an expression."""
+    return f'("{name}" not in node or "{other}" in node)'
 
 
 def _offset_has_event(node: Node) -> bool:
@@ -211,21 +223,67 @@ def _value_not_repeated(node: Node) -> bool:
 
 
 _QUANTITY: Final = (
-    Invariant("qty-3", _code_has_system, "a coded unit without its system", "a system beside the code"),
+    Invariant(
+        "qty-3",
+        _code_has_system,
+        "a coded unit without its system",
+        "a system beside the code",
+        '("code" not in node or "system" in node)',
+    ),
 )
 _DURATION: Final = (
     *_QUANTITY,
     Invariant("drt-1", _duration_code, "a coded unit that is not UCUM, or has no value", f"{_UCUM} and a value"),
 )
 _TIMING: Final = (
-    Invariant("tim-1", _needs("duration", "durationUnit"), "a duration without its unit", "durationUnit"),
-    Invariant("tim-2", _needs("period", "periodUnit"), "a period without its unit", "periodUnit"),
-    Invariant("tim-4", _not_negative("duration"), "a negative duration", "a duration of 0 or more"),
-    Invariant("tim-5", _not_negative("period"), "a negative period", "a period of 0 or more"),
-    Invariant("tim-6", _needs("periodMax", "period"), "a periodMax without a period", "period"),
-    Invariant("tim-7", _needs("durationMax", "duration"), "a durationMax without a duration", "duration"),
-    Invariant("tim-8", _needs("countMax", "count"), "a countMax without a count", "count"),
-    Invariant("tim-9", _offset_has_event, "an offset without an event to count from", "when, other than C CM CD CV"),
+    Invariant(
+        "tim-1",
+        _needs("duration", "durationUnit"),
+        "a duration without its unit",
+        "durationUnit",
+        _without("duration", "durationUnit"),
+    ),
+    Invariant(
+        "tim-2",
+        _needs("period", "periodUnit"),
+        "a period without its unit",
+        "periodUnit",
+        _without("period", "periodUnit"),
+    ),
+    Invariant(
+        "tim-4",
+        _not_negative("duration"),
+        "a negative duration",
+        "a duration of 0 or more",
+        'node.get("duration", 0) >= 0',
+    ),
+    Invariant(
+        "tim-5", _not_negative("period"), "a negative period", "a period of 0 or more", 'node.get("period", 0) >= 0'
+    ),
+    Invariant(
+        "tim-6",
+        _needs("periodMax", "period"),
+        "a periodMax without a period",
+        "period",
+        _without("periodMax", "period"),
+    ),
+    Invariant(
+        "tim-7",
+        _needs("durationMax", "duration"),
+        "a durationMax without a duration",
+        "duration",
+        _without("durationMax", "duration"),
+    ),
+    Invariant(
+        "tim-8", _needs("countMax", "count"), "a countMax without a count", "count", _without("countMax", "count")
+    ),
+    Invariant(
+        "tim-9",
+        _offset_has_event,
+        "an offset without an event to count from",
+        "when, other than C CM CD CV",
+        '"offset" not in node',
+    ),
     Invariant("tim-10", _not_both("timeOfDay", "when"), "both timeOfDay and when", "one of the two"),
 )
 
@@ -255,7 +313,14 @@ _EVERY_RELEASE: Final[Mapping[str, tuple[Invariant, ...]]] = MappingProxyType(
             Invariant("exp-1", _either("expression", "reference"), "no expression", "expression or reference"),
         ),
         "Extension": (
-            Invariant("ext-1", _extension_or_value, "both a value and extensions, or neither", "a value or extensions"),
+            Invariant(
+                "ext-1",
+                _extension_or_value,
+                "both a value and extensions, or neither",
+                "a value or extensions",
+                # What else an Extension can have is its url, which is required, and its id.
+                'len(node) - ("id" in node) == 2',
+            ),
         ),
         "Observation": (
             Invariant("obs-6", _value_or_reason, "a value and a reason for its absence", "one of the two"),

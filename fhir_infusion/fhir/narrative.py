@@ -117,32 +117,31 @@ class _Reader:
 
 def is_plain(div: str) -> bool:
     """Tell quickly whether a div is one of the usual kind in which ``fault`` finds nothing."""
-    if not _PLAIN.fullmatch(div) or not _SOMETHING.search(div):
-        return False
-    open_elements = ["div"]
-    for end, name, empty in _TAG.findall(div, 4, len(div) - 6):
-        if end:
-            if open_elements.pop() != name or not open_elements:
-                return False
-        elif not empty:
-            open_elements.append(name)
-    return open_elements == ["div"]
+    return _PLAIN.fullmatch(div) is not None and _SOMETHING.search(div) is not None
 
 
-_NAMES: Final = (
-    r"(?:p|b|i|div|table|tbody|thead|tr|td|th|span|a|ul|ol|li|h[1-6]|br|hr|code|blockquote|pre|em|strong|sup|sub)"
-)
+_MOST_LEVELS: Final = 12
+"""How deep elements may lie within each other to be known quickly."""
+
+_NAMES: Final = "p|b|i|div|table|tbody|thead|tr|td|th|span|a|ul|ol|li|h[1-6]|hr|br|code|blockquote|pre|em|strong|su[bp]"
 _QUOTED: Final = r"(?:\"[^\"<&]*+\"|'[^'<&]*+')"
-_PLAIN_STYLE: Final = r"style=\"[A-Za-z0-9:;,.%# -]*+\""
+_GENERAL: Final = rf" (?:class|id|title|colspan|rowspan|lang|width)={_QUOTED}| style=\"[A-Za-z0-9:;,.%# -]*+\""
+_LINK: Final = rf" name={_QUOTED}| href=\"(?:https?://)?(?:[^\"<&:]|&amp;)*+\""
+_GIVEN: Final = rf"(?:(?<=<a)(?:{_GENERAL}|{_LINK})*+|(?<=<table)(?:{_GENERAL}| border={_QUOTED})*+|(?:{_GENERAL})*+)"
+
+
+def _content(level: int) -> str:
+    """Return the pattern of what may stand in an element at a level: text and whole elements."""
+    if level > _MOST_LEVELS:
+        return r"(?:[^<&]++|&(?:amp|lt|gt|quot|apos|\#[0-9]{1,6});)*+"
+    element = rf"<(?P<l{level}>{_NAMES}){_GIVEN} ?(?:/>|>{_content(level + 1)}</(?P=l{level})>)"
+    return rf"(?:[^<&]++|&(?:amp|lt|gt|quot|apos|\#[0-9]{{1,6}});|{element})*+"
+
+
 _PLAIN: Final = re.compile(
     r"<div xmlns=(?:\"http://www\.w3\.org/1999/xhtml\"|'http://www\.w3\.org/1999/xhtml')"
-    rf"(?: (?:(?:xml:)?lang|class|id|title)={_QUOTED}| {_PLAIN_STYLE})*+>"
-    rf"(?:[^<&]++|&(?:amp|lt|gt|quot|apos|\#[0-9]{{1,6}});|</{_NAMES}>"
-    rf"|<{_NAMES}(?: (?:class|id|title|colspan|rowspan|lang|width)={_QUOTED}"
-    rf"| {_PLAIN_STYLE})*+ ?/?>|<table(?: (?:class|border)={_QUOTED})*+>"
-    rf"|<a(?: name={_QUOTED}| href=\"(?:https?://)?(?:[^\"<&:]|&amp;)*+\")*+ ?/?>)*+(?<=</div>)"
+    rf"(?:{_GENERAL}| xml:lang={_QUOTED})*+>{_content(1)}</div>"
 )
-_TAG: Final = re.compile(r"<(/?)([a-z0-9]++)[^>]*?(/?)>")
 _SOMETHING: Final = re.compile(r">\s*+[^<\s]")
 
 

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 _LITERAL: Final = re.compile(
     r"(?:https?://[^\s?#]+/)?([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?(?:#.*)?"
 )
-_RELATIVE: Final = re.compile(r"([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}")
 _UNSAFE: Final = re.compile(r"[\s\x00-\x20]*(?:javascript|vbscript|file|data):", re.IGNORECASE)
 _SPACE: Final = re.compile(r"\s")
 _UPWARDS: Final = re.compile(r"\.\.|%2e(?:%2e|\.)|\.%2e", re.IGNORECASE)
@@ -41,10 +40,9 @@ def without_version(reference: str) -> str:
     return reference.partition("/_history/")[0]
 
 
-def is_plain_literal(reference: str, targets: Collection[str]) -> bool:
-    """Tell whether a reference is relative, safe and to one of the targets: the quick answer, no where unsure."""
-    found = _RELATIVE.fullmatch(reference)
-    return found is not None and ".." not in reference and (not targets or found.group(1) in targets)
+def plain_literals(targets: Collection[str]) -> re.Pattern[str]:
+    """Return the pattern of references that are relative, safe and to one of the targets (to any, without targets)."""
+    return re.compile(rf"(?:{'|'.join(targets) or '[A-Z][A-Za-z]+'})/(?:[A-Za-z0-9\-]|\.(?!\.)){{1,64}}")
 
 
 def local_types(resource: Mapping[str, Any]) -> dict[str, str]:

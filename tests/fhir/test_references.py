@@ -24,7 +24,7 @@ from fhir_infusion.fhir import references
 )
 def test_a_reference_that_runs_opens_or_climbs_is_unsafe(reference):
     assert references.is_unsafe(reference)
-    assert not references.is_plain_literal(reference, ())
+    assert not references.plain_literals(()).fullmatch(reference)
 
 
 @pytest.mark.parametrize(
@@ -63,8 +63,18 @@ def test_contained_resources_are_known_by_id_and_odd_ones_passed_over():
 
 
 def test_a_plain_literal_is_relative_and_to_a_target():
-    assert references.is_plain_literal("Patient/7", ("Patient",))
-    assert references.is_plain_literal("Patient/7", ())
-    assert not references.is_plain_literal("Group/7", ("Patient",))
-    assert not references.is_plain_literal("http://x.org/Patient/7", ("Patient",))
+    to_patients, to_any = references.plain_literals(("Patient", "Group")), references.plain_literals(())
+    for reference in ("Patient/7", "Group/a.b-c", "Patient/." + "x" * 63):
+        assert to_patients.fullmatch(reference)
+        assert to_any.fullmatch(reference)
+    for reference in (
+        "Device/7",
+        "http://x.org/Patient/7",
+        "Patient/a..b",
+        "Patient/",
+        "Patient/" + "x" * 65,
+        "#x",
+        "",
+    ):
+        assert not to_patients.fullmatch(reference)
     assert references.has_space("Patient/ 7")

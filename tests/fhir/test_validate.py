@@ -255,8 +255,10 @@ def test_an_element_of_another_release_is_refused_with_a_hint_to_it():
     assert "try --release R5" in issue.accepted
     (issue,) = validate(changed(order("R5"), "reportedBoolean", value=True), "R5")
     assert "try --release R4" in issue.accepted
-    (issue,) = validate(changed(MR, "bogus", "2024"), "R4")
-    assert "--release" not in issue.accepted
+    only_in_r5 = {"resourceType": "InventoryItem", "status": "active"}
+    for resource, release in ((changed(MR, "bogus", "2024"), "R4"), (only_in_r5 | {"bogus": 1}, "R5")):
+        (issue,) = validate(resource, release)
+        assert "--release" not in issue.accepted
 
 
 def test_a_reference_that_spells_another_type_is_a_warning_and_to_something_contained_an_error():
