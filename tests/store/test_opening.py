@@ -13,7 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from fhir_infusion.errors import SettingsError, Unavailable
-from fhir_infusion.store import dialect, migrate, open_reader, open_store, outbox, owner
+from fhir_infusion.store import dialect, lock, migrate, open_reader, open_store, outbox, owner
 from fhir_infusion.store.tables import METADATA
 from tests.store.helpers import MR, TENANT, effect, put
 
@@ -156,8 +156,9 @@ def test_the_lock_is_freed_by_the_kernel_and_not_inherited_by_programs_that_are_
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(30)"], close_fds=False)
     try:
         store.close()
-        with lock_file.open("r") as other:
-            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # The new program's copy of the lock is closed while it starts, a moment after its parent goes on.
+        lock.acquire(path_of(url), wait_seconds=5).release()
+        assert child.poll() is None
     finally:
         child.kill()
         child.wait()
