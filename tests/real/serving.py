@@ -1,0 +1,114 @@
+"""The service as an operator runs it, ``fhir-infusion serve``, with a remote; killed and started again at will."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.real.server import Reply, call
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+JSON = {"Content-Type": "application/json", "Accept": "application/json"}
+
+
+class Serving:
+    """One service on a port of its own. Killing it kills gunicorn and its process at once, as a power cut would."""
+
+    def __init__(self, directory: Path, settings: str) -> None:
+        """Write the settings; start nothing yet."""
+        self._directory = directory
+        self._settings = directory / "settings.toml"
+        self._settings.write_text(settings, encoding="utf-8")
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.log = directory / "serve.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self, failpoint: str = "") -> None:
+        """Start it and wait until it answers.
+
+        Raises:
+            RuntimeError: it ended or did not answer in time; the message holds the end of its log.
+        """
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("FHIR_INFUSION_")}
+        environment |= {"FHIR_INFUSION_SETTINGS": str(self._settings), "FHIR_INFUSION_TEST_FAILPOINT": failpoint}
+        database = f"sqlite:///{self._directory / 'service.db'}"
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "fhir_infusion", "serve", "--port", str(self.port), "--database", database],
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # so that the whole group can be killed
+            )
+        for _ in range(600):
+            try:
+                if call(f"{self.base}/health/live", "GET").status == 200:
+                    return
+            except OSError:
+                if self._process.poll() is not None:
+                    break
+            time.sleep(0.1)
+        self.kill()
+        raise RuntimeError(f"the service did not start:\n{self.log.read_text(encoding='utf-8')[-3000:]}")
+
+    def workers(self) -> set[str]:
+        """Return the ids of gunicorn's processes below the one that was started."""
+        assert self._process is not None, "the service is not running"
+        try:
+            return set(Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split())
+        except FileNotFoundError:
+            return set()
+
+    def kill(self) -> None:
+        """End every process of it at once."""
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def stop(self) -> None:
+        """End it in order."""
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(timeout=60)
+            except subprocess.TimeoutExpired:
+                self.kill()
+            self._process = None
+
+    def call(
+        self, method: str, path: str, body: dict | str | None = None, headers: dict[str, str] | None = None
+    ) -> Reply:
+        """Send one request; ``/api`` takes and gives our JSON, ``/fhir`` FHIR."""
+        ours = JSON if path.startswith("/api") else {}
+        return call(self.base + path, method, body, {**ours, **(headers or {})})
+
+
+def eventually(what: Callable[[], Any], seconds: float = 60) -> Any:
+    """Return the first result of ``what`` that is true.
+
+    Raises:
+        AssertionError: none was in time; the message holds the last one.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        result = what()
+        if result:
+            return result
+        assert time.monotonic() < deadline, f"still {result!r} after {seconds} s"
+        time.sleep(0.25)
