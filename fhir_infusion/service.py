@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from fhir_infusion.config import Settings
-
-if TYPE_CHECKING:
-    from fhir_infusion.store import Store
-    from fhir_infusion.translator import Translator
+from fhir_infusion.store import Store
+from fhir_infusion.translator import Translator
 
 
 @dataclass(frozen=True, slots=True)

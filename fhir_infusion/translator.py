@@ -7,19 +7,22 @@ through the lens; 4. validate what was written; 5. findings.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.config import Settings, mappings_dir, read_texts
-from fhir_infusion.errors import BREAKS_RULE, DocumentError, Issue, Refused
+from fhir_infusion.errors import BREAKS_FHIR, BREAKS_RULE, DocumentError, Issue, Refused
 from fhir_infusion.fhir import elements
 from fhir_infusion.fhir.validate import validate
 from fhir_infusion.mapping.lens import Ledger, Lens
 from fhir_infusion.mapping.library import Library, load
-from fhir_infusion.mapping.trace import Line
 from fhir_infusion.records import check, parts
 from fhir_infusion.records.arithmetic import findings as computed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from fhir_infusion.mapping.trace import Line
 
 Json = dict[str, Any]
 
@@ -77,33 +80,40 @@ class Translator:
         try:
             found = self.library.lens(release, fhir_type, overlay)
         except DocumentError:
-            accepted = ", ".join(self.overlays)
-            raise Refused(Issue("error", "not-supported", "overlay", "there is no such overlay", accepted, "overlay", BREAKS_RULE)) from None
+            raise _unknown("overlay", self.overlays, BREAKS_RULE) from None
         if release not in RELEASES:
-            raise Refused(Issue("error", "not-supported", "release", "there is no such release", ", ".join(RELEASES), "release"))
+            raise _unknown("release", RELEASES)
         if found is None:
-            raise Refused(Issue("error", "structure", "resourceType", "there is no mapping for this resource type", ", ".join(sorted(self.types)), "resource-type"))
+            reason, accepted = "there is no mapping for this resource type", ", ".join(sorted(self.types))
+            raise Refused(Issue("error", "structure", "resourceType", reason, accepted, "resource-type"))
         return found
 
-    def to_internal(self, resource: Json, release: str, overlay: str | None = None, *, strict: bool = False) -> Translated:
+    def to_internal(
+        self, resource: Json, release: str, overlay: str | None = None, *, strict: bool = False
+    ) -> Translated:
         """Translate a FHIR resource into a record.
 
         Raises:
             Refused: the resource is not valid, or holds what must not be carried unread; every reason at once.
         """
         lens = self.lens(release, str(resource.get("resourceType", "")), overlay)
-        issues = validate(resource, release)
-        errors = tuple(issue for issue in issues if issue.severity in ("error", "fatal"))
-        if errors:
-            raise Refused(*errors)
+        issues = _demand_valid([resource], release)
         translation = lens.read(resource)
         found = (*issues, *translation.findings, *computed(translation.result))
-        self._gate(strict, found, (translation.ledger,))
+        self._gate(found, (translation.ledger,), strict=strict)
         if strict:
             check.refuse(translation.result)
         return Translated([translation.result], (translation.ledger,), found)
 
-    def to_fhir(self, record: Json, release: str, overlay: str | None = None, *, strict: bool = False, as_sent: bool | None = None) -> Translated:
+    def to_fhir(
+        self,
+        record: Json,
+        release: str,
+        overlay: str | None = None,
+        *,
+        strict: bool = False,
+        as_sent: bool | None = None,
+    ) -> Translated:
         """Translate a record into the FHIR resources that carry it.
 
         ``as_sent`` says that the record was read from FHIR, where what base FHIR allows is not refused; by default a
@@ -114,23 +124,23 @@ class Translator:
         """
         internal = record.get("record") if isinstance(record, dict) else None
         if internal not in FHIR_TYPE:
-            raise Refused(Issue("error", "required", "record", "the record does not say what it is", ", ".join(FHIR_TYPE), "record"))
+            accepted = ", ".join(FHIR_TYPE)
+            raise Refused(
+                Issue("error", "required", "record", "the record does not say what it is", accepted, "record")
+            )
         lens = self.lens(release, FHIR_TYPE[internal], overlay)
         check.refuse(record, as_sent="residue" in record if as_sent is None else as_sent)
-        if "representation" not in record and len(record.get("segments", ())) > 1 and "residue" not in record and lens.defaults.get("representation"):
-            record = {**record, "representation": lens.defaults["representation"]}
+        record = _with_defaults(record, lens)
         whole = parts.split(record, self._settings.administration_system) if internal == "Administration" else [record]
         translations = [lens.write(part) for part in whole]
         resources = [translation.result for translation in translations]
-        errors = [issue for resource in resources for issue in validate(resource, release) if issue.severity in ("error", "fatal")]
-        if errors:
-            raise Refused(*errors)
+        _demand_valid(resources, release)
         found = (*(issue for translation in translations for issue in translation.findings), *computed(record))
         ledgers = tuple(translation.ledger for translation in translations)
-        self._gate(strict, found, ledgers)
+        self._gate(found, ledgers, strict=strict)
         return Translated(resources, ledgers, found)
 
-    def _gate(self, strict: bool, found: tuple[Issue, ...], ledgers: tuple[Ledger, ...]) -> None:
+    def _gate(self, found: tuple[Issue, ...], ledgers: tuple[Ledger, ...], *, strict: bool) -> None:
         """Refuse findings where they are to be refused, and in strict mode whatever would be dropped.
 
         Raises:
@@ -138,14 +148,9 @@ class Translator:
         """
         refused: list[Issue] = []
         if strict or self._settings.findings == "refuse":
-            refused.extend(Issue("error", issue.code, issue.path, issue.reason, issue.accepted, issue.rule, BREAKS_RULE) for issue in found)
+            refused.extend(replace(issue, severity="error", status=BREAKS_RULE) for issue in found)
         if strict:
-            refused.extend(
-                Issue("error", "not-supported", line.path, f"would be dropped: {line.why}", "nothing that is dropped, in strict mode", "strict", BREAKS_RULE)
-                for ledger in ledgers
-                for line in ledger.exceptions
-                if line.state == "dropped"
-            )
+            refused.extend(_lost(line) for ledger in ledgers for line in ledger.exceptions if line.state == "dropped")
         if refused:
             raise Refused(*refused)
 
@@ -154,7 +159,42 @@ FHIR_TYPE = {"InfusionOrder": "MedicationRequest", "Administration": "Medication
 """The resource type of each kind of record."""
 
 
-def load_library(settings: Settings, texts: Callable[[], dict[str, str]] | None = None, *, eager: bool = True) -> Library:
+def _unknown(what: str, accepted: Iterable[str], status: int = BREAKS_FHIR) -> Refused:
+    reason = f"there is no such {what}"
+    return Refused(Issue("error", "not-supported", what, reason, ", ".join(accepted), what, status))
+
+
+def _lost(line: Line) -> Issue:
+    """Return the refusal of what strict mode does not let go."""
+    accepted = "nothing that is dropped, in strict mode"
+    return Issue("error", "not-supported", line.path, f"would be dropped: {line.why}", accepted, "strict", BREAKS_RULE)
+
+
+def _demand_valid(resources: list[Json], release: str) -> tuple[Issue, ...]:
+    """Return what validation finds and lets pass.
+
+    Raises:
+        Refused: with every error.
+    """
+    issues = tuple(issue for resource in resources for issue in validate(resource, release))
+    errors = [issue for issue in issues if issue.severity in ("error", "fatal")]
+    if errors:
+        raise Refused(*errors)
+    return issues
+
+
+def _with_defaults(record: Json, lens: Lens) -> Json:
+    """Return a record of our own JSON with what the overlay sets where the record does not say it itself."""
+    representation = lens.defaults.get("representation")
+    several = len(record.get("segments", ())) > 1
+    if representation and several and "representation" not in record and "residue" not in record:
+        return {**record, "representation": representation}
+    return record
+
+
+def load_library(
+    settings: Settings, texts: Callable[[], dict[str, str]] | None = None, *, eager: bool = True
+) -> Library:
     """Load the mapping documents of the settings; see ``mapping.library.load`` for ``eager``.
 
     Raises:
@@ -166,7 +206,9 @@ def load_library(settings: Settings, texts: Callable[[], dict[str, str]] | None 
 
 
 def open_translator(settings: Settings, *, eager: bool = True) -> Translator:
-    """Return the translator of the settings; everything loaded, and compiled unless not ``eager`` (one command, no threads).
+    """Return the translator of the settings; everything loaded and, where ``eager``, compiled.
+
+    Not ``eager`` suits one command, never threads.
 
     Raises:
         DocumentError: with every complaint, each with file:line.

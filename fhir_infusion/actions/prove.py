@@ -7,18 +7,21 @@ beside the database.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fhir_infusion.config import Settings
 from fhir_infusion.errors import DocumentError
 from fhir_infusion.mapping.laws import Proof, prove
-from fhir_infusion.mapping.library import Library
 from fhir_infusion.records import parts
 from fhir_infusion.records.examples import example
 
-SHORT = 60
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from fhir_infusion.config import Settings
+    from fhir_infusion.mapping.library import Library
+
+SHORT = 25
 """Examples asked of each lens where a full proof was made elsewhere; ``mapping check`` asks ``FULL``."""
 
 FULL = 500
@@ -26,7 +29,9 @@ FULL = 500
 
 def proofs(library: Library, settings: Settings, count: int = FULL) -> Iterator[tuple[str, Proof]]:
     """Ask the laws of every lens; yield its name and the proof."""
-    for (release, fhir_type, overlay), lens in sorted(library.lenses.items(), key=lambda item: tuple(map(str, item[0]))):
+    for (release, fhir_type, overlay), lens in sorted(
+        library.lenses.items(), key=lambda item: tuple(map(str, item[0]))
+    ):
         other = library.lens("R5" if release == "R4" else "R4", fhir_type, overlay)
         name = f"{release} {fhir_type}" + (f" {overlay}" if overlay else "")
         internal = lens.plan.internal_type

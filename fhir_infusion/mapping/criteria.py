@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.mapping.codecs import DECLINED, PLAIN
-from fhir_infusion.mapping.paths import Criterion, FStep
-from fhir_infusion.mapping.plan import FMember, Slice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from fhir_infusion.mapping.paths import Criterion, FStep
+    from fhir_infusion.mapping.plan import FMember, Slice
 
 
 def contained_by_id(resource: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -66,7 +69,8 @@ def classifier(member: FMember) -> Callable[[list[Any], Mapping[str, dict[str, A
 
 def _may_not_fit(part: Slice) -> bool:
     """Whether there are elements of the slice that its pairs could not hold."""
-    return part.type == "Coding" or any(leaf.codec is not PLAIN for member in (part.obj.members if part.obj else {}).values() for leaf in member.leaves)
+    members = part.obj.members.values() if part.obj is not None else ()
+    return part.type == "Coding" or any(leaf.codec is not PLAIN for member in members for leaf in member.leaves)
 
 
 def classify(member: FMember, value: list[Any], contained: Mapping[str, dict[str, Any]]) -> list[int]:
@@ -77,9 +81,16 @@ def classify(member: FMember, value: list[Any], contained: Mapping[str, dict[str
     """
     slices = member.slices
     rest = len(slices) if member.rest else -1
-    hits = [[matches(part.step, element, contained) and (rest < 0 or _fits(part, element)) for part in slices] for element in value]
+    hits = [
+        [matches(part.step, element, contained) and (rest < 0 or _fits(part, element)) for part in slices]
+        for element in value
+    ]
     counts = [sum(row[number] for row in hits) for number in range(len(slices))]
-    twins = {n for n, part in enumerate(slices) if any(o is not part and o.step.criteria == part.step.criteria for o in slices)}
+    twins = {
+        n
+        for n, part in enumerate(slices)
+        if any(o is not part and o.step.criteria == part.step.criteria for o in slices)
+    }
     chosen: list[int] = []
     taken: set[int] = set()
     for row in hits:

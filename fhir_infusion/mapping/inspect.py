@@ -1,18 +1,22 @@
-"""What an engineer asks of the documents: which pair takes a path, what a corpus leaves over, what a change would change."""
+"""What an engineer asks of the documents: which pair takes a path, what a corpus leaves over, what a change changes."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.errors import Refused
 from fhir_infusion.mapping.laws import differences
-from fhir_infusion.mapping.lens import Lens
-from fhir_infusion.mapping.library import Library
 from fhir_infusion.mapping.paths import show_fhir, show_internal
 from fhir_infusion.mapping.plan import IObj, Items, Leaf, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from fhir_infusion.mapping.lens import Lens
+    from fhir_infusion.mapping.library import Library
+    from fhir_infusion.mapping.paths import Condition
 
 Json = dict[str, Any]
 
@@ -56,21 +60,30 @@ def _of(iobj: IObj) -> Iterator[Leaf | Items]:
 
 def _pair(pair: Leaf | Items, internal: str, fhir: str, how: str) -> Pair:
     inside = show_internal(pair.internal)
-    when = "; ".join(f"{'fhir:' if c.side == 'fhir' else ''}{'.'.join(c.path)} {c.test} {', '.join(c.values)}".strip() for c in pair.conditions)
+    when = "; ".join(map(_show, pair.conditions))
     whole = internal if inside == "." else f"{internal}.{inside}" if internal else inside
     return Pair(whole, f"{fhir}.{show_fhir(pair.fhir)}", how, when, str(pair.mark))
 
 
+def _show(condition: Condition) -> str:
+    side = "fhir:" if condition.side == "fhir" else ""
+    return f"{side}{'.'.join(condition.path)} {condition.test} {', '.join(condition.values)}".strip()
+
+
 def explain(lens: Lens, path: str) -> list[Pair]:
-    """Return the pairs whose internal or FHIR path is the path, or lies below it; indexes and brackets are disregarded."""
+    """Return the pairs whose internal or FHIR path is the path, or lies below it.
+
+    What stands in brackets is disregarded. A FHIR path may begin with the resource type.
+    """
     wanted = plain(path)
-    bare_type = wanted.removeprefix(lens.plan.fhir_type + ".")
+    root = lens.plan.fhir_type + "."
+    whole = root + wanted.removeprefix(root)
+    return [pair for pair in pairs(lens) if _is_at(pair.internal, wanted) or _is_at(pair.fhir, whole)]
 
-    def hit(candidate: str) -> bool:
-        have = plain(candidate)
-        return any(have == want or have.startswith(want + ".") for want in (wanted, bare_type, f"{lens.plan.fhir_type}.{bare_type}"))
 
-    return [pair for pair in pairs(lens) if hit(pair.internal) or hit(pair.fhir)]
+def _is_at(path: str, wanted: str) -> bool:
+    """Whether a path is the wanted one or lies below it."""
+    return f"{plain(path)}.".startswith(wanted + ".")
 
 
 def plain(path: str) -> str:
@@ -94,7 +107,7 @@ class Coverage:
         return self.states.get("mapped", 0) / told if told else 1
 
 
-def coverage(lens_of: Any, resources: Iterable[Json]) -> Coverage:
+def coverage(lens_of: Callable[[Json], Lens | None], resources: Iterable[Json]) -> Coverage:
     """Count the ledger of a corpus; ``lens_of`` returns the lens of a resource or ``None``.
 
     Narrative, meta and unknown extensions are not counted: they are carried whole by design.
@@ -106,11 +119,11 @@ def coverage(lens_of: Any, resources: Iterable[Json]) -> Coverage:
             continue
         found.resources += 1
         try:
-            lens.read(resource)
+            ledger = lens.read(resource).ledger
         except Refused:
             found.refused += 1
             continue
-        for line in lens.read(resource).ledger.lines():
+        for line in ledger.lines():
             path = line.path.partition(".")[2]
             if path.partition(".")[0] in ("text", "meta", "") or (line.state == "carried" and "xtension" in path):
                 continue
@@ -128,14 +141,18 @@ class Change:
     paths: tuple[str, ...]
 
 
-def diff(old: Library, new: Library, release: str, resources: Iterable[Json], overlay: str | None = None) -> Iterator[Change]:
+def diff(
+    old: Library, new: Library, release: str, resources: Iterable[Json], overlay: str | None = None
+) -> Iterator[Change]:
     """Translate each resource with both libraries and name the record paths that differ."""
     for number, resource in enumerate(resources):
-        sides = [_read(library.lens(release, str(resource.get("resourceType")), overlay), resource) for library in (old, new)]
-        if isinstance(sides[0], dict) and isinstance(sides[1], dict):
-            paths = tuple(differences(sides[0], sides[1]))
+        fhir_type = str(resource.get("resourceType"))
+        before = _read(old.lens(release, fhir_type, overlay), resource)
+        after = _read(new.lens(release, fhir_type, overlay), resource)
+        if isinstance(before, dict) and isinstance(after, dict):
+            paths = tuple(differences(before, after))
         else:
-            paths = () if sides[0] == sides[1] else (f"old: {_word(sides[0])}; new: {_word(sides[1])}",)
+            paths = () if before == after else (f"old: {_word(before)}; new: {_word(after)}",)
         if paths:
             yield Change(number, paths)
 

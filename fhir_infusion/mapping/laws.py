@@ -13,17 +13,22 @@ A place that FHIR cannot hold is refused by name, never lost: a refusal breaks n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fhir_infusion.errors import Refused
 from fhir_infusion.mapping.codecs import SHARED
 from fhir_infusion.mapping.compile import interpreted
-from fhir_infusion.mapping.lens import Lens
+from fhir_infusion.mapping.residue import is_derived
 from fhir_infusion.records.equality import same
+from fhir_infusion.records.fields import table
 from fhir_infusion.records.number import spelling_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from fhir_infusion.mapping.lens import Lens
 
 Json = dict[str, Any]
 
@@ -69,11 +74,17 @@ class Proof:
         return not self.broken and self.refused * 2 < max(self.asked, 1)
 
 
-def prove(lens: Lens, records: Callable[[int], list[Json]], dice: Callable[[int], Dice], count: int, other: Lens | None = None) -> Proof:
+def prove(
+    lens: Lens,
+    records: Callable[[int], list[Json]],
+    dice: Callable[[int], Dice],
+    count: int,
+    other: Lens | None = None,
+) -> Proof:
     """Ask the laws of ``count`` seeded examples.
 
-    ``records`` makes the records of a seed in the form that becomes one resource each; ``other`` is the lens of the same
-    resource type in another release.
+    ``records`` makes the records of a seed in the form that becomes one resource each; ``other`` is the lens of the
+    same resource type in another release.
     """
     asked = refused = 0
     broken: list[Broken] = []
@@ -99,7 +110,12 @@ def _ask(lens: Lens, record: Json, written: Json, dice: Dice, other: Lens | None
         yield "back", refusal.issues[0].path
         return
     yield from _differ("back", bare(record), bare(read))
-    yield from _differ("again", written, lens.write(read).result)
+    try:
+        again = lens.write(read).result
+    except Refused as refusal:
+        yield "again", refusal.issues[0].path
+        return
+    yield from _differ("again", written, again)
     if dice.random() < _ORACLE_SHARE:
         yield from _oracle(lens, record, written)
     yield from _edit(lens, read, dice)
@@ -159,7 +175,7 @@ def _changed(value: Any, path: tuple[str | int, ...], dice: Dice) -> Any:
     if path:
         head, *rest = path
         if isinstance(value, dict):
-            return {name: _changed(inner, tuple(rest), dice) if name == head else inner for name, inner in value.items()}
+            return {**value, head: _changed(value[head], tuple(rest), dice)}
         return [_changed(inner, tuple(rest), dice) if index == head else inner for index, inner in enumerate(value)]
     if isinstance(value, list):
         return value[1:] if dice.random() < 0.5 else [*value[1:], value[0]]
@@ -172,12 +188,13 @@ def bare(value: Any) -> Any:
         return {
             name: bare(inner)
             for name, inner in value.items()
-            if name != "residue" and name not in BY_READER and not (name.endswith("_id") and isinstance(inner, str) and inner[:1] == "~" != inner[1:2])
+            if name != "residue" and name not in BY_READER and not (name.endswith("_id") and is_derived(inner))
         }
     return [bare(inner) for inner in value] if isinstance(value, list) else value
 
 
-_TEXTS = frozenset({"display", "text", "rendered_instruction", "name"})
+_TEXTS = frozenset(field.name for members in table().values() for field in members.values() if field.describes)
+"""The texts that describe: an edit of what they tell of removes them."""
 
 
 def _without_texts(value: Any) -> Any:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from fhir_infusion.translator import load_library
 from fhir_infusion.config import Settings, mappings_dir, read_texts
-from fhir_infusion.mapping.library import Library
+from fhir_infusion.translator import load_library
+
+if TYPE_CHECKING:
+    from fhir_infusion.mapping.library import Library
 
 
 @pytest.fixture(scope="session")
