@@ -76,6 +76,9 @@ def read_quantity(fhir: dict[str, Any]) -> dict[str, Any]:
 
     A wrong UCUM code of the repair table becomes the right one; the caller keeps the original aside.
     """
+    if len(fhir) == 3 and "value" in fhir and "code" in fhir and fhir.get("system") == UCUM:  # nearly always
+        code = fhir["code"]
+        return {"value": fhir["value"], "unit": REPAIRS.get(code, code)}
     quantity: dict[str, Any] = {}
     for name, value in fhir.items():
         if name in ("value", "comparator"):
@@ -97,6 +100,8 @@ def read_quantity(fhir: dict[str, Any]) -> dict[str, Any]:
 
 def write_quantity(quantity: Mapping[str, Any]) -> dict[str, Any]:
     """Turn a record quantity into a FHIR Quantity: UCUM is implied where the unit names no system."""
+    if len(quantity) == 2 and "value" in quantity and "unit" in quantity:  # nearly always
+        return {"value": quantity["value"], "system": UCUM, "code": quantity["unit"]}
     fhir: dict[str, Any] = {}
     for name, value in quantity.items():
         if name in ("value", "comparator"):

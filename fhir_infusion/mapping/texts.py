@@ -81,29 +81,32 @@ class Texts:
     def seal(self, record: Json, *, narrative: bool) -> str:
         """Return the digest pairs of a record just read, as one text; empty where nothing describes."""
         pairs: list[str] = []
-        self._collect(record, self._root, pairs)
+        self._collect(record, self._root, pairs, _bag(record))
         if narrative:
             pairs.append(f"{WHOLE}.{_crc(_whole(record)):x}")
         return " ".join(pairs)
 
-    def _collect(self, value: Json, type_name: str, pairs: list[str]) -> None:
+    def _collect(self, value: Json, type_name: str, pairs: list[str], bag: int) -> None:
         for word in self._words[type_name]:
             text = value.get(word)
             if text is not None:
-                pairs.append(f"{crc32(text.encode()):x}.{self._meaning(value, type_name):x}")
+                pairs.append(f"{crc32(text.encode()):x}.{self._meaning(value, type_name, bag):x}")
         leads = self._leads[type_name]
         for name, inner in value.items():
             inner_type = leads.get(name)
             if inner_type is None:
                 continue
             if inner.__class__ is dict:
-                self._collect(inner, inner_type, pairs)
+                self._collect(inner, inner_type, pairs, bag)
             else:
                 for item in inner:
-                    self._collect(item, inner_type, pairs)
+                    self._collect(item, inner_type, pairs, bag)
 
-    def _meaning(self, value: Json, type_name: str) -> int:
-        """Return the digest of what the texts describe: the other fields; at the top, what makes the dose."""
+    def _meaning(self, value: Json, type_name: str, bag: int) -> int:
+        """Return the digest of what the texts describe: the other fields; at the top, what makes the dose.
+
+        The text of a step tells what is in the bag as well.
+        """
         names, simple = self._simple[type_name]
         if value.keys() <= simple:
             get = value.get
@@ -111,7 +114,9 @@ class Texts:
         if type_name == self._root:
             return _crc({name: inner for name, inner in value.items() if name in _ROOT_MEANING})
         words = self._words[type_name]
-        return _crc({name: inner for name, inner in value.items() if name not in words})
+        return _crc({name: inner for name, inner in value.items() if name not in words}) ^ (
+            bag if type_name == "Step" else 0
+        )
 
     def fresh(self, record: Json) -> tuple[Json, list[Line]]:
         """Return the record without stale texts, and a line for each that was removed. The input is not changed."""
@@ -123,7 +128,7 @@ class Texts:
             text, _, meaning = pair.partition(".")
             known.setdefault(text, set()).add(meaning)
         lines: list[Line] = []
-        result = self._freshen(record, self._root, "", known, lines)
+        result = self._freshen(record, self._root, "", known, lines, _bag(record))
         edited = WHOLE in known and f"{_crc(_whole(record)):x}" not in known[WHOLE]
         kept = [entry for entry in record["residue"] if not (edited and entry.get("path") == "text")]
         if len(kept) != len(record["residue"]):
@@ -131,23 +136,25 @@ class Texts:
             result = {**result, "residue": kept}
         return result, lines
 
-    def _freshen(self, value: Json, type_name: str, at: str, known: Mapping[str, set[str]], lines: list[Line]) -> Json:
+    def _freshen(
+        self, value: Json, type_name: str, at: str, known: Mapping[str, set[str]], lines: list[Line], bag: int
+    ) -> Json:
         changes: Json = {}
         for word in self._words[type_name]:
             if word in value:
                 meanings = known.get(f"{crc32(value[word].encode()):x}")
-                if meanings is not None and f"{self._meaning(value, type_name):x}" not in meanings:
+                if meanings is not None and f"{self._meaning(value, type_name, bag):x}" not in meanings:
                     lines.append(Line(f"{at}{word}", "dropped", "", "the text described this before it was edited"))
                     changes[word] = None
         for name, inner_type in self._leads[type_name].items():
             inner = value.get(name)
             if isinstance(inner, dict):
-                made = self._freshen(inner, inner_type, f"{at}{name}.", known, lines)
+                made = self._freshen(inner, inner_type, f"{at}{name}.", known, lines, bag)
                 if made is not inner:
                     changes[name] = made or None
             elif inner is not None:
                 made_list = [
-                    self._freshen(item, inner_type, f"{at}{name}[{index}].", known, lines)
+                    self._freshen(item, inner_type, f"{at}{name}[{index}].", known, lines, bag)
                     for index, item in enumerate(inner)
                 ]
                 if any(new is not old for new, old in zip(made_list, inner, strict=True)):
@@ -156,6 +163,13 @@ class Texts:
             return value
         merged = {**value, **changes}
         return {name: inner for name, inner in merged.items() if inner is not None}
+
+
+def _bag(record: Json) -> int:
+    """Return the digest of what is in the bag, which the texts of the steps tell of; 0 where nothing is stated."""
+    if "steps" not in record:
+        return 0
+    return _crc([record.get("drug"), record.get("medication"), record.get("preparation")])
 
 
 _ROOT_MEANING: Final = frozenset(

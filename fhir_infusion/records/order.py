@@ -86,7 +86,7 @@ class Dosing:
         "Absent means the sender did not say; it never means either."
     )
     basis_codings: tuple[Coding, ...] = several("Other codes of the basis.")
-    basis_text: Text | None = stated("The basis in words.")
+    basis_text: Text | None = stated("The basis in words.", describes=True)
     dose: Quantity | None = stated("Amount per administration.")
     dose_range: Range | None = stated("Allowed amount per administration.")
     rate: Quantity | None = stated("Rate in a unit per time: mL/h, mg/h, ug/kg/min.")
@@ -137,7 +137,7 @@ class Step:
     role: StepRole | None = stated("What the step is for.")
     text: Text | None = stated("The step in words.", describes=True)
     additional_instructions: tuple[Concept, ...] = several("Warnings and supplemental instructions.")
-    patient_instruction: Text | None = stated("What the patient is told.")
+    patient_instruction: Text | None = stated("What the patient is told.", describes=True)
     timing: Timing | None = stated("When.")
     minimum_duration: Quantity | None = stated("Infuse over at least this long.")
     as_needed: Flag | None = stated("Whether it is given as needed; false is a statement too.")
