@@ -17,7 +17,7 @@ from fhir_infusion.config import check_start, is_loopback
 def command(host: str | None, port: int | None, database: str | None, overlay: str | None) -> int:
     """Serve /api, /fhir and the workbench until told to stop."""
     from fhir_infusion.cli.build import build_running  # noqa: PLC0415  brings Flask, SQLAlchemy and the mappings
-    from fhir_infusion.web.server import serve  # noqa: PLC0415  as above
+    from fhir_infusion.web.server import serve  # noqa: PLC0415  brings Flask and gunicorn
 
     settings = load_settings(host=host, port=port, database=database, overlay=overlay)
     check_start(settings)

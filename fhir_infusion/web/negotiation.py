@@ -112,13 +112,17 @@ def preferences(request: Request) -> Preferences:
     for part in ",".join(request.headers.getlist("Prefer")).replace(";", ",").split(","):
         name, _, value = (piece.strip().strip('"') for piece in part.partition("="))
         if name.lower() == "return":
-            body = next((known for known in _RETURNS if known.lower() == value.lower()), body)
+            body = _RETURNS.get(value.lower()) or body
         elif name.lower() == "handling":
             lenient = value.lower() == "lenient"
     return Preferences(body, lenient)
 
 
-_RETURNS: Final[tuple[Return, ...]] = ("minimal", "representation", "OperationOutcome")
+_RETURNS: Final[Mapping[str, Return]] = {
+    "minimal": "minimal",
+    "representation": "representation",
+    "operationoutcome": "OperationOutcome",
+}
 
 
 def if_match(request: Request) -> str | None:

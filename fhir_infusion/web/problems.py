@@ -71,21 +71,21 @@ def _http(error: HTTPException) -> Problem:
     return Problem(status, (Issue("error", "structure", "", HTTPStatus(status).phrase.lower()),))
 
 
-TABLE: Final[tuple[tuple[type[Exception], Callable[[Any], Problem]], ...]] = (
-    (Refused, _refused),
-    (Unavailable, _unavailable),
-    (DocumentError, _document),
-    (SettingsError, _settings),
-    (HTTPException, _http),
-)
+TABLE: Final[dict[type[Exception], Callable[[Any], Problem]]] = {
+    Refused: _refused,
+    Unavailable: _unavailable,
+    DocumentError: _document,
+    SettingsError: _settings,
+    HTTPException: _http,
+}
 """The one table. The order matters only where one type is a kind of another; none is."""
 
 
 def problem(error: Exception, correlation_id: str) -> Problem:
     """Return the reply to a failure; anything outside the table is a 500 with nothing but the correlation id."""
-    for kind, turn in TABLE:
-        if isinstance(error, kind):
-            return turn(error)
+    turn = next((turn for kind, turn in TABLE.items() if isinstance(error, kind)), None)
+    if turn is not None:
+        return turn(error)
     reason = f"the service failed; quote the correlation id {correlation_id}"
     return Problem(500, (Issue("fatal", "exception", "", reason),))
 

@@ -60,7 +60,7 @@ class QuietLogger(Logger):
         """Log a message for finding faults."""
         self.log(logging.DEBUG, msg, *args, **kwargs)
 
-    def access(self, *_: Any) -> None:
+    def access(self, resp: Any, req: Any, environ: Any, request_time: Any) -> None:
         """Pass over: each request is logged by the application, by its route."""
 
     def reopen_files(self) -> None:

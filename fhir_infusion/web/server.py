@@ -124,7 +124,7 @@ def _started(worker: Any) -> None:
     app: Server = worker.app
     host, port = worker.sockets[0].sock.getsockname()[:2]
     # A socket bound to every address is reached on loopback too.
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  compared, not bound
+    host = str({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host))  # noqa: S104  compared, not bound
     app.begin(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
     logs.event("serving", port=port)
 
