@@ -45,6 +45,7 @@ class Watch(Protocol):
 
     def allows(self) -> bool:
         """Say whether a request may be sent now."""
+        ...
 
     def saw(self, answer: Answer | Unsent | Doubtful) -> None:
         """Take note of how a request ended."""
@@ -321,11 +322,11 @@ class _WatchedTlsConnection(HTTPSConnection):
 
 
 class _WatchedPool(HTTPConnectionPool):
-    ConnectionCls = _WatchedConnection
+    ConnectionCls = _WatchedConnection  # pyright: ignore[reportAssignmentType]  urllib3's own class fails its protocol too
 
 
 class _WatchedTlsPool(HTTPSConnectionPool):
-    ConnectionCls = _WatchedTlsConnection
+    ConnectionCls = _WatchedTlsConnection  # pyright: ignore[reportAssignmentType]  as above
 
 
 class _WatchedAdapter(HTTPAdapter):

@@ -66,7 +66,7 @@ class World:
 
     def one(self, type_: str, kind: str, value: str) -> dict[str, Any]:
         """Wait for exactly one such resource, and return it."""
-        found = eventually(lambda: self.there(type_, kind, value))
+        found: list[dict[str, Any]] = eventually(lambda: self.there(type_, kind, value))
         assert len(found) == 1
         return found[0]
 
@@ -108,6 +108,7 @@ def test_orders_posted_as_our_json_and_as_fhir_reach_hapi_once_each(world: World
             assert there.get(element) == wanted.get(element), (path.parent.name, element)
         (person,) = world.there("Patient", "patients", patient)
         assert there["subject"]["reference"] == f"Patient/{person['id']}"
+    assert "altered" not in world.serving.log.read_text(encoding="utf-8")
 
 
 def test_rate_changes_of_a_dobutamine_infusion_reach_hapi_as_linked_administrations(world: World):

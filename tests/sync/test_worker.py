@@ -1,0 +1,194 @@
+"""The worker's threads, the commands' entry and the status, against a store of its own and a real socket."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fhir_infusion.config import Remote
+from fhir_infusion.errors import SettingsError
+from fhir_infusion.store import outbox
+from fhir_infusion.sync import push, worker
+from fhir_infusion.sync.outgoing import Crossing, outgoing
+from fhir_infusion.sync.status import status
+from tests.faults.peer import Act, Peer, once
+from tests.faults.rig import MRN, TENANT, Clock, Rig, open_rig, order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from fhir_infusion.service import Service
+    from fhir_infusion.store.versions import Bound
+
+
+@pytest.fixture
+def there() -> Iterator[Peer]:
+    one = Peer()
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def rig(there: Peer, tmp_path: Path) -> Iterator[Rig]:
+    one = open_rig(there, tmp_path / "rig.db", Clock())
+    yield one
+    one.close()
+
+
+def _within(seconds: float, what: Callable[[], object]) -> None:
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _with_remotes(service: Service, *remotes: Remote) -> Service:
+    return replace(service, settings=replace(service.settings, remotes=remotes))
+
+
+def test_the_worker_pushes_and_pulls_by_itself_and_ends_in_order(rig: Rig, there: Peer):
+    there.put(
+        {
+            "resourceType": "MedicationRequest",
+            "status": "active",
+            "intent": "order",
+            "medicationCodeableConcept": {"text": "dobutamine"},
+            "subject": {"identifier": {"system": MRN, "value": "mrn-9"}},
+        }
+    )
+    rig.place(order("A-1"))
+    runs = worker.Worker(rig.service)
+    runs.start()
+    _within(20, lambda: rig.states() == ["acked"] and len(rig.ids()) == 2)
+    _within(20, lambda: all(one.pulled_at and one.pushed_at and one.beat_at for one in runs.health()))
+    assert [(one.endpoint, one.circuit) for one in runs.health()] == [("peer", "")]
+    runs.stop()
+    rig.place(order("A-2"))
+    time.sleep(0.7)
+    assert rig.states() == ["acked", "pending"]
+
+
+def test_f8_a_peer_that_hangs_holds_back_no_other(there: Peer, tmp_path: Path):
+    slow = Peer()
+    slow.lies.append(lambda _: time.sleep(3))
+    rig = open_rig(there, tmp_path / "rig.db", Clock())
+    service = _with_remotes(rig.service, Remote("slow", slow.base), Remote("fast", there.base))
+    rig.service = service
+    rig.place(order("A-1"))
+    runs = worker.Worker(service)
+    runs.start()
+    begun = time.monotonic()
+    _within(2.5, lambda: there.all("MedicationRequest"))
+    assert time.monotonic() - begun < 2.5
+    slow.lies.clear()
+    runs.stop()
+    rig.close()
+    slow.close()
+
+
+def test_f20_a_row_that_makes_us_fail_is_put_aside_and_holds_back_no_other(
+    rig: Rig, there: Peer, monkeypatch: pytest.MonkeyPatch
+):
+    poisoned = rig.place(order("A-1")).id
+    rig.place(order("B-1"))
+
+    def failing(crossing: Crossing, resource: dict, bound: Bound | None) -> object:
+        if crossing.stored.id == poisoned:
+            raise RecursionError
+        return outgoing(crossing, resource, bound)
+
+    monkeypatch.setattr("fhir_infusion.sync.push.outgoing", failing)
+    rig.push()
+    assert rig.states() == ["pending", "acked"]
+    assert rig.settle() == ["dead", "acked"]
+    assert rig.rows()[0].last_error_code == "crash-5"
+    assert rig.alerts() == ["poison"]
+    assert len(there.all("MedicationRequest")) == 1
+
+
+def test_f22_wrong_credentials_put_no_order_aside_and_leave_the_endpoint_alone(rig: Rig, there: Peer):
+    there.lies.append(once(Act(effect=False, status=401), lambda _: True, times=3))
+    rig.place(order("A-1"))
+    rig.push()
+    assert (rig.states(), rig.peer.circuit.why) == (["pending"], "unauthorized")
+    sent = len(there.asked)
+    rig.push()
+    assert len(there.asked) == sent
+    assert rig.settle() == ["acked"]
+
+
+class Running(Clock):
+    """A clock that runs."""
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC)
+
+
+def test_f21_a_row_that_is_worked_on_for_long_is_not_given_to_another_worker(
+    there: Peer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(worker, "LEASE_SECONDS", 1)
+    rig = open_rig(there, tmp_path / "rig.db", Running())
+    there.lies.append(lambda _: time.sleep(0.6))
+    rig.place(order("A-1"))
+    pushing = threading.Thread(target=rig.push)
+    pushing.start()
+    claimed: list[outbox.Row] = []
+    while pushing.is_alive():
+        time.sleep(0.2)
+        claimed += rig.service.store.transact(TENANT, lambda tx: outbox.claim(tx, "peer", "other", 5, 9))
+    pushing.join()
+    assert (rig.states(), claimed) == (["acked"], [])
+    assert len(there.writes("MedicationRequest")) == 1
+    rig.close()
+
+
+def test_one_remote_is_synced_by_name_and_only_in_its_direction(rig: Rig, there: Peer):
+    rig.place(order("A-1"))
+    pushed, pulled = worker.sync_now(rig.service, "peer", TENANT)
+    assert (pushed, [one.received for one in pulled]) == (1, [1, 0])
+    only = _with_remotes(rig.service, Remote("peer", there.base, direction="pull"))
+    with pytest.raises(SettingsError, match="direction"):
+        worker.sync_now(only, "peer", TENANT, "push")
+    with pytest.raises(SettingsError, match="no section"):
+        worker.sync_now(only, "other", TENANT)
+
+
+def test_the_status_tells_ages_and_numbers(rig: Rig):
+    rig.place(order("A-1"))
+    rig.settle()
+    rig.pull()
+    rig.place(order("B-1", status="cancelled"))
+    rig.clock.move(90)
+    (one,) = status(rig.service, TENANT)
+    feeds = one.pop("feeds")
+    assert one == {
+        "endpoint": "peer",
+        "direction": "both",
+        "outbox": {"acked": 1, "pending": 1},
+        "unknown": 0,
+        "dead": 0,
+        "oldest_pending_seconds": 90,
+        "oldest_stop_seconds": 90,
+        "conflicts": 0,
+        "quarantined": 0,
+    }
+    assert feeds["MedicationRequest"]["last_success_seconds"] == 90
+    assert feeds["MedicationRequest"]["watermark"].startswith("2025-05-01T00:00:00")
+
+
+def test_what_a_worker_that_slept_too_long_did_is_not_recorded(rig: Rig, there: Peer):
+    rig.place(order("A-1"))
+    store = rig.service.store
+    (stale,) = store.transact(TENANT, lambda tx: outbox.claim(tx, "peer", "one", 5, 9))
+    rig.clock.move(60)
+    assert rig.settle() == ["acked"]
+    with pytest.raises(outbox.StaleLease):
+        push.deliver(rig.peer, TENANT, stale)
+    assert (rig.states(), len(there.writes("MedicationRequest"))) == (["acked"], 1)
