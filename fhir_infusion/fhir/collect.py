@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.errors import Issue
 from fhir_infusion.fhir import gates, narrative, references
+from fhir_infusion.fhir.conditions import exists
 from fhir_infusion.fhir.elements import Element, is_resource_type, type_names, type_table
 from fhir_infusion.fhir.exact import name_in_path
-from fhir_infusion.fhir.invariants import exists, invariants_of
+from fhir_infusion.fhir.invariants import invariants_of
 from fhir_infusion.fhir.primitives import HIDDEN, fault, json_kind
 from fhir_infusion.fhir.releases import RELEASES
 

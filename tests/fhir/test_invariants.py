@@ -14,7 +14,16 @@ UNIT = {"unit": "mg"}
 EXT = [{"url": "http://x.org/e", "valueString": "a"}]
 
 # type, invariant, what holds, what does not
+TWICE = [{"fullUrl": "urn:x"}, {"fullUrl": "urn:x"}]
+ASKED: list[dict[str, Any]] = [{"request": {}}]
+ANSWERED: list[dict[str, Any]] = [{"response": {}}]
+
 EVERY: list[tuple[str, str, list[dict[str, Any]], list[dict[str, Any]]]] = [
+    ("Bundle", "bdl-1", [{"type": "searchset", "total": 1}, {"type": "batch"}], [{"type": "batch", "total": 1}]),
+    ("Bundle", "bdl-2", [{"type": "searchset", "entry": [{"search": {}}]}, {"type": "batch", "entry": [{}]}], [{"type": "batch", "entry": [{"search": {}}]}]),
+    ("Bundle", "bdl-7", [{"type": "history", "entry": TWICE}, {"type": "batch", "entry": TWICE[:1]}, {"type": "batch", "entry": [TWICE[0], {"fullUrl": "urn:x", "resource": {"meta": {"versionId": "2"}}}]}], [{"type": "batch", "entry": TWICE}]),
+    ("Bundle.entry", "bdl-5", [{"resource": {}}, {"request": {}}], [{"fullUrl": "urn:x"}]),
+    ("Bundle.entry", "bdl-8", [{"fullUrl": "http://x/Patient/1"}, {}], [{"fullUrl": "http://x/Patient/1/_history/2"}]),
     ("Quantity", "qty-3", [{"code": "mg", "system": UCUM}, UNIT, {"code": "mg", "_system": {}}], [{"code": "mg"}]),
     ("SimpleQuantity", "qty-3", [UNIT], [{"code": "mg"}]),
     ("Duration", "drt-1", [{"value": 1, "unit": "h"}, amount(1, "h")], [{"code": "h", "system": UCUM}, {"value": 1, "code": "h", "system": "x"}]),
@@ -88,6 +97,8 @@ EVERY: list[tuple[str, str, list[dict[str, Any]], list[dict[str, Any]]]] = [
 ]  # fmt: skip
 R4: list[tuple[str, str, list[dict[str, Any]], list[dict[str, Any]]]] = [
     ("MedicationAdministration.dosage", "mad-1", [{"dose": UNIT}, {"rateRatio": {}}, {"rateQuantity": UNIT}], [{"text": "x"}, {"ratex": 1}, {"route": {}}]),
+    ("Bundle", "bdl-3", [{"type": "batch", "entry": ASKED}, {"type": "collection", "entry": ANSWERED}], [{"type": "batch", "entry": [{}]}, {"type": "searchset", "entry": ASKED}]),
+    ("Bundle", "bdl-4", [{"type": "batch-response", "entry": ANSWERED}, {"type": "batch", "entry": ASKED}], [{"type": "history", "entry": ASKED}, {"type": "searchset", "entry": ANSWERED}]),
     ("Condition.evidence", "con-2", [{"detail": [{}]}], [{"id": "x"}]),
     ("Period", "per-1", [], [{"start": "2024-05-02", "end": "2024-05-01"}]),
 ]  # fmt: skip
