@@ -76,16 +76,19 @@ def read_quantity(fhir: dict[str, Any]) -> dict[str, Any]:
 
     A wrong UCUM code of the repair table becomes the right one; the caller keeps the original aside.
     """
-    if len(fhir) == 3 and "value" in fhir and "code" in fhir and fhir.get("system") == UCUM:  # nearly always
-        code = fhir["code"]
-        return {"value": fhir["value"], "unit": REPAIRS.get(code, code)}
+    code, value = fhir.get("code"), fhir.get("value")
+    if code is not None and value is not None and fhir.get("system") == UCUM and "comparator" not in fhir:
+        # Nearly every quantity: a number with a UCUM code.
+        text = fhir.get("unit")
+        unit = REPAIRS.get(code, code)
+        return {"value": value, "unit": unit} if text is None else {"value": value, "unit": unit, "unit_text": text}
     quantity: dict[str, Any] = {}
     for name, value in fhir.items():
         if name in ("value", "comparator"):
             quantity[name] = value
         elif name == "unit":
             quantity["unit_text"] = value
-    system, code = fhir.get("system"), fhir.get("code")
+    system = fhir.get("system")
     if code is not None:
         if system == UCUM:
             quantity["unit"] = REPAIRS.get(code, code)
@@ -100,8 +103,12 @@ def read_quantity(fhir: dict[str, Any]) -> dict[str, Any]:
 
 def write_quantity(quantity: Mapping[str, Any]) -> dict[str, Any]:
     """Turn a record quantity into a FHIR Quantity: UCUM is implied where the unit names no system."""
-    if len(quantity) == 2 and "value" in quantity and "unit" in quantity:  # nearly always
-        return {"value": quantity["value"], "system": UCUM, "code": quantity["unit"]}
+    unit, value = quantity.get("unit"), quantity.get("value")
+    if unit is not None and value is not None and "unit_system" not in quantity and "comparator" not in quantity:
+        text = quantity.get("unit_text")
+        if text is None:
+            return {"value": value, "system": UCUM, "code": unit}
+        return {"value": value, "unit": text, "system": UCUM, "code": unit}
     fhir: dict[str, Any] = {}
     for name, value in quantity.items():
         if name in ("value", "comparator"):

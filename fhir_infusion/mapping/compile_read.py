@@ -15,7 +15,7 @@ from fhir_infusion.mapping.codecs import DECLINED, PLAIN, QUANTITY
 from fhir_infusion.mapping.compile_arrays import MARKS, Here
 from fhir_infusion.mapping.criteria import contained_by_id
 from fhir_infusion.mapping.paths import IStep
-from fhir_infusion.mapping.plan import FMember, FObj, Items, Leaf, Plan, Scope, leaves_of
+from fhir_infusion.mapping.plan import FMember, FObj, Items, Leaf, Plan, Scope, alike, leaves_of
 from fhir_infusion.mapping.residue import REFERENCE_MARKS, RESOURCE_MARKS, Entry, escape, write_key
 from fhir_infusion.mapping.source import Source
 from fhir_infusion.mapping.trace import Warned
@@ -68,7 +68,10 @@ class Writer:
     def function(self) -> None:
         """Write the function."""
         put = self.source.put
+        same = alike(self.scope)
         with self.source.block(f"def read_{self.scope.number}(f, C):"):
+            if same:
+                put(f"if f.keys() <= {self.source.name(same, 'same')}: return f.copy()")
             put("r = {}")
             put("E = C.entries")
             hole = len(self.source.lines)

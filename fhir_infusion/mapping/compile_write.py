@@ -14,7 +14,7 @@ from fhir_infusion.mapping import runtime
 from fhir_infusion.mapping.codecs import DECLINED, KEY, PLAIN, SHARED, SKIPPED
 from fhir_infusion.mapping.criteria import classifier
 from fhir_infusion.mapping.paths import FStep
-from fhir_infusion.mapping.plan import FMember, FObj, IMember, IObj, Items, Leaf, Plan, Scope, leaves_of
+from fhir_infusion.mapping.plan import FMember, FObj, IMember, IObj, Items, Leaf, Plan, Scope, alike, leaves_of
 from fhir_infusion.mapping.putback import Assembly
 from fhir_infusion.mapping.residue import read_key
 from fhir_infusion.mapping.source import Source
@@ -88,7 +88,10 @@ class _Writer:
         """Write the function."""
         put, block = self.source.put, self.source.block
         top = self.scope is self.plan.root
+        same = alike(self.scope)
         with block(f"def write_{self.scope.number}(r, W):"):
+            if same:
+                put(f"if r.keys() <= {self.source.name(same, 'same')}: return r.copy()")
             put(f"f = {self.constants(self.scope.fobj.always)}")
             hole = len(self.source.lines)
             if self.scope.plain:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fhir_infusion.mapping.codecs import Codec
+from fhir_infusion.mapping.codecs import PLAIN, Codec
 from fhir_infusion.mapping.document import Mark
 from fhir_infusion.mapping.paths import Condition, FStep, IStep
 
@@ -196,6 +196,28 @@ class Plan:
     guarded: frozenset[str]
     scopes: list[Scope] = field(default_factory=list)
     defaults: dict[str, Any] = field(default_factory=dict)
+
+
+def alike(scope: Scope) -> frozenset[str]:
+    """Return the members that are the same on both sides: same name, same value, no condition.
+
+    An element that has no other members is its own translation. Empty for what begins or ends a resource.
+    """
+    if scope.number == 0 or scope.plain or scope.fobj.always:
+        return frozenset()
+    return frozenset(name for name, member in scope.fobj.members.items() if _is_alike(name, member))
+
+
+def _is_alike(name: str, member: FMember) -> bool:
+    if member.obj is not None or member.slices or member.rest or len(member.leaves) != 1:
+        return False
+    leaf = member.leaves[0]
+    return (
+        leaf.codec is PLAIN
+        and leaf.internal == (IStep(name),)
+        and len(leaf.rivals) == 1
+        and not (leaf.each or leaf.conditions or leaf.warn)
+    )
 
 
 def leaves_of(member: IMember) -> Iterator[Leaf | Items]:
