@@ -43,7 +43,7 @@ def compile_write(plan: Plan) -> Write:
             "R": runtime,
             "Irregular": runtime.Irregular,
             "read_key": read_key,
-            "set_deep": _set_deep,
+            "set_deep": runtime.set_deep,
         }
     )
     for scope in plan.scopes:
@@ -57,22 +57,12 @@ def compile_write(plan: Plan) -> Write:
         state = runtime.Writing(Assembly(plan) if deep else None)
         resource: Json = root(record, state)
         if state.assembly is not None:
-            return resource, state.assembly.finish(resource, residue, _irregular), state.warnings
+            return resource, state.assembly.finish(resource, residue, runtime.irregular), state.warnings
         if state.contained:
             resource["contained"] = [item for _, item in sorted(state.contained.items())]
-        return resource, Assembly(plan).finish(resource, residue, _irregular) if residue else [], state.warnings
+        return resource, Assembly(plan).finish(resource, residue, runtime.irregular) if residue else [], state.warnings
 
     return write
-
-
-def _irregular(*_: object) -> None:
-    raise runtime.Irregular
-
-
-def _set_deep(element: Json, path: tuple[str, ...], value: str) -> None:
-    for name in path[:-1]:
-        element = element.setdefault(name, {})
-    element[path[-1]] = value
 
 
 class _Writer:
