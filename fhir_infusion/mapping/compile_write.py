@@ -188,29 +188,14 @@ class _Writer:
         """Write the encoding of a value and its setting; ``done`` is the flag of alternatives."""
         put, block = self.source.put, self.source.block
         sure = leaf.codec is PLAIN or leaf.codec.name == "quantity"
-        result = value
         if leaf.codec.shared:
             shared = self.source.name(leaf.codec.shared, "shared")
             told = f"{shared}.intersection({value})" if leaf.each else f"{value} in {shared}"
             put(f"if {told}: W.warnings.append({(leaf.pair, SHARED)!r})")
-        if leaf.codec is not PLAIN:
-            result = self.source.variable("y")
-            if leaf.codec.codes is not None:
-                table = self.source.name(leaf.codec.codes[0], "codes")
-                put(
-                    f"{result} = [{table}.get(e, D) for e in {value}]"
-                    if leaf.each
-                    else f"{result} = {table}.get({value}, D)"
-                )
-            elif leaf.codec is KEY and not leaf.each:
-                write = self.source.name(leaf.codec.write, "write")
-                put(f"{result} = {write}({value}) if {value}[:1] == '~' else {value}")
-            else:
-                write = self.source.name(leaf.codec.write, "write")
-                put(f"{result} = [{write}(e) for e in {value}]" if leaf.each else f"{result} = {write}({value})")
-            if leaf.each and not sure:
-                with block(f"if D in {result}:"):
-                    put(f"{result} = D")
+        result = self.encoded(leaf, value)
+        if leaf.each and not sure:
+            with block(f"if D in {result}:"):
+                put(f"{result} = D")
         if leaf.codec is KEY:
             with block(f"if {result} is not S:"):
                 self.set(leaf, result)
@@ -228,6 +213,21 @@ class _Writer:
             if not done:
                 with block("else:"):
                     put("raise Irregular")
+
+    def encoded(self, leaf: Leaf, value: str) -> str:
+        """Write the encoding of a value, or of each value of a list; return the variable that holds it."""
+        if leaf.codec is PLAIN:
+            return value
+        result = self.source.variable("y")
+        write = self.source.name(leaf.codec.write, "write")
+        one = f"{write}({{}})"
+        if leaf.codec.codes is not None:
+            one = f"{self.source.name(leaf.codec.codes[0], 'codes')}.get({{}}, D)"
+        elif leaf.codec is KEY:
+            one = f"{write}({{0}}) if {{0}}[:1] == '~' else {{0}}"
+        made = f"[{one.format('e')} for e in {value}]" if leaf.each else one.format(value)
+        self.source.put(f"{result} = {made}")
+        return result
 
     def set(self, leaf: Leaf, value: str) -> None:
         """Write the setting of a FHIR element."""
