@@ -75,10 +75,13 @@ def build(document: Document, ingredients: Ingredients) -> Plan:
     if not isinstance(between, Table) or not {"internal", "fhir", "release"} <= between.keys():
         raise DocumentError(f"{content.mark}: `between` names internal, fhir and release")
     internal, fhir = between["internal"], between["fhir"]
-    for side, name, table in (("internal", internal, ingredients.fields), ("fhir", fhir, ingredients.elements)):
+    for side, what, table in (
+        ("internal", "a record type", ingredients.fields),
+        ("fhir", "a FHIR type", ingredients.elements),
+    ):
+        name = str(between[side])
         if name not in table:
-            accepted = near(str(name), table)
-            raise DocumentError(f"{between.marks[side]}: '{name}' is not a {side} type; accepted: {accepted}")
+            raise DocumentError(f"{between.marks[side]}: '{name}' is not {what}; accepted: {near(name, table)}")
     builder = _Builder(ingredients, frozenset(content.get("mapped-or-refused") or ()))
     root = builder.build(content, internal, fhir)
     if builder.complaints.lines:

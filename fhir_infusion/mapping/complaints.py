@@ -31,9 +31,10 @@ class Complaints:
 
 
 def near(name: str, names: Iterable[str]) -> str:
-    """Name the nearest accepted names first, and all of them where they are few."""
+    """Name the accepted names that are near, else all of them where they are few."""
     known = sorted(names)
     close = difflib.get_close_matches(name, known, n=5, cutoff=0.4)
     if close:
         return ", ".join(close)
-    return ", ".join(known) if len(known) <= _SHOWN else ", ".join(known[:_SHOWN]) + " …"
+    told = ", ".join(known[:_SHOWN]) + (" …" if len(known) > _SHOWN else "")
+    return told or "nothing"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.mapping import codecs
-from fhir_infusion.mapping.codecs import KEY, NAMED, PLAIN, QUANTITY, Codec
+from fhir_infusion.mapping.codecs import KEY, NAMED, PLAIN, QUANTITY, QUANTITY_TYPES, Codec
 from fhir_infusion.mapping.complaints import Complaints, near
 
 if TYPE_CHECKING:
@@ -36,6 +36,10 @@ FITS: Final[Mapping[str, frozenset[str]]] = {
 """Which FHIR primitives a record kind fits: the same values on both sides."""
 
 
+CODED: Final = frozenset({"code", "string", "uri"})
+"""What a code table may stand between."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fits:
     """The code tables of the library, and where complaints go."""
@@ -48,7 +52,7 @@ class Fits:
         if "codes" in table:
             return self._code_table(target, end, table)
         if "as" in table:
-            return self._named(table["as"], table.marks["as"])
+            return self._named(table["as"], target, end, table.marks["as"])
         if target.nested:
             return QUANTITY
         fitting = FITS.get(target.kind, frozenset())
@@ -60,9 +64,12 @@ class Fits:
             return self._coded(target, end, mark)
         return KEY if target.key else PLAIN
 
-    def _named(self, name: str, mark: Mark) -> Codec | None:
+    def _named(self, name: str, target: Field, end: End, mark: Mark) -> Codec | None:
         if name not in NAMED:
             self.complaints.add(mark, f"there is no codec '{name}'; accepted: {', '.join(sorted(NAMED))}")
+        elif target.type != "Quantity" or end.type not in QUANTITY_TYPES:
+            what = f"the codec '{name}' is between Quantity and Quantity, not {target.type} and {end.type}"
+            self.complaints.add(mark, what)
         return NAMED.get(name)
 
     def _coded(self, target: Field, end: End, mark: Mark) -> Codec | None:
@@ -83,6 +90,10 @@ class Fits:
         codec = self.codes.get(name)
         if codec is None:
             self.complaints.add(mark, f"there is no code table '{name}'; accepted: {near(name, self.codes)}")
+            return None
+        if target.kind not in CODED or end.type not in CODED:
+            what = f"a code table is between codes or texts, not {target.type} and {end.type}"
+            self.complaints.add(mark, f"{what}; accepted: {', '.join(sorted(CODED))}")
             return None
         outward, inward = codec.codes or ({}, {})
         self._demand_known(outward, target.codes, f"a code of the record's '{target.name}'", mark)

@@ -179,10 +179,12 @@ def _ingredients(
             fragments[key] = fragment
         systems.update(_systems(used, settings))
     systems.update(_systems(content, settings))
-    release = str((content.get("between") or {}).get("release"))
-    if release not in elements:
-        raise DocumentError(f"{content.mark}: '{release}' is not a release; accepted: {', '.join(sorted(elements))}")
-    return Ingredients(fragments, systems, elements[release], field_table(), codes)
+    between = content.get("between") or Table()
+    release = str(between.get("release"))
+    if "release" in between and release not in elements:
+        accepted = ", ".join(sorted(elements))
+        raise DocumentError(f"{between.marks['release']}: '{release}' is not a release; accepted: {accepted}")
+    return Ingredients(fragments, systems, elements.get(release, {}), field_table(), codes)
 
 
 def _systems(table: Table, settings: Mapping[str, str]) -> dict[str, str]:

@@ -151,9 +151,11 @@ class Trees:
             member.rest.append(items)
         items.member = member
         held = self.field_node(scope, items.internal)
-        if any(not other.conditions and not items.conditions and other.mode == items.mode for other in held.items):
-            self._complain(mark, f"'{show_internal(items.internal)}' {_TWICE}")
-            return False
+        if not items.conditions:
+            same = [other for other in held.items if not other.conditions and other.mode == items.mode]
+            if same:
+                self._complain(mark, f"'{show_internal(items.internal)}' {_TWICE} (the other at {same[0].mark})")
+                return False
         held.items.append(items)
         items.owner, items.rivals = held, held.items
         return True

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from fhir_infusion.mapping.complaints import Complaints
-from fhir_infusion.mapping.paths import Condition, Criterion, FStep, IStep
+from fhir_infusion.mapping.paths import Condition, Criterion, FStep, IStep, show_internal
 from fhir_infusion.records.fields import Field
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Types:
                 self.complaints.unknown(mark, step.name, f"a field of {itype}", members)
                 return None
             if step.mode and not item.is_list:
-                self.complaints.add(mark, f"'{step.name}' is not a list; [{step.mode}] does not apply")
+                self.complaints.add(mark, f"'{step.name}' is not a list; '{show_internal((step,))}' does not apply")
                 return None
             if item.is_list and index < len(steps) - 1 and step.mode not in ("only", "first"):
                 self.complaints.add(mark, f"'{step.name}' is a list; its elements are mapped under `pairs`")
@@ -123,10 +123,8 @@ class Types:
         return End(inner, element.is_list and not step.criteria and not step.repeats, element)
 
     def _check_criterion(self, criterion: Criterion, ftype: str, mark: Mark) -> None:
-        for name in criterion.path:
-            members = self.elements.get(ftype)
-            if members is None:
-                return
+        for name in criterion.path if ftype else ():
+            members = self.elements.get(ftype, {})
             if name not in members:
                 self.complaints.unknown(mark, name, f"an element of {ftype}", members)
                 return

@@ -14,23 +14,48 @@ if TYPE_CHECKING:
     from fhir_infusion.mapping.lens import Lens
 
 
-def lens_of(text: str, fhir_type: str, release: str = "R4", **files: str) -> Lens:
+KIT = """
+mapping: kit
+between: {release: R4}
+fragments:
+  coding:
+    between: {internal: Coding, fhir: Coding}
+    pairs: {system: system, version: version, code: code, display: display, user_selected: userSelected}
+  range: {between: {internal: Range, fhir: Range}, pairs: {low: low, high: high}}
+"""
+"""Fragments for small documents."""
+
+CONCEPT = """
+mapping: concept
+between: {internal: Concept, fhir: CodeableConcept, release: R4}
+uses: [kit]
+pairs:
+  codings[]: coding[]
+  text: text
+"""
+"""The smallest document with a list; uses ``KIT``."""
+
+SETTINGS = {"order_system": "https://example.org/o"}
+
+
+def texts_of(text: str, **files: str) -> dict[str, str]:
+    """Return the texts of a small library: one document, and further files by name."""
+    return {"document.yaml": text, **{f"{name}.yaml": content for name, content in files.items()}}
+
+
+def lens_of(text: str, fhir_type: str, release: str = "R4", *, interpret: bool = False, **files: str) -> Lens:
     """Return the lens of one small document; further files by name."""
-    texts = {"document.yaml": text, **{f"{name}.yaml": content for name, content in files.items()}}
-    library = load(
-        texts, {"R4": elements.table("R4"), "R5": elements.table("R5")}, {"order_system": "https://example.org/o"}
-    )
-    lens = library.lens(release, fhir_type)
+    tables = {"R4": elements.table("R4"), "R5": elements.table("R5")}
+    lens = load(texts_of(text, **files), tables, SETTINGS, interpret=interpret).lens(release, fhir_type)
     assert lens is not None
     return lens
 
 
-def complaint_of(text: str, **files: str) -> str:
-    """Return the complaints that loading the document gives."""
-    texts = {"document.yaml": text, **{f"{name}.yaml": content for name, content in files.items()}}
+def complaints_of(text: str, **files: str) -> list[str]:
+    """Return the complaints that loading a document gives."""
     with pytest.raises(DocumentError) as raised:
-        load(texts, {"R4": elements.table("R4")}, {"order_system": "https://example.org/o"})
-    return str(raised.value)
+        load(texts_of(text, **files), {"R4": elements.table("R4"), "R5": elements.table("R5")}, SETTINGS)
+    return list(raised.value.complaints)
 
 
 def bare(record: dict[str, Any]) -> dict[str, Any]:
