@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fhir_infusion.config import Settings, mappings_dir, read_texts
 from fhir_infusion.errors import BREAKS_FHIR, BREAKS_RULE, DocumentError, Issue, Refused
 from fhir_infusion.fhir import elements
+from fhir_infusion.fhir.models import check_with_models
 from fhir_infusion.fhir.validate import validate
 from fhir_infusion.mapping.lens import Ledger, Lens
 from fhir_infusion.mapping.library import Library, load
@@ -98,6 +99,8 @@ class Translator:
         """
         lens = self.lens(release, str(resource.get("resourceType", "")), overlay)
         issues = _demand_valid([resource], release)
+        if strict and (doubts := check_with_models(resource, release)):
+            raise Refused(*doubts)
         translation = lens.read(resource)
         found = (*issues, *translation.findings, *computed(translation.result))
         self._gate(found, (translation.ledger,), strict=strict)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from fhir_infusion.actions import record_administration, release_text, rules, transact, whole
+from fhir_infusion.actions import record_administration, release_text, rules, second_opinion, transact, whole
 from fhir_infusion.actions.amend_order import refuse_change
 from fhir_infusion.actions.transact import Also, Json, Outcome, Part
 from fhir_infusion.errors import Issue, Refused
@@ -135,6 +135,7 @@ def _read(service: Service, resource: Json, release: str) -> tuple[Json, tuple[I
         if errors:
             raise Refused(*errors)
     translated = service.translator.to_internal(bare, release)
+    second_opinion.ask(service, bare, release)
     (record,) = translated.results
     return {name: value for name, value in record.items() if name != "resource_id"}, translated.findings
 

@@ -131,6 +131,8 @@ def _references(name: str, targets: tuple[str, ...], value: str) -> list[Wanted]
     if ID.fullmatch(text):
         return [Wanted(value=f"{target}/{text}") for target in targets]
     spelled = literal_type(text)
+    if "|" in text and not spelled:
+        _invalid(name, "a business identifier is not a reference", f"{name}:identifier=system|value")
     if is_unsafe(text) or not (spelled or text.startswith(("urn:uuid:", "urn:oid:", "http://", "https://"))):
         _invalid(name, "not a reference", "an id, Type/id or an absolute address")
     if spelled and spelled not in targets:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.mapping import interpret_read, interpret_write
 from fhir_infusion.mapping.compile import compile_plan, interpreted
+from fhir_infusion.mapping.putback import SAME_FAMILY, without_references
 from fhir_infusion.mapping.residue import MARKED, TEXTS, Entry
 from fhir_infusion.mapping.texts import Texts
 from fhir_infusion.mapping.trace import Line, Recorder, Warned
@@ -111,6 +112,9 @@ class Lens:
         Raises ``Refused`` with every reason.
         """
         fresh, stale = self._texts.fresh(record)
+        unsent = _lost_contained(record, self.plan.release)
+        if unsent:
+            fresh = without_references(fresh, unsent, "", stale)
         try:
             resource, lost, warned = self._write(fresh)
         except Exception:  # noqa: BLE001  as in read
@@ -128,6 +132,15 @@ class Lens:
         with contextlib.suppress(Refused):  # the refusals are among the lines
             interpret_write.write(self.plan, record, recorder)
         return [*stale, *recorder.lines]
+
+
+def _lost_contained(record: Json, release: str) -> frozenset[str]:
+    """Return the references to contained resources that are residue of another release and so do not go out."""
+    return frozenset(
+        f"#{entry['value'].get('id')}"
+        for entry in record.get("residue", ())
+        if entry["path"] == "contained[]" and SAME_FAMILY[entry["release"]] != SAME_FAMILY[release]
+    )
 
 
 def _findings(warned: list[Warned]) -> tuple[Issue, ...]:

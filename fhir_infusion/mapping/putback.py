@@ -225,3 +225,35 @@ def _set_constants(element: Json, constants: Iterable[tuple[tuple[str, ...], str
         for name in path[:-1]:
             inner = inner.setdefault(name, {})
         inner[path[-1]] = value
+
+
+def without_references(value: Any, lost: frozenset[str], at: str, lines: list[Line]) -> Any:
+    """Return a record without the references to contained resources that do not go out; a line for each.
+
+    The patient is never left out: without it the resource is refused.
+    """
+    if isinstance(value, list):
+        return [
+            without_references(item, lost, f"{at}[{index}]", lines)
+            for index, item in enumerate(value)
+            if not _points_to(item, lost, f"{at}[{index}]", lines)
+        ]
+    if not isinstance(value, dict):
+        return value
+    kept: Json = {}
+    for name, inner in value.items():
+        here = f"{at}.{name}" if at else name
+        if name in ("residue", "patient"):
+            kept[name] = inner
+        elif not _points_to(inner, lost, here, lines):
+            made = without_references(inner, lost, here, lines)
+            if made not in ([], {}):
+                kept[name] = made
+    return kept
+
+
+def _points_to(value: Any, lost: frozenset[str], at: str, lines: list[Line]) -> bool:
+    if not isinstance(value, dict) or value.get("reference") not in lost:
+        return False
+    lines.append(Line(at, "dropped", "", "the contained resource that it points to is of another release"))
+    return True

@@ -279,3 +279,9 @@ def test_a_code_of_r5_is_found_like_one_of_r4():
     )
     assert rows(resource, "code", "R5") == [Entry("code", "token", "", "3616")]
     assert rows(resource, "medication", "R5") == [Entry("medication", "reference", value="Medication/1")]
+
+
+def test_a_business_identifier_given_as_a_reference_is_refused_with_what_to_ask_instead():
+    with pytest.raises(Refused) as refused:
+        search.parse("MedicationRequest", "R4", [("patient", "https://example.org/patients|998877")])
+    assert refused.value.issues[0].accepted == "patient:identifier=system|value"

@@ -1,0 +1,46 @@
+"""fhir.resources as a second opinion on a share of what is accepted."""
+
+from __future__ import annotations
+
+import logging
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+from fhir_infusion.actions import second_opinion
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def _service(share: str) -> SimpleNamespace:
+    return SimpleNamespace(
+        new_id=iter(f"id-{number}" for number in range(10_000)).__next__,
+        settings=SimpleNamespace(strict_sample=Decimal(share)),
+    )
+
+
+WRONG = {"resourceType": "MedicationRequest", "status": "JaneQPatient\n", "intent": 5}
+
+
+def test_a_disagreement_is_logged_with_places_and_without_values(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        second_opinion.ask(_service("1"), WRONG, "R4")
+    (entry,) = caplog.records
+    assert entry.__dict__["resource"] == "MedicationRequest"
+    assert "MedicationRequest" in entry.__dict__["code"]
+    assert "JaneQPatient" not in str(entry.__dict__)
+
+
+def test_nothing_is_asked_where_the_share_is_zero(caplog: pytest.LogCaptureFixture) -> None:
+    second_opinion.ask(_service("0"), WRONG, "R4")
+    assert not caplog.records
+
+
+def test_about_the_share_that_the_settings_name_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(second_opinion, "check_with_models", lambda _resource, release: asked.append(release) or ())
+    service = _service("0.25")
+    for _ in range(4000):
+        second_opinion.ask(service, WRONG, "R5")
+    assert 800 < len(asked) < 1200

@@ -1,0 +1,29 @@
+"""What of one release cannot go out in another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fhir_infusion.mapping.library import Library
+
+ORDER = {
+    "resourceType": "MedicationRequest",
+    "contained": [{"resourceType": "Provenance", "id": "made", "recorded": "2026-01-15T09:30:00Z"}],
+    "status": "active",
+    "intent": "order",
+    "medicationCodeableConcept": {"text": "dobutamine"},
+    "subject": {"reference": "Patient/1"},
+    "eventHistory": [{"reference": "#made"}, {"reference": "Provenance/7"}],
+}
+
+
+def test_a_reference_to_a_contained_resource_of_the_other_release_stays_behind_with_a_line(library: Library) -> None:
+    read, write = library.lens("R4", "MedicationRequest"), library.lens("R5", "MedicationRequest")
+    assert read is not None
+    assert write is not None
+    record = read.read(ORDER).result
+    written = write.write(record)
+    assert written.result["eventHistory"] == [{"reference": "Provenance/7"}]
+    assert [line.path for line in written.ledger.exceptions if "contained resource" in line.why] == ["event_history[0]"]
+    assert read.write(record).result == ORDER
