@@ -283,5 +283,5 @@ def test_a_code_of_r5_is_found_like_one_of_r4():
 
 def test_a_business_identifier_given_as_a_reference_is_refused_with_what_to_ask_instead():
     with pytest.raises(Refused) as refused:
-        search.parse("MedicationRequest", "R4", [("patient", "https://example.org/patients|998877")])
+        parse("MedicationRequest", "R4", [("patient", "https://example.org/patients|998877")])
     assert refused.value.issues[0].accepted == "patient:identifier=system|value"
