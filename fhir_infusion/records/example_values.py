@@ -25,6 +25,7 @@ OFTEN: Final[Mapping[tuple[str, str], float]] = MappingProxyType(
         ("Administration", "drug"): 0.6,
         ("Administration", "when"): 1.0,
         ("Administration", "performers"): 0.4,
+        ("Administration", "devices"): 0.6,
         ("Step", "dosings"): 0.8,
         ("Step", "timing"): 0.55,
         ("Step", "titration"): 0.25,
@@ -42,11 +43,12 @@ OFTEN: Final[Mapping[tuple[str, str], float]] = MappingProxyType(
         ("PeriodLimit", "numerator"): 1.0,
         ("PeriodLimit", "denominator"): 1.0,
         ("Note", "text"): 1.0,
-        ("Occurrence", "timing"): 0.25,
+        ("Occurrence", "timing"): 0.4,
         ("Occurrence", "start"): 0.7,
         ("Residue", "value"): 1.0,
         ("Coding", "code"): 0.8,
         ("Reference", "reference"): 0.6,
+        ("Reference", "type"): 0.4,
         ("Performer", "actor"): 0.85,
     }
 )

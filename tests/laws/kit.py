@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 from copy import deepcopy
 from decimal import Decimal
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,7 +23,8 @@ from fhir_infusion.records.number import from_spelling
 from tests.golden_write import goldens, translator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from fhir_infusion.mapping.lens import Lens
 
@@ -47,7 +47,20 @@ def lens(record_type: str, release: str) -> Lens:
 def records(record_type: str, seed: int) -> list[Json]:
     """Return the records of a seed in the form that becomes one resource each."""
     record = example(record_type, Random(seed), residue=False)
+    record = _as_only_fhir_has_it(record, seed) or record
     return parts.split(record) if record_type == "Administration" else [record]
+
+
+def _as_only_fhir_has_it(record: Json, seed: int) -> Json | None:
+    """Return, for some seeds, a record as it comes from FHIR and our own JSON may not have it.
+
+    A code beside the reference to a Medication of its own; a course of care instead of an encounter.
+    """
+    if seed % 10 == 1 and "preparation" not in record and "drug" in record:
+        return {**record, "medication": {"reference": f"Medication/{seed}"}}
+    if seed % 10 == 2 and record["record"] == "Administration":
+        return {**record, "encounter": {"reference": f"EpisodeOfCare/{seed}", "type": "EpisodeOfCare"}}
+    return None
 
 
 def written(record_type: str, release: str, seed: int) -> Iterator[tuple[Json, Json]]:
@@ -93,7 +106,7 @@ def places(value: Any, path: Place = ()) -> Iterator[tuple[Place, Any]]:
         yield from places(member, (*path, name))
 
 
-def at(value: Any, path: Place) -> Any:
+def at(value: Any, path: Iterable[str | int]) -> Any:
     """Return what stands at a path."""
     for name in path:
         value = value[name]
@@ -131,7 +144,8 @@ def vary(value: Json, dice: Random) -> Json:
 def _vary_once(value: Json, dice: Random) -> None:
     found = [path for path, _ in places(value) if path[-1] not in {"resourceType", "record"}]
     path = dice.choice(found)
-    holder, name = at(value, path[:-1]), path[-1]
+    name: Any = path[-1]
+    holder = at(value, path[:-1])
     kind = dice.randrange(5)
     if kind == 0:
         del holder[name]

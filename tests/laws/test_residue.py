@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 from hypothesis import given, settings
@@ -18,7 +19,6 @@ from tests.laws.kit import (
     SEEDS,
     Json,
     Place,
-    Random,
     at,
     each_record,
     each_release,
@@ -51,13 +51,20 @@ def inject(resource: Json, dice: Random, times: int) -> Json:
             _mark(copy, number, dice)
         else:
             contained = copy.setdefault("contained", [])
-            contained.insert(dice.randrange(len(contained) + 1), {"resourceType": "Basic", "id": f"injected-{number}", "code": {"text": "unknown"}})
+            contained.insert(
+                dice.randrange(len(contained) + 1),
+                {"resourceType": "Basic", "id": f"injected-{number}", "code": {"text": "unknown"}},
+            )
     return copy
 
 
 def _objects(resource: Json) -> list[Json]:
     """Return the objects that an extension may be put on: all but extensions that hold a value."""
-    return [value for _, value in places(resource) if isinstance(value, dict) and not any(name.startswith("value") for name in value if "url" in value)]
+    return [
+        value
+        for _, value in places(resource)
+        if isinstance(value, dict) and not any(name.startswith("value") for name in value if "url" in value)
+    ]
 
 
 def _extend(holder: Json, extension: Json, dice: Random) -> None:
@@ -67,8 +74,16 @@ def _extend(holder: Json, extension: Json, dice: Random) -> None:
 
 def _mark(resource: Json, number: int, dice: Random) -> None:
     """Put an extension on a primitive, ``_name`` beside ``name``; on one of a list with nulls for the others."""
-    found = [(path, value) for path, value in places(resource) if isinstance(path[-1], str) and path[-1] not in {"resourceType", "id", "url", "reference"}]
-    simple = [(path, value) for path, value in found if not isinstance(value, dict) and not (isinstance(value, list) and isinstance(value[0], dict))]
+    found = [
+        (path, value)
+        for path, value in places(resource)
+        if isinstance(path[-1], str) and path[-1] not in {"resourceType", "id", "url", "reference"}
+    ]
+    simple = [
+        (path, value)
+        for path, value in found
+        if not isinstance(value, dict) and not (isinstance(value, list) and isinstance(value[0], dict))
+    ]
     if not simple:
         return
     path, value = dice.choice(simple)
@@ -186,7 +201,9 @@ def test_numbers_keep_the_way_in_which_they_are_written(record_type: str, releas
         record = fhir_json.read(fhir_json.write(here.read(fhir_json.read(text)).result))
         back = fhir_json.write(here.write(record).result)
         assert exact_json.loads(back) == exact_json.loads(text)
-        assert [spelling_of(at(odd, path)) for path in paths] == [at(exact_json.loads(back), path).text for path in paths]
+        assert [spelling_of(at(odd, path)) for path in paths] == [
+            at(exact_json.loads(back), path).text for path in paths
+        ]
 
 
 def test_the_spellings_are_really_on_the_wire():

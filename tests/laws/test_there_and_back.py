@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from random import Random
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import given, settings
 
 from fhir_infusion.errors import Refused
 from fhir_infusion.mapping.laws import bare, differences
-from fhir_infusion.mapping.lens import Lens
 from fhir_infusion.records.check import check
 from tests.counts import count
-from tests.laws.kit import SEEDS, Json, Random, each_record, each_release, golden_resources, lens, record_type_of, records, is_valid, through_text, vary, written
+from tests.laws.kit import (
+    SEEDS,
+    Json,
+    each_record,
+    each_release,
+    golden_resources,
+    is_valid,
+    lens,
+    record_type_of,
+    records,
+    through_text,
+    vary,
+    written,
+)
+
+if TYPE_CHECKING:
+    from fhir_infusion.mapping.lens import Lens
 
 EXAMPLES = count(60, 4000)
 
