@@ -126,7 +126,7 @@ class Translator:
             Refused: the record is not right, or FHIR has no place for a part of it; every reason at once.
         """
         internal = record.get("record") if isinstance(record, dict) else None
-        if internal not in FHIR_TYPE:
+        if not isinstance(internal, str) or internal not in FHIR_TYPE:
             accepted = ", ".join(FHIR_TYPE)
             raise Refused(
                 Issue("error", "required", "record", "the record does not say what it is", accepted, "record")
