@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.fhir.conditional import condition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -149,7 +150,7 @@ def _request(resource: Json) -> Json:
     """Return how the resource is created: at most once where it has a business identifier."""
     request = {"method": "POST", "url": resource["resourceType"]}
     named = _identifier(resource)
-    return {**request, "ifNoneExist": f"identifier={named[0]}|{named[1]}"} if named else request
+    return {**request, "ifNoneExist": condition(*named)} if named else request
 
 
 def _identifier(resource: Json) -> tuple[str, str] | None:

@@ -27,6 +27,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from fhir_infusion.config import Remote, read_secret
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.fhir.conditional import condition
 from fhir_infusion.sync import replies
 from fhir_infusion.sync.replies import Answer, Doubtful, Found, Listed, Trouble, Unsent, Written
 
@@ -114,7 +115,7 @@ class Endpoint:
         """
         headers = {"Prefer": "return=representation"}
         if if_none_exist is not None:
-            headers["If-None-Exist"] = "identifier=" + quote(token_value(*if_none_exist), safe="|:/@!'()*;~-._")
+            headers["If-None-Exist"] = condition(*if_none_exist)
         reply = self._ask("POST", self._url(resource["resourceType"]), headers, fhir_json.write(resource))
         return replies.of_write(reply, resource["resourceType"]) if isinstance(reply, Answer) else reply
 
@@ -232,17 +233,6 @@ class Endpoint:
 
     def _read_secret(self) -> str:
         return read_secret(self._remote.token_file) if self._remote.token_file is not None else ""
-
-
-def token_value(system: str, value: str) -> str:
-    r"""Return ``system|value`` as a token parameter, with ``\ | , $`` escaped (https://hl7.org/fhir/R4/search.html#escaping)."""
-    return "|".join(_escaped(part) for part in (system, value))
-
-
-def _escaped(text: str) -> str:
-    for character in "\\|,$":
-        text = text.replace(character, "\\" + character)
-    return text
 
 
 def _origin(url: Any) -> tuple[str, str, int | None]:

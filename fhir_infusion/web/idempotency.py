@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
 
+from fhir_infusion.fhir.conditional import identifier_in
 from fhir_infusion.web.refusals import header_refusal
 
 if TYPE_CHECKING:
@@ -41,13 +41,8 @@ def if_none_exist(request: Request) -> tuple[str, str] | None:
     header = request.headers.get("If-None-Exist")
     if header is None:
         return None
-    try:
-        pairs = parse_qsl(header.strip().lstrip("?"), keep_blank_values=True, strict_parsing=True)
-    except ValueError:
-        pairs = []
-    if len(pairs) == 1 and pairs[0][0] == "identifier":
-        system, bar, value = pairs[0][1].partition("|")
-        if bar and system and value and "," not in value and "|" not in value:
-            return system, value
+    named = identifier_in(header)
+    if named is not None:
+        return named
     reason = "only a search by one identifier with its system is taken"
     raise header_refusal(400, "not-supported", "If-None-Exist", reason, "identifier=system|value")

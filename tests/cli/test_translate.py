@@ -74,6 +74,12 @@ def test_a_transaction_bundle_holds_preparation_and_weight_as_entries_and_is_rea
     assert without_residue(loads(back.out)) == loads(examples[name])
 
 
+def test_the_number_of_an_order_cannot_change_the_condition_of_its_entry(cli: Run, examples: Texts):
+    record = {**loads(examples["dobutamine"]), "order_id": "A&status=active#1"}
+    (last,) = json.loads(cli("translate", "--to", "fhir", "--bundle", stdin=dumps(record)).out)["entry"][-1:]
+    assert last["request"]["ifNoneExist"].endswith("|A%26status%3Dactive%231")
+
+
 def test_what_has_no_mapping_in_a_bundle_is_told_never_passed_over_in_silence(cli: Run, examples: Texts):
     out = cli("translate", "--to", "fhir", stdin=examples["dobutamine"]).out
     patient = {"resource": {"resourceType": "Patient", "id": "p"}}
