@@ -76,33 +76,19 @@ def _may_not_fit(part: Slice) -> bool:
 def classify(member: FMember, value: list[Any], contained: Mapping[str, dict[str, Any]]) -> list[int]:
     """Return for each element of an array the number of its slice, ``len(slices)`` for the rest, ``-1`` for none.
 
-    Where one criterion has a place for a lone element and a place for several, their count decides. An element that its
-    slice could not hold belongs to the rest, where there is one.
+    An element that its slice could not hold belongs to the rest, where there is one.
     """
     slices = member.slices
     rest = len(slices) if member.rest else -1
-    hits = [
-        [matches(part.step, element, contained) and (rest < 0 or _fits(part, element)) for part in slices]
-        for element in value
-    ]
-    counts = [sum(row[number] for row in hits) for number in range(len(slices))]
-    twins = {
-        n
-        for n, part in enumerate(slices)
-        if any(o is not part and o.step.criteria == part.step.criteria for o in slices)
-    }
     chosen: list[int] = []
-    taken: set[int] = set()
-    for row in hits:
+    for element in value:
         found = rest
-        for number, hit in enumerate(row):
-            single = slices[number].obj is not None
-            if not hit or (single and number in taken) or (number in twins and single != (counts[number] == 1)):
+        for number, part in enumerate(slices):
+            if part.obj is not None and number in chosen:
                 continue
-            found = number
-            if single:
-                taken.add(number)
-            break
+            if matches(part.step, element, contained) and (rest < 0 or _fits(part, element)):
+                found = number
+                break
         chosen.append(found)
     return chosen
 

@@ -171,7 +171,10 @@ def _ingredients(
     fragments: dict[str, Table] = {}
     systems: dict[str, str] = {}
     for name in content.get("uses") or ():
-        used = resolve(str(name), documents).content
+        if name not in documents:
+            accepted = ", ".join(sorted(documents))
+            raise DocumentError(f"{content.marks['uses']}: there is no document '{name}'; accepted: {accepted}")
+        used = resolve(name, documents).content
         for key, fragment in (used.get("fragments") or Table()).items():
             if not isinstance(fragment, Table):
                 raise DocumentError(f"{used['fragments'].marks[key]}: a fragment is a table with `between` and `pairs`")

@@ -1,0 +1,242 @@
+"""The library as a whole: what a file is, overlays, settings, code tables both ways."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fhir_infusion.errors import DocumentError, Refused
+from fhir_infusion.fhir import elements
+from fhir_infusion.mapping.library import Library, load
+from tests.mapping.kit import CONCEPT, KIT, SETTINGS, bare, complaints_of, lens_of, texts_of
+
+if TYPE_CHECKING:
+    from fhir_infusion.mapping.lens import Lens
+
+TABLES = {"R4": elements.table("R4"), "R5": elements.table("R5")}
+
+PERIOD = """
+mapping: period
+between: {internal: Period, fhir: Period, release: R4}
+pairs:
+  start: start
+  end: end
+"""
+PERIOD_R5 = "mapping: period\nextends: document\nbetween: {release: R5}\n"
+SITE = """
+overlay: site
+description: Starts stand in an extension.
+defaults: {representation: split}
+documents:
+  document:
+    pairs:
+      start: extension[url=urn:start].valueDateTime
+"""
+
+
+def load_all(text: str = PERIOD, settings: dict[str, str] = SETTINGS, **files: str) -> Library:
+    return load(texts_of(text, **files), TABLES, settings)
+
+
+def lens(library: Library, release: str, fhir_type: str, overlay: str | None = None) -> Lens:
+    found = library.lens(release, fhir_type, overlay)
+    assert found is not None
+    return found
+
+
+# --- overlays ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_overlay_changes_its_lenses_and_no_others():
+    library = load_all(site=SITE)
+    assert library.overlays() == ["site"]
+    assert lens(library, "R4", "Period").write({"start": "2024"}).result == {"start": "2024"}
+    changed = {"extension": [{"url": "urn:start", "valueDateTime": "2024"}]}
+    assert lens(library, "R4", "Period", "site").write({"start": "2024"}).result == changed
+
+
+def test_an_overlay_of_an_r4_document_reaches_the_r5_document_that_extends_it():
+    library = load_all(r5=PERIOD_R5, site=SITE)
+    changed = {"extension": [{"url": "urn:start", "valueDateTime": "2024"}]}
+    assert lens(library, "R5", "Period", "site").write({"start": "2024"}).result == changed
+    assert bare(lens(library, "R5", "Period", "site").read(changed).result) == {"start": "2024"}
+    assert lens(library, "R5", "Period").write({"start": "2024"}).result == {"start": "2024"}
+
+
+def test_the_defaults_of_an_overlay_are_kept_for_who_writes_records():
+    library = load_all(site=SITE)
+    assert library.defaults == {None: {}, "site": {"representation": "split"}}
+
+
+def test_the_shipped_overlay_reaches_both_releases(library: Library):
+    record = {
+        "record": "InfusionOrder",
+        "status": "active",
+        "intent": "order",
+        "patient": {"reference": "Patient/1"},
+        "drug": {"text": "x"},
+        "care_setting": "clinic",
+    }
+    for release in ("R4", "R5"):
+        written = lens(library, release, "MedicationRequest", "example-site").write(record).result
+        site = {"system": "https://fhir.example.org/CodeSystem/order-category", "code": "OP"}
+        assert written["category"] == [{"coding": [site]}]
+        read = lens(library, release, "MedicationRequest", "example-site").read(written).result
+        assert read["care_setting"] == "infusion-centre", "two of our codes share one of the site's: `back` says which"
+
+
+def test_an_overlay_that_is_not_there_is_refused_with_those_that_are():
+    with pytest.raises(DocumentError, match="there is no overlay 'sight'; accepted: site"):
+        load_all(site=SITE).lens("R4", "Period", "sight")
+
+
+def test_r4b_uses_the_lens_of_r4_and_what_has_no_document_has_no_lens():
+    library = load_all()
+    assert library.lens("R4B", "Period") is library.lens("R4", "Period")
+    assert library.lens("R5", "Period") is None
+    assert library.lens("R4", "Patient") is None
+
+
+# --- what is wrong with files -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("files", "complaint"),
+    [
+        (
+            {"site": "overlay: site\ndocuments:\n  documnt: {}"},
+            "site.yaml:3: there is no document 'documnt'; accepted: document",
+        ),
+        ({"site": "overlay: site\ndocuments: {document: x}"}, "site.yaml:2: what changes in 'document' is a table"),
+        ({"site": "overlay: site\ndocuments: x"}, "site.yaml:2: `documents` of an overlay is a table"),
+        (
+            {"site": "overlay: site\ndocument: {}"},
+            "site.yaml:2: 'document' is not a member of an overlay; accepted: defaults, description, documents, overlay",
+        ),
+        ({"one": "overlay: site", "two": "overlay: site"}, "two.yaml:1: another file has `overlay: site`"),
+        ({"one": "codes: c\nmap: {a: b}", "two": "codes: c\nmap: {a: b}"}, "two.yaml:1: another file has `codes: c`"),
+        ({"c": "codes: c"}, "c.yaml:1: a code table has a `map` of internal codes to FHIR codes"),
+        ({"c": "codes: c\nmap: {}"}, "c.yaml:1: a code table has a `map` of internal codes to FHIR codes"),
+        ({"c": "codes: c\nmap: [a]"}, "c.yaml:2: `map` of a code table is a table"),
+        (
+            {"c": "codes: c\nmap: {a: b}\nbak: {}"},
+            "c.yaml:3: 'bak' is not a member of a code table; accepted: back, codes, map, url",
+        ),
+        (
+            {"c": "codes: c\nmap:\n  a: x\n  b: x"},
+            "c.yaml:4: 'x' stands for two internal codes; name the way back under `back`",
+        ),
+        (
+            {"c": "codes: c\nmap: {a: x, b: x}\nback:\n  x: d"},
+            "c.yaml:4: 'd' is not an internal code of this table; accepted: a, b",
+        ),
+        (
+            {"c": "codes: c\nmap: {a: x, b: x, c: y}\nback:\n  x: c"},
+            "c.yaml:4: 'c' becomes 'y', so 'x' cannot come back as it",
+        ),
+        ({"again": PERIOD}, "document.yaml:2: 'again' maps Period in R4 too"),
+        ({"wrong": "- a"}, None),
+        ({"wrong": "a: [", "two": "mapping: ["}, None),
+    ],
+)
+def test_a_file_that_does_not_hold_is_refused_with_its_place(files: dict[str, str], complaint: str | None):
+    told = complaints_of(PERIOD, **files)
+    assert len(told) == len(files) if complaint is None else told == [complaint]
+
+
+@pytest.mark.parametrize(
+    ("head", "complaint"),
+    [
+        ("uses: [kitt]", "document.yaml:3: there is no document 'kitt'; accepted: document, kit"),
+        (
+            "systems:\n  a: $setting.ordr_system",
+            "document.yaml:4: there is no setting 'ordr_system'; accepted: order_system",
+        ),
+        ("systems:\n  a: [urn:a]", "document.yaml:4: the system 'a' is text: a URI or $setting.NAME"),
+    ],
+)
+def test_what_a_document_uses_must_be_there(head: str, complaint: str):
+    text = f"mapping: m\nbetween: {{internal: Period, fhir: Period, release: R4}}\n{head}\npairs: {{start: start, end: end}}\n"
+    assert complaints_of(text, kit=KIT) == [complaint]
+
+
+# --- systems and settings ---------------------------------------------------------------------------------------------
+
+
+def test_a_system_may_be_a_setting():
+    text = """
+mapping: m
+between: {internal: Identifier, fhir: MedicationRequest, release: R4}
+systems: {orders: $setting.order_system}
+pairs:
+  value: identifier[system=$orders].value
+  use: identifier[system=$orders].use
+  type: {drop: true, why: w}
+  system: {drop: true, why: w}
+  period: {drop: true, why: w}
+  assigner: {drop: true, why: w}
+"""
+    library = load_all(text, {"order_system": "https://hospital.example/orders"})
+    written = lens(library, "R4", "MedicationRequest").write({"value": "7"}).result
+    assert written == {"identifier": [{"system": "https://hospital.example/orders", "value": "7"}]}
+
+
+def test_the_digest_names_the_documents_and_the_settings():
+    digests = {
+        load_all().digest,
+        load_all(PERIOD + "# a comment\n").digest,
+        load_all(settings={"order_system": "urn:other"}).digest,
+        load_all(r5=PERIOD_R5).digest,
+    }
+    assert len(digests) == 4
+    assert load_all().digest == load_all().digest
+
+
+# --- code tables ------------------------------------------------------------------------------------------------------
+
+DOSING = """
+mapping: identifier
+between: {internal: Identifier, fhir: Extension, release: R4}
+pairs:
+  value: {fhir: valueCode, codes: letters}
+  use: {drop: true, why: w}
+  type: {drop: true, why: w}
+  system: {drop: true, why: w}
+  period: {drop: true, why: w}
+  assigner: {drop: true, why: w}
+"""
+LETTERS = "codes: letters\nmap: {a: X, b: Y, c: X}\nback: {X: c}\n"
+
+
+@pytest.mark.parametrize(("ours", "theirs", "back"), [("a", "X", "c"), ("b", "Y", "b"), ("c", "X", "c")])
+def test_a_code_table_is_read_both_ways(ours: str, theirs: str, back: str):
+    lens = lens_of(DOSING, "Extension", letters=LETTERS)
+    assert lens.write({"value": ours}).result == {"valueCode": theirs}
+    assert bare(lens.read({"valueCode": theirs}).result) == {"value": back}
+
+
+@pytest.mark.parametrize(("side", "value"), [("read", {"valueCode": "secret"}), ("write", {"value": "secret"})])
+def test_a_code_in_neither_column_is_refused_with_those_that_are(side: str, value: dict[str, Any]):
+    lens = lens_of(DOSING, "Extension", letters=LETTERS)
+    with pytest.raises(Refused) as refused:
+        getattr(lens, side)(value)
+    (issue,) = refused.value.issues
+    assert issue.code == "code-invalid"
+    assert issue.accepted == "out: a, b, c; in: X, Y"
+    assert "secret" not in f"{issue}"
+
+
+# --- compiling --------------------------------------------------------------------------------------------------------
+
+
+def test_a_lens_may_be_compiled_when_it_is_first_asked_for():
+    library = load(texts_of(CONCEPT, kit=KIT), TABLES, SETTINGS, eager=False)
+    kept = library.lenses["R4", "CodeableConcept", None]
+    assert kept._read is kept._oracle[0]
+    asked = library.lens("R4", "CodeableConcept")
+    assert asked is kept
+    assert kept._read is not kept._oracle[0]
+    compiled = kept._read
+    assert library.lens("R4", "CodeableConcept") is kept
+    assert kept._read is compiled

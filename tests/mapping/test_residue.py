@@ -1,0 +1,164 @@
+"""The residue: paths with keys, keys derived from content, and arrays put together again."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fhir_infusion.mapping.residue import (
+    arrange,
+    derived_key,
+    describes,
+    digest,
+    display_residue,
+    escape,
+    holds_only_marks,
+    is_derived,
+    plain_token,
+    prefix,
+    read_key,
+    split_path,
+    unescape,
+    write_key,
+)
+from fhir_infusion.records.number import from_spelling
+
+TOKENS = st.text(alphabet=st.sampled_from("ab[]%5BD.~=/:#"), min_size=1, max_size=12)
+
+
+# --- paths ------------------------------------------------------------------------------------------------------------
+
+
+@given(token=TOKENS)
+def test_a_token_comes_back_from_its_escaped_form_which_has_no_bracket(token: str):
+    assert unescape(escape(token)) == token
+    assert not set("[]") & set(escape(token))
+
+
+@given(tokens=st.lists(TOKENS, min_size=1, max_size=4))
+def test_a_path_is_split_into_its_names_and_tokens_whatever_is_in_them(tokens: list[str]):
+    path = ".".join(f"name{index}[{escape(token)}]" for index, token in enumerate(tokens))
+    assert split_path(path) == [(f"name{index}", token) for index, token in enumerate(tokens)]
+    assert split_path(f"{path}.last") == [*split_path(path), ("last", None)]
+
+
+@pytest.mark.parametrize(
+    ("path", "parts"),
+    [
+        ("text", [("text", None)]),
+        ("a.b.c", [("a", None), ("b", None), ("c", None)]),
+        ("note[]", [("note", "")]),
+        ("note[*]", [("note", "*")]),
+        ("a[k].b[]", [("a", "k"), ("b", "")]),
+        ("extension[https://x.example/a.b].valueCode", [("extension", "https://x.example/a.b"), ("valueCode", None)]),
+    ],
+)
+def test_a_path_is_split(path: str, parts: list[tuple[str, str | None]]):
+    assert split_path(path) == parts
+
+
+def test_a_prefix_goes_before_relative_paths_only():
+    entries: list[list[Any]] = [["before", None, 1], ["a", None, 1], ["/contained[m].b", None, 1]]
+    prefix(entries, 1, "dosage")
+    assert [entry[0] for entry in entries] == ["before", "dosage.a", "/contained[m].b"]
+
+
+# --- keys -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("identifier", ["a", "1", "~a", "~~a", "~"])
+def test_an_element_id_comes_back_from_its_key(identifier: str):
+    assert read_key(write_key(identifier)) == identifier
+    assert not is_derived(write_key(identifier))
+
+
+def test_a_derived_key_is_never_written_out():
+    key = derived_key({"text": "a"}, set())
+    assert is_derived(key)
+    assert read_key(key) is None
+    assert not is_derived(None)
+
+
+def test_equal_elements_get_keys_of_their_own():
+    used: set[str] = set()
+    keys = []
+    for _ in range(3):
+        keys.append(derived_key({"text": "a"}, used))
+        used.add(keys[-1])
+    assert keys == [keys[0], f"{keys[0]}.2", f"{keys[0]}.3"]
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "equal"),
+    [
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}, True),
+        ({"a": Decimal("1.50")}, {"a": Decimal("1.5")}, False),
+        ({"a": from_spelling("1e2")}, {"a": 100}, False),
+        ({"a": 1}, {"a": "1"}, False),
+        ({"a": True}, {"a": 1}, False),
+        ([1, 2], [2, 1], False),
+        ({"step_id": "~1", "text": "t"}, {"step_id": "~2", "text": "t"}, True),
+        ({"step_id": "~~1"}, {"step_id": "~~2"}, False),
+        ({"step_id": "s1"}, {"step_id": "s2"}, False),
+    ],
+)
+def test_a_digest_counts_numbers_as_written_and_neither_order_nor_derived_keys(left: Any, right: Any, equal: bool):  # noqa: FBT001  a column of the table
+    assert (digest(left) == digest(right)) is equal
+
+
+def test_a_simple_value_in_an_array_is_named_by_its_count_its_place_and_itself():
+    assert [plain_token([1, 2, 1], index, "weeks") for index in range(3)] == ["=1:weeks:1", "=1:weeks:2", "=2:weeks:1"]
+
+
+def test_a_display_is_tied_to_what_it_describes():
+    entry = display_residue("Route", {"display": "Route", "code": "1"})
+    assert entry == {"display": "Route", "of": describes({"code": "1"})}
+    assert describes({"code": "2"}) != entry["of"]
+
+
+@pytest.mark.parametrize(
+    ("value", "marks"),
+    [
+        ({}, True),
+        ({"id": "a", "extension": [{"url": "u"}]}, True),
+        ({"_value": {"id": "a"}}, True),
+        ({"low": {"id": "a"}}, True),
+        ({"low": {"value": 1}}, False),
+        ({"value": 1}, False),
+        ("text", False),
+        ([], False),
+    ],
+)
+def test_only_ids_extensions_and_primitive_marks_hold_no_meaning(value: Any, marks: bool):  # noqa: FBT001  a column of the table
+    assert holds_only_marks(value) is marks
+
+
+# --- arrays -----------------------------------------------------------------------------------------------------------
+
+A, B, C = ("a", "A"), ("b", "B"), ("c", "C")
+
+
+@pytest.mark.parametrize(
+    ("mapped", "left", "order", "array"),
+    [
+        ([A, B], [], None, ["A", "B"]),
+        ([A, B], [(None, "x")], None, ["x", "A", "B"]),
+        ([A, B], [("a", "x"), ("a", "y")], None, ["A", "x", "y", "B"]),
+        ([B, A], [("a", "x")], None, ["B", "A", "x"]),
+        ([B], [("a", "x")], None, ["B", "x"]),
+        ([], [("a", "x"), (None, "y")], None, ["y", "x"]),
+        ([(None, "N")], [("a", "x")], None, ["N", "x"]),
+        ([A, B, C], [], ["c", "a", "b"], ["C", "A", "B"]),
+        ([A, B, C], [], ["c", "a"], ["C", "B", "A"]),
+        ([A, (None, "N"), B], [("b", "x")], ["b", "a"], ["B", "x", "N", "A"]),
+        ([A, B], [], ["gone", "b", "a"], ["B", "A"]),
+    ],
+)
+def test_an_array_is_put_together_in_the_order_it_had(
+    mapped: list[tuple[str | None, Any]], left: list[tuple[str | None, Any]], order: list[str] | None, array: list[Any]
+):
+    assert arrange(mapped, left, order) == array
