@@ -123,7 +123,8 @@ def _prepared(  # noqa: PLR0911  each return is one reason not to send
         return Verdict("dead", "nothing-stored", alert="nothing-stored")
     if link is not None and link.ladder == "gone":
         return Verdict("dead", "gone", alert="gone")
-    if link is not None and row.version < link.last_sent_version:
+    if link is not None and row.version <= link.last_sent_version and row.version != link.last_acked_version:
+        # Sent already in a newer version, or merged into one: this one lacks what was taken from the peer.
         return Verdict("superseded", "newer-was-sent")
     try:
         text = find.vread(peer.service, peer.caller(tenant), peer.release, type_, id_, str(row.version)).text

@@ -196,7 +196,7 @@ def test_a_change_made_there_becomes_a_new_version_here_and_is_not_sent_back(rig
     sent = len(there.writes())
     rig.settle()
     rig.pull()
-    assert len(there.writes()) == sent
+    assert (len(there.writes()), rig.states()) == (sent, ["acked"])
 
 
 def test_f12_changes_on_both_sides_apart_are_merged_and_reach_both(rig: Rig, there: Peer) -> None:
@@ -210,6 +210,13 @@ def test_f12_changes_on_both_sides_apart_are_merged_and_reach_both(rig: Rig, the
     (remote,) = there.all("MedicationRequest")
     ours = rig.resource("MedicationRequest", rig.ids()[0])
     assert [(one["priority"], one["note"]) for one in (remote, ours)] == [("stat", [{"text": "line lost"}])] * 2
+    # What was taken from them is in each version since: no older version of ours was sent over it.
+    assert [one and one.get("note") for one in there.history("MedicationRequest", remote["id"])] == [
+        None,
+        [{"text": "line lost"}],
+        [{"text": "line lost"}],
+    ]
+    assert rig.states() == ["acked", "superseded", "acked"]
 
 
 def test_h17_the_same_dose_changed_on_both_sides_is_held_for_a_person(rig: Rig, there: Peer) -> None:
