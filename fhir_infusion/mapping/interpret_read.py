@@ -274,10 +274,12 @@ def _read_followed_item(items: Items, element: Json, position: int, here: Here) 
     identifier = source["id"]
     key = write_key(identifier)
     state.used_contained.add(identifier)
+    within = here.into(f"->{items.follow}")
     state.recorder.mapped(f"{here.at}.reference", "", "contained", items)
+    state.recorder.mapped(f"{within.at}.id", "", "contained", items)
     item: Json = {}
     start = len(state.entries)
-    _read_obj(items.scope.fobj, source, _inside(items, item, source, position, here), marks=RESOURCE_MARKS)
+    _read_obj(items.scope.fobj, source, _inside(items, item, source, position, within), marks=RESOURCE_MARKS)
     prefix(state.entries, start, f"/contained[{escape(identifier)}]")
     if identifier != items.default_id(position) or not item:
         item[items.scope.key] = key
@@ -291,7 +293,9 @@ def _read_followed_item(items: Items, element: Json, position: int, here: Here) 
 
 def _inside(items: Items, item: Json, source: Json, position: int, here: Here) -> Here:
     """Return the start of the scope of one element."""
-    path = here.root.join(f"{show_internal((*items.internal[:-1], IStep(items.internal[-1].name)))}[{position}]")
+    name = items.internal[-1].name
+    last = IStep(name, "rest" if items.mode == "rest" else "")  # where in the list is known when the first was read
+    path = here.root.join(f"{show_internal((*items.internal[:-1], last))}[{position}]")
     return Here(here.state, Root(item, source, path), here.at)
 
 

@@ -94,16 +94,19 @@ def _write_member(member: IMember, value: Any, target: _Target, at: str, state: 
         if value != member.const:
             reason = "the value differs from the one that this mapping demands"
             state.refuse(at, reason, str(member.const), "value", "const")
+        else:
+            state.recorder.mapped(at, "", "const")
         return
     if member.drop:
         state.recorder.dropped(at, member.drop, value)
         return
     if isinstance(value, list) and (member.only is not None or member.items):
+        elements = [(f"{at}[{index}]", item) for index, item in enumerate(value)]
         if member.only is not None and (member.first or len(value) == 1) and _only_applies(member, target):
-            _write_member(member.only, value[0], target, f"{at}[0]", state)
-            value = value[1:]
-        if value:
-            _write_list(member.items, value, target, at, state)
+            place, first = elements.pop(0)
+            _write_member(member.only, first, target, place, state)
+        if elements:
+            _write_list(member.items, elements, target, at, state)
         return
     if member.follow is not None:
         steps, follow = member.follow
@@ -132,6 +135,7 @@ def _write_leaf(leaves: list[Leaf], value: Any, target: _Target, at: str, state:
             continue
         result = _encode(leaf, value)
         if result is SKIPPED:
+            state.recorder.mapped(at, "", "derived key, never written out")
             return
         if result is DECLINED:
             continue
@@ -162,7 +166,8 @@ def _encode(leaf: Leaf, value: Any) -> Any:
     return DECLINED if any(item is DECLINED for item in results) else results
 
 
-def _write_list(lists: list[Items], value: list[Any], target: _Target, at: str, state: _Writing) -> None:
+def _write_list(lists: list[Items], value: list[tuple[str, Any]], target: _Target, at: str, state: _Writing) -> None:
+    """Write the elements of a list, each with its record path, to the first place that takes them."""
     fitting = (one for one in lists if (one.mode != "many" or len(value) > 1) and target.holds(one.conditions))
     items = next(fitting, None)
     if items is None:
@@ -172,13 +177,12 @@ def _write_list(lists: list[Items], value: list[Any], target: _Target, at: str, 
     array = items.fhir[-1]
     holder = _enter(target, items.fhir[:-1], state, at)
     elements: list[tuple[str | None, Any]] = []
-    for index, item in enumerate(value):
-        here = f"{at}[{index}]"
+    for index, (here, item) in enumerate(value):
         element: Json = dict(items.scope.fobj.always)
         inner = _Target(element, items.scope.fobj, item)
         if items.scope.plain:
             _write_leaf(items.scope.iobj.members[""].leaves, item, inner, here, state)
-            elements.append((plain_token(value, index, array.token), element))
+            elements.append((plain_token([one for _, one in value], index, array.token), element))
             continue
         key = item.get(items.scope.key)
         if not items.follow:
@@ -186,6 +190,8 @@ def _write_list(lists: list[Items], value: list[Any], target: _Target, at: str, 
             elements.append((key, element))
             continue
         identifier = (read_key(key) if key else None) or items.default_id(index)
+        if key is not None:
+            state.recorder.mapped(f"{here}.{items.scope.key}", show_fhir(items.fhir), "contained")
         element["id"] = identifier
         content = {name: held for name, held in item.items() if name != items.scope.key}
         _write_obj(items.scope.iobj, content, inner, here, state)

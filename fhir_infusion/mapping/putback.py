@@ -253,7 +253,8 @@ def without_references(value: Any, lost: frozenset[str], at: str, lines: list[Li
 
 
 def _points_to(value: Any, lost: frozenset[str], at: str, lines: list[Line]) -> bool:
-    if not isinstance(value, dict) or value.get("reference") not in lost:
+    reference = value.get("reference") if isinstance(value, dict) else None
+    if not isinstance(reference, str) or reference not in lost:
         return False
     lines.append(Line(at, "dropped", "", "the contained resource that it points to is of another release"))
     return True
