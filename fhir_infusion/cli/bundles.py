@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.fhir.conditional import condition
+from fhir_infusion.sync.conditional import condition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
