@@ -15,7 +15,7 @@ from fhir_infusion.errors import BREAKS_FHIR, BREAKS_RULE, DocumentError, Issue,
 from fhir_infusion.fhir import elements
 from fhir_infusion.fhir.models import check_with_models
 from fhir_infusion.fhir.validate import validate
-from fhir_infusion.mapping.lens import Ledger, Lens
+from fhir_infusion.mapping.lens import Ledger, Lens, Translation
 from fhir_infusion.mapping.library import Library, load
 from fhir_infusion.records import check, parts
 from fhir_infusion.records.arithmetic import findings as computed
@@ -102,10 +102,10 @@ class Translator:
         if strict and (doubts := check_with_models(resource, release)):
             raise Refused(*doubts)
         translation = lens.read(resource)
+        # What could not be written back must not be accepted: two elements of one id, a length of time in milligrams.
+        check.refuse(translation.result, as_sent=not strict)
         found = (*issues, *translation.findings, *computed(translation.result))
         self._gate(found, (translation.ledger,), strict=strict)
-        if strict:
-            check.refuse(translation.result)
         return Translated([translation.result], (translation.ledger,), found)
 
     def to_fhir(
@@ -135,9 +135,8 @@ class Translator:
         check.refuse(record, as_sent="residue" in record if as_sent is None else as_sent)
         record = _with_defaults(record, lens)
         whole = parts.split(record, self._settings.administration_system) if internal == "Administration" else [record]
-        translations = [lens.write(part) for part in whole]
+        translations = [_written(lens, part, release) for part in whole]
         resources = [translation.result for translation in translations]
-        _demand_valid(resources, release)
         found = (*(issue for translation in translations for issue in translation.findings), *computed(record))
         ledgers = tuple(translation.ledger for translation in translations)
         self._gate(found, ledgers, strict=strict)
@@ -184,6 +183,23 @@ def _demand_valid(resources: list[Json], release: str) -> tuple[Issue, ...]:
     if errors:
         raise Refused(*errors)
     return issues
+
+
+def _written(lens: Lens, record: Json, release: str) -> Translation:
+    """Write a record; what it contains of another release goes along where it is right in this one.
+
+    Raises:
+        Refused: what was written is not valid.
+    """
+    translation = lens.write(record)
+    try:
+        _demand_valid([translation.result], release)
+    except Refused:
+        if not any(entry["path"] == "contained[]" for entry in record.get("residue", ())):
+            raise
+        translation = lens.write(record, foreign=False)
+        _demand_valid([translation.result], release)
+    return translation
 
 
 def _with_defaults(record: Json, lens: Lens) -> Json:

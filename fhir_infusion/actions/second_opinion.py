@@ -9,6 +9,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
+from fhir_infusion.fhir import json
 from fhir_infusion.fhir.models import check_with_models
 
 if TYPE_CHECKING:
@@ -20,8 +21,11 @@ _PARTS = 1 << 32
 
 
 def ask(service: Service, resource: dict[str, Any], release: str) -> None:
-    """Let fhir.resources check a resource that was accepted, in the share that the settings name."""
-    if crc32(service.new_id().encode()) >= service.settings.strict_sample * _PARTS:
+    """Let fhir.resources check a resource that was accepted, in the share that the settings name.
+
+    The content decides which: the same resource is always asked of, or never.
+    """
+    if crc32(json.write(resource)) >= service.settings.strict_sample * _PARTS:
         return
     found = check_with_models(resource, release)
     if found:

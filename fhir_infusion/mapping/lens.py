@@ -106,11 +106,16 @@ class Lens:
             record["residue"] = residue
         return Translation(record, Ledger(exceptions, lambda: self._walk_read(resource)), _findings(warned))
 
-    def write(self, record: Json) -> Translation:
+    def write(self, record: Json, *, foreign: bool = True) -> Translation:
         """Write a record as a FHIR resource.
+
+        ``foreign``: contained resources that were read in another release go out as they are; without it they stay
+        behind, and the references to them with them.
 
         Raises ``Refused`` with every reason.
         """
+        if foreign:
+            record = _adopted(record, self.plan.release)
         fresh, stale = self._texts.fresh(record)
         unsent = _lost_contained(record, self.plan.release)
         if unsent:
@@ -134,12 +139,25 @@ class Lens:
         return [*stale, *recorder.lines]
 
 
+def _adopted(record: Json, release: str) -> Json:
+    """Return the record with contained resources of another release taken for some of this one."""
+    residue = record.get("residue", ())
+    if not any(_is_foreign(entry, release) for entry in residue):
+        return record
+    adopted = [{**entry, "release": release} if _is_foreign(entry, release) else entry for entry in residue]
+    return {**record, "residue": adopted}
+
+
+def _is_foreign(entry: Json, release: str) -> bool:
+    return bool(entry["path"] == "contained[]" and SAME_FAMILY[entry["release"]] != SAME_FAMILY[release])
+
+
 def _lost_contained(record: Json, release: str) -> frozenset[str]:
     """Return the references to contained resources that are residue of another release and so do not go out."""
     return frozenset(
         f"#{entry['value'].get('id')}"
         for entry in record.get("residue", ())
-        if entry["path"] == "contained[]" and SAME_FAMILY[entry["release"]] != SAME_FAMILY[release]
+        if _is_foreign(entry, release)
     )
 
 

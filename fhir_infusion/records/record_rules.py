@@ -103,7 +103,7 @@ def _measured(part: Part) -> Iterator[Broken]:
     """Measurements and the preparation go to FHIR as contained resources, each with an id of its own."""
     used = {part["preparation"].get("preparation_id", "preparation")} if "preparation" in part else set()
     for position, measurement in enumerate(part.get("measurements", ())):
-        key = measurement.get("measurement_id", measurement["kind"])
+        key = measurement.get("measurement_id") or measurement.get("kind")  # the rules are asked of incomplete ones too
         if key in used:
             place = ("measurements", position, "measurement_id")
             reason = "this measurement has the key of another, said or by its kind"

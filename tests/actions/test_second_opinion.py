@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 def _service(share: str) -> SimpleNamespace:
     return SimpleNamespace(
-        new_id=iter(f"id-{number}" for number in range(10_000)).__next__,
         settings=SimpleNamespace(strict_sample=Decimal(share)),
     )
 
@@ -41,6 +40,6 @@ def test_about_the_share_that_the_settings_name_is_asked(monkeypatch: pytest.Mon
     asked: list[str] = []
     monkeypatch.setattr(second_opinion, "check_with_models", lambda _resource, release: asked.append(release) or ())
     service = _service("0.25")
-    for _ in range(4000):
-        second_opinion.ask(service, WRONG, "R5")
+    for number in range(4000):
+        second_opinion.ask(service, {**WRONG, "id": f"id-{number}"}, "R5")
     assert 800 < len(asked) < 1200

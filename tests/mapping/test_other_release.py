@@ -23,7 +23,17 @@ def test_a_reference_to_a_contained_resource_of_the_other_release_stays_behind_w
     assert read is not None
     assert write is not None
     record = read.read(ORDER).result
-    written = write.write(record)
+    written = write.write(record, foreign=False)
     assert written.result["eventHistory"] == [{"reference": "Provenance/7"}]
     assert [line.path for line in written.ledger.exceptions if "contained resource" in line.why] == ["event_history[0]"]
     assert read.write(record).result == ORDER
+
+
+def test_a_contained_resource_goes_along_into_the_other_release_and_back(library: Library) -> None:
+    read, write = library.lens("R4", "MedicationRequest"), library.lens("R5", "MedicationRequest")
+    assert read is not None
+    assert write is not None
+    written = write.write(read.read(ORDER).result).result
+    assert written["contained"] == ORDER["contained"]
+    assert written["eventHistory"] == ORDER["eventHistory"]
+    assert read.write(write.read(written).result).result == ORDER
