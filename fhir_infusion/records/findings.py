@@ -54,7 +54,7 @@ def weights(record: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any],
     found = [
         (measurement["kind"], measurement["value"], held)
         for measurement in record.get("measurements", ())
-        if measurement["kind"].endswith("-weight") and (held := amount(measurement.get("value"))) is not None
+        if measurement.get("kind", "").endswith("-weight") and (held := amount(measurement.get("value"))) is not None
     ]
     dosing = [entry for entry in found if entry[0] == "dosing-weight"]
     yield from dosing or found
@@ -64,7 +64,7 @@ def measured(record: Mapping[str, Any], *kinds: str) -> tuple[Mapping[str, Any],
     """Return the first measurement of these kinds that can be computed with."""
     for kind in kinds:
         for measurement in record.get("measurements", ()):
-            held = amount(measurement.get("value")) if measurement["kind"] == kind else None
+            held = amount(measurement.get("value")) if measurement.get("kind") == kind else None
             if held is not None:
                 return measurement["value"], held
     return None

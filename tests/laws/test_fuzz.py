@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -21,6 +22,11 @@ from tests.laws.kit import SEEDS, Json, each_record, each_release, golden_resour
 
 EXAMPLES = count(150, 20_000)
 PUBLISHED = published()
+
+REFUSED_ON_THE_WAY_BACK = frozenset({"unique-key", "drt-1", "tim-1", "kind"})
+"""Rules of our records that reading does not ask: two elements of one id, a length of time in milligrams or without
+its unit, a measurement of a kind that is not ours. What breaks them is refused by name when it is to be written;
+nothing else is, so this table may only become shorter."""
 
 either_mutation = pytest.mark.parametrize("mutate", [spoil, vary], ids=["spoiled", "varied"])
 
@@ -61,7 +67,12 @@ def assert_translated_or_refused(mutated: Any, release: str) -> bool:
         return False
     assert all(line.state in {"mapped", "carried", "dropped"} for line in translated.lines)
     stored = fhir_json.read(fhir_json.write(translated.results[0]))
-    (back,) = translator().to_fhir(stored, release, as_sent=True).results
+    written, refusal = attempt(partial(translator().to_fhir, as_sent=True), stored, release)
+    if refusal is not None:
+        told = {issue.rule or issue.path.rpartition(".")[2] for issue in refusal.issues}
+        assert told <= REFUSED_ON_THE_WAY_BACK, refusal
+        return False
+    (back,) = written.results
     assert list(differences(resource, back)) == []
     return True
 
