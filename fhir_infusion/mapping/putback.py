@@ -200,7 +200,8 @@ class Assembly:
             if name in holder and write_quantity(read_quantity(entry["value"])) == holder[name]:
                 holder[name] = dict(entry["value"])
             else:
-                lines.append(Line(entry["path"], "dropped", "", "the quantity with the repaired unit was edited"))
+                why = "the quantity with the repaired unit was edited"
+                lines.append(Line(entry["path"].removesuffix(MARKED), "dropped", "", why))
         elif name in holder:
             lines.append(Line(entry["path"], "dropped", "", "the record now says this itself"))
         else:
