@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections import Counter
 from itertools import accumulate
 from random import Random
@@ -105,15 +106,19 @@ def used_pairs(record_type: str, release: str) -> tuple[int, Counter[tuple[str, 
     for seed in range(PAIR_EXAMPLES):
         for _, resource in written(record_type, release, seed):
             asked += 1
-            ends = {(plain(line.to), plain(line.path)) for line in here.read(resource).ledger.lines() if line.to}
+            ends = {(bare(line.to), bare(line.path)) for line in here.read(resource).ledger.lines() if line.to}
             used.update({(left, right) for to, path in ends for left in prefixes(to) for right in prefixes(path)})
     return asked, used
 
 
+def bare(path: str) -> str:
+    """Return a path without brackets and without the types that references are followed to."""
+    return re.sub(r"->\w+", "", plain(path))
+
+
 def prefixes(path: str) -> list[str]:
-    """``a.b->C.c`` gives a, a.b, a.b->C, a.b->C.c."""
-    steps = path.replace("->", ".->").split(".")
-    return [joined.replace(".->", "->") for joined in accumulate(steps, lambda left, right: f"{left}.{right}")]
+    """``a.b.c`` gives a, a.b, a.b.c."""
+    return list(accumulate(path.split("."), lambda left, right: f"{left}.{right}"))
 
 
 @each_record
@@ -135,7 +140,7 @@ def test_every_line_of_the_fragments_is_used_in_two_per_cent_of_the_examples(rec
     by_line: Counter[str] = Counter()
     for pair in pairs(lens(record_type, release)):
         if pair.how != "key" or pair.internal.rpartition(".")[0].endswith("[]"):
-            by_line[pair.mark] += used[plain(pair.internal), plain(pair.fhir)]
+            by_line[pair.mark] += used[bare(pair.internal), bare(pair.fhir)]
     rare = sorted(mark for mark, times in by_line.items() if times * 100 < LEAST * asked)
     assert rare == []
 
@@ -151,19 +156,19 @@ def stated_pairs(record_type: str, release: str) -> list[tuple[str, str]]:
 
 def _stated(table: Any, internal: str, fhir: str) -> Iterator[tuple[str, str]]:
     for name, value in table.items():
-        here = f"{internal}.{plain(name)}" if internal else plain(name)
+        here = f"{internal}.{bare(name)}" if internal else bare(name)
         for one in value if isinstance(value, list) else [value]:
             place = one.get("fhir") if isinstance(one, dict) else one
             if place is None:
                 continue  # a constant or a drop has no place in FHIR
-            there = f"{fhir}.{plain(place)}"
+            there = f"{fhir}.{bare(place)}"
             yield here, there
             if isinstance(one, dict) and "pairs" in one:
                 yield from _stated(one["pairs"], here, there)
 
 
 def test_the_counting_sees_what_is_rare():
-    assert prefixes("a.b->C.c") == ["a", "a.b", "a.b->C", "a.b->C.c"]
+    assert prefixes(bare("a[x].b->C.c")) == ["a", "a.b", "a.b.c"]
     asked, used = used_pairs("InfusionOrder", "R4")
     assert used["status", "MedicationRequest.status"] == asked
     assert used["status", "MedicationRequest.intent"] == 0
