@@ -277,6 +277,9 @@ def _contest(job: _Job, link: Link, there: Resource, text: str, stamp: Stamp | N
     applied = apply(job.peer, job.tenant, received, own=True)
     if applied.kind == "merged":
         return job.row, Verdict("superseded", "merged")
+    if applied.kind in {"applied", "echo"}:
+        # Nothing of theirs is missing in ours: the link knows their version now, and ours can be sent upon it.
+        return job.row, Verdict("pending", "merged-here", backoff(job.peer, job.row))
     if applied.kind == "waiting":
         return job.row, Verdict("unknown" if job.row.state != "leased" else "pending", "merge-later", LATE)
     stopped = stop_of(job.body, there) if job.row.lane == "stop" else None

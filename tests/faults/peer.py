@@ -196,7 +196,9 @@ class Peer:
             self._written(asked, act, "")
         return 201, self._head(stored), stored
 
-    def _update(self, asked: Asked, act: Act | None) -> tuple[int, dict[str, str], dict[str, Any] | None]:
+    def _update(  # noqa: PLR0911  each return is one answer
+        self, asked: Asked, act: Act | None
+    ) -> tuple[int, dict[str, str], dict[str, Any] | None]:
         kept = self.resources.get((asked.type, asked.id))
         match = asked.headers.get("if-match")
         if kept is None:
@@ -207,7 +209,10 @@ class Peer:
             stored = self._written(asked, act, asked.id)
             return 201, self._head(stored), stored
         if kept.now is None:
-            return 410, {}, _outcome("deleted")
+            if not self.update_create or match is not None:
+                return 410, {}, _outcome("deleted")
+            stored = self._written(asked, act, asked.id)  # back to life, as most servers do
+            return 201, self._head(stored), stored
         if match is not None and match != f'W/"{kept.now["meta"]["versionId"]}"':
             return 412, {}, _outcome("conflict")
         stored = self._written(asked, act, asked.id)
