@@ -100,14 +100,14 @@ def _write_member(member: IMember, value: Any, target: _Target, at: str, state: 
     if member.drop:
         state.recorder.dropped(at, member.drop, value)
         return
-    if isinstance(value, list) and (member.only is not None or member.items):
-        elements = [(f"{at}[{index}]", item) for index, item in enumerate(value)]
-        if member.only is not None and (member.first or len(value) == 1) and _only_applies(member, target):
-            place, first = elements.pop(0)
-            _write_member(member.only, first, target, place, state)
-        if elements:
-            _write_list(member.items, elements, target, at, state)
+    if (member.only is not None or member.items) and isinstance(value, list):
+        _write_elements(member, value, target, at, state)
         return
+    _write_object(member, value, target, at, state)
+
+
+def _write_object(member: IMember, value: Any, target: _Target, at: str, state: _Writing) -> None:
+    """Write a record object, as a contained resource where the plan says so, or a simple value."""
     if member.follow is not None:
         steps, follow = member.follow
         key = value.get(follow.key)
@@ -120,6 +120,15 @@ def _write_member(member: IMember, value: Any, target: _Target, at: str, state: 
         _write_obj(member.obj, value, target, at, state)
         return
     _write_leaf(member.leaves, value, target, at, state)
+
+
+def _write_elements(member: IMember, value: list[Any], target: _Target, at: str, state: _Writing) -> None:
+    elements = [(f"{at}[{index}]", item) for index, item in enumerate(value)]
+    if member.only is not None and (member.first or len(value) == 1) and _only_applies(member, target):
+        place, first = elements.pop(0)
+        _write_member(member.only, first, target, place, state)
+    if elements:
+        _write_list(member.items, elements, target, at, state)
 
 
 def _only_applies(member: IMember, target: _Target) -> bool:

@@ -105,7 +105,9 @@ def _refers(reference: object, target: str) -> bool:
 
 _INTERNAL = re.compile(r"([a-z][a-z0-9_]*)(?:\[(only|many|first|rest|)\])?$")
 _NAME = re.compile(r"_?[A-Za-z][A-Za-z0-9]*")
-_CONDITION = re.compile(r"(fhir:)?([A-Za-z_.]+)\s+(?:(exists|missing)|=\s*([^\s=]\S*)|in\s*\[([^\]]*)\]|refers to (\w+))$")
+_CONDITION = re.compile(
+    r"(fhir:)?([A-Za-z_.]+)\s+(?:(exists|missing)|=\s*([^\s=]\S*)|in\s*\[([^\]]*)\]|refers to (\w+))$"
+)
 
 _INTERNAL_STEPS = "name, name[], name[only], name[many], name[first], name[rest]"
 _FHIR_STEPS = "name, name[], name[path=value], name[path=value][], name->Type"

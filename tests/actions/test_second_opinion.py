@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from decimal import Decimal
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.actions import second_opinion
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pytest
 
 
-def _service(share: str) -> SimpleNamespace:
+def _service(share: str) -> Any:
     return SimpleNamespace(
         settings=SimpleNamespace(strict_sample=Decimal(share)),
     )
@@ -38,7 +38,12 @@ def test_nothing_is_asked_where_the_share_is_zero(caplog: pytest.LogCaptureFixtu
 
 def test_about_the_share_that_the_settings_name_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(second_opinion, "check_with_models", lambda _resource, release: asked.append(release) or ())
+
+    def told(_resource: object, release: str) -> tuple[()]:
+        asked.append(release)
+        return ()
+
+    monkeypatch.setattr(second_opinion, "check_with_models", told)
     service = _service("0.25")
     for number in range(4000):
         second_opinion.ask(service, {**WRONG, "id": f"id-{number}"}, "R5")

@@ -75,7 +75,8 @@ def test_a_transaction_bundle_holds_preparation_and_weight_as_entries_and_is_rea
 
 
 def test_the_number_of_an_order_cannot_change_the_condition_of_its_entry(cli: Run, examples: Texts):
-    record = {**loads(examples["dobutamine"]), "order_id": "A&status=active#1"}
+    order: Any = loads(examples["dobutamine"])
+    record = {**order, "order_id": "A&status=active#1"}
     (last,) = json.loads(cli("translate", "--to", "fhir", "--bundle", stdin=dumps(record)).out)["entry"][-1:]
     assert last["request"]["ifNoneExist"].endswith("|A%26status%3Dactive%231")
 

@@ -13,7 +13,7 @@ from tests.mapping.kit import KIT, lens_of
 if TYPE_CHECKING:
     from fhir_infusion.mapping.plan import FMember
 
-CONTAINED = {
+CONTAINED: dict[str, dict[str, Any]] = {
     "m": {"resourceType": "Medication", "id": "m", "code": {"text": "x"}},
     "o": {"resourceType": "Observation", "id": "o"},
 }
