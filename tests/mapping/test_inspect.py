@@ -1,0 +1,187 @@
+"""Asking documents: which pair takes a path, what a corpus leaves over, what a change would change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fhir_infusion.fhir import elements
+from fhir_infusion.mapping.inspect import Change, Coverage, Pair, coverage, diff, explain, pairs, plain
+from fhir_infusion.mapping.library import Library, load
+from tests.mapping.kit import CONCEPT, KIT, SETTINGS, lens_of, texts_of
+
+if TYPE_CHECKING:
+    from fhir_infusion.mapping.lens import Lens
+
+TABLES = {"R4": elements.table("R4"), "R5": elements.table("R5")}
+
+CODING = """
+mapping: coding
+between: {internal: Coding, fhir: Extension, release: R4}
+pairs:
+  code:
+    - {fhir: valueCode, when: system missing}
+    - {fhir: valueCoding.code, when: "fhir:valueCoding exists"}
+  system: valueCoding.system
+  version: valueCoding.version
+  display: valueCoding.display
+  user_selected: valueCoding.userSelected
+"""
+
+
+def shipped(library: Library, release: str = "R4", fhir_type: str = "MedicationRequest") -> Lens:
+    lens = library.lens(release, fhir_type)
+    assert lens is not None
+    return lens
+
+
+def test_every_pair_is_told_with_whole_paths_and_its_line():
+    assert list(pairs(lens_of(CONCEPT, "CodeableConcept", kit=KIT))) == [
+        Pair("codings[]", "CodeableConcept.coding[]", "list, key coding_id", "", "document.yaml:6"),
+        Pair("codings[].coding_id", "CodeableConcept.coding[].id", "key", "", "document.yaml:6"),
+        Pair("codings[].system", "CodeableConcept.coding[].system", "plain", "", "kit.yaml:7"),
+        Pair("codings[].version", "CodeableConcept.coding[].version", "plain", "", "kit.yaml:7"),
+        Pair("codings[].code", "CodeableConcept.coding[].code", "plain", "", "kit.yaml:7"),
+        Pair("codings[].display", "CodeableConcept.coding[].display", "plain", "", "kit.yaml:7"),
+        Pair("codings[].user_selected", "CodeableConcept.coding[].userSelected", "plain", "", "kit.yaml:7"),
+        Pair("text", "CodeableConcept.text", "plain", "", "document.yaml:7"),
+    ]
+
+
+def test_a_pair_tells_its_conditions():
+    told = [(pair.fhir, pair.when) for pair in explain(lens_of(CODING, "Extension"), "code")]
+    assert told == [
+        ("Extension.valueCode", "system missing"),
+        ("Extension.valueCoding.code", "fhir:valueCoding exists"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "hits"),
+    [
+        ("text", {"text"}),
+        ("codings[0].code", {"codings[].code"}),
+        (
+            "codings",
+            {
+                "codings[]",
+                "codings[].coding_id",
+                "codings[].system",
+                "codings[].version",
+                "codings[].code",
+                "codings[].display",
+                "codings[].user_selected",
+            },
+        ),
+        ("coding.display", {"codings[].display"}),
+        ("CodeableConcept.coding[2].display", {"codings[].display"}),
+        ("CodeableConcept.text", {"text"}),
+        ("codin", set()),
+        ("CodeableConcept.codings", set()),
+    ],
+)
+def test_a_path_of_either_side_is_explained_with_all_that_lies_below_it(path: str, hits: set[str]):
+    assert {pair.internal for pair in explain(lens_of(CONCEPT, "CodeableConcept", kit=KIT), path)} == hits
+
+
+def test_the_shipped_documents_explain_a_dose(library: Library):
+    (pair,) = explain(shipped(library), "dosageInstruction.doseAndRate.doseQuantity")
+    assert (pair.internal, pair.how) == ("steps[].dosings[].dose", "quantity")
+    assert pair.mark.startswith("r4/types.yaml:")
+
+
+def test_lists_that_lead_to_themselves_are_told_once(library: Library):
+    found = [pair.internal for pair in pairs(shipped(library))]
+    assert len(found) > 500
+    assert len(found) < 5000
+
+
+def test_brackets_are_disregarded():
+    assert plain("a[0].b[url=https://x/y.z].c[]") == "a.b.c"
+
+
+# --- coverage ---------------------------------------------------------------------------------------------------------
+
+
+def order(**members: Any) -> dict[str, Any]:
+    return {
+        "resourceType": "MedicationRequest",
+        "status": "active",
+        "intent": "order",
+        "subject": {"reference": "Patient/1"},
+        **members,
+    }
+
+
+def test_a_corpus_is_counted_by_state_and_what_is_left_by_path(library: Library):
+    resources = [
+        order(
+            implicitRules="urn:r",
+            text={"div": "x"},
+            meta={"versionId": "1"},
+            extension=[{"url": "urn:x", "valueCode": "a"}],
+        ),
+        order(note=[{"text": "a", "_text": {"id": "i"}}]),
+        order(status="odd"),
+        {"resourceType": "Patient"},
+    ]
+    lenses = {"MedicationRequest": shipped(library)}
+    found = coverage(lambda resource: lenses.get(resource["resourceType"]), resources)
+    assert found == Coverage(
+        resources=3,
+        refused=1,
+        states={"mapped": 9, "carried": 2},
+        left={"implicitRules": 1, "note._text.id": 1},
+    )
+    assert found.share == 9 / 11
+
+
+def test_a_corpus_of_nothing_is_mapped_wholly(library: Library):
+    assert coverage(lambda _: shipped(library), []).share == 1
+
+
+# --- what a change changes --------------------------------------------------------------------------------------------
+
+
+def library_of(text: str, **files: str) -> Library:
+    return load(texts_of(text, kit=KIT, **files), TABLES, SETTINGS)
+
+
+MEDICATION = """
+mapping: m
+between: {internal: Identifier, fhir: MedicationRequest, release: R4}
+always: {resourceType: MedicationRequest}
+pairs:
+  value: %s
+  use: {drop: true, why: w}
+  type: {drop: true, why: w}
+  system: %s
+  period: {drop: true, why: w}
+  assigner: {drop: true, why: w}
+"""
+
+
+def test_a_change_is_told_by_the_record_paths_that_differ():
+    old = library_of(MEDICATION % ("groupIdentifier.value", "groupIdentifier.system"))
+    new = library_of(MEDICATION % ("groupIdentifier.value", "implicitRules"))
+    resources: list[dict[str, Any]] = [
+        {"resourceType": "MedicationRequest", "groupIdentifier": {"value": "1", "system": "urn:s"}},
+        {"resourceType": "MedicationRequest", "groupIdentifier": {"value": "1"}},
+        {"resourceType": "Patient"},
+    ]
+    assert list(diff(old, new, "R4", resources)) == [Change(0, ("residue", "system"))]
+    assert list(diff(old, old, "R4", resources)) == []
+
+
+def test_a_change_is_told_where_one_side_refuses_or_has_no_mapping():
+    old = library_of(MEDICATION % ("groupIdentifier.value", "implicitRules"))
+    new = library_of(
+        (MEDICATION % ("groupIdentifier.value", "implicitRules")).replace("pairs:", "mapped-or-refused: [note]\npairs:")
+    )
+    resource = {"resourceType": "MedicationRequest", "note": [{"text": "a"}]}
+    assert list(diff(old, new, "R4", [resource])) == [
+        Change(0, ("old: translated; new: refused at MedicationRequest.note",))
+    ]
+    none = library_of(CONCEPT)
+    assert list(diff(none, old, "R4", [resource])) == [Change(0, ("old: no mapping; new: translated",))]
