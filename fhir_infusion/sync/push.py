@@ -285,6 +285,11 @@ def _contest(job: _Job, link: Link, there: Resource, text: str, stamp: Stamp | N
     stopped = stop_of(job.body, there) if job.row.lane == "stop" else None
     if stopped is None:
         return job.row, Verdict("conflict", applied.codes or applied.kind, alert="conflict")
+    return _stop_only(job, link, stopped, stamp)
+
+
+def _stop_only(job: _Job, link: Link, stopped: Resource, stamp: Stamp) -> tuple[Row, Verdict]:
+    """Send their state with our stop, while the rest is held."""
     row = _sending(job)
     reply = job.peer.endpoint.update({**stopped, "id": stamp.id}, stamp.etag)
     if isinstance(reply, Written):
