@@ -112,6 +112,7 @@ def load(
                 first = library.lenses[which].plan.document
                 complaints.append(f"{content.content.mark}: '{first}' maps {plan.fhir_type} in {plan.release} too")
                 continue
+            plan.defaults.update(library.defaults[name])
             lens = Lens(plan, field_table(), interpret=interpret)
             library.lenses[which] = lens.compile() if eager else lens
     if complaints:

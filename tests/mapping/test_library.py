@@ -64,8 +64,10 @@ def test_an_overlay_of_an_r4_document_reaches_the_r5_document_that_extends_it():
     assert lens(library, "R5", "Period").write({"start": "2024"}).result == {"start": "2024"}
 
 
-def test_the_defaults_of_an_overlay_are_kept_for_who_writes_records():
+def test_the_defaults_of_an_overlay_are_those_of_its_lenses():
     library = load_all(site=SITE)
+    assert lens(library, "R4", "Period", "site").defaults == {"representation": "split"}
+    assert lens(library, "R4", "Period").defaults == {}
     assert library.defaults == {None: {}, "site": {"representation": "split"}}
 
 
