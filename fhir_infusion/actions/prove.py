@@ -47,17 +47,26 @@ def ensure_proven(library: Library, settings: Settings, known: Path | None, coun
     """Prove the library unless its digest stands in the file ``known``, then note it there.
 
     Raises:
-        DocumentError: a law does not hold; names the lens, the law, the seed and the path.
+        DocumentError: a law does not hold, which names the lens, the law, the seed and the path; or a lens refuses so
+            many examples that its laws say nothing.
     """
     if known is not None and known.is_file() and library.digest in known.read_text(encoding="ascii").split():
         return
     complaints = [
-        f"{name}: the law '{broken.law}' does not hold at {broken.path} (example {broken.seed})"
-        for name, proof in proofs(library, settings, count)
-        for broken in proof.broken[:5]
+        complaint for name, proof in proofs(library, settings, count) for complaint in _complaints(name, proof)
     ]
     if complaints:
         raise DocumentError(*complaints)
     if known is not None:
         with known.open("a", encoding="ascii") as file:
             file.write(library.digest + "\n")
+
+
+def _complaints(name: str, proof: Proof) -> list[str]:
+    """Return why a lens may not be used; the first five places where a law breaks."""
+    if not proof.holds and not proof.broken:
+        return [f"{name}: {proof.refused} of {proof.asked} examples are refused; at most half may be"]
+    return [
+        f"{name}: the law '{broken.law}' does not hold at {broken.path} (example {broken.seed})"
+        for broken in proof.broken[:5]
+    ]
