@@ -103,8 +103,10 @@ class Translator:
             raise Refused(*doubts)
         translation = lens.read(resource)
         # What could not be written back must not be accepted: two elements of one id, a length of time in milligrams.
-        check.refuse(translation.result, as_sent=not strict)
-        found = (*issues, *translation.findings, *computed(translation.result))
+        ours = check.check(translation.result)
+        if not ours:
+            check.refuse(translation.result, as_sent=not strict)
+        found = (*issues, *translation.findings, *computed(translation.result, as_sent=not ours))
         self._gate(found, (translation.ledger,), strict=strict)
         return Translated([translation.result], (translation.ledger,), found)
 
@@ -132,12 +134,14 @@ class Translator:
                 Issue("error", "required", "record", "the record does not say what it is", accepted, "record")
             )
         lens = self.lens(release, FHIR_TYPE[internal], overlay)
-        check.refuse(record, as_sent="residue" in record if as_sent is None else as_sent)
+        read_from_fhir = "residue" in record if as_sent is None else as_sent
+        check.refuse(record, as_sent=read_from_fhir)
         record = _with_defaults(record, lens)
         whole = parts.split(record, self._settings.administration_system) if internal == "Administration" else [record]
         translations = [_written(lens, part, release) for part in whole]
         resources = [translation.result for translation in translations]
-        found = (*(issue for translation in translations for issue in translation.findings), *computed(record))
+        warned = (issue for translation in translations for issue in translation.findings)
+        found = (*warned, *computed(record, as_sent=read_from_fhir))
         ledgers = tuple(translation.ledger for translation in translations)
         self._gate(found, ledgers, strict=strict)
         return Translated(resources, ledgers, found)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from fhir_infusion.fhir.search import Entry
-
 from fhir_infusion.store import audit, idempotency, outbox, text, versions
 
 SYSTEM = "https://hospital.example/orders"
