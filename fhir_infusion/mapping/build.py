@@ -87,7 +87,9 @@ def build(document: Document, ingredients: Ingredients) -> Plan:
     if builder.complaints.lines:
         raise DocumentError(*dict.fromkeys(builder.complaints.lines))
     defaults = dict(content.get("defaults") or {})
-    return Plan(document.name, internal, fhir, between["release"], root, builder.guarded, builder.scopes, defaults)
+    plan = Plan(document.name, internal, fhir, between["release"], root, builder.guarded, builder.scopes, defaults)
+    plan.drops = builder.drops
+    return plan
 
 
 @dataclass(slots=True)
@@ -99,6 +101,7 @@ class _Builder:
     complaints: Complaints = field(default_factory=Complaints)
     scopes: list[Scope] = field(default_factory=list)
     shared: dict[tuple[int, bool], Scope] = field(default_factory=dict)
+    drops: bool = False
     types: Types = field(init=False)
     trees: Trees = field(init=False)
     fits: Fits = field(init=False)
@@ -141,7 +144,7 @@ class _Builder:
         fobj = self.trees.fhir_node(place.scope, place.fhir, table.marks.get("always") or table.marks["drop"])
         if fobj is None:
             return
-        members = self.given.elements[place.ftype]
+        members = self.types.members(place.ftype)
         if isinstance(always, Table):
             self._always(always, fobj, members)
         if isinstance(drops, Table):
@@ -166,6 +169,7 @@ class _Builder:
                 self.complaints.unknown(drops.marks[name], name, f"an element of {fobj.type}", members)
             else:
                 fobj.drops[name] = str(reason)
+                self.drops = True
 
     def _pairs(self, pairs: Table, place: Place) -> None:
         for key, value in pairs.items():
@@ -244,16 +248,23 @@ class _Builder:
         self._inline(given, inner)
 
     def _leaf(self, given: _Given, target: Field, end: End, at: Place) -> None:
+        self._demand_without(given, ("pairs", "from", "key", "always", "drop"), "a value")
         codec = self.fits.codec(target, end, given.table, given.mark)
         if codec is not None:
             leaf = _leaf(at.internal, at.fhir, codec, at, given.mark)
             leaf.each, leaf.warn = end.is_list, given.warn
             self.trees.attach_leaf(leaf, at.scope)
 
+    def _demand_without(self, given: _Given, words: tuple[str, ...], what: str) -> None:
+        for word in words:
+            if word in given.table:
+                self.complaints.add(given.table.marks[word], f"`{word}` does not apply to {what}")
+
     def _inline(self, given: _Given, inner: Place) -> None:
         """Map an object by its pairs or by a fragment, whose members then stand in the tree of this scope."""
+        self._demand_without(given, ("as", "codes"), "an object")
         key = self.types.key_of(inner.itype)
-        if key and "id" in self.given.elements[inner.ftype] and not inner.contained:
+        if key and "id" in self.types.members(inner.ftype) and not inner.contained:
             steps = (*inner.internal, IStep(key)), (*inner.fhir, FStep("id"))
             self.trees.attach_leaf(_leaf(*steps, KEY, inner, given.mark), inner.scope)
         own = isinstance(given.table.get("pairs"), Table)

@@ -100,6 +100,8 @@ class Lens:
         ]
         sealed = self._texts.seal(record, narrative="text" in resource)
         exceptions = tuple(_residue_line(entry) for entry in entries)
+        if self.plan.drops:
+            exceptions += tuple(line for line in self._walk_read(resource) if line.state == "dropped")
         if sealed:
             residue.append({"release": release, "path": TEXTS, "value": sealed})
         if residue:
@@ -155,9 +157,7 @@ def _is_foreign(entry: Json, release: str) -> bool:
 def _lost_contained(record: Json, release: str) -> frozenset[str]:
     """Return the references to contained resources that are residue of another release and so do not go out."""
     return frozenset(
-        f"#{entry['value'].get('id')}"
-        for entry in record.get("residue", ())
-        if _is_foreign(entry, release)
+        f"#{entry['value'].get('id')}" for entry in record.get("residue", ()) if _is_foreign(entry, release)
     )
 
 

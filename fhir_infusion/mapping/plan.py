@@ -68,11 +68,6 @@ class Items:
         """Return the id of the contained resource behind an element whose record names none."""
         return f"{self.internal[-1].name.replace('_', '-')}-{position + 1}"
 
-    @property
-    def carried(self) -> bool:
-        """Whether the list rides in extensions."""
-        return any(step.name == "extension" for step in self.fhir)
-
 
 @dataclass(slots=True, eq=False)
 class Slice:
@@ -186,7 +181,7 @@ class Scope:
 
 @dataclass(slots=True, eq=False)
 class Plan:
-    """One document, resolved for one release."""
+    """One document, resolved for one release. ``drops``: there are FHIR elements that it leaves out with a reason."""
 
     document: str
     internal_type: str
@@ -196,6 +191,7 @@ class Plan:
     guarded: frozenset[str]
     scopes: list[Scope] = field(default_factory=list)
     defaults: dict[str, Any] = field(default_factory=dict)
+    drops: bool = False
 
 
 def alike(scope: Scope) -> frozenset[str]:

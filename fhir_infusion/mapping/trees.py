@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fhir_infusion.mapping.paths import Condition, FStep, IStep, show_fhir, show_internal
 from fhir_infusion.mapping.plan import FMember, FObj, Follow, IMember, IObj, Items, Leaf, Scope, Slice
-from fhir_infusion.mapping.types import Types
+from fhir_infusion.mapping.types import BESIDE, Types
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,8 +58,8 @@ class Trees:
     def _fhir_member(self, fobj: FObj, name: str) -> FMember:
         member = fobj.members.get(name)
         if member is None:
-            element = self.types.elements[fobj.type].get(name)
-            made = FMember(name, "Element", is_list=False)
+            element = self.types.members(fobj.type).get(name)
+            made = FMember(name, BESIDE, is_list=False)
             member = made if element is None else FMember(name, element.type, element.is_list)
             fobj.members[name] = member
         return member

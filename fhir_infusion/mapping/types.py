@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from fhir_infusion.mapping.complaints import Complaints
 from fhir_infusion.mapping.paths import Condition, Criterion, FStep, IStep, show_internal
@@ -48,6 +48,10 @@ Constants = tuple[tuple[tuple[str, ...], str], ...]
 """Paths inside an element of a slice, and the values that stand there."""
 
 
+BESIDE: Final = "Element"
+"""The type of ``_name``: the id and the extensions of a primitive."""
+
+
 @dataclass(frozen=True, slots=True)
 class End:
     """What stands at the end of a FHIR path. ``element`` is ``None`` for what stands beside a primitive."""
@@ -68,6 +72,12 @@ class Types:
     def key_of(self, record_type: str) -> str:
         """Name the field that is the key of a record type; empty where it has none."""
         return next((name for name, item in self.fields[record_type].items() if item.key), "")
+
+    def members(self, ftype: str) -> Mapping[str, Element]:
+        """Return the elements of a FHIR type; none where it is a primitive. What stands beside one is an Element."""
+        if ftype == BESIDE:
+            return {name: self.elements["Extension"][name] for name in ("id", "extension")}
+        return self.elements.get(ftype, {})
 
     def internal_end(self, itype: str, steps: tuple[IStep, ...], mark: Mark) -> Field | None:
         """Return the field at the end of an internal path; the element itself where the path is empty."""
@@ -106,13 +116,13 @@ class Types:
         return end
 
     def _step(self, ftype: str, step: FStep, mark: Mark) -> End | None:
-        members = self.elements.get(ftype, {})
+        members = self.members(ftype)
         element = members.get(step.name.removeprefix("_"))
         if element is None:
             self.complaints.unknown(mark, step.name.removeprefix("_"), f"an element of {ftype}", members)
             return None
         if step.name.startswith("_"):
-            return End("Element", is_list=False, element=None)
+            return End(BESIDE, is_list=False, element=None)
         if (step.criteria or step.repeats) and not element.is_list:
             self.complaints.add(mark, f"'{step.name}' does not repeat in {ftype}")
             return None
@@ -124,7 +134,7 @@ class Types:
 
     def _check_criterion(self, criterion: Criterion, ftype: str, mark: Mark) -> None:
         for name in criterion.path if ftype else ():
-            members = self.elements.get(ftype, {})
+            members = self.members(ftype)
             if name not in members:
                 self.complaints.unknown(mark, name, f"an element of {ftype}", members)
                 return
@@ -157,7 +167,7 @@ class Types:
         for criterion in step.criteria:
             inner, single = start, criterion.test == "="
             for name in criterion.path:
-                element = self.elements.get(inner, {}).get(name)
+                element = self.members(inner).get(name)
                 single = single and element is not None and not element.is_list
                 inner = element.type if element is not None else ""
             if single:
