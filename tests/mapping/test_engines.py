@@ -259,7 +259,7 @@ pairs:
   end: _start.extension[url=urn:end].valueDateTime
 """
     lens = lens_of(text, "Period", interpret=interpret)
-    resource = {"start": "2024", "_start": {"extension": [{"url": "urn:end", "valueDateTime": "2025"}]}}
+    resource: Json = {"start": "2024", "_start": {"extension": [{"url": "urn:end", "valueDateTime": "2025"}]}}
     comes_back(lens, {"start": "2024", "end": "2025"}, resource)
     marked = {"start": "2024", "_start": {"id": "i", "extension": [{"url": "urn:x"}, *resource["_start"]["extension"]]}}
     read = lens.read(marked).result
