@@ -265,3 +265,88 @@ pairs:
     read = lens.read(marked).result
     assert bare(read) == {"start": "2024", "end": "2025"}
     assert lens.write(read).result == marked
+
+
+# --- contained resources ----------------------------------------------------------------------------------------------
+
+CONTAINED = """
+mapping: m
+between: {internal: VascularAccess, fhir: MedicationRequest, release: R4}
+always: {resourceType: MedicationRequest}
+mapped-or-refused: [medicationReference]
+uses: [kit]
+pairs:
+  access: {fhir: medicationReference->Medication.code, pairs: {"codings[]": "coding[]", text: text}}
+  lumen: medicationReference->Medication.batch.lotNumber
+  device: {fhir: medicationReference, pairs: {reference: reference, type: type, display: display, identifier: {drop: true, why: w}}}
+"""
+
+
+@both
+def test_a_reference_is_followed_and_kept_where_no_record_object_owns_the_resource(*, interpret: bool):
+    lens = lens_of(CONTAINED, "MedicationRequest", interpret=interpret, kit=KIT)
+    resource = {
+        "resourceType": "MedicationRequest",
+        "contained": [{"resourceType": "Medication", "id": "m", "code": {"text": "x"}, "batch": {"lotNumber": "7"}}],
+        "medicationReference": {"reference": "#m"},
+    }
+    comes_back(lens, {"access": {"text": "x"}, "lumen": "7", "device": {"reference": "#m"}}, resource)
+
+
+@both
+def test_what_is_left_over_in_a_contained_resource_comes_back_and_a_guarded_element_is_refused(*, interpret: bool):
+    lens = lens_of(CONTAINED, "MedicationRequest", interpret=interpret, kit=KIT)
+    medication = {
+        "resourceType": "Medication",
+        "id": "m",
+        "meta": {"versionId": "1"},
+        "extension": [{"url": "urn:x", "valueCode": "x"}],
+        "code": {"text": "x", "coding": [{"code": "c", "extension": [{"url": "urn:y", "valueCode": "y"}]}]},
+    }
+    resource: Json = {
+        "resourceType": "MedicationRequest",
+        "contained": [{"resourceType": "Patient", "id": "p"}, medication, {"resourceType": "Patient", "id": "a"}],
+        "medicationReference": {"reference": "#m", "display": "d"},
+    }
+    assert lens.write(lens.read(resource).result).result == resource
+    resource["contained"][1] = {**medication, "status": "active"}
+    told = refused(lens.read, resource)
+    assert [path for path, _ in told] == ["MedicationRequest.medicationReference->Medication.status"]
+
+
+@both
+def test_a_reference_to_another_type_is_not_followed(*, interpret: bool):
+    lens = lens_of(CONTAINED, "MedicationRequest", interpret=interpret, kit=KIT)
+    resource: Json = {
+        "resourceType": "MedicationRequest",
+        "contained": [{"resourceType": "Substance", "id": "m", "code": {"text": "x"}}],
+        "medicationReference": {"reference": "#m"},
+    }
+    read = lens.read(resource).result
+    assert bare(read) == {"device": {"reference": "#m"}}
+    assert lens.write(read).result == resource
+
+
+OWNED = """
+mapping: m
+between: {internal: VascularAccess, fhir: MedicationRequest, release: R4}
+always: {resourceType: MedicationRequest}
+uses: [kit]
+pairs:
+  access: {fhir: medicationReference->Medication.code, pairs: {"codings[]": "coding[]", text: text}}
+  lumen: groupIdentifier.value
+  device: {fhir: subject->Patient, pairs: {reference: birthDate, type: {drop: true, why: w}, display: {drop: true, why: w}, identifier: {drop: true, why: w}}}
+"""
+
+
+@both
+def test_a_record_object_that_is_a_contained_resource_owns_its_id(*, interpret: bool):
+    text = OWNED.replace("reference: birthDate", "reference: language")
+    lens = lens_of(text, "MedicationRequest", interpret=interpret, kit=KIT)
+    patient = {"resourceType": "Patient", "id": "device", "language": "de"}
+    resource = {"resourceType": "MedicationRequest", "subject": {"reference": "#device"}, "contained": [patient]}
+    comes_back(lens, {"device": {"reference": "de"}}, resource)
+    named = {**resource, "subject": {"reference": "#p"}, "contained": [{**patient, "id": "p"}]}
+    comes_back(lens, {"device": {"reference_id": "p", "reference": "de"}}, named)
+    empty = {**resource, "contained": [{"resourceType": "Patient", "id": "device"}]}
+    comes_back(lens, {"device": {"reference_id": "device"}}, empty)
