@@ -316,7 +316,7 @@ class _WatchedPool(HTTPConnectionPool):
 
 
 class _WatchedTlsPool(HTTPSConnectionPool):
-    ConnectionCls = _WatchedTlsConnection  # pyright: ignore[reportAssignmentType]  as above
+    ConnectionCls = _WatchedTlsConnection  # pyright: ignore[reportAssignmentType]  as in the class above
 
 
 class _WatchedAdapter(HTTPAdapter):
