@@ -173,11 +173,6 @@ class Scope:
     number: int = 0
     guarded: bool = False
 
-    @property
-    def token_key(self) -> str:
-        """Return the name of the key field, empty for simple values."""
-        return "" if self.plain else self.key
-
 
 @dataclass(slots=True, eq=False)
 class Plan:
