@@ -180,7 +180,7 @@ class _Visit:
         for name, value in node.items():
             place = _below(path, name)
             if type(value) is list:
-                twin = node.get(name[1:] if name.startswith("_") else f"_{name}")
+                twin = _ANYWHERE if _is_left_over(node, name) else node.get(name[1:] if name[0] == "_" else f"_{name}")
                 self.array(value, place, depth + 1, twin, entries=within_bundle and name == "entry")
             elif type(value) is dict and within_bundle and name == "resource":
                 self.resource(value, place)
@@ -241,8 +241,17 @@ class _Visit:
             self.issues.append(Issue("error", code, path, reason, accepted, status=status))
 
 
+_ANYWHERE: Final = object()
+"""Stands for a twin that is not in sight."""
+
+
+def _is_left_over(node: dict[str, Any], name: str) -> bool:
+    """Whether a list is the value of a residue entry: its ``_`` twin is then an entry of its own."""
+    return name == "value" and "release" in node and "path" in node
+
+
 def _has_item(twin: object, index: int) -> bool:
-    return isinstance(twin, list) and index < len(twin) and twin[index] is not None
+    return twin is _ANYWHERE or (isinstance(twin, list) and index < len(twin) and twin[index] is not None)
 
 
 def _below(path: str, name: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fhir_infusion.mapping.codecs import read_quantity, write_quantity
 from fhir_infusion.mapping.criteria import classify
 from fhir_infusion.mapping.plan import FMember, Follow, Items, Plan
-from fhir_infusion.mapping.residue import MARKED, TEXTS, arrange, describes, split_path
+from fhir_infusion.mapping.residue import MARKED, TEXTS, arrange, describes, mark_token, split_path
 from fhir_infusion.mapping.trace import Line
 
 if TYPE_CHECKING:
@@ -130,16 +130,19 @@ class Assembly:
         if self.contained or any(entry["path"].startswith("contained[]") for entry in mine):
             array = self.array(resource, "contained")
             array.parts[0] = sorted(self.contained.items())
-        displays: list[tuple[Json, Json]] = []
+        late: list[tuple[Json, Json]] = []
         for entry in mine:
-            self._put(resource, entry, lines, displays)
+            self._put(resource, entry, lines, late)
         for array in self.arrays.values():
             mapped = [pair for number in sorted(array.parts) for pair in array.parts[number]]
             array.holder[array.name] = arrange(mapped, array.left, array.order)
         for array in self.arrays.values():
             self._check_slices(array, refuse)
-        for holder, entry in displays:
-            self._put_display(holder, entry, lines)
+        for holder, entry in late:
+            if entry["path"].endswith("display" + MARKED):
+                self._put_display(holder, entry, lines)
+            else:
+                self._put_mark(holder, entry, lines)
         return lines
 
     def _check_slices(self, array: _Array, refuse: Refuse) -> None:
@@ -169,6 +172,19 @@ class Assembly:
                 )
             )
 
+    @staticmethod
+    def _put_mark(holder: Json, entry: Json, lines: list[Line]) -> None:
+        """Put a mark back beside the simple value of a list that it belongs to, or tell how many marks there were."""
+        name, token = split_path(entry["path"])[-1]
+        values = holder.get(name[1:])
+        tokens = [mark_token(values, position) for position in range(len(values))] if isinstance(values, list) else []
+        if token in tokens:
+            holder.setdefault(name, [None] * len(tokens))[tokens.index(token)] = entry["value"]
+        elif token != "*":  # noqa: S105  a place in an array, no secret
+            lines.append(Line(entry["path"], "dropped", "", "the element that it belonged to is gone"))
+        elif name in holder and not any(holder[name][entry["value"] :]):
+            del holder[name][entry["value"] :]
+
     def _is_mine(self, entry: Json, lines: list[Line]) -> bool:
         if entry["path"] == TEXTS:
             return False
@@ -179,8 +195,8 @@ class Assembly:
             return False
         return True
 
-    def _put(self, resource: Json, entry: Json, lines: list[Line], displays: list[tuple[Json, Json]]) -> None:
-        """Put one residue entry back; a line says so where its place is gone."""
+    def _put(self, resource: Json, entry: Json, lines: list[Line], late: list[tuple[Json, Json]]) -> None:
+        """Put one residue entry back, or leave it for later; a line says so where its place is gone."""
         parts = split_path(entry["path"])
         holder: Any = resource
         for name, token in parts[:-1]:
@@ -189,12 +205,14 @@ class Assembly:
                 lines.append(Line(entry["path"], "dropped", "", "the element that it belonged to is gone"))
                 return
         name, token = parts[-1]
-        if token == "*":  # noqa: S105  a place in an array, no secret
+        if token is not None and name[0] == "_":
+            late.append((holder, entry))
+        elif token == "*":  # noqa: S105  a place in an array, no secret
             self.array(holder, name).order = list(entry["value"])
         elif token == "":
             self.array(holder, name).left.append((entry.get("after"), entry["value"]))
         elif name == "display" + MARKED:
-            displays.append((holder, entry))
+            late.append((holder, entry))
         elif name.endswith(MARKED):
             name = name.removesuffix(MARKED)
             if name in holder and write_quantity(read_quantity(entry["value"])) == holder[name]:
@@ -206,8 +224,6 @@ class Assembly:
             lines.append(Line(entry["path"], "dropped", "", "the record now says this itself"))
         else:
             holder[name] = entry["value"]
-            return
-        return
 
     def _step(self, resource: Json, holder: Any, name: str, token: str | None) -> Any:
         if token is None:

@@ -13,6 +13,7 @@ from fhir_infusion.mapping.residue import (
     derived_key,
     display_residue,
     holds_only_marks,
+    left_over,
     plain_token,
 )
 from fhir_infusion.mapping.trace import Recorder
@@ -179,7 +180,7 @@ class Here:
             state.refuse(at, reason, "no modifierExtension", "extension", "modifier-extension")
         elif state.guarded and not is_mark(name, marks) and not holds_only_marks(value):
             state.refuse_unread(at)
-        state.entries.append([name, None, value])
+        state.entries.extend([path, None, kept] for path, kept in left_over(name, value, described))
         state.recorder.carried(at, "residue", value=value)
 
 

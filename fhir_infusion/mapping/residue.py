@@ -3,7 +3,8 @@
 A path is made of member names joined by dots; in an array the element is named by its token in brackets: the key of a
 mapped element, the URL of an extension, the id of a contained resource. ``name[]`` is an element that no pair takes,
 standing after the mapped sibling ``after``; ``name[*]`` holds the order of the mapped elements where it is not the
-order in which they are written. Tokens are percent-escaped where they hold a bracket.
+order in which they are written. ``_name[token]`` is what stands beside one of a list of simple values.
+Tokens are percent-escaped where they hold a bracket.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import msgspec
 from fhir_infusion.records.number import spelling_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 TEXTS: Final = "$texts"
 MARKED: Final = "~"
@@ -106,6 +107,29 @@ def plain_token(values: Sequence[Any], position: int, place: str) -> str:
     """Return the token of a simple value in an array: its count among equals, the slice it stands in, and itself."""
     value = values[position]
     return f"={list(values[: position + 1]).count(value)}:{place}:{value}"
+
+
+def left_over(name: str, value: Any, holder: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the paths and values that keep a member which no pair takes.
+
+    The marks beside a list of simple values are kept one by one, each under its value, so that they stay with it when
+    the list is edited; ``_name[*]`` tells how many there were where that is not one for each value.
+    """
+    values = holder.get(name[1:]) if name[0] == "_" and isinstance(value, list) else None
+    if not isinstance(values, list) or len(value) > len(values):
+        yield name, value
+        return
+    for position, mark in enumerate(value):
+        if mark is not None:
+            yield f"{name}[{escape(mark_token(values, position))}]", mark
+    if len(value) < len(values):
+        yield f"{name}[*]", len(value)
+
+
+def mark_token(values: Sequence[Any], position: int) -> str:
+    """Return the token of a mark beside a simple value: the value and its count among equals; nothing for ``null``."""
+    value = values[position]
+    return plain_token(["" if value is None else value for value in values], position, "")
 
 
 def write_key(identifier: str) -> str:

@@ -15,6 +15,7 @@ from fhir_infusion.mapping.residue import (
     display_residue,
     escape,
     holds_only_marks,
+    left_over,
     plain_token,
     write_key,
 )
@@ -88,7 +89,7 @@ def leave(
         ):
             raise Irregular
         else:
-            entries.append([prefix + name, None, inner])
+            entries.extend([prefix + path, None, kept] for path, kept in left_over(name, inner, value))
 
 
 def leave_root(value: Json, known: frozenset[str], entries: list[Entry], guarded: frozenset[str]) -> None:
@@ -97,7 +98,7 @@ def leave_root(value: Json, known: frozenset[str], entries: list[Entry], guarded
         if name not in known:
             if name == "modifierExtension" or (name in guarded and not holds_only_marks(inner)):
                 raise Irregular
-            entries.append([name, None, inner])
+            entries.extend([path, None, kept] for path, kept in left_over(name, inner, value))
 
 
 def key_of(item: Json, key: str, keys: set[str]) -> str:
