@@ -106,6 +106,7 @@ class Translator:
         ours = check.check(translation.result)
         if not ours:
             check.refuse(translation.result, as_sent=not strict)
+            translation.result.setdefault("residue", []).append({"release": release, "path": AS_SENT, "value": True})
         found = (*issues, *translation.findings, *computed(translation.result, as_sent=not ours))
         self._gate(found, (translation.ledger,), strict=strict)
         return Translated([translation.result], (translation.ledger,), found)
@@ -121,8 +122,8 @@ class Translator:
     ) -> Translated:
         """Translate a record into the FHIR resources that carry it.
 
-        ``as_sent`` says that the record was read from FHIR, where what base FHIR allows is not refused; by default a
-        record with residue was.
+        ``as_sent`` says that the record was read from FHIR, where what base FHIR allows is not refused; by default the
+        record says so itself, which whoever stores it must not rely on.
 
         Raises:
             Refused: the record is not right, or FHIR has no place for a part of it; every reason at once.
@@ -134,7 +135,7 @@ class Translator:
                 Issue("error", "required", "record", "the record does not say what it is", accepted, "record")
             )
         lens = self.lens(release, FHIR_TYPE[internal], overlay)
-        read_from_fhir = "residue" in record if as_sent is None else as_sent
+        read_from_fhir = _is_as_sent(record) if as_sent is None else as_sent
         check.refuse(record, as_sent=read_from_fhir)
         record = _with_defaults(record, lens)
         whole = parts.split(record, self._settings.administration_system) if internal == "Administration" else [record]
@@ -163,6 +164,16 @@ class Translator:
 
 FHIR_TYPE = {"InfusionOrder": "MedicationRequest", "Administration": "MedicationAdministration"}
 """The resource type of each kind of record."""
+
+
+AS_SENT = "$as-sent"
+"""The path of the residue entry of a record that was read from FHIR and breaks a rule of our own JSON."""
+
+
+def _is_as_sent(record: Json) -> bool:
+    entries = record.get("residue")
+    paths = [entry.get("path") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    return any(isinstance(path, str) and path.rpartition(".")[2] == AS_SENT for path in paths)
 
 
 def _unknown(what: str, accepted: Iterable[str], status: int = BREAKS_FHIR) -> Refused:
@@ -195,15 +206,18 @@ def _written(lens: Lens, record: Json, release: str) -> Translation:
     Raises:
         Refused: what was written is not valid.
     """
-    translation = lens.write(record)
     try:
-        _demand_valid([translation.result], release)
+        return _checked(lens, lens.write(record), release)
     except Refused:
         if not any(entry["path"] == "contained[]" for entry in record.get("residue", ())):
             raise
-        translation = lens.write(record, foreign=False)
-        _demand_valid([translation.result], release)
-    return translation
+    return _checked(lens, lens.write(record, foreign=False), release)
+
+
+def _checked(lens: Lens, written: Translation, release: str) -> Translation:
+    _demand_valid([written.result], release)
+    lens.demand_same(written)
+    return written
 
 
 def _with_defaults(record: Json, lens: Lens) -> Json:

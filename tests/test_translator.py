@@ -155,6 +155,29 @@ def test_what_was_read_from_fhir_may_hold_what_our_own_json_may_not():
         translator().to_fhir(bare, "R4", as_sent=False)
 
 
+@pytest.mark.parametrize("leftover", [{}, {"text": {"status": "empty", "div": '<div xmlns="http://www.w3.org/1999/xhtml">x</div>'}}])
+def test_a_record_says_itself_that_it_was_read_from_fhir_whether_anything_was_left_over_or_not(leftover: Json):
+    (resource,) = translator().to_fhir(ORDER, "R4").results
+    resource |= leftover
+    resource["dosageInstruction"][0]["doseAndRate"][0]["doseQuantity"]["code"] = "tbl"
+    (record,) = translator().to_internal(resource, "R4").results
+    assert {"release": "R4", "path": "$as-sent", "value": True} in record["residue"]
+    assert translator().to_fhir(record, "R4").results == [resource]
+
+
+def test_what_our_own_json_may_say_too_carries_no_such_mark():
+    (resource,) = translator().to_fhir(ORDER, "R4").results
+    (record,) = translator().to_internal(resource, "R4").results
+    assert "residue" not in record
+
+
+def test_residue_alone_does_not_switch_off_the_rules_of_our_own_json():
+    residue = [{"release": "R4", "path": "language", "value": "en"}]
+    with pytest.raises(Refused) as refused:
+        translator().to_fhir({**ORDER, "steps": [{"dosings": [{"dose": {"value": 1, "unit": "tbl"}}]}], "residue": residue}, "R4")
+    assert [issue.path for issue in refused.value.issues] == ["steps[0].dosings[0].dose.unit"]
+
+
 def test_there_is_a_ledger_of_each_resource_and_one_list_of_lines():
     translated = translator().to_fhir({**SEGMENTS, "representation": "split"}, "R4")
     assert len(translated.ledgers) == len(translated.results) == 3

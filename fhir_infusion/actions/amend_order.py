@@ -37,11 +37,13 @@ def amend(
     transact.refuse_unless_current(before, if_match, required=True)
     record = transact.named(record, TYPE)
     # In the release in which it stands: what only that one can say would be lost in another.
-    translated = service.translator.to_fhir(record, before.release, overlay)
+    earlier = text.read(before.record)
+    as_sent = rules.is_as_before(earlier, record)
+    translated = service.translator.to_fhir(record, before.release, overlay, as_sent=as_sent)
     (resource,) = translated.results
-    refuse_change(text.read(before.record), record, may_vanish=False)
+    refuse_change(earlier, record, may_vanish=False)
     part = Part(id, before.release, resource, record, before)
-    if transact.unchanged(before, part) and text.digest(text.read(before.record)) == text.digest(record):
+    if transact.unchanged(before, part) and text.digest(earlier) == text.digest(record):
         return outcome_of(before, created=False, findings=translated.findings)
 
     def work(tx: Tx) -> Stored:

@@ -30,7 +30,7 @@ def place(service: Service, caller: Caller, record: Json, overlay: str | None = 
         Unavailable: it is not stored.
     """
     record = transact.named(record, TYPE)
-    translated = service.translator.to_fhir(record, HOME, overlay)
+    translated = service.translator.to_fhir(record, HOME, overlay, as_sent=False)
     (resource,) = translated.results
     body_hash = text.digest(record)
     part = Part(service.new_id(), HOME, resource, record)

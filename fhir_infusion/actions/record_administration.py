@@ -32,7 +32,7 @@ def place(service: Service, caller: Caller, record: Json, overlay: str | None = 
     """
     record = transact.named(record, TYPE)
     body_hash = text.digest(record)
-    pairs, findings = _translated(service, record, HOME, overlay)
+    pairs, findings = _translated(service, record, HOME, overlay, as_sent=False)
     parent_id = service.new_id()
     made = [
         Part(parent_id if not number else service.new_id(), HOME, resource, part, parent=parent_id if number else "")
@@ -69,7 +69,8 @@ def amend(
     rules.refuse_other_identity("administration_id", own_id, record.get("administration_id"), may_vanish=False)
     rules.refuse_transition(str(before.get("status")), str(record.get("status")))
     # In the release in which it stands: what only that one can say would be lost in another.
-    pairs, findings = _translated(service, record, family.parent.release, overlay)
+    as_sent = rules.is_as_before(whole.record_of(family), record)
+    pairs, findings = _translated(service, record, family.parent.release, overlay, as_sent=as_sent)
     changes = _changes(service, family, pairs, overlay)
     if not changes:
         return outcome_of(family, created=False, findings=findings)
@@ -130,10 +131,10 @@ def _family(tx: Tx, id: str) -> Family:
 
 
 def _translated(
-    service: Service, record: Json, release: str, overlay: str | None
+    service: Service, record: Json, release: str, overlay: str | None, *, as_sent: bool
 ) -> tuple[list[tuple[Json, Json]], tuple[Issue, ...]]:
     """Return each part's record with its resource, the parent first, and the findings."""
-    translated = service.translator.to_fhir(record, release, overlay)
+    translated = service.translator.to_fhir(record, release, overlay, as_sent=as_sent)
     if len(translated.results) > 1:
         # An overlay may have said so in the record's place.
         record = {**record, "representation": "split"}

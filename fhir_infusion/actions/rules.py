@@ -7,9 +7,11 @@ that one is final without exception.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
+from fhir_infusion.records import check, schemas
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,6 +41,22 @@ def may_become(before: str, after: str) -> bool:
     if before in _ENDED:
         return False
     return not (before in _BEGUN and after == "draft")
+
+
+def is_as_before(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Say whether an amendment breaks no rule of our own JSON but those that the record broke before.
+
+    What base FHIR allows and our own JSON does not (a unit that is not UCUM) may stand in what was read from FHIR. It
+    may be amended as it was sent, not made worse.
+    """
+    if check.check(after):
+        return False
+    known = {_fault(issue) for issue in schemas.issues(before)}
+    return all(_fault(issue) in known for issue in schemas.issues(after))
+
+
+def _fault(issue: Issue) -> tuple[str, str, str]:
+    return re.sub(r"\[[0-9]+\]", "", issue.path), issue.rule, issue.reason
 
 
 def refuse_transition(before: str, after: str) -> None:

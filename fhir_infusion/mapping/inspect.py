@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.errors import Refused
-from fhir_infusion.mapping.laws import differences
+from fhir_infusion.mapping.compare import differences
 from fhir_infusion.mapping.paths import show_fhir, show_internal
 from fhir_infusion.mapping.plan import IObj, Items, Leaf, Scope
 

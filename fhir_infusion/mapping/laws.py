@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from fhir_infusion.errors import Refused
 from fhir_infusion.mapping.codecs import SHARED
+from fhir_infusion.mapping.compare import bare, differences
 from fhir_infusion.mapping.compile import interpreted
-from fhir_infusion.mapping.residue import is_derived
-from fhir_infusion.records.equality import same
 from fhir_infusion.records.fields import table
 from fhir_infusion.records.number import spelling_of
 
@@ -34,10 +33,6 @@ Json = dict[str, Any]
 
 _ORACLE_SHARE = 0.2
 """The interpreter is slow, so it is asked for a share of the examples."""
-
-BY_READER = frozenset({"representation"})
-"""Fields that reading sets where the record says nothing."""
-
 
 class Dice(Protocol):
     """What is used of ``random.Random``."""
@@ -182,17 +177,6 @@ def _changed(value: Any, path: tuple[str | int, ...], dice: Dice) -> Any:
     return f"{value}x" if isinstance(value, str) else Decimal(spelling_of(value)) + 1
 
 
-def bare(value: Any) -> Any:
-    """Return a record without residue, derived keys and what only the reader sets."""
-    if isinstance(value, dict):
-        return {
-            name: bare(inner)
-            for name, inner in value.items()
-            if name != "residue" and name not in BY_READER and not (name.endswith("_id") and is_derived(inner))
-        }
-    return [bare(inner) for inner in value] if isinstance(value, list) else value
-
-
 _TEXTS = frozenset(field.name for members in table().values() for field in members.values() if field.describes)
 """The texts that describe: an edit of what they tell of removes them."""
 
@@ -207,19 +191,3 @@ def _differ(law: str, left: Any, right: Any) -> Iterator[tuple[str, str]]:
     for path in differences(left, right):
         yield law, path
         return
-
-
-def differences(left: Any, right: Any, path: str = "") -> Iterator[str]:
-    """Name the places where two JSON values differ; numbers count as they are spelled, object order does not."""
-    if isinstance(left, dict) and isinstance(right, dict):
-        for name in sorted({*left, *right}):
-            here = f"{path}.{name}" if path else name
-            if name not in left or name not in right:
-                yield here
-            else:
-                yield from differences(left[name], right[name], here)
-    elif isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
-        for index, (one, two) in enumerate(zip(left, right, strict=True)):
-            yield from differences(one, two, f"{path}[{index}]")
-    elif not same(left, right):
-        yield path

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fhir_infusion.errors import Issue, Refused
+from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
 from fhir_infusion.mapping import interpret_read, interpret_write
+from fhir_infusion.mapping.compare import bare, differences
 from fhir_infusion.mapping.compile import compile_plan, interpreted
 from fhir_infusion.mapping.putback import SAME_FAMILY, without_references
 from fhir_infusion.mapping.residue import MARKED, TEXTS, Entry
@@ -51,11 +52,18 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """The other side of an input, what became of each of its elements, and the warnings of the pairs that were used."""
+    """The other side of an input, what became of each of its elements, and the warnings of the pairs that were used.
+
+    ``source`` is the record that was written: the input without texts that no longer describe it.
+    """
 
     result: Json
     ledger: Ledger
     findings: tuple[Issue, ...] = ()
+    source: Json = field(default_factory=dict)
+
+
+_OTHERWISE = "with its residue the resource would say something else here"
 
 
 class Lens:
@@ -126,7 +134,25 @@ class Lens:
             resource, lost, warned = self._write(fresh)
         except Exception:  # noqa: BLE001  as in read
             resource, lost, warned = self._oracle[1](fresh)
-        return Translation(resource, Ledger((*stale, *lost), lambda: self._walk_write(fresh, stale)), _findings(warned))
+        ledger = Ledger((*stale, *lost), lambda: self._walk_write(fresh, stale))
+        return Translation(resource, ledger, _findings(warned), fresh)
+
+    def demand_same(self, written: Translation) -> None:
+        """Refuse residue with which a valid resource says another thing than the record that it was written from.
+
+        Whoever sends a record can send any residue with it. Where there is none there is nothing to ask: the laws hold.
+
+        Raises ``Refused`` with every place.
+        """
+        if "residue" not in written.source:
+            return
+        read = self.read(written.result).result
+        accepted = "the residue read with it, or none"
+        places = list(differences(bare(written.source), bare(read)))
+        if places:
+            raise Refused(
+                *(Issue("error", "business-rule", at, _OTHERWISE, accepted, "residue", BREAKS_RULE) for at in places)
+            )
 
     def _walk_read(self, resource: Json) -> list[Line]:
         recorder = Recorder()

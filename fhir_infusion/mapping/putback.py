@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fhir_infusion.mapping.codecs import read_quantity, write_quantity
 from fhir_infusion.mapping.criteria import classify
 from fhir_infusion.mapping.plan import FMember, Follow, Items, Plan
-from fhir_infusion.mapping.residue import MARKED, TEXTS, arrange, describes, mark_token, split_path
+from fhir_infusion.mapping.residue import MARKED, arrange, describes, mark_token, split_path
 from fhir_infusion.mapping.trace import Line
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ class Assembly:
             del holder[name][entry["value"] :]
 
     def _is_mine(self, entry: Json, lines: list[Line]) -> bool:
-        if entry["path"] == TEXTS:
+        if entry["path"].startswith("$"):  # it tells of the whole, and is no part of it
             return False
         if SAME_FAMILY[entry["release"]] != SAME_FAMILY[self.plan.release]:
             lines.append(
@@ -201,7 +201,7 @@ class Assembly:
         holder: Any = resource
         for name, token in parts[:-1]:
             holder = self._step(resource, holder, name, token)
-            if holder is None:
+            if not isinstance(holder, dict):
                 lines.append(Line(entry["path"], "dropped", "", "the element that it belonged to is gone"))
                 return
         name, token = parts[-1]

@@ -128,7 +128,6 @@ def left_over(name: str, value: Any, holder: dict[str, Any]) -> Iterator[tuple[s
 
 def mark_token(values: Sequence[Any], position: int) -> str:
     """Return the token of a mark beside a simple value: the value and its count among equals; nothing for ``null``."""
-    value = values[position]
     return plain_token(["" if value is None else value for value in values], position, "")
 
 

@@ -120,6 +120,8 @@ class Maker:
             return self.choose(field.codes)
         if (owner, field.name) == ("Timing", "when"):
             return self.choose(_EVENTS)
+        if (owner, field.name) == ("Residue", "path"):
+            return self.choose(_PLACES)
         return self.choose(_VALUES[field.kind])(self)
 
     def _quantity(self, role: str) -> Record:
@@ -198,6 +200,9 @@ _VALUES: Final[Mapping[str, tuple[Callable[[Maker], Any], ...]]] = MappingProxyT
         "json": (lambda maker: maker.choose(JSON),),
     }
 )
+
+_PLACES: Final = ("extension[]", "_status", "note[k1].extension", "text", "contained[a%5Bb].note[~0f3a].id")
+"""Places of residue."""
 
 _EVENTS: Final = tuple(sorted(EVENT_TIMINGS - {"IMD"}))
 """IMD is of R5 alone."""

@@ -209,7 +209,8 @@ _RESOURCE_ID: Final = "id"
 
 
 def _prefix(segment_id: str) -> str:
-    return f"segments[{segment_id}]."
+    escaped = segment_id.replace("%", "%25").replace("[", "%5B").replace("]", "%5D")  # as tokens in residue paths are
+    return f"segments[{escaped}]."
 
 
 def _residue_of_parts(segments: list[Record], children: list[Record]) -> list[Record]:

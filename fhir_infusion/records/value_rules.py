@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.records.moments import is_after
 from fhir_infusion.records.quantity_rules import QUANTITY_QUICK, QUANTITY_RULES
+from fhir_infusion.records.residue_rules import RESIDUE_RULES
 from fhir_infusion.records.rules import Broken, Part, Place, Rule, Rules, breaks_fhir, breaks_rule
 
 if TYPE_CHECKING:
@@ -172,5 +173,6 @@ VALUE_RULES: Final[Rules] = MappingProxyType({
         Rule(("author", "author_name"), _note, quick="'author' not in part or 'author_name' not in part"),
         Rule(("text",), _own_note, own=True, quick="'text' in part"),
     ),
+    "Residue": RESIDUE_RULES,
     "Group": (Rule(("cycle", "cycles", "position"), _group),),
 })  # fmt: skip

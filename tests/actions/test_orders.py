@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from fhir_infusion.actions import amend_order, find, place_order
+from fhir_infusion.actions import accept_resource, amend_order, find, place_order
 from fhir_infusion.errors import Refused
 from fhir_infusion.records.equality import same
 from fhir_infusion.store import versions
-from tests.actions.examples import MR, ORDERS, TENANT, audited, body, changed, order, outbox_rows
+from tests.actions.examples import MR, ORDERS, TENANT, audited, body, changed, order, outbox_rows, quantity, request
 
 
 def refused(work, *arguments):
@@ -223,3 +223,31 @@ def test_nothing_is_stored_of_what_is_refused(service, caller):
         place_order.place(service, caller, wrong)
     assert find.records(service, caller, MR, [], 10).entries == ()
     assert audited(service) == []
+
+
+MARK = {"release": "R4", "path": "$as-sent", "value": True}
+
+
+def with_rate(record, unit):
+    return {**record, "steps": [{"step_id": "run", "dosings": [{"dosing_id": "d", "rate": quantity("5.0", unit)}]}]}
+
+
+def test_a_caller_cannot_switch_off_the_rules_by_saying_that_a_record_was_read_from_fhir(service, caller):
+    meddled = with_rate(order(residue=[MARK]), "drops/h")
+    assert refused(place_order.place, service, caller, meddled) == (422, "code-invalid")
+
+
+def test_what_came_by_fhir_may_be_amended_as_it_was_sent_and_not_made_worse(service, caller):
+    sent = request()
+    rate = sent["dosageInstruction"][0]["doseAndRate"][0]["rateQuantity"]
+    rate |= {"unit": "drops/h", "code": "drops/h"}
+    stored = accept_resource.create(service, caller, "R4", sent)
+    assert MARK in stored.record["residue"]
+    amended = amend_order.amend(service, caller, stored.id, {**stored.record, "priority": "stat"}, "1")
+    assert (amended.version, body(amended)["priority"]) == (2, "stat")
+    assert body(amended)["dosageInstruction"] == body(stored)["dosageInstruction"]
+    worse = {**stored.record, "dispense": {"quantity": quantity("1", "buckets")}}
+    with pytest.raises(Refused) as refusal:
+        amend_order.amend(service, caller, stored.id, worse, "2")
+    assert {(issue.status, issue.code) for issue in refusal.value.issues} == {(422, "code-invalid")}
+    assert "dispense.quantity.unit" in {issue.path for issue in refusal.value.issues}

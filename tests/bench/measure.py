@@ -22,7 +22,7 @@ import msgspec
 
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.validate import validate
-from fhir_infusion.mapping.laws import bare, differences
+from fhir_infusion.mapping.compare import bare, differences
 from fhir_infusion.records import check
 from fhir_infusion.records.arithmetic import findings
 from tests.bench import hand_in, hand_out, naive

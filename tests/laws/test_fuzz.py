@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from fhir_infusion.cli.corpus import resources_in
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.mapping.laws import differences
+from fhir_infusion.mapping.compare import differences
 from tests import exact_json
 from tests.counts import count
 from tests.generators import spoil

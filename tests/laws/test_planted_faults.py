@@ -9,7 +9,7 @@ import pytest
 
 from fhir_infusion.cli import compare
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.mapping import laws
+from fhir_infusion.mapping.compare import differences
 from fhir_infusion.records.number import from_spelling, spelling_of
 from tests import exact_json
 from tests.laws.kit import (
@@ -65,7 +65,7 @@ def test_a_planted_fault_is_seen_by_every_comparison(release: str, fault: str):
     for resource in golden_resources(release):
         for path in where(resource):
             faulty = plant(resource, path)
-            assert list(laws.differences(resource, faulty)), f"{fault} at {path}: unseen by the laws"
+            assert list(differences(resource, faulty)), f"{fault} at {path}: unseen by the laws"
             assert list(compare.differences(resource, faulty)), f"{fault} at {path}: unseen by roundtrip"
             left, right = exact_json.loads(fhir_json.write(resource)), exact_json.loads(fhir_json.write(faulty))
             assert left != right, f"{fault} at {path}: unseen by the independent reader"
@@ -82,5 +82,5 @@ def test_a_dose_changed_on_the_way_would_break_the_law(release: str):
         for path, value in places(record):
             if path[-1] == "dose" and isinstance(value, dict) and "value" in value:
                 faulty = changed(record, (*path, "value"), lambda number: number * 10 + 1)
-                assert list(laws.differences(resource, here.write(faulty).result))
+                assert list(differences(resource, here.write(faulty).result))
                 assert at(faulty, path) != value

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.mapping.laws import bare, differences
+from fhir_infusion.mapping.compare import bare, differences
 from fhir_infusion.records.number import from_spelling, spelling_of
 from tests import exact_json
 from tests.counts import count

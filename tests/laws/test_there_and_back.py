@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given, settings
 
 from fhir_infusion.errors import Refused
-from fhir_infusion.mapping.laws import bare, differences
+from fhir_infusion.mapping.compare import bare, differences
 from fhir_infusion.records.check import check
 from tests.counts import count
 from tests.laws.kit import (

@@ -12,7 +12,8 @@ import pytest
 
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.mapping.codecs import Codec, read_quantity
-from fhir_infusion.mapping.laws import Broken, Proof, bare, differences, edit, prove
+from fhir_infusion.mapping.compare import bare, differences
+from fhir_infusion.mapping.laws import Broken, Proof, edit, prove
 from fhir_infusion.mapping.lens import Lens, Translation
 from fhir_infusion.records.fields import table
 from fhir_infusion.records.number import from_spelling

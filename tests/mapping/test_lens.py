@@ -12,8 +12,8 @@ import pytest
 from fhir_infusion.config import Settings, mappings_dir, read_texts
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.fhir import elements
+from fhir_infusion.mapping.compare import differences
 from fhir_infusion.mapping.inspect import plain
-from fhir_infusion.mapping.laws import differences
 from fhir_infusion.mapping.library import load
 from fhir_infusion.mapping.runtime import Irregular
 from fhir_infusion.mapping.trace import simple_values

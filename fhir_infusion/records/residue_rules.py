@@ -1,0 +1,75 @@
+"""The rules of residue entries: a path that can be read, and a value of the shape that the kind of entry has.
+
+Whether an entry may go back is decided when it does: what is written is read again (``mapping.lens``).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from fhir_infusion.records.rules import Broken, Part, Rule, breaks_fhir
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_STEP: Final = r"[A-Za-z_][A-Za-z0-9_]*(?:\[[^\[\]]*\])?"
+_PATH: Final = re.compile(rf"(?:{_STEP}\.)*(?:{_STEP}~?|\$[a-z-]+)")
+"""Names with the token of an element in brackets; ``$name`` tells of the resource, or of the part before it."""
+
+_ACCEPTED: Final = "member names joined by dots, each with a key, [] or [*] in brackets where it stands in a list"
+
+
+def _residue(part: Part) -> Iterator[Broken]:
+    path = part.get("path", "")
+    if not _PATH.fullmatch(path):
+        yield breaks_fhir(("path",), "this is no path of a FHIR element", _ACCEPTED, "residue", "structure")
+        return
+    if "value" not in part:
+        yield breaks_fhir(("value",), "this is missing", "the FHIR JSON that goes back", "required", "required")
+        return
+    accepted = _misshapen(path.rpartition(".")[2], part["value"])
+    if accepted:
+        yield breaks_fhir(("value",), "the value is not of the shape that this path needs", accepted, "residue")
+
+
+def _misshapen(last: str, value: Any) -> str:
+    """Return what would be accepted, nothing where the value is of the right shape."""
+    shape, accepted = _SHAPES.get(last, (None, ""))
+    if shape is None:
+        shape, accepted = _shape_of(last)
+    return "" if shape is None or shape(value) else accepted
+
+
+def _shape_of(last: str) -> tuple[Any, str]:
+    if last.endswith("[*]"):
+        if last[0] == "_":
+            return _is_count, "how many marks there are"
+        return _is_order, "the keys of the elements in their order"
+    return (_is_object, "an object") if last.endswith("~") else (None, "")
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_display(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("display"), str) and isinstance(value.get("of"), str)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_order(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+_SHAPES: Final = {
+    "$texts": (lambda value: isinstance(value, str), "a text"),
+    "$as-sent": (lambda value: value is True, "true"),
+    "display~": (_is_display, "an object with display and of"),
+    "contained[]": (_is_object, "a resource"),
+}
+
+RESIDUE_RULES: Final = (Rule(("path",), _residue),)
