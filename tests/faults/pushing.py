@@ -1,27 +1,42 @@
-"""A worker in a process of its own, to be killed: ``python -m tests.faults.pushing BASE DATABASE OFFSET [pull]``.
+"""A worker in a process of its own, to be killed.
 
-Pushes until nothing is due (and pulls once, if asked), with a clock that is OFFSET seconds ahead; prints ``done``.
+The processes are forked from a server that has loaded everything, so that a hundred of them cost no more than a few.
 """
 
 from __future__ import annotations
 
-import sys
+import multiprocessing
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fhir_infusion.service import Service
-from fhir_infusion.store import open_store, outbox
+from fhir_infusion.store import failpoint, open_store, outbox
 from fhir_infusion.sync import pull, worker
 from fhir_infusion.sync.peer import Peer
 from fhir_infusion.translator import Translator
 from tests.faults.rig import TENANT, library, settings_for
 
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
 
-def main() -> None:
-    """Run once."""
-    base, database, offset, *rest = sys.argv[1:]
-    ahead = [timedelta(seconds=float(offset))]
+_SERVER = multiprocessing.get_context("forkserver")
+_SERVER.set_forkserver_preload(["tests.faults.preloaded"])
+
+
+def start(base: str, database: Path, offset: int, point: str = "", *, pulls: bool = False) -> BaseProcess:
+    """Start a worker that dies at the failpoint ``point`` (``name`` or ``name:count``), where it comes there."""
+    process = _SERVER.Process(target=_run, args=(base, str(database), offset, point, pulls), daemon=True)
+    process.start()
+    return process
+
+
+def _run(base: str, database: str, offset: int, point: str, pulls: bool) -> None:  # noqa: FBT001  passed on by position
+    """Push until nothing is due (and pull once, if asked), with a clock that is so many seconds ahead."""
+    name, _, times = point.partition(":")
+    vars(failpoint).update(_NAME=name, _left=int(times or 1))  # a process of its own reads them from the environment
+    ahead = [timedelta(seconds=offset)]
 
     def clock() -> datetime:
         return datetime.now(UTC) + ahead[0]
@@ -35,12 +50,7 @@ def main() -> None:
         if not store.read(TENANT, lambda tx: outbox.waiting(tx, "peer")):
             break
         ahead[0] += timedelta(seconds=2)  # what waits for a later look is due by then
-    if rest == ["pull"]:
+    if pulls:
         pull.pull(peer, TENANT)
     peer.close()
     store.close()
-    print("done")  # noqa: T201  the test waits for it
-
-
-if __name__ == "__main__":
-    main()

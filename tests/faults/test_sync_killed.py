@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import subprocess
-import sys
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -16,6 +13,7 @@ import pytest
 from fhir_infusion.store.failpoint import EXIT_STATUS
 from tests.counts import count
 from tests.faults.peer import Peer
+from tests.faults.pushing import start
 from tests.faults.rig import MRN, Clock, Rig, administration, open_rig, order
 
 if TYPE_CHECKING:
@@ -45,12 +43,6 @@ def _fill(there: Peer, database: Path) -> None:
     there.clock = time.monotonic
 
 
-def _worker(there: Peer, database: Path, offset: int, failpoint: str = "", *more: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, "FHIR_INFUSION_TEST_FAILPOINT": failpoint}
-    arguments = [sys.executable, "-m", "tests.faults.pushing", there.base, str(database), str(offset), *more]
-    return subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, text=True)
-
-
 def _goes_on(there: Peer, database: Path, offset: int) -> Rig:
     """Start again, so many seconds later, and push until nothing is open."""
     rig = open_rig(there, database, Clock())
@@ -72,9 +64,9 @@ def test_f2_a_worker_killed_at_a_named_step_loses_nothing_and_doubles_nothing(
     there.update_create = bool(update_create)
     database = tmp_path / "rig.db"
     _fill(there, database)
-    process = _worker(there, database, 0, f"{step}:2")
-    process.communicate(timeout=120)
-    assert process.returncode == EXIT_STATUS
+    process = start(there.base, database, 0, f"{step}:2")
+    process.join(120)
+    assert process.exitcode == EXIT_STATUS
     _goes_on(there, database, LEASE).close()
     assert _what_is_there(there) == EXPECTED
     assert {one["meta"]["versionId"] for one in there.all("MedicationRequest")} == {"1"}
@@ -87,15 +79,15 @@ def test_f2_a_worker_killed_at_random_instants_loses_nothing_and_doubles_nothing
     _fill(there, database)
     chance = random.Random(2)
     there.lies.append(lambda _: time.sleep(0.05))  # slow enough to be hit in the middle
-    kills = count(2, 100)
+    kills = count(20, 100)
     for number in range(kills):
         before = len(there.asked)
-        process = _worker(there, database, LEASE * number)
-        while len(there.asked) == before and process.poll() is None:
+        process = start(there.base, database, LEASE * number)
+        while len(there.asked) == before and process.is_alive():
             time.sleep(0.01)
         time.sleep(chance.uniform(0, 0.6))
         process.kill()
-        process.communicate()
+        process.join()
     _goes_on(there, database, LEASE * (kills + 1)).close()
     assert _what_is_there(there) == EXPECTED
 
@@ -115,9 +107,9 @@ def test_f2_a_pull_killed_at_a_named_step_takes_everything_once(there: Peer, tmp
                 "subject": {"reference": f"Patient/{patient['id']}"},
             }
         )
-    process = _worker(there, database, 0, f"{step}:2" if step != "pull.move" else step, "pull")
-    process.communicate(timeout=120)
-    assert process.returncode == EXIT_STATUS
+    process = start(there.base, database, 0, f"{step}:2" if step != "pull.move" else step, pulls=True)
+    process.join(120)
+    assert process.exitcode == EXIT_STATUS
     rig = _goes_on(there, database, LEASE)
     rig.pull()
     values = [one["identifier"][0]["value"] for one in rig.all()]

@@ -43,7 +43,7 @@ def test_pages_hold_everything_once_and_in_order(store, sort, size):
 
 def test_an_entry_that_changes_while_somebody_pages_is_neither_skipped_nor_repeated(store):
     rng = random.Random(1)
-    for _ in range(count(5, 100)):
+    for _ in range(count(20, 100)):
         prefix = f"x{rng.random()}-"
         made = [f"{prefix}{n}" for n in range(15)]
         for name in made:
