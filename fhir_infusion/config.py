@@ -45,6 +45,9 @@ EXAMPLE_ADMINISTRATION_SYSTEM: Final = "https://example.org/fhir-infusion/admini
 """Identifier systems for trying out on loopback. Two sites that kept them would mint colliding identifiers."""
 
 PREFIX: Final = "FHIR_INFUSION_"
+TENANT: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+TENANT_ACCEPTED: Final = "tenant: accepted are lower-case letters, digits and hyphens, 63 at most"
+
 NOT_SETTINGS: Final = ("SETTINGS", "COUNT", "TEST_", "SERVICE_", "PORT_")
 """Variables that begin like settings: the settings file, the tests' own, and what Kubernetes adds for a service."""
 
@@ -54,11 +57,13 @@ class Remote:
     """One FHIR server that is kept in step. In the file: the section ``[remotes.<name>]``.
 
     Times are whole seconds. ``token_file`` holds the bearer token, or ``user:password`` for basic. ``overlap_seconds``
-    is how far a pull reaches back behind its watermark, for rows that the server makes visible late.
+    is how far a pull reaches back behind its watermark, for rows that the server makes visible late. ``tenant`` is
+    whose versions are sent there, and who gets what is pulled: a server belongs to one tenant.
     """
 
     name: str
     base_url: str
+    tenant: str = "default"
     release: Release = "R4"
     auth: Auth = "none"
     token_file: Path | None = None
@@ -360,6 +365,8 @@ def _check_remote(remote: Remote, where: str) -> None:
         raise SettingsError(f"{where}: base_url: accepted is scheme, host and path only")
     if (remote.auth == "none") != (remote.token_file is None):
         raise SettingsError(f"{where}: token_file: goes with auth basic or bearer, and only with these")
+    if not TENANT.fullmatch(remote.tenant):
+        raise SettingsError(f"{where}: {TENANT_ACCEPTED}")
     for name in ("poll_seconds", "deadline_seconds", "max_bytes"):
         if getattr(remote, name) < 1:
             raise SettingsError(f"{where}: {name}: accepted is a number above 0")

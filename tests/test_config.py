@@ -61,7 +61,7 @@ def test_a_remote_is_a_section_and_paths_are_relative_to_the_file(tmp_path: Path
         tmp_path,
         'tokens = "tokens.toml"\n[remotes.pharmacy]\nbase_url = "https://fhir.pharmacy.example/r4"\n'
         'auth = "bearer"\ntoken_file = "pharmacy.token"\ndirection = "push"\n[remotes.ward]\n'
-        'base_url = "http://localhost:8090/fhir"\nrelease = "R5"\npoll_seconds = 5\n',
+        'base_url = "http://localhost:8090/fhir"\nrelease = "R5"\npoll_seconds = 5\ntenant = "ward-3"\n',
     )
     settings = load(path)
     assert settings.tokens == tmp_path / "tokens.toml"
@@ -73,7 +73,7 @@ def test_a_remote_is_a_section_and_paths_are_relative_to_the_file(tmp_path: Path
             token_file=tmp_path / "pharmacy.token",
             direction="push",
         ),
-        Remote(name="ward", base_url="http://localhost:8090/fhir", release="R5", poll_seconds=5),
+        Remote(name="ward", base_url="http://localhost:8090/fhir", release="R5", tenant="ward-3", poll_seconds=5),
     )
     assert settings.remote("ward").release == "R5"
     with pytest.raises(SettingsError, match="known: pharmacy, ward"):
@@ -111,6 +111,7 @@ REFUSED = [
     ("[remotes.a]\nbase_url = 'https://a.example'\ntoken = 'secret'", "token: no such setting"),
     ("[remotes.a]\nbase_url = 'https://a.example'\npoll_seconds = 0", "poll_seconds: accepted is a number above 0"),
     ("[remotes.a]\nbase_url = 'https://a.example'\noverlap_seconds = -1", "overlap_seconds: accepted is 0 or more"),
+    ("[remotes.a]\nbase_url = 'https://a.example'\ntenant = 'Ward 3'", "tenant: accepted are lower-case letters"),
     ("[remotes.a]\nbase_url = 'https://a.example'\nrelease = 'R3'", "release: accepted are R4, R4B, R5"),
     ("port = ", "not TOML"),
 ]

@@ -110,7 +110,7 @@ def write(service: Service, tx: Tx, caller: Caller, type: str, part: Part, origi
         stop = rules.is_stop(record)
         payload = text.text_digest(stored.text)
         for remote in service.settings.remotes:
-            if remote.direction != "pull" and remote.name != origin:
+            if remote.tenant == tx.tenant and remote.direction != "pull" and remote.name != origin:
                 outbox.enqueue(
                     tx, remote.name, stored.aggregate, stored.version, payload, stop=stop, depends_on=depends_on
                 )

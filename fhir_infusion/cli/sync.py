@@ -8,7 +8,7 @@ import click
 
 from fhir_infusion.cli import load_settings
 from fhir_infusion.cli.build import reading_service, writing_service
-from fhir_infusion.cli.options import database_option, tenant_option
+from fhir_infusion.cli.options import database_option
 from fhir_infusion.cli.owner import hand_over
 from fhir_infusion.cli.run import DONE, REFUSED
 from fhir_infusion.fhir import json as fhir_json
@@ -25,52 +25,49 @@ def command() -> None:
 
 @command.command("status")
 @database_option
-@tenant_option
-def status(database: str | None, tenant: str) -> None:
+def status(database: str | None) -> None:
     """Tell how each remote stands, one JSON object a line: what waits, since when, and what needs a person."""
     settings = load_settings(database=database)
     with reading_service(settings) as service:
-        for line in status_of(service, tenant):
+        for line in status_of(service):
             click.echo(fhir_json.write(line))
 
 
 @command.command("push")
 @database_option
-@tenant_option
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-def push(database: str | None, tenant: str, names: tuple[str, ...]) -> int:
+def push(database: str | None, names: tuple[str, ...]) -> int:
     """Send what waits for the remotes NAME, or for all that are pushed to."""
-    return _sync(load_settings(database=database), tenant, names, "push")
+    return _sync(load_settings(database=database), names, "push")
 
 
 @command.command("pull")
 @database_option
-@tenant_option
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-def pull(database: str | None, tenant: str, names: tuple[str, ...]) -> int:
+def pull(database: str | None, names: tuple[str, ...]) -> int:
     """Fetch what changed at the remotes NAME, or at all that are pulled from."""
-    return _sync(load_settings(database=database), tenant, names, "pull")
+    return _sync(load_settings(database=database), names, "pull")
 
 
-def _sync(settings: Settings, tenant: str, names: tuple[str, ...], direction: str) -> int:
+def _sync(settings: Settings, names: tuple[str, ...], direction: str) -> int:
     chosen = names or tuple(one.name for one in settings.remotes if one.direction in {direction, "both"})
     if not chosen:
         raise click.UsageError(f"no section [remotes.NAME] of the settings is to {direction}")
     for name in chosen:
         settings.remote(name)
-    done = _run(settings, tenant, chosen, direction)
+    done = _run(settings, chosen, direction)
     for line in done:
         click.echo(fhir_json.write(line))
     return REFUSED if any(one["trouble"] for line in done for one in line["pulled"]) else DONE
 
 
-def _run(settings: Settings, tenant: str, names: tuple[str, ...], direction: str) -> list[dict[str, Any]]:
+def _run(settings: Settings, names: tuple[str, ...], direction: str) -> list[dict[str, Any]]:
     """Sync in the process that writes the database, or here where none does."""
     from fhir_infusion.web.internal import run_sync  # noqa: PLC0415  brings Flask
 
     done = []
     for name in names:
-        work = {"remote": name, "tenant": tenant, "direction": direction}
+        work = {"remote": name, "direction": direction}
         answer = hand_over(settings, "/internal/sync", work)
         if answer is None:
             with writing_service(settings) as service:

@@ -29,7 +29,6 @@ from fhir_infusion.store.tx import from_ms, to_ms
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fhir_infusion.store.database import Store
     from fhir_infusion.store.tx import Tx
 
 State = Literal["pending", "leased", "sent", "unknown", "acked", "conflict", "duplicate", "dead", "superseded"]
@@ -212,12 +211,6 @@ def renew(tx: Tx, row: Row, lease_seconds: int) -> Row:
         StaleLease: another worker has the row by now.
     """
     return _change(tx, row, {"lease_until": to_ms(tx.now) + 1000 * lease_seconds})
-
-
-def tenants(store: Store) -> tuple[str, ...]:
-    """Return the tenants that have something to be told to anybody."""
-    found = select(OUTBOX.c.tenant).where(OUTBOX.c.state.in_(("pending", "leased", "sent", "unknown"))).distinct()
-    return store.read("", lambda tx: tuple(tx.connection.execute(found).scalars()))
 
 
 def waiting(tx: Tx, endpoint: str) -> bool:

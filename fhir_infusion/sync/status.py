@@ -6,6 +6,7 @@ An age that grows is the alarm (hazard H18: a sync that stopped is silent). Noth
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.store import conflicts, inbox, outbox
@@ -19,20 +20,21 @@ if TYPE_CHECKING:
 Status = dict[str, Any]
 
 
-def status(service: Service, tenant: str) -> list[Status]:
+def status(service: Service) -> list[Status]:
     """Return one JSON-ready entry for each remote of the settings.
 
     Ages are whole seconds, None where there is nothing to be old: ``oldest_pending_seconds`` is the oldest row that is
     neither done nor put aside, ``oldest_stop_seconds`` the oldest such stop, ``watermark_age_seconds`` how far
     behind the peer's feed is known to be read, ``last_success_seconds`` since when it was read to its end.
     """
-    return service.store.read(tenant, lambda tx: [_of(tx, remote) for remote in service.settings.remotes])
+    return [service.store.read(remote.tenant, partial(_of, remote=remote)) for remote in service.settings.remotes]
 
 
 def _of(tx: Tx, remote: Remote) -> Status:
     counts = outbox.counts(tx, remote.name)
     return {
         "endpoint": remote.name,
+        "tenant": remote.tenant,
         "direction": remote.direction,
         "outbox": counts,
         "unknown": counts.get("unknown", 0),

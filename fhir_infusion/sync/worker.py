@@ -26,7 +26,6 @@ from fhir_infusion.sync.push import deliver
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from fhir_infusion.config import Remote
     from fhir_infusion.service import Service
     from fhir_infusion.store import Tx
     from fhir_infusion.store.outbox import Row
@@ -54,13 +53,9 @@ class Health:
 class Worker:
     """Threads that push and pull. ``start``, then ``stop``; ``wake`` when something was put into the outbox."""
 
-    def __init__(
-        self, service: Service, remotes: Iterable[Remote] | None = None, tenants: Iterable[str] = ("default",)
-    ) -> None:
-        """Prepare for the remotes of the settings, or those given; ``tenants`` are pulled for."""
+    def __init__(self, service: Service) -> None:
+        """Prepare for the remotes of the settings."""
         self._service = service
-        self._remotes = tuple(service.settings.remotes if remotes is None else remotes)
-        self._tenants = tuple(tenants)
         self._lines: list[_Line] = []
 
     def start(self) -> None:
@@ -69,7 +64,7 @@ class Worker:
         Raises:
             SettingsError: a secret's file cannot be read.
         """
-        self._lines = [_Line(Peer(self._service, remote), self._tenants) for remote in self._remotes]
+        self._lines = [_Line(Peer(self._service, remote)) for remote in self._service.settings.remotes]
         for line in self._lines:
             line.thread.start()
 
@@ -95,12 +90,11 @@ class Worker:
 class _Line:
     """The thread of one peer."""
 
-    def __init__(self, peer: Peer, tenants: tuple[str, ...]) -> None:
+    def __init__(self, peer: Peer) -> None:
         self.peer = peer
         self.ending = threading.Event()
         self.awake = threading.Event()
         self.thread = threading.Thread(target=self._run, name=f"sync-{peer.name}", daemon=True)
-        self._tenants = tenants
         self._pushed_at: datetime | None = None
         self._pulled_at: datetime | None = None
         self._beat_at: datetime | None = None
@@ -129,14 +123,12 @@ class _Line:
         if not peer.allows():
             return False
         if peer.remote.direction in {"push", "both"}:
-            for tenant in sorted({*outbox.tenants(peer.service.store), *self._tenants}):
-                busy = bool(push(peer, tenant, self.ending)) or busy
+            busy = bool(push(peer, peer.remote.tenant, self.ending))
             self._pushed_at = peer.now() if peer.circuit.open_until is None else self._pushed_at
         due = self._next_pull is None or peer.now() >= self._next_pull
         if peer.remote.direction in {"pull", "both"} and due and not self.ending.is_set():
             self._next_pull = peer.now() + timedelta(seconds=peer.remote.poll_seconds)
-            results = [result for tenant in self._tenants for result in pull(peer, tenant)]
-            if not any(result.trouble for result in results):
+            if not any(result.trouble for result in pull(peer, peer.remote.tenant)):
                 self._pulled_at = peer.now()
         return busy
 
@@ -172,7 +164,7 @@ def push_all(peer: Peer, tenant: str, rounds: int = 1000) -> int:
     return total
 
 
-def sync_now(service: Service, name: str, tenant: str, direction: str = "both") -> tuple[int, tuple[Pulled, ...]]:
+def sync_now(service: Service, name: str, direction: str = "both") -> tuple[int, tuple[Pulled, ...]]:
     """Push and pull one remote once, for the commands ``sync push`` and ``sync pull``.
 
     Returns:
@@ -185,7 +177,7 @@ def sync_now(service: Service, name: str, tenant: str, direction: str = "both") 
     remote = service.settings.remote(name)
     if direction != "both" and remote.direction not in {direction, "both"}:
         raise SettingsError(f"[remotes.{name}] direction: {remote.direction}; this needs {direction} or both")
-    peer = Peer(service, remote)
+    peer, tenant = Peer(service, remote), remote.tenant
     try:
         pushes = direction in {"push", "both"} and remote.direction in {"push", "both"}
         pulls = direction in {"pull", "both"} and remote.direction in {"pull", "both"}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from fhir_infusion.service import Service
 
-MEMBERS: Final = ("remote", "tenant", "direction")
+MEMBERS: Final = ("remote", "direction")
 DIRECTIONS: Final = ("push", "pull", "both")
 
 
@@ -41,12 +41,12 @@ def sync() -> Response:
     return json_reply(run_sync(web().service, **given))
 
 
-def run_sync(service: Service, remote: str, tenant: str, direction: str) -> dict[str, Any]:
+def run_sync(service: Service, remote: str, direction: str) -> dict[str, Any]:
     """Push or pull one remote once, and return what was done as JSON.
 
     Raises ``SettingsError`` or ``Unavailable``.
     """
-    taken, pulled = sync_now(service, remote, tenant, direction)
+    taken, pulled = sync_now(service, remote, direction)
     return {
         "remote": remote,
         "direction": direction,

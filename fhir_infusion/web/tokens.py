@@ -29,6 +29,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from fhir_infusion.config import TENANT, TENANT_ACCEPTED
 from fhir_infusion.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _TOKEN = re.compile(r"fhirinf_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
-_TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _NO_SALT: Final = "0" * 32
 
 
@@ -72,8 +72,8 @@ def add_token(path: Path, name: str, tenant: str, today: str) -> tuple[Token, st
 
     Raises ``SettingsError`` where the tenant's name is not lower-case letters, digits and hyphens.
     """
-    if not _TENANT.fullmatch(tenant):
-        raise SettingsError("tenant: accepted are lower-case letters, digits and hyphens, 63 at most")
+    if not TENANT.fullmatch(tenant):
+        raise SettingsError(TENANT_ACCEPTED)
     if not name or not name.isprintable():
         raise SettingsError("name: accepted is a printable text that says who holds the token")
     secret = secrets.token_urlsafe(32)

@@ -127,7 +127,7 @@ def test_a_service_answers_survives_kill_minus_nine_and_ends_in_order(tmp_path: 
 def _the_lock_is_told(one: Serving) -> None:
     owner = json.loads(Path(f"{one.database.removeprefix('sqlite:///')}.lock").read_text())
     assert owner["address"] == f"127.0.0.1:{one.port}"
-    work = json.dumps({"remote": "none", "tenant": "default", "direction": "push"})
+    work = json.dumps({"remote": "none", "direction": "push"})
     assert one.ask("POST", "/internal/sync", work)[0] == 401
     assert one.ask("POST", "/internal/sync", work, Authorization=f"Bearer {owner['token']}")[0] == 422
 

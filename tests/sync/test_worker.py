@@ -6,10 +6,11 @@ import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fhir_infusion.actions import find, place_order
 from fhir_infusion.config import Remote
 from fhir_infusion.errors import SettingsError
 from fhir_infusion.store import outbox
@@ -17,7 +18,7 @@ from fhir_infusion.sync import push, worker
 from fhir_infusion.sync.outgoing import Crossing, outgoing
 from fhir_infusion.sync.status import status
 from tests.faults.peer import Act, Peer, once
-from tests.faults.rig import MRN, TENANT, Clock, Rig, open_rig, order
+from tests.faults.rig import CALLER, MRN, ORDERS, TENANT, Clock, Rig, open_rig, order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -151,13 +152,83 @@ def test_f21_a_row_that_is_worked_on_for_long_is_not_given_to_another_worker(
 
 def test_one_remote_is_synced_by_name_and_only_in_its_direction(rig: Rig, there: Peer):
     rig.place(order("A-1"))
-    pushed, pulled = worker.sync_now(rig.service, "peer", TENANT)
+    pushed, pulled = worker.sync_now(rig.service, "peer")
     assert (pushed, [one.received for one in pulled]) == (1, [1, 0])
     only = _with_remotes(rig.service, Remote("peer", there.base, direction="pull"))
     with pytest.raises(SettingsError, match="direction"):
-        worker.sync_now(only, "peer", TENANT, "push")
+        worker.sync_now(only, "peer", "push")
     with pytest.raises(SettingsError, match="no section"):
-        worker.sync_now(only, "other", TENANT)
+        worker.sync_now(only, "other")
+
+
+def test_p8_a_remote_gets_the_versions_of_its_tenant_only_and_what_it_has_goes_to_that_tenant(
+    there: Peer, tmp_path: Path
+):
+    other = Peer()
+    rig = open_rig(there, tmp_path / "rig.db", Clock())
+    south = Remote("south", there.base)
+    north = Remote("north", other.base, tenant="north")
+    service = rig.service = _with_remotes(rig.service, south, north)
+    rig.place(order("A-1"))
+    place_order.place(service, replace(CALLER, tenant="north"), order("B-1"))
+    assert _rows(service) == {"default": [("south", "pending")], "north": [("north", "pending")]}
+    for one, name in ((there, "C-1"), (other, "D-1")):
+        one.put(
+            {
+                "resourceType": "MedicationRequest",
+                "status": "active",
+                "intent": "order",
+                "identifier": [{"system": ORDERS, "value": name}],
+                "medicationCodeableConcept": {"text": "dobutamine"},
+                "subject": {"identifier": {"system": MRN, "value": "mrn-9"}},
+            }
+        )
+    runs = worker.Worker(service)
+    runs.start()
+    _within(20, lambda: all(len(names) == 2 for names in (_orders(service, "default"), _orders(service, "north"))))
+    _within(20, lambda: _rows(service) == {"default": [("south", "acked")], "north": [("north", "acked")]})
+    runs.stop()
+    assert {tenant: _orders(service, tenant) for tenant in ("default", "north")} == {
+        "default": {"A-1", "C-1"},
+        "north": {"B-1", "D-1"},
+    }
+    assert [{_name(one) for one in peer.all("MedicationRequest")} for peer in (there, other)] == [
+        {"A-1", "C-1"},
+        {"B-1", "D-1"},
+    ]
+    rig.close()
+    other.close()
+
+
+def test_p8_rows_of_another_tenant_than_the_remotes_are_never_sent(there: Peer, tmp_path: Path):
+    rig = open_rig(there, tmp_path / "rig.db", Clock())
+    rig.place(order("A-1"))
+    rig.service = _with_remotes(rig.service, Remote("peer", there.base, tenant="north"))
+    assert worker.sync_now(rig.service, "peer", "push") == (0, ())
+    runs = worker.Worker(rig.service)
+    runs.start()
+    _within(20, lambda: all(one.pushed_at for one in runs.health()))
+    runs.stop()
+    assert (rig.states(), there.all("MedicationRequest")) == (["pending"], [])
+    rig.close()
+
+
+def _rows(service: Service) -> dict[str, list[tuple[str, str]]]:
+    """Return endpoint and state of all rows of the outbox, by tenant."""
+    return {
+        tenant: [(row.endpoint, row.state) for row in service.store.read(tenant, outbox.rows)]
+        for tenant in ("default", "north")
+    }
+
+
+def _orders(service: Service, tenant: str) -> set[str]:
+    """Return what the orders of a tenant are called."""
+    found = find.records(service, replace(CALLER, tenant=tenant), "MedicationRequest", [], 10)
+    return {one.record["order_id"] for one in found.entries}
+
+
+def _name(resource: dict[str, Any]) -> str:
+    return str(next(one["value"] for one in resource["identifier"] if one["system"] == ORDERS))
 
 
 def test_the_status_tells_ages_and_numbers(rig: Rig):
@@ -166,10 +237,11 @@ def test_the_status_tells_ages_and_numbers(rig: Rig):
     rig.pull()
     rig.place(order("B-1", status="cancelled"))
     rig.clock.move(90)
-    (one,) = status(rig.service, TENANT)
+    (one,) = status(rig.service)
     feeds = one.pop("feeds")
     assert one == {
         "endpoint": "peer",
+        "tenant": "default",
         "direction": "both",
         "outbox": {"acked": 1, "pending": 1},
         "unknown": 0,

@@ -157,7 +157,7 @@ def test_beyond_loopback_nothing_starts_without_tokens_and_systems_of_ones_own(c
 
 def test_handed_over_work_needs_the_owners_token(make_service: Make):
     client = Client(create_app(make_service(), "owner-token").test_client())
-    work = {"remote": "r", "tenant": "default", "direction": "push"}
+    work = {"remote": "r", "direction": "push"}
     assert client.post("/internal/sync", work).status_code == 401
     assert client.post("/internal/sync", work, authorization="Bearer other").status_code == 401
     assert client.post("/internal/sync", work, authorization="Bearer owner-token").status_code == 422
