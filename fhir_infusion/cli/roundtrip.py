@@ -1,8 +1,8 @@
 """``fhir-infusion roundtrip``: each resource to a record and back, and whether anything changed.
 
 One line a resource: ``same FILE`` | ``changed FILE: path …`` | ``refused FILE: path: why`` | ``skipped FILE: no mapping
-for T``. The entries of a Bundle are taken one by one and named ``FILE#entry[0]``. Numbers are compared as written,
-arrays with their order, objects without.
+for T`` | ``failed FILE: a fault of ours``. The entries of a Bundle are taken one by one and named ``FILE#entry[0]``.
+Numbers are compared as written, arrays with their order, objects without.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fhir_infusion.cli.corpus import resources_in
 from fhir_infusion.cli.inputs import open_source
 from fhir_infusion.cli.options import files_argument, overlay_option, release_option
 from fhir_infusion.cli.progress import bytes_bar
-from fhir_infusion.cli.run import DONE, REFUSED, tell
+from fhir_infusion.cli.run import DONE, REFUSED, fault, tell
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.exact import name_in_path
@@ -37,7 +37,7 @@ MOST_PATHS: Final = 20
 @overlay_option
 @files_argument
 def command(release: Release, overlay: str | None, files: tuple[str, ...]) -> int:
-    """Translate resources to records and back; exit code 1 if any came back changed."""
+    """Translate resources to records and back; exit code 1 if any came back changed or we failed."""
     from fhir_infusion.cli.translator import build_translator  # noqa: PLC0415  brings the mappings
 
     translator = build_translator()
@@ -49,8 +49,8 @@ def command(release: Release, overlay: str | None, files: tuple[str, ...]) -> in
                     for line in judge(translator, item.label, item.data, release, overlay):
                         counts[line.partition(" ")[0]] += 1
                         click.echo(line)
-    tell(", ".join(f"{counts[state]} {state}" for state in ("same", "changed", "refused", "skipped")))
-    return REFUSED if counts["changed"] else DONE
+    tell(", ".join(f"{counts[state]} {state}" for state in ("same", "changed", "refused", "skipped", "failed")))
+    return REFUSED if counts["changed"] or counts["failed"] else DONE
 
 
 def judge(
@@ -63,7 +63,11 @@ def judge(
         yield refused(label, error)
         return
     for place, resource in resources_in(label, given):
-        yield _line(translator, place, resource, release, overlay)
+        try:
+            line = _line(translator, place, resource, release, overlay)
+        except Exception as error:  # noqa: BLE001  a fault at one resource must not end the run
+            line = f"failed {place}: {fault(error)}"
+        yield line
 
 
 def _line(translator: Translator, label: str, resource: dict[str, Any], release: Release, overlay: str | None) -> str:

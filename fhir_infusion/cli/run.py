@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from fhir_infusion.errors import DocumentError, FhirInfusionError, Refused, SettingsError
+from fhir_infusion.errors import DocumentError, FhirInfusionError, Issue, Refused, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from fhir_infusion.errors import Issue
 
 DONE: Final = 0
 REFUSED: Final = 1
@@ -60,9 +58,19 @@ def _sentences(error: BaseException) -> list[str]:
         return [str(error)]
     if isinstance(error, click.Abort):
         return ["interrupted"]
+    return [fault(error)]
+
+
+def fault(error: BaseException) -> str:
+    """Say in words that we failed: what and where, without the message, which may hold a value of the input."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(frame.filename).name}:{frame.lineno}"
-    return [f"a fault of ours: {type(error).__name__} at {place}; please report it with the command"]
+    return f"a fault of ours: {type(error).__name__} at {place}; please report it with the command"
+
+
+def as_refused(error: Exception) -> Refused:
+    """Return what befell one input as its refusal, so that the run goes on; a fault of ours is told as such."""
+    return error if isinstance(error, Refused) else Refused(Issue("fatal", "exception", "", fault(error)))
 
 
 def tell(line: str) -> None:

@@ -1,7 +1,8 @@
 """``fhir-infusion translate``: records to FHIR, FHIR to records, from files or standard input.
 
 - One JSON document gives its result on one line; a Bundle gives one record a line (``--to internal``).
-- NDJSON gives exactly one line a line, in order, never joined; a refused line becomes its OperationOutcome.
+- NDJSON gives exactly one line a line, in order, never joined; a refused line becomes its OperationOutcome, and so does
+  one at which we fail.
 - Several files give their results as NDJSON, in order.
 - A refused document prints its OperationOutcome on standard output; the reasons stand on standard error too.
 """
@@ -18,15 +19,17 @@ from fhir_infusion.cli.inputs import Input, open_source
 from fhir_infusion.cli.options import files_argument, overlay_option, release_option
 from fhir_infusion.cli.progress import bytes_bar
 from fhir_infusion.cli.reports import report, trace_of
-from fhir_infusion.cli.run import DONE, REFUSED, sentence, tell
+from fhir_infusion.cli.run import DONE, REFUSED, as_refused, sentence, tell
 from fhir_infusion.cli.translating import Task, translate_bundle, translate_one
-from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.web.problems import outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fhir_infusion.cli.translating import Done
     from fhir_infusion.config import Release
+    from fhir_infusion.errors import Refused
 
 
 @dataclass(slots=True)
@@ -103,16 +106,19 @@ def command(
 
 def _translate(writer: Writer, item: Input) -> None:
     """Translate one document or line, and write what became of it."""
-    task = writer.task
+    for one in _outcomes(writer.task, item):
+        if isinstance(one, tuple):
+            writer.refused(*one)
+        else:
+            writer.done(one)
+
+
+def _outcomes(task: Task, item: Input) -> Iterator[Done | tuple[str, Refused]]:
     try:
         given = fhir_json.read(item.data)
         if given.get("resourceType") == "Bundle" and task.to == "internal" and item.line is None:
-            for outcome_of_entry in translate_bundle(task, item.label, given):
-                if isinstance(outcome_of_entry, tuple):
-                    writer.refused(*outcome_of_entry)
-                else:
-                    writer.done(outcome_of_entry)
-            return
-        writer.done(translate_one(task, item.label, given))
-    except Refused as error:
-        writer.refused(item.label, error)
+            yield from translate_bundle(task, item.label, given)
+        else:
+            yield translate_one(task, item.label, given)
+    except Exception as error:  # noqa: BLE001  a fault at one line must not end the run
+        yield item.label, as_refused(error)

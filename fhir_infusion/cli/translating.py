@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.cli import bundles
+from fhir_infusion.cli.run import as_refused
 from fhir_infusion.config import Release
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.fhir.exact import name_in_path
@@ -92,8 +93,8 @@ def translate_bundle(task: Task, label: str, bundle: dict[str, Any]) -> Iterator
             continue
         try:
             done = task.translator.to_internal(resource, task.release, overlay=task.overlay, strict=task.strict)
-        except Refused as error:
-            yield f"{label}#{path}", error
+        except Exception as error:  # noqa: BLE001  a fault at one entry must not lose the others
+            yield f"{label}#{path}", as_refused(error)
             continue
         records.extend(done.results)
         findings.extend(issue.under(path) for issue in done.findings)

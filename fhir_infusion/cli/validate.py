@@ -9,8 +9,7 @@ import click
 from fhir_infusion.cli.inputs import open_source
 from fhir_infusion.cli.options import files_argument, release_option
 from fhir_infusion.cli.progress import bytes_bar
-from fhir_infusion.cli.run import DONE, REFUSED
-from fhir_infusion.errors import Refused
+from fhir_infusion.cli.run import DONE, REFUSED, as_refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.validate import validate
 from fhir_infusion.web.problems import ALL_OK, outcome
@@ -45,8 +44,8 @@ def check(data: bytes, release: Release) -> tuple[Issue, ...]:
     """Return everything found in one text, errors and warnings."""
     try:
         return tuple(validate(fhir_json.read(data), release))
-    except Refused as error:
-        return error.issues
+    except Exception as error:  # noqa: BLE001  a fault at one line must not end the run
+        return as_refused(error).issues
 
 
 def sentence(issue: Issue) -> str:

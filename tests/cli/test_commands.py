@@ -149,7 +149,12 @@ def test_a_fault_of_ours_is_one_line_with_its_place_and_no_value(
     monkeypatch.setattr(translator, "to_fhir", fail)
     ran = cli("translate", "--to", "fhir", stdin=examples["dobutamine"])
     assert ran.code == 1
-    assert re.fullmatch(r"fhir-infusion: a fault of ours: KeyError at test_commands\.py:\d+; .*\n", ran.err)
+    assert re.fullmatch(
+        r"fhir-infusion: stdin: refused: a fault of ours: KeyError at test_commands\.py:\d+; .*\n", ran.err
+    )
+    (issue,) = ran.json[0]["issue"]
+    assert (issue["severity"], issue["code"]) == ("fatal", "exception")
+    assert "JaneQPatient" not in ran.out
 
 
 def test_work_that_no_owner_answers_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from fhir_infusion.cli.compare import differences
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.fhir.validate import validate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from fhir_infusion.config import Release
+    from fhir_infusion.errors import Issue
     from fhir_infusion.translator import Translator
     from tests.cli.conftest import Run
 
@@ -25,7 +29,7 @@ def test_a_resource_that_comes_back_equal_is_same(cli: Run, examples: Texts, tmp
     file.write_text(examples["resource"])
     ran = cli("roundtrip", file)
     assert (ran.code, ran.out) == (0, f"same {file}\n")
-    assert "1 same, 0 changed, 0 refused, 0 skipped" in ran.err
+    assert "1 same, 0 changed, 0 refused, 0 skipped, 0 failed" in ran.err
 
 
 def test_each_state_has_its_line_and_only_changed_fails(cli: Run, examples: Texts, tmp_path: Path):
@@ -68,6 +72,51 @@ def test_a_planted_change_is_found_and_named(
     assert ran.code == 1
     assert ran.out.startswith("changed stdin: ")
     assert place in ran.out
+
+
+def test_a_fault_of_ours_is_the_line_of_its_resource_and_the_run_goes_on(
+    cli: Run, examples: Texts, translator: Translator, monkeypatch: pytest.MonkeyPatch
+):
+    original = translator.to_internal
+
+    def failing(one: dict[str, Any], *arguments: Any, **options: Any) -> object:
+        if one.get("id") == "fault":
+            raise KeyError("Jane Q. Patient")
+        return original(one, *arguments, **options)
+
+    monkeypatch.setattr(translator, "to_internal", failing)
+    good = json.loads(examples["resource"])
+    ran = cli("roundtrip", stdin="\n".join(json.dumps(one) for one in (good, {**good, "id": "fault"}, good)))
+    first, fault, last = ran.lines
+    assert (first, last) == ("same stdin:1", "same stdin:3")
+    assert re.fullmatch(
+        r"failed stdin:2: a fault of ours: KeyError at test_roundtrip\.py:\d+; please report it with the command", fault
+    )
+    assert (ran.code, ran.err) == (1, "fhir-infusion: 2 same, 0 changed, 0 refused, 0 skipped, 1 failed\n")
+
+
+def test_a_fault_of_ours_is_the_outcome_of_its_line_when_validating(
+    cli: Run, examples: Texts, monkeypatch: pytest.MonkeyPatch
+):
+    def failing(one: dict[str, Any], release: Release) -> tuple[Issue, ...]:
+        if one.get("id") == "fault":
+            raise KeyError("Jane Q. Patient")
+        return validate(one, release)
+
+    monkeypatch.setattr("fhir_infusion.cli.validate.validate", failing)
+    good = json.loads(examples["resource"])
+    given = "\n".join(json.dumps(one) for one in (good, {**good, "id": "fault"}, good))
+    ran = cli("validate", "--json", stdin=given)
+    assert ran.code == 1
+    assert [[issue["code"] for issue in made["issue"]] for made in ran.json] == [
+        ["informational"],
+        ["exception"],
+        ["informational"],
+    ]
+    as_text = cli("validate", stdin=given)
+    assert (as_text.code, as_text.lines[2]) == (1, "stdin:3: information no errors found")
+    assert as_text.lines[1].startswith("stdin:2: fatal a fault of ours: KeyError at test_roundtrip.py:")
+    assert "Jane" not in ran.out + ran.err + as_text.out + as_text.err
 
 
 def test_the_entries_of_a_bundle_are_taken_one_by_one(cli: Run, examples: Texts):

@@ -15,6 +15,7 @@ from tests.exact_json import dumps, loads
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from fhir_infusion.translator import Translator
     from tests.cli.conftest import Run
 
 Texts = dict[str, str]
@@ -121,6 +122,62 @@ def test_ndjson_gives_one_line_a_line_in_order_and_a_refused_one_its_outcome(cli
     ]
     assert ran.json[1]["issue"][0]["code"] == "structure"
     assert "stdin:2: refused" in ran.err
+
+
+@pytest.mark.parametrize("to", ["fhir", "internal"])
+def test_a_fault_of_ours_is_the_outcome_of_its_line_and_the_run_goes_on(
+    cli: Run, one_line: Texts, translator: Translator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, to: str
+):
+    given = one_line["dobutamine" if to == "fhir" else "resource"]
+    translate = getattr(translator, f"to_{to}")
+
+    def failing(one: dict[str, Any], *arguments: object, **options: object) -> object:
+        if one.get("fault"):
+            raise RecursionError("Jane Q. Patient")
+        return translate(one, *arguments, **options)
+
+    monkeypatch.setattr(translator, f"to_{to}", failing)
+    report = tmp_path / "report.ndjson"
+    lines = [given, given.replace("{", '{"fault": true,', 1), given]
+    ran = cli("translate", "--to", to, "--report", report, stdin="\n".join(lines))
+    first, fault, last = ran.json
+    assert first == last
+    ((issue,), kind) = (fault.pop("issue"), fault)
+    assert kind == {"resourceType": "OperationOutcome"}
+    assert re.fullmatch(
+        r"a fault of ours: RecursionError at test_translate\.py:\d+; please report it with the command",
+        issue.pop("diagnostics"),
+    )
+    assert issue == {"severity": "fatal", "code": "exception"}
+    assert ran.code == 1
+    assert "stdin:2: refused: a fault of ours" in ran.err
+    assert "Jane" not in ran.out + ran.err
+    told = [json.loads(line) for line in report.read_text().splitlines()]
+    assert [(line["input"], line["status"]) for line in told] == [
+        ("stdin:1", "done"),
+        ("stdin:2", "refused"),
+        ("stdin:3", "done"),
+    ]
+
+
+def test_a_fault_at_one_entry_of_a_bundle_leaves_the_others(
+    cli: Run, examples: Texts, translator: Translator, monkeypatch: pytest.MonkeyPatch
+):
+    translate = translator.to_internal
+
+    def failing(one: dict[str, Any], *arguments: Any, **options: Any) -> object:
+        if one.get("id") == "fault":
+            raise KeyError("Jane Q. Patient")
+        return translate(one, *arguments, **options)
+
+    monkeypatch.setattr(translator, "to_internal", failing)
+    resource = json.loads(examples["resource"])
+    entries = [{"resource": {**resource, "id": "fault"}}, {"resource": resource}]
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": entries}
+    ran = cli("translate", "--to", "internal", stdin=json.dumps(bundle))
+    assert ran.code == 1
+    assert [made.get("record") or made["issue"][0]["code"] for made in ran.json] == ["exception", "InfusionOrder"]
+    assert "Jane" not in ran.out + ran.err
 
 
 def test_children_in_ndjson_are_never_joined(cli: Run, examples: Texts):
