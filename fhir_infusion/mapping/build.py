@@ -94,7 +94,10 @@ def build(document: Document, ingredients: Ingredients) -> Plan:
 
 @dataclass(slots=True)
 class _Builder:
-    """Builds one plan. ``shared`` are the scopes of lists of one fragment, each built once."""
+    """Builds one plan. ``shared`` are the scopes of lists of one fragment, each built once.
+
+    ``wrong`` are the fields whose pair is complained of, by scope: that they have no place yet is only what follows.
+    """
 
     given: Ingredients
     guarded: frozenset[str]
@@ -102,6 +105,7 @@ class _Builder:
     scopes: list[Scope] = field(default_factory=list)
     shared: dict[tuple[int, bool], Scope] = field(default_factory=dict)
     drops: bool = False
+    wrong: set[tuple[int, tuple[str, ...]]] = field(default_factory=set)
     types: Types = field(init=False)
     trees: Trees = field(init=False)
     fits: Fits = field(init=False)
@@ -128,7 +132,8 @@ class _Builder:
                 self.complaints.unknown(mark, name, f"an element of {fhir}", self.given.elements[fhir])
         mark = content.marks.get("pairs", content.mark)
         for scope in self.scopes:
-            check_complete(scope, self.types, mark, {"residue"} if scope is root else set())
+            wrong = {path for number, path in self.wrong if number == scope.number}
+            check_complete(scope, self.types, mark, {"residue"} if scope is root else set(), wrong)
         return root
 
     def _scope(self, name: str, fobj: FObj, iobj: IObj) -> Scope:
@@ -173,12 +178,16 @@ class _Builder:
 
     def _pairs(self, pairs: Table, place: Place) -> None:
         for key, value in pairs.items():
-            mark = pairs.marks[key]
+            mark, before = pairs.marks[key], len(self.complaints.lines)
             for alternative in value if isinstance(value, list) else [value]:
                 try:
                     self._pair(key, alternative, mark, place)
                 except PathError as error:
                     self.complaints.add(mark, str(error))
+            if len(self.complaints.lines) > before:
+                meant = self.types.meant(place.itype, key)
+                way = (*(step.name for step in place.internal), *meant)
+                self.wrong |= {(place.scope.number, way[:end]) for end in range(1, len(way) + 1)}
 
     def _pair(self, key: str, value: Any, mark: Mark, place: Place) -> None:
         table = value if isinstance(value, Table) else Table()

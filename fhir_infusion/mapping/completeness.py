@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+Path: TypeAlias = tuple[str, ...]
+"""Names of fields, one inside the other."""
+NO_PAIR: Final = "has no pair; map it"
 
 if TYPE_CHECKING:
     from fhir_infusion.mapping.document import Mark
@@ -10,27 +14,34 @@ if TYPE_CHECKING:
     from fhir_infusion.mapping.types import Types
 
 
-def check_complete(scope: Scope, types: Types, mark: Mark, skip: set[str]) -> None:
-    """Complain of every field of a scope that has no pair; ``skip`` are fields that are nobody's to map."""
+def check_complete(scope: Scope, types: Types, mark: Mark, skip: set[str], wrong: set[Path]) -> None:
+    """Complain of every field of a scope that has no pair.
+
+    ``skip`` are fields that are nobody's to map, ``wrong`` those whose pair is complained of already.
+    """
     if not scope.plain:
-        _check(scope.iobj, scope.name, types, mark, {scope.key, *skip})
+        _check(scope.iobj, (scope.name,), types, mark, {scope.key, *skip}, wrong)
 
 
-def _check(iobj: IObj, where: str, types: Types, mark: Mark, skip: set[str]) -> None:
+def _check(iobj: IObj, way: Path, types: Types, mark: Mark, skip: set[str], wrong: set[Path]) -> None:
+    where = ".".join(way)
     for name, item in types.fields[iobj.type].items():
         member = iobj.members.get(name)
         if name in skip or (item.key and member is None):
             continue
-        if member is None or not member.in_use:
-            what = f"the field '{name}' of {iobj.type} has no pair; map it, or drop it with a `why`"
+        unpaired = member is None or not member.in_use
+        if unpaired and (*way[1:], name) in wrong:
+            continue
+        if member is None or unpaired:
+            what = f"the field '{name}' of {iobj.type} {NO_PAIR}, or drop it with a `why`"
             types.complaints.add(mark, f"{where}: {what}")
             continue
         what = _unpaired(name, member)
-        if what:
+        if what and (*way[1:], name) not in wrong:
             types.complaints.add(mark, f"{where}: {what}")
         for inner in (member.obj, member.only.obj if member.only else None):
             if inner is not None:
-                _check(inner, f"{where}.{name}", types, mark, set())
+                _check(inner, (*way, name), types, mark, set(), wrong)
 
 
 def _unpaired(name: str, member: IMember) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from fhir_infusion.errors import DocumentError
 from fhir_infusion.mapping import codecs
 from fhir_infusion.mapping.build import Ingredients, build
 from fhir_infusion.mapping.codecs import Codec
+from fhir_infusion.mapping.completeness import NO_PAIR
 from fhir_infusion.mapping.document import (
     CODE_TABLE_SHAPES,
     FRAGMENT_SHAPES,
@@ -62,6 +63,9 @@ class Library:
 
 _FAMILY = {"R4B": "R4"}
 
+_Place: TypeAlias = tuple[str | None, str]
+"""A document as an overlay changes it: overlay and document."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Files:
@@ -94,6 +98,7 @@ def load(
     library = Library(digest, eager)
     library.defaults[None] = {}
     complaints: list[str] = []
+    of_documents: dict[_Place, tuple[str, ...]] = {}
     for name, overlay in (None, Table()), *files.overlays.items():
         library.defaults[name] = dict(overlay.get("defaults") or {})
         changed, unknown = _changed(files.documents, overlay)
@@ -105,7 +110,7 @@ def load(
                     continue
                 plan = build(content, _ingredients(content, changed, files.codes, elements, settings))
             except DocumentError as error:
-                complaints.extend(error.complaints)
+                of_documents[name, document] = error.complaints
                 continue
             which = (plan.release, plan.fhir_type, name)
             if which in library.lenses:
@@ -115,9 +120,34 @@ def load(
             plan.defaults.update(library.defaults[name])
             lens = Lens(plan, field_table(), interpret=interpret)
             library.lenses[which] = lens.compile() if eager else lens
+    complaints += _first_told(of_documents, files.documents)
     if complaints:
         raise DocumentError(*dict.fromkeys(complaints))
     return library
+
+
+def _first_told(complaints: Mapping[_Place, tuple[str, ...]], documents: Mapping[str, Table]) -> list[str]:
+    """Return the complaints of documents, without those that a document inherits from the one that it changes."""
+    told = []
+    for (overlay, document), lines in complaints.items():
+        changed, seen = documents.get(document, Table()).get("extends"), {document}
+        inherited: list[_Place] = [(None, document)] if overlay is not None else []
+        while isinstance(changed, str) and changed not in seen:
+            seen.add(changed)
+            inherited += [(overlay, changed), (None, changed)]
+            changed = documents.get(changed, Table()).get("extends")
+        known = {_matter(line) for place in inherited for line in complaints.get(place, ())}
+        told += [line for line in lines if _matter(line) not in known]
+    return told
+
+
+def _matter(complaint: str) -> str:
+    """Return what a complaint is about, without what is accepted in one release.
+
+    That a field has no pair is told of a whole document, everything else of a line that several documents may share.
+    """
+    place, _, words = complaint.partition("; accepted")[0].partition(": ")
+    return words if NO_PAIR in words else f"{place}: {words}"
 
 
 def _read_files(texts: Mapping[str, str]) -> _Files:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
@@ -98,6 +100,16 @@ class Types:
                 return None
             itype = item.type
         return item
+
+    def meant(self, itype: str, key: str) -> tuple[str, ...]:
+        """Return the fields that an internal path, right or wrong, most likely means."""
+        found = []
+        for name in re.findall(r"\w+", re.sub(r"\[[^\]]*\]?", "", key)):
+            members = self.fields.get(itype, {})
+            meant = next(iter(difflib.get_close_matches(name, members, n=1)), name)
+            found.append(meant)
+            itype = members[meant].type if meant in members else ""
+        return tuple(found)
 
     def fhir_end(self, ftype: str, steps: tuple[FStep, ...], mark: Mark) -> End | None:
         """Return what stands at the end of a FHIR path; ``[]`` may stand at its end only, and means each element."""

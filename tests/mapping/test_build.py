@@ -49,7 +49,60 @@ def test_all_complaints_of_all_documents_are_told_at_once():
     with pytest.raises(DocumentError) as raised:
         load(texts, {"R4": elements.table("R4")}, {})
     places = [complaint.partition(" ")[0] for complaint in raised.value.complaints]
-    assert places == ["one.yaml:3:", "one.yaml:3:", "one.yaml:3:", "one.yaml:3:", "two.yaml:2:"]
+    assert places == ["one.yaml:3:", "one.yaml:3:", "two.yaml:2:"]
+
+
+RIGHT = "mapping: m\nbetween: {internal: Period, fhir: Period, release: R4}\npairs:\n  start: start\n  end: end\n"
+INHERITS = {
+    "r5": "mapping: m\nextends: document\nbetween: {release: R5}\n",
+    "site": "overlay: site\ndocuments: {document: {pairs: {start: start}}}\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (("end: end", "end: ende"), "document.yaml:5: 'ende' is not an element of Period; accepted: end"),
+        (("end: end", "edn: end"), "document.yaml:5: 'edn' is not a field of Period; accepted: end"),
+        (("end: end", "end: {drop: true}"), "document.yaml:5: a drop names its `why`"),
+        (("end: end", "end: {to: end}"), "document.yaml:5: 'to' is not a member of a pair; accepted: "),
+        (("end: end", "end: 'end['"), "document.yaml:5: "),
+        (("  end: end\n", ""), f"document.yaml:3: Period: the field 'end' of Period {UNMAPPED}"),
+    ],
+)
+def test_one_wrong_pair_is_one_complaint_also_in_what_extends_its_document(change: tuple[str, str], complaint: str):
+    told = complaints_of(RIGHT.replace(*change), **INHERITS)
+    assert len(told) == 1, told
+    assert told[0].startswith(complaint)
+
+
+def test_one_wrong_pair_inside_another_is_one_complaint():
+    document = """
+mapping: m
+between: {internal: Identifier, fhir: Identifier, release: R4}
+pairs:
+  use: use
+  system: system
+  value: value
+  type: {drop: true, why: not asked}
+  assigner: {drop: true, why: not asked}
+  period:
+    fhir: period
+    pairs:
+      start: start
+      end: ende
+"""
+    inner = "document.yaml:14: 'ende' is not an element of Period; accepted: end"
+    outer = "document.yaml:11: 'priod' is not an element of Identifier; accepted: period, id"
+    assert complaints_of(document) == [inner]
+    assert complaints_of(document.replace("fhir: period", "fhir: priod").replace("ende", "end")) == [outer]
+
+
+def test_a_field_without_pair_is_told_beside_another_that_has_a_wrong_one():
+    assert complaints_of(RIGHT.replace("  start: start\n", "").replace("end: end", "end: ende")) == [
+        "document.yaml:4: 'ende' is not an element of Period; accepted: end",
+        f"document.yaml:3: Period: the field 'start' of Period {UNMAPPED}",
+    ]
 
 
 def test_a_complaint_below_an_overlay_names_the_line_of_the_overlay():
