@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.config import Settings, mappings_dir, read_texts
-from fhir_infusion.errors import BREAKS_FHIR, BREAKS_RULE, DocumentError, Issue, Refused
+from fhir_infusion.errors import BREAKS_FHIR, BREAKS_RULE, DocumentError, Issue, Refused, SettingsError
 from fhir_infusion.fhir import elements
 from fhir_infusion.fhir.models import check_with_models
 from fhir_infusion.fhir.validate import validate
@@ -236,10 +236,15 @@ def load_library(
 
     Raises:
         DocumentError: with every complaint, each with file:line.
+        SettingsError: the directory holds none.
     """
     found = texts() if texts is not None else read_texts(mappings_dir(settings), ".yaml")
     systems = {"order_system": settings.order_system, "administration_system": settings.administration_system}
-    return load(found, {"R4": elements.table("R4"), "R5": elements.table("R5")}, systems, eager=eager)
+    library = load(found, {"R4": elements.table("R4"), "R5": elements.table("R5")}, systems, eager=eager)
+    if not library.lenses:
+        accepted = "a directory like the shipped one, with files such as r4/infusion-order.yaml"
+        raise SettingsError(f"mappings: no document with `pairs` is in {mappings_dir(settings)}; accepted: {accepted}")
+    return library
 
 
 def open_translator(settings: Settings, *, eager: bool = True) -> Translator:
@@ -249,5 +254,6 @@ def open_translator(settings: Settings, *, eager: bool = True) -> Translator:
 
     Raises:
         DocumentError: with every complaint, each with file:line.
+        SettingsError: the directory holds none.
     """
     return Translator(load_library(settings, eager=eager), settings)

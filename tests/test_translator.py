@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fhir_infusion.config import Settings
-from fhir_infusion.errors import DocumentError, Refused
+from fhir_infusion.errors import DocumentError, Refused, SettingsError
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.records import equality
 from fhir_infusion.translator import FHIR_TYPE, Translator, load_library, open_translator
@@ -18,6 +18,7 @@ from tests.golden_write import GOLDEN, translator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from fhir_infusion.config import Release
 
@@ -294,6 +295,21 @@ def test_a_translator_is_opened_from_the_settings():
 def test_documents_that_do_not_hold_open_nothing():
     with pytest.raises(DocumentError, match=r"r4/order\.yaml:1: "):
         load_library(SETTINGS, lambda: {"r4/order.yaml": "pears: {}"})
+
+
+@pytest.mark.parametrize("files", [{}, {"codes/c.yaml": "codes: c\nmap: {a: b}\n"}, {"order.yml": "mapping: m\n"}])
+def test_a_directory_without_mapping_documents_is_refused_with_what_is_expected_there(
+    tmp_path: Path, files: dict[str, str]
+):
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError) as refused:
+        open_translator(replace(SETTINGS, mappings=tmp_path))
+    assert str(refused.value) == (
+        f"mappings: no document with `pairs` is in {tmp_path}; "
+        "accepted: a directory like the shipped one, with files such as r4/infusion-order.yaml"
+    )
 
 
 def test_no_message_of_a_refusal_holds_what_was_sent():
