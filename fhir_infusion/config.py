@@ -80,11 +80,13 @@ class Settings:
     """Everything that can be set. README.md explains each; tests/house holds it to that.
 
     ``strict_sample`` is the share, 0 to 1, of accepted resources that fhir.resources checks as well.
+    ``public_url`` begins every address that we give out; without it that is the ``Host`` of the request, over http.
     ``mappings`` is a directory used instead of the shipped documents, for sites with overlays of their own.
     """
 
     host: str = "127.0.0.1"
     port: int = 8080
+    public_url: str = ""
     database: str = "sqlite:///data/fhir-infusion.db"
     order_system: str = EXAMPLE_ORDER_SYSTEM
     administration_system: str = EXAMPLE_ADMINISTRATION_SYSTEM
@@ -326,6 +328,9 @@ _ACCEPTED: Final[Mapping[object, str]] = {
 }
 
 
+_ORIGIN: Final = r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?"
+
+
 def _check(settings: Settings) -> None:
     uri = r"[a-z][a-z0-9+.-]*:[^\s<>\"{}|\\^`]+"
     complaints = {
@@ -334,6 +339,9 @@ def _check(settings: Settings) -> None:
             not settings.strict_sample.is_finite() or not 0 <= settings.strict_sample <= 1
         ),
         "host: accepted is an address or a name": not re.fullmatch(r"[0-9A-Za-z.:\[\]_-]+", settings.host),
+        "public_url: accepted is http or https, host and path, without a slash at the end": (
+            not re.fullmatch(rf"({_ORIGIN}(/[A-Za-z0-9._~-]+)*)?", settings.public_url)
+        ),
         "database: accepted is sqlite:///PATH": not re.fullmatch(r"sqlite:///[^?#]+", settings.database),
         "order_system: accepted is an absolute URI": not re.fullmatch(uri, settings.order_system),
         "administration_system: accepted is an absolute URI": not re.fullmatch(uri, settings.administration_system),
@@ -376,4 +384,4 @@ def _check_remote(remote: Remote, where: str) -> None:
 
 def _is_origin(text: str) -> bool:
     """Say whether ``text`` is an origin as a browser sends it (RFC 6454 section 6.2): lower case, no path."""
-    return bool(re.fullmatch(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?", text))
+    return bool(re.fullmatch(_ORIGIN, text))

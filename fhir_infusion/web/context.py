@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from flask import current_app, g
+from flask import current_app, g, request
 
 from fhir_infusion.service import Service
 from fhir_infusion.sync.worker import Worker
@@ -40,6 +40,14 @@ def web() -> Web:
 def caller() -> Caller:
     """Return who sent the running request."""
     return cast("Caller", g.caller)
+
+
+def home_url() -> str:
+    """Return where clients reach us, without a slash at the end: as the settings say, else as the request does.
+
+    What a proxy says in headers of its own is never believed: anybody can send them.
+    """
+    return web().service.settings.public_url or request.host_url.rstrip("/")
 
 
 def correlation_id() -> str:

@@ -17,7 +17,7 @@ from fhir_infusion.actions import find
 from fhir_infusion.actions.transact import Outcome
 from fhir_infusion.web import paging
 from fhir_infusion.web.bodies import read_object
-from fhir_infusion.web.context import caller, web
+from fhir_infusion.web.context import caller, home_url, web
 from fhir_infusion.web.idempotency import with_key
 from fhir_infusion.web.negotiation import check_accept, etag, if_match, is_unchanged
 from fhir_infusion.web.problems import finding
@@ -100,7 +100,7 @@ def find_all(kind: Kind) -> Response:
     if found.after is not None:
         token = paging.sign(service.store.secret, who.tenant, bound_to, found.after)
         query = urlencode([*filters, ("limit", str(count)), ("page", token)])
-        body["next"] = f"{request.host_url.rstrip('/')}{kind.path}?{query}"
+        body["next"] = f"{home_url()}{kind.path}?{query}"
     return json_reply(body)
 
 
@@ -132,6 +132,6 @@ def _written(kind: Kind, written: Outcome) -> Response:
         "record": written.record,
         "findings": [finding(issue) for issue in written.findings],
     }
-    address = f"{request.host_url.rstrip('/')}{kind.path}/{written.id}"
+    address = f"{home_url()}{kind.path}/{written.id}"
     headers = version_headers(written.version, written.last_updated, address)
     return json_reply(body, 201 if written.created else 200, headers)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from fhir_infusion.actions.caller import Caller
 from fhir_infusion.config import Settings, check_start, is_loopback
@@ -34,10 +35,11 @@ _EXPOSED_HEADERS: Final = "ETag, Last-Modified, Location, X-Correlation-Id, Retr
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """The rules of one start. ``tokens`` is None in open mode."""
+    """The rules of one start. ``tokens`` is None in open mode, ``public_origin`` that of our pages behind a proxy."""
 
     tokens: TokenFile | None
     allowed_origins: frozenset[str]
+    public_origin: str = ""
 
     def pass_through(self, request: Request, *, is_public: bool) -> Caller:
         """Return who asks; the client is the id of its token.
@@ -59,7 +61,8 @@ class Gate:
 
     def _check_origin(self, request: Request) -> None:
         origin = request.headers.get("Origin")
-        if origin is None or origin == f"{request.scheme}://{request.host}" or origin in self.allowed_origins:
+        own = {f"{request.scheme}://{request.host}", self.public_origin}
+        if origin is None or (origin and origin in own) or origin in self.allowed_origins:
             return
         accepted = "an origin in the setting allowed_origins"
         raise header_refusal(403, "forbidden", "Origin", "pages of this origin may not ask", accepted)
@@ -98,7 +101,9 @@ def build_gate(settings: Settings) -> Gate:
     """
     check_start(settings)
     tokens = TokenFile(settings.tokens) if settings.tokens is not None else None
-    return Gate(tokens, frozenset(settings.allowed_origins))
+    public = urlsplit(settings.public_url)
+    public_origin = f"{public.scheme}://{public.netloc}" if settings.public_url else ""
+    return Gate(tokens, frozenset(settings.allowed_origins), public_origin)
 
 
 def _check_open(request: Request) -> None:

@@ -12,7 +12,7 @@ from fhir_infusion.web.app import create_app
 from fhir_infusion.web.routes import ROUTES
 from fhir_infusion.web.security import build_gate
 from fhir_infusion.web.tokens import add_token, revoke_token
-from tests.web.conftest import Client, Json, Make, exact
+from tests.web.conftest import FHIR, Client, Json, Make, exact
 
 OWN = {"order_system": "https://h.example/orders", "administration_system": "https://h.example/administrations"}
 
@@ -58,6 +58,48 @@ def test_our_own_page_may_ask(client: Client, order: Json):
 )
 def test_open_mode_refuses_what_a_proxy_forwarded(client: Client, name: str):
     assert client.get("/api/orders", **{name: "10.0.0.1"}).status_code == 403
+
+
+def test_addresses_begin_with_the_public_url_whatever_host_and_forwarded_headers_say(
+    make_service: Make, tokens: Path, order: Json, resource: Json
+):
+    _, token = add_token(tokens, "ehr", "default", "2026-01-02")
+    for public, ours in (("", "http://evil.example"), ("https://h.example/infusions", "https://h.example/infusions")):
+        service = make_service(host="10.0.0.5", tokens=tokens, public_url=public, **OWN)
+        client = Client(create_app(service).test_client())
+        headers = {
+            "authorization": f"Bearer {token}",
+            "host": "evil.example",
+            "x_forwarded_proto": "gopher",
+            "x_forwarded_host": "worse.example",
+            "x_forwarded_prefix": "/worse",
+            "forwarded": "host=worse.example;proto=gopher",
+        }
+        placed = client.post("/api/orders", order, **headers)
+        assert placed.headers["Location"] == f"{ours}/api/orders/{exact(placed)['id']}"
+        made = client.post("/fhir/r4/MedicationRequest", resource, FHIR, **headers)
+        address = f"{ours}/fhir/r4/MedicationRequest"
+        assert made.headers["Location"] == f"{address}/{exact(made)['id']}/_history/1"
+        bundle = exact(client.get("/fhir/r4/MedicationRequest?_count=1", **headers))
+        assert {link["relation"]: link["url"].partition("?")[0] for link in bundle["link"]} == {
+            "self": address,
+            "next": address,
+        }
+        assert [entry["fullUrl"] for entry in bundle["entry"]] == [f"{address}/{bundle['entry'][0]['resource']['id']}"]
+        page = exact(client.get("/api/orders?limit=1", **headers))
+        assert page["next"].partition("?")[0] == f"{ours}/api/orders"
+        assert exact(client.get("/fhir/r5/metadata", **headers))["url"] == f"{ours}/fhir/r5/metadata"
+
+
+def test_behind_a_proxy_our_own_page_is_that_of_the_public_url(make_service: Make, tokens: Path, order: Json):
+    _, token = add_token(tokens, "ehr", "default", "2026-01-02")
+    service = make_service(host="10.0.0.5", tokens=tokens, public_url="https://h.example:8443/infusions", **OWN)
+    client = Client(create_app(service).test_client())
+    asked = {"authorization": f"Bearer {token}", "host": "h.example:8443"}
+    reply = client.post("/api/orders", order, origin="https://h.example:8443", **asked)
+    assert (reply.status_code, "Access-Control-Allow-Origin" in reply.headers) == (201, False)
+    for other in ("https://h.example", "https://h.example:8443/infusions", ""):
+        assert client.post("/api/orders", order, origin=other, **asked).status_code == 403
 
 
 def test_allowed_origins_and_only_these_get_cors(make_service: Make):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from flask import request
 
 from fhir_infusion.web import problems
+from fhir_infusion.web.context import home_url
 from fhir_infusion.web.negotiation import etag, is_unchanged, preferences
 from fhir_infusion.web.refusals import refusal
 from fhir_infusion.web.replies import fhir_reply, unchanged_reply, version_headers
@@ -42,7 +43,7 @@ def known_type(name: str) -> str:
 
 def base_url(release: Release) -> str:
     """Return our base address of a release, as the client reaches us."""
-    return f"{request.host_url}fhir/{release.lower()}"
+    return f"{home_url()}/fhir/{release.lower()}"
 
 
 def version_reply(found: Found, release: Release) -> Response:
