@@ -2,7 +2,8 @@
 
 1. Read it strictly; what cannot be read, or is refused, stands in quarantine with its codes.
 2. Linked, and the version is one that we wrote or know: an echo, nothing changes.
-3. Linked, and older than what we know: history. Equally old but another version: the current one is asked for.
+3. Linked, and older than what we know: history. Equally old but another version: the current one is asked for; where
+   that is gone, the link becomes a tombstone and an alarm is raised (hazard H8).
 4. Linked and changed: three-way merge (``conflicts``). Only they changed: taken. Both, apart: merged, and pushed again.
    Both, in the same place: held for a person.
 5. Not linked: a resource that carries an identifier of ours is ours (a create whose answer was lost); else it is new.
@@ -29,7 +30,7 @@ from fhir_infusion.sync.compare import content, same
 from fhir_infusion.sync.conflicts import Merge, merge
 from fhir_infusion.sync.incoming import incoming
 from fhir_infusion.sync.peer import Peer
-from fhir_infusion.sync.replies import Found
+from fhir_infusion.sync.replies import Found, Gone, Missing
 
 if TYPE_CHECKING:
     from fhir_infusion.store import Tx
@@ -108,6 +109,8 @@ def _linked(case: _Case, link: Link, stored: Stored) -> Applied:  # noqa: PLR091
         return Applied("waiting")
     if received.last_updated == link.last_updated:
         now = case.peer.endpoint.read(received.type, received.id)
+        if isinstance(now, Missing | Gone):
+            return _marked(case, Applied("history", "gone"), replace(link, ladder="gone"), alarm="gone")
         if not isinstance(now, Found):
             return Applied("waiting")
         if now.stamp.version_id != received.version:
@@ -198,14 +201,15 @@ def _mark(tx: Tx, case: _Case, state: inbox.State, codes: str = "") -> None:
     inbox.mark(tx, case.peer.name, one.type, one.id, one.version, state, codes)
 
 
-def _marked(case: _Case, applied: Applied, link: Link | None = None) -> Applied:
+def _marked(case: _Case, applied: Applied, link: Link | None = None, alarm: str = "") -> Applied:
     """Keep what became of the version, and the link, in one transaction; what is put aside raises an alarm."""
+    alarm = f"quarantined {applied.codes}" if applied.kind == "quarantined" else alarm
 
     def work(tx: Tx) -> None:
         if link is not None:
             links.put(tx, link)
-        if applied.kind == "quarantined":
-            case.peer.alert(tx, f"quarantined {applied.codes}", case.stored.aggregate if case.stored else "")
+        if alarm:
+            case.peer.alert(tx, alarm, case.stored.aggregate if case.stored else "")
         if applied.kind not in {"waiting", "merged"}:
             _mark(tx, case, applied.kind, applied.codes)  # type: ignore[arg-type]  # the two others are no states
 

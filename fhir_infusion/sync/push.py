@@ -298,7 +298,8 @@ def _stop_only(job: _Job, link: Link, stopped: Resource, stamp: Stamp) -> tuple[
         return row, Verdict("acked", "stop-only", link=replace(linked, last_acked_version=link.last_acked_version))
     if isinstance(reply, Stale | Clash | NotModified | Doubtful):
         return row, Verdict("unknown", "stop-again", backoff(job.peer, row))
-    return row, after_sending(job.peer, row, reply)
+    gone_there = isinstance(reply, Missing | Gone)
+    return row, gone(replace(link, remote_id=stamp.id)) if gone_there else after_sending(job.peer, row, reply)
 
 
 # ------------------------------------------------------------------------------------------------ 4 and 5: decided
@@ -323,6 +324,8 @@ def _acked(job: _Job, reply: Written, rung: str) -> Verdict:
     stamp, resource, text = reply.stamp, reply.resource, ""
     if resource is None and stamp is not None:
         there = job.peer.endpoint.read(job.type, stamp.id)
+        if isinstance(there, Gone):
+            return gone(_link_of(job, stamp, "", rung))
         if not isinstance(there, Found):
             return Verdict("unknown", "read-back", backoff(job.peer, job.row))
         stamp, resource, text = there.stamp, there.resource, there.text

@@ -1,0 +1,116 @@
+"""What was linked and is gone over there: told once it is touched, by push or pull, and never made again (H8)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.faults.peer import Act, Peer, once
+from tests.faults.rig import Clock, Rig, open_rig, order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.faults.peer import Asked
+
+MR = "MedicationRequest"
+both = pytest.mark.parametrize("status", [404, 410])
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    there = Peer()
+    one = open_rig(there, tmp_path / "rig.db", Clock())
+    yield one
+    one.close()
+    there.close()
+
+
+def _theirs(rig: Rig) -> dict[str, Any]:
+    """Return the one order that is there."""
+    (resource,) = rig.there.all(MR)
+    return resource
+
+
+def _vanish(rig: Rig, status: int) -> None:
+    id_ = _theirs(rig)["id"]
+    if status == 410:
+        rig.there.delete(MR, id_)
+    else:
+        del rig.there.resources[MR, id_]
+
+
+def _is_flagged(rig: Rig) -> bool:
+    """Say whether the link is a tombstone, an alarm stands in the trail, and no later change makes it again."""
+    (id_,) = rig.ids()
+    link = rig.link(MR, id_)
+    alarms = set(rig.alerts())
+    rig.amend({**order("A-1"), "status": rig.resource(MR, id_)["status"], "priority": "asap"})
+    states = rig.settle()
+    return link is not None and link.ladder == "gone" and "gone" in alarms and states[-1] == "dead"
+
+
+@both
+def test_f14_h8_a_linked_order_that_pull_asks_for_and_that_is_gone_is_flagged(rig: Rig, status: int):
+    rig.place(order("A-1"))
+    rig.settle()
+    link = rig.link(MR, rig.ids()[0])
+    assert link is not None
+    # Another version of the same instant: which of the two is current has to be asked.
+    rig.there.tick *= 0
+    rig.there.put({**_theirs(rig), "note": [{"text": "seen"}]})
+    rig.there.lies.append(
+        once(Act(effect=False, status=status), lambda one: one.method == "GET" and one.id == link.remote_id)
+    )
+    rig.pull()
+    _vanish(rig, status)
+    assert _is_flagged(rig)
+    assert rig.there.all(MR) == []
+    assert [one.applied for one in rig.pull()] == [0, 0]
+
+
+@both
+def test_f14_h8_an_order_that_is_gone_when_only_its_stop_is_sent_is_flagged(rig: Rig, status: int):
+    rig.place(order("A-1"))
+    rig.settle()
+    there = _theirs(rig)
+    rig.there.put({**there, "dosageInstruction": [{**there["dosageInstruction"][0], "text": "7 ug/kg/min"}]})
+    changed = [{"step_id": "run", "dosings": [{"rate": {"value": 6, "unit": "ug/kg/min"}}]}]
+    rig.amend(order("A-1", steps=changed))
+    rig.settle()
+    rig.amend(order("A-1", steps=changed, status="stopped"))
+    puts: list[Asked] = []
+
+    def gone(one: Asked) -> Act | None:
+        """Vanish at the second PUT, which is theirs with our stop; the first meets their newer version."""
+        puts.extend([one] if one.method == "PUT" else [])
+        if len(puts) < 2:
+            return None
+        rig.there.lies.clear()
+        _vanish(rig, status)
+        return Act(status=status, effect=False)
+
+    rig.there.lies.append(gone)
+    assert rig.settle()[-1] == "dead"
+    assert len(puts) == 2
+    assert _is_flagged(rig)
+    assert rig.there.all(MR) == []
+
+
+def test_f14_h8_an_order_that_was_deleted_before_its_create_could_be_read_back_is_flagged(rig: Rig):
+    head = {"Location": f"{rig.there.base}/{MR}/2/_history/1", "ETag": 'W/"1"'}
+    bare = Act(status=201, body=b"", headers=head)
+    rig.there.lies.append(once(bare, lambda one: one.method == "POST" and one.type == MR))
+
+    def deleted(one: Asked) -> None:
+        if one.method == "GET" and one.type == MR and one.id:
+            rig.there.delete(MR, one.id)
+            rig.there.lies.clear()
+
+    rig.there.lies.append(deleted)
+    rig.place(order("A-1"))
+    assert rig.settle() == ["dead"]
+    assert _is_flagged(rig)
+    assert len([one for one in rig.there.asked if one.method == "POST" and one.type == MR]) == 1
