@@ -319,3 +319,33 @@ def test_no_message_of_a_refusal_holds_what_was_sent():
         translator().to_fhir(record, "R4")
     told = json.dumps([(issue.reason, issue.accepted) for issue in refused.value.issues])
     assert secret not in told
+
+
+@pytest.mark.parametrize("release", ["R4", "R5"])
+def test_an_edited_frequency_leaves_no_old_words_in_the_code_of_the_timing_and_a_finding_names_the_code(
+    release: Release,
+):
+    coding = {"system": "http://terminology.hl7.org/CodeSystem/v3-GTSAbbreviation", "code": "Q6H"}
+    timing = {
+        "code": {"coding": [{**coding, "display": "every 6 hours"}], "text": "every 6 hours"},
+        "repeat": {"frequency": 1, "period": 6, "periodUnit": "h"},
+    }
+    resource = {**translator().to_fhir(ORDER, release).results[0]}
+    resource["dosageInstruction"] = [{**resource["dosageInstruction"][0], "timing": timing}]
+    read = translator().to_internal(resource, release)
+    assert [issue for issue in read.findings if issue.rule == "timing-code"] == []
+    record = deepcopy(read.results[0])
+    assert translator().to_fhir(record, release).results == [resource], "untouched, it comes back"
+    record["steps"][0]["timing"]["period"] = 8
+    written = translator().to_fhir(record, release)
+    assert written.results[0]["dosageInstruction"][0]["timing"] == {
+        "code": {"coding": [coding]},
+        "repeat": {"frequency": 1, "period": 8, "periodUnit": "h"},
+    }
+    assert [(line.path, line.state) for line in written.exceptions if "timing" in line.path] == [
+        ("steps[0].timing.code.codings[0].display", "dropped"),
+        ("steps[0].timing.code.text", "dropped"),
+    ]
+    assert [(issue.path, issue.reason) for issue in written.findings if issue.rule == "timing-code"] == [
+        ("steps[0].timing.code.codings[0]", "the code Q6H says every 6 h; the timing says 1 time in 8 h")
+    ]

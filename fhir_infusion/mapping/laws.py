@@ -177,13 +177,21 @@ def _changed(value: Any, path: tuple[str | int, ...], dice: Dice) -> Any:
     return f"{value}x" if isinstance(value, str) else Decimal(spelling_of(value)) + 1
 
 
-_TEXTS = frozenset(field.name for members in table().values() for field in members.values() if field.describes)
+_DESCRIBING = [field for members in table().values() for field in members.values() if field.describes]
+_TEXTS = frozenset(field.name for field in _DESCRIBING if not field.nested)
 """The texts that describe: an edit of what they tell of removes them."""
+_NAMED = frozenset(field.name for field in _DESCRIBING if field.nested)
+"""The codes whose words describe."""
 
 
 def _without_texts(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _without_texts(inner) for name, inner in value.items() if name not in _TEXTS}
+        kept = {name: _without_texts(inner) for name, inner in value.items() if name not in _TEXTS}
+        for name in _NAMED & kept.keys():
+            if isinstance(kept[name], dict):
+                kept[name] = {part: inner for part, inner in kept[name].items() if part != "text"}
+                kept = {part: inner for part, inner in kept.items() if part != name or inner}
+        return kept
     return [_without_texts(inner) for inner in value] if isinstance(value, list) else value
 
 

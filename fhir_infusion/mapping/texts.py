@@ -8,7 +8,7 @@ written by the editor and stays. The pairs hold no place, so inserting or reorde
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from zlib import crc32
 
@@ -21,6 +21,8 @@ from fhir_infusion.records.number import Spelled, spelling_of
 
 Json = dict[str, Any]
 FieldTable = Mapping[str, Mapping[str, Field]]
+
+_EDITED: Final = "the text described this before it was edited"
 
 WHOLE: Final = "whole"
 """Stands before the digest of the whole record, which a narrative describes."""
@@ -56,7 +58,14 @@ class Texts:
     def __init__(self, root: str, fields: FieldTable) -> None:
         """Note for each type which fields describe and which lead to further records."""
         self._root = root
-        self._words = {name: tuple(f.name for f in members.values() if f.describes) for name, members in fields.items()}
+        self._words = {
+            name: tuple(f.name for f in members.values() if f.describes and not f.nested)
+            for name, members in fields.items()
+        }
+        self._named = {
+            name: tuple(f.name for f in members.values() if f.describes and f.nested)
+            for name, members in fields.items()
+        }
         self._inner = {
             name: {f.name: f.type for f in members.values() if f.nested and f.name != "residue"}
             for name, members in fields.items()
@@ -91,6 +100,8 @@ class Texts:
             text = value.get(word)
             if text is not None:
                 pairs.append(f"{crc32(text.encode()):x}.{self._meaning(value, type_name, bag):x}")
+        for name in self._named[type_name]:
+            pairs.extend(f"{text}.{meaning}" for _, text, meaning in _spoken(value, name, value.get(name)))
         leads = self._leads[type_name]
         for name, inner in value.items():
             inner_type = leads.get(name)
@@ -144,7 +155,7 @@ class Texts:
             if word in value:
                 meanings = known.get(f"{crc32(value[word].encode()):x}")
                 if meanings is not None and f"{self._meaning(value, type_name, bag):x}" not in meanings:
-                    lines.append(Line(f"{at}{word}", "dropped", "", "the text described this before it was edited"))
+                    lines.append(Line(f"{at}{word}", "dropped", "", _EDITED))
                     changes[word] = None
         for name, inner_type in self._leads[type_name].items():
             inner = value.get(name)
@@ -159,10 +170,71 @@ class Texts:
                 ]
                 if any(new is not old for new, old in zip(made_list, inner, strict=True)):
                     changes[name] = made_list
+        changes |= _hushed({**value, **changes}, self._named[type_name], at, known, lines)
         if not changes:
             return value
         merged = {**value, **changes}
         return {name: inner for name, inner in merged.items() if inner is not None}
+
+
+def _spoken(beside: Json, name: str, concept: Json | None) -> Iterator[tuple[int | None, str, str]]:
+    """Yield the words of a code: the coding (None: the text), and the digests of the words and of what they describe.
+
+    The text tells everything beside the code, where that says how often at all: else it alone does, and stays. A
+    display tells how often. The digest of the words is another than that of the same words elsewhere.
+    """
+    if not concept:
+        return
+    rhythm = {part: beside[part] for part in _RHYTHM if part in beside}
+    codings = concept.get("codings", ())
+    if "text" in concept:
+        told = {part: inner for part, inner in beside.items() if part != name} if rhythm else {}
+        codes = [[coding.get("system"), coding.get("code")] for coding in codings]
+        yield None, f"{crc32(b'named ' + concept['text'].encode()):x}", f"{_crc([told, codes]):x}"
+    for index, coding in enumerate(codings):
+        if "display" in coding:
+            meaning = _crc([rhythm, coding.get("system"), coding.get("code")])
+            yield index, f"{crc32(b'named ' + coding['display'].encode()):x}", f"{meaning:x}"
+
+
+def _hushed(
+    value: Json, names: tuple[str, ...], at: str, known: Mapping[str, set[str]], lines: list[Line]
+) -> dict[str, Json | None]:
+    """Return the codes that have stale words, without these."""
+    changes: dict[str, Json | None] = {}
+    for name in names:
+        concept = value.get(name)
+        stale = _stale(value, name, concept, known)
+        if concept is not None and stale:
+            lines.extend(Line(f"{at}{name}.{place}", "dropped", "", _EDITED) for place in sorted(stale.values()))
+            changes[name] = _quiet(concept, stale) or None
+    return changes
+
+
+def _stale(beside: Json, name: str, concept: Json | None, known: Mapping[str, set[str]]) -> dict[int | None, str]:
+    """Return the words of a code that described what was edited: the coding (None: the text), and the place."""
+    return {
+        index: "text" if index is None else f"codings[{index}].display"
+        for index, text, meaning in _spoken(beside, name, concept)
+        if text in known and meaning not in known[text]
+    }
+
+
+def _quiet(concept: Json, stale: Mapping[int | None, str]) -> Json:
+    """Return a code without its stale words."""
+    codings = [
+        {part: inner for part, inner in coding.items() if part != "display"} if index in stale else coding
+        for index, coding in enumerate(concept.get("codings", ()))
+    ]
+    left = {**concept, "codings": [coding for coding in codings if coding]}
+    return {part: inner for part, inner in left.items() if inner and (part != "text" or None not in stale)}
+
+
+_RHYTHM: Final = (
+    *("events", "frequency", "frequency_max", "period", "period_max", "period_unit", "days_of_week", "times_of_day"),
+    *("when", "offset", "days_of_cycle", "cycle_length", "weeks"),
+)
+"""The fields of a timing that say how often, which its code does in a word."""
 
 
 def _bag(record: Json) -> int:

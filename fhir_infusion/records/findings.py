@@ -74,11 +74,11 @@ def per_day(timing: Mapping[str, Any]) -> Fraction | None:
     """Return how often a day at most, where frequency and period say so."""
     if "period" not in timing or not timing["period"]:
         return None
-    days = _DAYS[timing["period_unit"]] * Fraction(timing["period"])
+    days = DAYS[timing["period_unit"]] * Fraction(timing["period"])
     return Fraction(timing.get("frequency_max", timing.get("frequency", 1))) / days
 
 
-_DAYS: Final[Mapping[str, Fraction]] = {
+DAYS: Final[Mapping[str, Fraction]] = {
     "s": Fraction(1, 86_400),
     "min": Fraction(1, 1440),
     "h": Fraction(1, 24),

@@ -39,7 +39,8 @@ def stated(doc: str, *, key: bool = False, describes: bool = False, required: bo
     """Declare an optional record field (``None`` = not stated, never a default meaning).
 
     ``key`` marks the field that identifies an element of a list; ``describes`` marks text that tells in words what
-    its sibling fields say, and so goes stale when one of them is edited.
+    its sibling fields say, and so goes stale when one of them is edited; on a field that holds a code it means the
+    words of that.
     """
     metadata = {"doc": doc, "key": key, "describes": describes, "required": required}
     return field(metadata=metadata) if required else field(default=None, metadata=metadata)

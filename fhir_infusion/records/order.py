@@ -56,7 +56,7 @@ class Timing:
     """When a step happens. Every field of FHIR's Timing has its place, and cycle days and weeks besides."""
 
     events: tuple[DateTime, ...] = several("Exact times.")
-    code: Concept | None = stated("A named schedule, such as Q12H or BID.")
+    code: Concept | None = stated("A named schedule, such as Q12H or BID.", describes=True)
     bounds_period: Period | None = stated("Within this period.")
     bounds_length: Quantity | None = stated("For this length of time.")
     bounds_range: Range | None = stated("For a length of time within this range.")

@@ -85,6 +85,81 @@ def test_a_display_written_by_the_editor_stays():
     assert dropped(record)[0]["drug"]["codings"] == [{"code": "2", "display": "Teicoplanin"}]
 
 
+EVERY_SIX: Json = {
+    "code": {
+        "codings": [{"system": "urn:gts", "code": "Q6H", "display": "every 6 hours"}],
+        "text": "every 6 hours for a week",
+    },
+    "bounds_length": {"value": 7, "unit": "d"},
+    "frequency": 1,
+    "period": 6,
+    "period_unit": "h",
+}
+CODE = {"codings": [{"system": "urn:gts", "code": "Q6H"}]}
+
+
+def timed(timing: Json) -> Json:
+    return {**ORDER, "steps": [{"sequence": 1, "timing": timing}], "rendered_instruction": "as charted"}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "left", "gone"),
+    [
+        (("period",), 8, CODE, {"text", "codings[0].display"}),
+        (("frequency",), 2, CODE, {"text", "codings[0].display"}),
+        (("bounds_length", "value"), 5, {"codings": EVERY_SIX["code"]["codings"]}, {"text"}),
+        (("times_of_day",), ["08:00:00"], CODE, {"text", "codings[0].display"}),
+        (
+            ("code", "codings", 0, "code"),
+            "Q8H",
+            {"codings": [{"system": "urn:gts", "code": "Q8H"}]},
+            {"text", "codings[0].display"},
+        ),
+        (
+            ("code", "text"),
+            "four times a day",
+            {"codings": EVERY_SIX["code"]["codings"], "text": "four times a day"},
+            set(),
+        ),
+    ],
+)
+def test_words_in_the_code_of_an_edited_timing_go_and_the_code_stays(
+    path: tuple[str | int, ...], value: Any, left: Json, gone: set[str]
+):
+    record = sealed(timed(EVERY_SIX), narrative=False)
+    assert dropped(record) == (record, [])
+    fresh, lines = dropped(edited(record, "steps", 0, "timing", *path, value=value))
+    assert fresh["steps"][0]["timing"]["code"] == left
+    assert {line.removeprefix("steps[0].timing.code.") for line in lines if "timing" in line} == gone
+
+
+def test_a_schedule_in_words_alone_stays_until_the_timing_says_something_else():
+    words = {"code": {"text": "every 6 hours"}, "bounds_length": {"value": 7, "unit": "d"}}
+    record = sealed(timed(words), narrative=False)
+    longer = edited(record, "steps", 0, "timing", "bounds_length", "value", value=9)
+    assert dropped(longer)[0]["steps"][0]["timing"]["code"] == {"text": "every 6 hours"}, "all that tells how often"
+    often = edited(record, "steps", 0, "timing", value={**words, "frequency": 1, "period": 8, "period_unit": "h"})
+    fresh, lines = dropped(often)
+    assert "code" not in fresh["steps"][0]["timing"]
+    assert lines == ["rendered_instruction", "steps[0].timing.code.text"]
+
+
+def test_a_coding_of_a_timing_that_is_only_a_stale_display_goes_with_it():
+    words = {**EVERY_SIX, "code": {"codings": [{"display": "every 6 hours"}]}}
+    record = edited(sealed(timed(words), narrative=False), "steps", 0, "timing", "period", value=8)
+    assert "code" not in dropped(record)[0]["steps"][0]["timing"]
+
+
+def test_a_seal_from_before_the_words_of_a_timing_were_sealed_drops_none_of_them():
+    record = sealed(timed(EVERY_SIX), narrative=False)
+    seal = record["residue"][0]["value"]
+    own = TEXTS.seal(timed({name: value for name, value in EVERY_SIX.items() if name != "code"}), narrative=False)
+    display = TEXTS.seal({"drug": {"codings": EVERY_SIX["code"]["codings"]}}, narrative=False)
+    old = {**record, "residue": [{"release": "R4", "path": "$texts", "value": f"{own} {display}"}]}
+    assert old["residue"][0]["value"] != seal
+    assert dropped(old)[0]["steps"] == record["steps"]
+
+
 def test_moved_elements_keep_their_texts():
     steps = [ORDER["steps"][1], ORDER["steps"][0]]
     fresh, lines = dropped(edited(sealed(ORDER, narrative=False), "steps", value=steps))

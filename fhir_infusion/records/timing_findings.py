@@ -1,0 +1,72 @@
+"""Findings on a timing whose code says another schedule than the frequency beside it.
+
+A code stays where the frequency is edited, for it may be what the sender meant: both are told, and a person decides.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Final
+
+from fhir_infusion.records.amounts import rounded
+from fhir_infusion.records.findings import DAYS, finding
+
+if TYPE_CHECKING:
+    from fhir_infusion.errors import Issue
+
+Part = Mapping[str, Any]
+
+ABBREVIATIONS: Final = "http://terminology.hl7.org/CodeSystem/v3-GTSAbbreviation"
+"""Its codes are read as HL7 defines them (https://hl7.org/fhir/R4/valueset-timing-abbreviation.html)."""
+
+_SAYS: Final[Mapping[str, tuple[Fraction, str]]] = {
+    **dict.fromkeys(("QD", "AM", "PM", "BED"), (Fraction(1), "once a day")),
+    **{code: (Fraction(n), f"{n} times a day") for n, code in ((2, "BID"), (3, "TID"), (4, "QID"))},
+    "QOD": (Fraction(1, 2), "every other day"),
+    "WK": (1 / DAYS["wk"], "once a week"),
+    "MO": (1 / DAYS["mo"], "once a month"),
+}
+"""How often a day, and in words."""
+_EVERY: Final = re.compile(r"Q([1-9][0-9]?)H")
+"""``Q6H`` and its like mean the same in every code system."""
+
+
+def timing_findings(record: Part) -> Iterator[Issue]:
+    """Yield the codes of timings that their frequency and period contradict."""
+    for at, step in enumerate(record.get("steps", ())):
+        yield from _contradictions(step.get("timing", {}), f"steps[{at}].timing.code")
+    yield from _contradictions(record.get("when", {}).get("timing", {}), "when.timing.code")
+
+
+def _contradictions(timing: Part, path: str) -> Iterator[Issue]:
+    if not timing.get("period") or "period_unit" not in timing:
+        return
+    unit, frequency = DAYS[timing["period_unit"]], timing.get("frequency", 1)
+    least = Fraction(frequency) / (Fraction(timing.get("period_max", timing["period"])) * unit)
+    most = Fraction(timing.get("frequency_max", frequency)) / (Fraction(timing["period"]) * unit)
+    for at, coding in enumerate(timing.get("code", {}).get("codings", ())):
+        says = _says(coding)
+        if says is not None and not least <= says[0] <= most:
+            reason = f"the code {coding['code']} says {says[1]}; the timing says {_words(timing)}"
+            yield finding(f"{path}.codings[{at}]", reason, "timing-code")
+
+
+def _says(coding: Part) -> tuple[Fraction, str] | None:
+    code = coding.get("code", "")
+    every = _EVERY.fullmatch(code)
+    if every is not None:
+        return Fraction(24, int(every[1])), f"every {every[1]} h"
+    return _SAYS.get(code) if coding.get("system") == ABBREVIATIONS else None
+
+
+def _words(timing: Part) -> str:
+    often = _range(timing, "frequency", 1)
+    return f"{often} {'time' if often == '1' else 'times'} in {_range(timing, 'period', 1)} {timing['period_unit']}"
+
+
+def _range(timing: Part, name: str, usual: int) -> str:
+    upper = timing.get(f"{name}_max")
+    said = rounded(Fraction(timing.get(name, usual)))
+    return said if upper is None else f"{said} to {rounded(Fraction(upper))}"
