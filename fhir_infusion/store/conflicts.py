@@ -76,6 +76,12 @@ def open_of(tx: Tx, endpoint: str, aggregate: str) -> Conflict | None:
     return _conflict(row) if row is not None else None
 
 
+def renew(tx: Tx, conflict_id: str, ours: str, theirs: str) -> None:
+    """Hold the states of now in place of those that were held."""
+    this = (CONFLICTS.c.tenant == tx.tenant, CONFLICTS.c.conflict_id == conflict_id, CONFLICTS.c.state == "open")
+    tx.connection.execute(update(CONFLICTS).where(*this).values(ours=ours, theirs=theirs))
+
+
 def resolve(tx: Tx, conflict_id: str, resolution: str, actor: str) -> Conflict:
     """Close a conflict with what was decided; audited.
 

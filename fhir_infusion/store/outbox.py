@@ -238,7 +238,12 @@ def oldest(tx: Tx, endpoint: str, lane: Lane | None = None) -> datetime | None:
 
 
 def rows(
-    tx: Tx, endpoint: str | None = None, state: State | None = None, limit: int = 100, after_seq: int = 0
+    tx: Tx,
+    endpoint: str | None = None,
+    state: State | None = None,
+    limit: int = 100,
+    after_seq: int = 0,
+    aggregate: str | None = None,
 ) -> tuple[Row, ...]:
     """Return rows by number, those after ``after_seq``."""
     found = select(*_COLUMNS).where(OUTBOX.c.tenant == tx.tenant, OUTBOX.c.seq > after_seq)
@@ -246,6 +251,8 @@ def rows(
         found = found.where(OUTBOX.c.endpoint == endpoint)
     if state is not None:
         found = found.where(OUTBOX.c.state == state)
+    if aggregate is not None:
+        found = found.where(OUTBOX.c.aggregate == aggregate)
     return tuple(map(row_of, tx.connection.execute(found.order_by(OUTBOX.c.seq).limit(limit))))
 
 

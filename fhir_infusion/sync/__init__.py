@@ -8,5 +8,6 @@ What may never happen here:
 - moving a watermark past what is not stored.
 
 Files: ``remote`` is the only one that speaks HTTP; ``replies``, ``retry``, ``compare``, ``conflicts`` and
-``references`` are pure; ``push`` and ``pull`` are the two directions, ``worker`` runs them.
+``references`` are pure; ``push`` and ``pull`` are the two directions, ``worker`` runs them, ``resolve`` is a person's
+decision.
 """

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from fhir_infusion.store import Tx
 
 Kind: TypeAlias = Literal["applied", "merged", "echo", "history", "quarantined", "conflict", "waiting"]
-_IN_FLIGHT: Final[tuple[outbox.State, ...]] = ("leased", "sent", "unknown")
+IN_FLIGHT: Final[tuple[outbox.State, ...]] = ("leased", "sent", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def _linked(case: _Case, link: Link, stored: Stored) -> Applied:  # noqa: PLR091
             return Applied("waiting")
         if now.stamp.version_id != received.version:
             return _marked(case, Applied("history"))
-    linked = _stamped(link, received)
+    linked = stamped(link, received)
     if same(content(case.resource), content(fhir_json.read(link.base))):
         return _marked(case, Applied("echo"), linked)
     merged = _merge(case, link, stored)
@@ -166,7 +166,7 @@ def _claimed(case: _Case, stored: Stored) -> Applied:
     theirs = incoming(case.peer, case.tenant, case.resource, case.minted)
     if not isinstance(theirs, dict):
         return Applied("waiting")
-    link = _stamped(Link(case.peer.name, stored.aggregate), case.received)
+    link = stamped(Link(case.peer.name, stored.aggregate), case.received)
     if not same(content(_our_text(case, stored, stored.version)), content(theirs)):
         return _held(case, link, stored, ("identifier",))
     linked = replace(link, last_sent_version=stored.version, last_acked_version=stored.version, ladder="found")
@@ -180,7 +180,7 @@ def _new(case: _Case) -> Applied:
         return Applied("waiting")
 
     def also(tx: Tx, stored: Stored) -> None:
-        link = _stamped(Link(peer.name, stored.aggregate, ladder="pulled"), case.received)
+        link = stamped(Link(peer.name, stored.aggregate, ladder="pulled"), case.received)
         links.put(tx, replace(link, last_sent_version=stored.version, last_acked_version=stored.version))
         _mark(tx, case, "applied")
 
@@ -254,7 +254,7 @@ def _case(tx: Tx, case: _Case, *, own: bool) -> _Case:
         link=link,
         stored=stored,
         bound=versions.identifier_of(tx, stored.type, stored.id),
-        in_flight=not own and any(_has_row(tx, peer.name, stored.aggregate, state) for state in _IN_FLIGHT),
+        in_flight=not own and any(_has_row(tx, peer.name, stored.aggregate, state) for state in IN_FLIGHT),
         pending=not own and _has_row(tx, peer.name, stored.aggregate, "pending"),
     )
 
@@ -286,7 +286,7 @@ def _our_text(case: _Case, stored: Stored, version: int) -> Resource:
     return fhir_json.read(find.vread(peer.service, caller, peer.release, stored.type, stored.id, str(version)).text)
 
 
-def _stamped(link: Link, received: Received) -> Link:
+def stamped(link: Link, received: Received) -> Link:
     """Return the link as it is after agreeing on what was received."""
     return replace(
         link,

@@ -41,6 +41,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("PUT", f"{FHIR}/<fhir_type>/<resource_id>", update.put, "Update, or create under this id"),
     Route("GET", f"{FHIR}/<fhir_type>/<resource_id>/_history/<version>", vread.get, "Read a version"),
     Route("POST", "/internal/sync", internal.sync, "Work handed over by a command of this machine", is_public=True),
+    Route("POST", "/internal/resolve", internal.resolve, "The same, to decide a conflict", is_public=True),
     Route("GET", "/openapi.json", openapi.get, "This description"),
     Route("GET", "/workbench", workbench.show, "The workbench"),
     Route("GET", "/health/live", health.live, "Whether the process answers", is_public=True),

@@ -205,3 +205,14 @@ def test_handed_over_work_needs_the_owners_token(make_service: Make):
     assert client.post("/internal/sync", work, authorization="Bearer owner-token").status_code == 422
     closed = Client(create_app(make_service()).test_client())
     assert closed.post("/internal/sync", work, authorization="Bearer ").status_code == 401
+
+
+def test_a_handed_over_decision_needs_the_owners_token_and_is_made_as_any_other(make_service: Make):
+    client = Client(create_app(make_service(), "owner-token").test_client())
+    work = {"client": "command:7", "conflict_id": "none", "keep": "ours", "reason": "asked the ward"}
+    assert client.post("/internal/resolve", work).status_code == 401
+    owner = {"authorization": "Bearer owner-token"}
+    assert client.post("/internal/resolve", {**work, "keep": "both"}, **owner).status_code == 400
+    assert client.post("/internal/resolve", {"keep": "ours"}, **owner).status_code == 400
+    reply = client.post("/internal/resolve", work, **owner)
+    assert (reply.status_code, exact(reply)["detail"]) == (404, "there is no such open conflict")

@@ -1,0 +1,93 @@
+"""``sync conflicts`` and ``sync resolve``: what waits for a person, without a value of it, and the decision."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fhir_infusion.store import audit, open_reader
+from tests.faults.peer import Peer
+from tests.faults.rig import ADMINISTRATIONS, ORDERS, Clock, open_rig, order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.cli.conftest import Run
+
+MR = "MedicationRequest"
+
+
+@pytest.fixture
+def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Peer, str, str]]:
+    """Hold a conflict in a database that the settings name; give the peer, our id and the id of the conflict."""
+    there = Peer()
+    rig = open_rig(there, tmp_path / "rig.db", Clock())
+    rig.place(order("A-1"))
+    rig.settle()
+    (remote,) = there.all(MR)
+    dosage = [{**remote["dosageInstruction"][0], "text": "CANARY"}]
+    there.put({**remote, "dosageInstruction": dosage, "note": [{"text": "CANARY"}]})
+    rig.amend(order("A-1", steps=[{"step_id": "run", "text": "ours"}]))
+    rig.settle(rounds=3)
+    ids = rig.ids()[0], rig.conflicts()[0].conflict_id
+    rig.close()
+    settings = tmp_path / "settings.toml"
+    settings.write_text(
+        f'database = "sqlite:///{tmp_path}/rig.db"\norder_system = "{ORDERS}"\n'
+        f'administration_system = "{ADMINISTRATIONS}"\n[remotes.peer]\nbase_url = "{there.base}"\n'
+    )
+    monkeypatch.setenv("FHIR_INFUSION_SETTINGS", str(settings))
+    yield there, *ids
+    there.close()
+
+
+def shown(cli: Run) -> list[dict[str, Any]]:
+    ran = cli("sync", "conflicts")
+    assert (ran.code, ran.err, "CANARY" in ran.out) == (0, "", False)
+    return ran.json
+
+
+def test_conflicts_are_listed_by_place_without_values_and_decided_by_id(cli: Run, held: tuple[Peer, str, str]):
+    there, id_, conflict = held
+    assert shown(cli) == [
+        {
+            "tenant": "default",
+            "id": conflict,
+            "endpoint": "peer",
+            "resource": f"{MR}/{id_}",
+            "opened": "2025-05-01T08:00:00+00:00",
+            "groups": ["clinical"],
+            "theirs": ["dosageInstruction[0].text", "note"],
+        }
+    ]
+    ran = cli("sync", "resolve", conflict, "--keep", "theirs", "--reason", "asked the ward")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.json == [{"id": conflict, "endpoint": "peer", "resource": f"{MR}/{id_}", "kept": "theirs", "version": 3}]
+    assert shown(cli) == []
+    assert cli("audit", "verify").code == 0
+    again = cli("sync", "resolve", conflict, "--keep", "ours", "--reason", "asked the ward")
+    assert (again.code, again.out) == (1, "")
+    accepted = "an id that `fhir-infusion sync conflicts` shows"
+    assert again.err == f"fhir-infusion: there is no such open conflict; accepted: {accepted}\n"
+    assert len(there.history(MR, there.all(MR)[0]["id"])) == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["--keep", "both", "--reason", "x"], ["--keep", "ours"], ["--reason", "x"]],
+)
+def test_a_decision_without_a_side_or_a_reason_is_wrong_usage(cli: Run, arguments: list[str]):
+    assert cli("sync", "resolve", "c1", *arguments).code == 2
+
+
+def test_the_trail_names_the_account_that_decided(cli: Run, held: tuple[Peer, str, str], tmp_path: Path):
+    _, _, conflict = held
+    assert cli("sync", "resolve", conflict, "--keep", "ours", "--reason", "asked the ward").code == 0
+    store = open_reader(f"sqlite:///{tmp_path}/rig.db", Clock())
+    entries = store.read("default", lambda tx: audit.entries(tx, limit=1000))
+    store.close()
+    told = [(entry.client, entry.detail) for entry in entries if entry.action == "conflict-resolved"]
+    assert told == [(f"command:{os.getuid()}", f"conflict {conflict}: ours: asked the ward")]
