@@ -141,21 +141,19 @@ def _write_not_rate(quantity: Mapping[str, Any]) -> Any:
     return DECLINED if is_rate(quantity) else write_quantity(quantity)
 
 
-_QUANTITY_MEMBERS = frozenset({"value", "comparator", "unit", "system", "code"})
+QUANTITY_MEMBERS: Final = frozenset({"value", "comparator", "unit", "system", "code"})
 
-QUANTITY: Final = Codec("quantity", read_quantity, write_quantity, _QUANTITY_MEMBERS)
+QUANTITY: Final = Codec("quantity", read_quantity, write_quantity, QUANTITY_MEMBERS)
 
 NAMED: Final[Mapping[str, Codec]] = {
     "quantity": QUANTITY,
     "ucum": QUANTITY,
-    "rate": Codec(
-        "rate", _read_rate, _write_rate, _QUANTITY_MEMBERS, "a quantity whose unit is per time, such as mL/h"
-    ),
+    "rate": Codec("rate", _read_rate, _write_rate, QUANTITY_MEMBERS, "a quantity whose unit is per time, such as mL/h"),
     "not-rate": Codec(
         "not-rate",
         _read_not_rate,
         _write_not_rate,
-        _QUANTITY_MEMBERS,
+        QUANTITY_MEMBERS,
         "a quantity whose unit is not per time; a rate belongs in `rate`",
     ),
 }

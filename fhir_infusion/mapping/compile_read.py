@@ -1,4 +1,4 @@
-"""Compiling a plan into straight-line reading functions, one per scope.
+"""Compiling a plan into straight-line reading functions, one per scope and one per kind of closed object.
 
 Each function asks a FHIR object for the members that the plan knows, in the plan's order, and sets record fields. It
 counts what it took: where the count differs from what is there, the rest becomes residue.
@@ -11,14 +11,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fhir_infusion.mapping import compile_arrays, runtime
-from fhir_infusion.mapping.codecs import DECLINED, PLAIN, QUANTITY
+from fhir_infusion.mapping.closed import Closed, Path, alike_below, shape
+from fhir_infusion.mapping.codecs import DECLINED, PLAIN
 from fhir_infusion.mapping.compile_arrays import MARKS, Here
+from fhir_infusion.mapping.compile_leaves import leaves
 from fhir_infusion.mapping.criteria import contained_by_id
 from fhir_infusion.mapping.paths import IStep
-from fhir_infusion.mapping.plan import FMember, FObj, Items, Leaf, Plan, Scope, alike, leaves_of
+from fhir_infusion.mapping.plan import FMember, FObj, Items, Leaf, Plan, Scope, leaves_of
 from fhir_infusion.mapping.residue import REFERENCE_MARKS, RESOURCE_MARKS, Entry, escape, write_key
 from fhir_infusion.mapping.source import Source
 from fhir_infusion.mapping.trace import Warned
+from fhir_infusion.records.rates import is_rate
 
 Json = dict[str, Any]
 Read = Callable[[Json], tuple[Json, list[Entry], list[Warned]]]
@@ -29,17 +32,31 @@ class _Function:
     """One function being written: the variables of its record objects, and what is asked at its end."""
 
     scope: Scope
-    objects: dict[tuple[IStep, ...], str] = field(default_factory=dict)
-    flags: dict[str, Leaf | Items] = field(default_factory=dict)
+    objects: dict[Path, str] = field(default_factory=dict)
+    uses: dict[str, list[tuple[int, ...]]] = field(default_factory=dict)
+    flags: list[Leaf | Items] = field(default_factory=list)
+    top: tuple[int, ...] = ()
 
 
 def compile_read(plan: Plan) -> Read:
     """Return the compiled reader of a plan."""
     source = Source(
-        {"D": DECLINED, "R": runtime, "Irregular": runtime.Irregular, "escape": escape, "write_key": write_key}
+        {
+            "D": DECLINED,
+            "R": runtime,
+            "Irregular": runtime.Irregular,
+            "escape": escape,
+            "is_rate": is_rate,
+            "quantity": runtime.quantity,
+            "write_key": write_key,
+        }
     )
+    shared = Shared()
     for scope in plan.scopes:
-        Writer(source, plan, scope).function()
+        Writer(source, plan, scope, shared).function()
+    while shared.waiting:
+        name, writer, fobj, guarded = shared.waiting.pop()
+        writer.closed_function(name, fobj, guarded=guarded)
     namespace = source.functions(f"<read {plan.document} {plan.release}>")
     root = namespace[f"read_{plan.root.number}"]
 
@@ -56,24 +73,30 @@ def compile_read(plan: Plan) -> Read:
     return read
 
 
-class Writer:
-    """Writes the source of one scope's function."""
+@dataclass(slots=True)
+class Shared:
+    """The functions of closed objects, by what decides their source; ``waiting`` are those not written yet."""
 
-    def __init__(self, source: Source, plan: Plan, scope: Scope) -> None:
-        self.source, self.plan, self.scope = source, plan, scope
+    names: dict[tuple[Any, ...], str] = field(default_factory=dict)
+    waiting: list[tuple[str, Writer, FObj, bool]] = field(default_factory=list)
+
+
+class Writer:
+    """Writes the source of one function: of a scope, or of a closed object at the record path ``base``."""
+
+    def __init__(self, source: Source, plan: Plan, scope: Scope, shared: Shared, base: Path = ()) -> None:
+        self.source, self.plan, self.scope, self.shared, self.base = source, plan, scope, shared, base
         self.at = _Function(scope)
+        self.closed = Closed(scope)
         self.guarded = scope.guarded
         self.top = scope is plan.root
 
     def function(self) -> None:
-        """Write the function."""
+        """Write the function of the scope."""
         put = self.source.put
-        same = alike(self.scope)
         with self.source.block(f"def read_{self.scope.number}(f, C):"):
-            if same:
-                put(f"if f.keys() <= {self.source.name(same, 'same')}: return f.copy()")
-            put("r = {}")
-            put("E = C.entries")
+            put("r = {}; E = C.entries")
+            self.at.top = self.source.where()
             hole = len(self.source.lines)
             contained = "resourceType" in self.scope.fobj.always and not self.top
             marks = MARKS | RESOURCE_MARKS if contained else MARKS
@@ -83,58 +106,98 @@ class Writer:
                     put(f"r[{name!r}] = {member.const!r}")
             self.late_checks()
             put("return r.get('')" if self.scope.plain else "return r")
-            names = [*self.at.objects.values(), *self.at.flags]
-            if names:
-                self.source.lines.insert(hole, "    " + " = ".join(names) + " = None")
+            self.source.begin(self.at.uses)
+            if self.at.flags:
+                self.source.lines.insert(hole, "    late = 0")
+
+    def closed_function(self, name: str, fobj: FObj, *, guarded: bool) -> None:
+        """Write the function of a closed object: ``p`` is the path of its residue."""
+        with self.source.block(f"def {name}(f, C, p):"):
+            self.source.put("r = {}; E = C.entries")
+            self.object(fobj, Here("f", "p", guarded))
+            self.source.put("return r")
+            self.source.begin(self.at.uses)
+
+    def one_closed(self, fobj: FObj, path: Path, value: str, here: Here) -> None:
+        """Write the call of a closed object's function, and the setting of what it returns."""
+        put, block = self.source.put, self.source.block
+        key = (shape(fobj, len(path)), here.guarded)
+        name = self.shared.names.get(key)
+        if name is None:
+            name = self.shared.names[key] = self.source.variable("object_")
+            writer = Writer(self.source, self.plan, self.scope, self.shared, path)
+            self.shared.waiting.append((name, writer, fobj, here.guarded))
+        made, same = self.source.local("y"), alike_below(fobj, path)
+        if same:
+            with block(f"if {value} and {value}.keys() <= {self.source.name(same, 'same')}:"):
+                put(f"{made} = {value}.copy()")
+            with block("else:"):
+                put(f"{made} = {name}({value}, C, {here.prefix})")
+        else:
+            put(f"{made} = {name}({value}, C, {here.prefix})")
+        put(f"{self.record_object(path[:-1])}[{path[-1].name!r}] = {made}")
 
     def late_checks(self) -> None:
         """Ask that each value was read from the place that writing would choose."""
-        for flag, pair in self.at.flags.items():
-            if (
-                isinstance(pair, Items)
-                and pair.mode == "rest"
-                and pair.owner is not None
-                and pair.owner.only is not None
-            ):
-                first = self.at.objects.get((*pair.internal[:-1], IStep(pair.internal[-1].name, "first")), "None")
-                held = {
-                    " and ".join(self.source.condition(c, "r") for c in p.conditions if c.side == "internal") or "True"
-                    for p in leaves_of(pair.owner.only)
-                }
-                with self.source.block(f"if {flag} and {first} is None and ({' or '.join(sorted(held))}):"):
-                    self.source.put("raise Irregular")
-                continue
-            tests: list[str] = []
-            for rival in pair.rivals:
-                asked = [self.source.condition(c, "r") for c in rival.conditions if c.side == "internal"]
-                holds = " and ".join(asked) or "True"
-                if rival is pair:
-                    tests.append(f"({holds})")
-                    break
-                tests.append(f"not ({holds})")
-            with self.source.block(f"if {flag} and not ({' and '.join(tests)}):"):
-                self.source.put("raise Irregular")
+        if self.at.flags:
+            with self.source.block("if late:"):
+                for number, pair in enumerate(self.at.flags):
+                    with self.source.block(f"if late & {1 << number} and {self.elsewhere(pair)}:"):
+                        self.source.put("raise Irregular")
 
-    def object(self, fobj: FObj, here: Here, *, root: bool = False, contained: bool = False) -> None:
-        """Write the reading of one FHIR object in the variable ``here.value``."""
+    def elsewhere(self, pair: Leaf | Items) -> str:
+        """Return the expression of whether writing would choose another place than that of a pair."""
+        if isinstance(pair, Items) and pair.mode == "rest" and pair.owner is not None and pair.owner.only is not None:
+            first = self.at.objects.get((*pair.internal[:-1], IStep(pair.internal[-1].name, "first")), "None")
+            if first != "None":
+                self.at.uses[first].append(self.at.top)
+            held = {
+                " and ".join(self.source.condition(c, "r") for c in p.conditions if c.side == "internal") or "True"
+                for p in leaves_of(pair.owner.only)
+            }
+            return f"{first} is None and ({' or '.join(sorted(held))})"
+        tests: list[str] = []
+        for rival in pair.rivals:
+            asked = [self.source.condition(c, "r") for c in rival.conditions if c.side == "internal"]
+            holds = " and ".join(asked) or "True"
+            if rival is pair:
+                tests.append(f"({holds})")
+                break
+            tests.append(f"not ({holds})")
+        return f"not ({' and '.join(tests)})"
+
+    def object(
+        self, fobj: FObj, here: Here, *, root: bool = False, contained: bool = False, sure: frozenset[str] = frozenset()
+    ) -> None:
+        """Write the reading of one FHIR object in the variable ``here.value``; ``sure`` is known to be as demanded."""
         put, block = self.source.put, self.source.block
-        count, empty = self.source.variable("n"), self.source.variable("z")
         demanded = fobj.always
         for name, value in demanded.items():
-            with block(f"if {here.value}.get({name!r}) != {value!r}:"):
-                put("raise Irregular")
-        start = len(demanded) + (1 if contained else 0)
-        put(f"{count} = {start}; {empty} = {start}")
+            if name not in sure:
+                with block(f"if {here.value}.get({name!r}) != {value!r}:"):
+                    put("raise Irregular")
         known = set(fobj.members) | set(demanded) | set(fobj.drops) | ({"id"} if contained else set())
+        start = len(demanded) + (1 if contained else 0)
+        if len(fobj.members) == 1 and not (root or contained or fobj.drops or next(iter(fobj.members.values())).slices):
+            # Nothing to count: the one member is there, or the object says nothing.
+            member = next(iter(fobj.members.values()))
+            with block(f"if {member.name!r} not in {here.value}:"):
+                put("raise Irregular")
+            self.member(member, Here(here.value, here.prefix, here.guarded, here.marks), "")
+            with block(f"if len({here.value}) != {start + 1}:"):
+                self.leave(here, known)
+            return
+        count = self.source.local("n")
+        empty = self.source.local("z") if any(member.slices for member in fobj.members.values()) else ""
+        put(f"{count} = {start}" + (f"; {empty} = {start}" if empty else ""))
         for name in fobj.drops:
             with block(f"if {name!r} in {here.value}:"):
                 put(f"{count} += 1")
         for member in fobj.members.values():
             guarded = here.guarded or (root and self.top and member.name in self.plan.guarded)
-            value = self.source.variable("x")
             with block(f"if {member.name!r} in {here.value}:"):
-                put(f"{value} = {here.value}[{member.name!r}]; {count} += 1")
-                self.member(member, value, Here(here.value, here.prefix, guarded, here.marks), empty)
+                put(f"{count} += 1")
+                self.member(member, Here(here.value, here.prefix, guarded, here.marks), empty)
         if root and self.top:
             known.add("contained")
             put(f"if 'contained' in f: {count} += 1")
@@ -145,23 +208,42 @@ class Writer:
                 )
             return
         if not root and not contained:
-            with block(f"if {count} == {empty}:"):
+            with block(f"if {count} == {empty or start}:"):
                 put("raise Irregular")
-        guard = self.source.name(here.marks, "marks") if here.guarded else "None"
         with block(f"if {count} != len({here.value}):"):
-            put(f"R.leave({here.value}, {self.source.name(frozenset(known), 'known')}, {here.prefix}, E, {guard})")
+            self.leave(here, known)
 
-    def member(self, member: FMember, value: str, here: Here, empty: str) -> None:
-        """Write the reading of one member, whose value is in the variable ``value``."""
+    def leave(self, here: Here, known: set[str]) -> None:
+        """Write that the members no pair takes become residue."""
+        guard = self.source.name(here.marks, "marks") if here.guarded else "None"
+        known_name = self.source.name(frozenset(known), "known")
+        self.source.put(f"R.leave({here.value}, {known_name}, {here.prefix}, E, {guard})")
+
+    def member(self, member: FMember, here: Here, empty: str) -> None:
+        """Write the reading of one member, which is there."""
+        held = f"{here.value}[{member.name!r}]"
+        if len(member.leaves) == 1 and member.leaves[0].codec is PLAIN and not member.leaves[0].each:
+            leaves(self, member, held, here)  # taken once, so it needs no variable
+            return
+        value = self.source.local("x")
+        self.source.put(f"{value} = {held}")
         if member.slices:
             compile_arrays.sliced(self, member, value, here, empty)
         elif member.rest:
             items = member.rest[0]
             compile_arrays.read_list(self, items, value, member.name, here)
         elif member.leaves:
-            self.leaves(member, value, here)
+            leaves(self, member, value, here)
         else:
             self.nested(member, value, here)
+
+    def inner(self, fobj: FObj, here: Here, *, sure: frozenset[str] = frozenset()) -> None:
+        """Write the reading of an object inside another: by a function of its own where it is closed."""
+        path = self.closed.path(fobj)
+        if len(path) > len(self.base):
+            self.one_closed(fobj, path, here.value, here)
+        else:
+            self.object(fobj, here, sure=sure)
 
     def nested(self, member: FMember, value: str, here: Here) -> None:
         """Write an object inlined, or a reference followed into a contained resource."""
@@ -169,9 +251,9 @@ class Writer:
         inner = Here(value, self.join(here.prefix, member.name + "."), here.guarded)
         if not member.follows:
             if member.obj is not None:
-                self.object(member.obj, inner)
+                self.inner(member.obj, inner)
             return
-        found = self.source.variable("q")
+        found = self.source.local("q")
         put(f"{found} = {value}.get('reference')")
         put(f"{found} = C.contained.get({found}[1:]) if {found} and {found}[0] == '#' else None")
         head = "if"
@@ -180,7 +262,7 @@ class Writer:
                 if follow.owner is None:
                     put("raise Irregular")
                     continue
-                path, identifier = self.source.variable("p"), self.source.variable("i")
+                path, identifier = self.source.local("p"), self.source.local("i")
                 put(
                     f"{identifier} = {found}['id']; C.used.add({identifier}); "
                     f"{path} = '/contained[' + escape({identifier}) + '].'"
@@ -202,73 +284,10 @@ class Writer:
             else:
                 self.object(member.obj, inner)
 
-    def leaves(self, member: FMember, value: str, here: Here) -> None:
-        """Write the alternatives of a value: the first whose condition holds and whose codec takes it."""
-        put, block = self.source.put, self.source.block
-        single = len(member.leaves) == 1
-        done = self.source.variable("ok")
-        if not single:
-            put(f"{done} = False")
-        for leaf in member.leaves:
-            tests = [self.source.condition(condition, "f") for condition in leaf.conditions if condition.side == "fhir"]
-            if not single:
-                tests.insert(0, f"not {done}")
-            with block(f"if {' and '.join(tests) or 'True'}:"):
-                result = self.decoded(leaf, value)
-                with block("if True:" if result[1] else f"if {result[0]} is not D:"):
-                    self.set(leaf, result[0])
-                    if leaf.codec.members is not None:
-                        self.quantity(leaf, member.name, value, result[0], here)
-                    if not single:
-                        put(f"{done} = True")
-                if single and not result[1]:
-                    with block("else:"):
-                        put("raise Irregular")
-            if single and tests:
-                with block("else:"):
-                    put("raise Irregular")
-        if not single:
-            with block(f"if not {done}:"):
-                put("raise Irregular")
-
-    def decoded(self, leaf: Leaf, value: str) -> tuple[str, bool]:
-        """Write the decoding; return the variable, and whether it can never be declined."""
-        put, block = self.source.put, self.source.block
-        result = self.source.variable("y")
-        if leaf.each:
-            with block(f"if None in {value}:"):
-                put("raise Irregular")
-            if leaf.codec is PLAIN:
-                return value, True
-            read = self.source.name(leaf.codec.read, "read")
-            put(f"{result} = [{read}(e) for e in {value}]")
-            with block(f"if D in {result}:"):
-                put(f"{result} = D")
-            return result, False
-        if leaf.codec is PLAIN:
-            return value, True
-        if leaf.codec.codes is not None:
-            put(f"{result} = {self.source.name(leaf.codec.codes[1], 'codes')}.get({value}, D)")
-            return result, False
-        put(f"{result} = {self.source.name(leaf.codec.read, 'read')}({value})")
-        return result, leaf.codec is QUANTITY or leaf.codec.name == "key"
-
-    def quantity(self, leaf: Leaf, name: str, value: str, result: str, here: Here) -> None:
-        """Write what is kept of a quantity: members besides its own, and the original of a repaired unit."""
-        put, block = self.source.put, self.source.block
-        known = self.source.name(leaf.codec.members, "known")
-        usual = f"len({value}) == 3 and 'value' in {value} and 'system' in {value} and 'code' in {value}"
-        with block(f"if not ({usual} and {result}['unit'] is {value}['code']):"):
-            with block(f"if not {value}.keys() <= {known}:"):
-                guard = self.source.name(MARKS, "marks") if here.guarded else "None"
-                put(f"R.leave({value}, {known}, {self.join(here.prefix, name + '.')}, E, {guard})")
-            with block(f"if {result}.get('unit') != {value}.get('code'):"):
-                put(f"E.append([{self.join(here.prefix, name + '~')}, None, {value}])")
-
     def set(self, leaf: Leaf, value: str) -> None:
         """Write the setting of a record field."""
         put, block = self.source.put, self.source.block
-        if not leaf.internal:
+        if not leaf.internal:  # a simple value is its own scope
             put(f"r[''] = {value}")
             return
         owner = self.record_object(leaf.internal[:-1])
@@ -290,17 +309,17 @@ class Writer:
     def flag(self, pair: Leaf | Items) -> None:
         """Note that a value was read from one place of several."""
         if len(pair.rivals) > 1 or pair.conditions or (isinstance(pair, Items) and pair.mode == "rest"):
-            flag = self.source.variable("t")
-            self.at.flags[flag] = pair
-            self.source.put(f"{flag} = True")
+            self.source.put(f"late |= {1 << len(self.at.flags)}")
+            self.at.flags.append(pair)
 
     def record_object(self, steps: tuple[IStep, ...]) -> str:
         """Write the making of a record object where it is not there yet; return its variable."""
-        if not steps:
+        if steps == self.base:
             return "r"
         name = self.at.objects.get(steps)
         if name is None:
             name = self.at.objects[steps] = self.source.variable("o")
+        self.at.uses.setdefault(name, []).append(self.source.where())
         with self.source.block(f"if {name} is None:"):
             parent = self.record_object(steps[:-1])
             last = steps[-1]

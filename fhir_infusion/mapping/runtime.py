@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fhir_infusion.mapping.codecs import QUANTITY_MEMBERS, UCUM, read_quantity
 from fhir_infusion.mapping.residue import (
     MARKED,
     Entry,
@@ -19,6 +20,7 @@ from fhir_infusion.mapping.residue import (
     plain_token,
     write_key,
 )
+from fhir_infusion.records.units import REPAIRS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,6 +67,24 @@ class Writing:
             raise Irregular
 
 
+def quantity(value: Json, entries: list[Entry], path: str, guard: frozenset[str] | None) -> Json:
+    """Read a quantity; keep members besides its own, and the original of a repaired unit."""
+    code = value.get("code")
+    if code is not None and code not in REPAIRS and value.get("system") == UCUM and value.get("value") is not None:
+        # Nearly every quantity: a number with a UCUM code, which needs no residue.
+        if len(value) == 3:
+            return {"value": value["value"], "unit": code}
+        text = value.get("unit")
+        if text is not None and len(value) == 4:
+            return {"value": value["value"], "unit": code, "unit_text": text}
+    result = read_quantity(value)
+    if not value.keys() <= QUANTITY_MEMBERS:
+        leave(value, QUANTITY_MEMBERS, path + ".", entries, guard)
+    if result.get("unit") != code:
+        entries.append([path + MARKED, None, value])
+    return result
+
+
 def has_deep_residue(residue: Iterable[Json]) -> bool:
     """Whether residue goes back below a member of the resource, so that arrays and keys must be remembered."""
     return any("." in entry["path"] or "[" in entry["path"] or "~" in entry["path"] for entry in residue)
@@ -99,6 +119,27 @@ def leave_root(value: Json, known: frozenset[str], entries: list[Entry], guarded
             if name == "modifierExtension" or (name in guarded and not holds_only_marks(inner)):
                 raise Irregular
             entries.extend([path, None, kept] for path, kept in left_over(name, inner, value))
+
+
+def sorted_out(value: list[Json], name: str, numbers: dict[Any, int], singles: frozenset[int]) -> list[int]:
+    """Return for each element of an array the number of its slice, -1 for none; a slice of one takes the first."""
+    chosen: list[int] = []
+    for element in value:
+        number = numbers.get(element.get(name), -1)
+        chosen.append(-1 if number in singles and number in chosen else number)
+    return chosen
+
+
+def parted(value: list[Any], chosen: list[int]) -> tuple[dict[int, list[Any]], list[int] | None]:
+    """Return the elements of an array by slice, and their slices where their order, or one in no slice, is residue."""
+    parts: dict[int, list[Any]] = {}
+    last, told = 0, False
+    for element, number in zip(value, chosen, strict=True):
+        told = told or number < last
+        last = number
+        if number >= 0:
+            parts.setdefault(number, []).append(element)
+    return parts, chosen if told else None
 
 
 def key_of(item: Json, key: str, keys: set[str]) -> str:

@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from fhir_infusion.mapping.paths import Condition
+
+
+@dataclass(slots=True)
+class _Block:
+    """A block being written: where it begins, and the names in use in it and in those around it."""
+
+    start: int
+    taken: set[str]
+
+
+def _common(places: list[tuple[int, ...]]) -> tuple[int, ...]:
+    """Return the blocks that all places stand in."""
+    first = places[0]
+    depth = next(
+        (at for at in range(len(first)) if any(place[at : at + 1] != first[at : at + 1] for place in places)), None
+    )
+    return first[:depth]
 
 
 class Source:
@@ -19,28 +38,50 @@ class Source:
         self.lines: list[str] = []
         self.known = known
         self._names: dict[int, str] = {}
-        self._depth = 0
+        self._blocks: list[_Block] = []
         self._count = 0
 
     def put(self, line: str) -> None:
         """Add one line at the present indent."""
-        self.lines.append("    " * self._depth + line)
+        self.lines.append("    " * len(self._blocks) + line)
 
     @contextmanager
     def block(self, head: str) -> Iterator[None]:
         """Add a line that opens a block, and indent what follows."""
         self.put(head)
-        self._depth += 1
         before = len(self.lines)
+        self._blocks.append(_Block(before, self._blocks[-1].taken.copy() if self._blocks else set()))
         yield
         if len(self.lines) == before:
             self.put("pass")
-        self._depth -= 1
+        self._blocks.pop()
 
     def variable(self, stem: str) -> str:
         """Return a name that nothing else has."""
         self._count += 1
         return f"{stem}{self._count}"
+
+    def local(self, stem: str) -> str:
+        """Return a name that nothing else has until the present block ends.
+
+        A frame is as large as its function has names, and a large one costs more than what it computes.
+        """
+        taken = self._blocks[-1].taken
+        name = next(name for number in count(1) if (name := f"{stem}_{number}") not in taken)
+        taken.add(name)
+        return name
+
+    def where(self) -> tuple[int, ...]:
+        """Return the starts of the blocks that are open."""
+        return tuple(block.start for block in self._blocks)
+
+    def begin(self, uses: Mapping[str, list[tuple[int, ...]]]) -> None:
+        """Write that each of these variables is ``None``, at the start of the innermost block of all its uses."""
+        starts: dict[tuple[int, ...], list[str]] = {}
+        for name, places in uses.items():
+            starts.setdefault(_common(places), []).append(name)
+        for blocks, names in sorted(starts.items(), key=lambda pair: -pair[0][-1]):
+            self.lines.insert(blocks[-1], "    " * len(blocks) + " = ".join(names) + " = None")
 
     def name(self, value: Any, stem: str) -> str:
         """Return the name of an object that the source refers to."""
