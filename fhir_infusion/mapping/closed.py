@@ -7,7 +7,7 @@ many places is one function. What is not closed is written into the function of 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fhir_infusion.mapping.codecs import PLAIN
 from fhir_infusion.mapping.plan import Items, Leaf, Scope
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fhir_infusion.mapping.paths import IStep
-    from fhir_infusion.mapping.plan import FMember, FObj
+    from fhir_infusion.mapping.plan import FMember, FObj, IObj
+
+T = TypeVar("T")
 
 Pair = Leaf | Items
 Path = tuple["IStep", ...]
@@ -55,6 +57,22 @@ def simple(pair: Pair) -> bool:
     return not isinstance(pair, Items) or (pair.mode == "list" and pair.owner is not None and pair.owner.only is None)
 
 
+def common(paths: list[tuple[T, ...]]) -> tuple[T, ...]:
+    """Return what paths begin with alike."""
+    path = min(paths, key=len, default=())
+    while not all(other[: len(path)] == path for other in paths):
+        path = path[:-1]
+    return path
+
+
+def fixed_below(iobj: IObj) -> bool:
+    """Whether a field of a record object or below it is constant or dropped."""
+    return any(
+        member.const is not None or bool(member.drop) or (member.obj is not None and fixed_below(member.obj))
+        for member in iobj.members.values()
+    )
+
+
 @dataclass(slots=True)
 class Closed:
     """The closed objects of one scope, found by their FHIR object."""
@@ -76,10 +94,7 @@ class Closed:
         inside = list(pairs_below(fobj))
         if not inside or follows_below(fobj) or not all(map(simple, inside)):
             return ()
-        path = inside[0].internal[:-1]
-        while not all(pair.internal[: len(path)] == path for pair in inside):
-            path = path[:-1]
-        path = min((path, *(pair.internal[:-1] for pair in inside)), key=len)
+        path = common([pair.internal[:-1] for pair in inside])
         reaching = sum(pair.internal[: len(path)] == path for pair in self._pairs)
         return path if reaching == len(inside) else ()
 

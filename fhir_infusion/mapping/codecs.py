@@ -103,12 +103,13 @@ def read_quantity(fhir: dict[str, Any]) -> dict[str, Any]:
 
 def write_quantity(quantity: Mapping[str, Any]) -> dict[str, Any]:
     """Turn a record quantity into a FHIR Quantity: UCUM is implied where the unit names no system."""
-    unit, value = quantity.get("unit"), quantity.get("value")
-    if unit is not None and value is not None and "unit_system" not in quantity and "comparator" not in quantity:
+    if "unit" in quantity and "value" in quantity:
+        # Nearly every quantity has these two, or a text for the unit besides.
+        if len(quantity) == 2:
+            return {"value": quantity["value"], "system": UCUM, "code": quantity["unit"]}
         text = quantity.get("unit_text")
-        if text is None:
-            return {"value": value, "system": UCUM, "code": unit}
-        return {"value": value, "unit": text, "system": UCUM, "code": unit}
+        if len(quantity) == 3 and text is not None:
+            return {"value": quantity["value"], "unit": text, "system": UCUM, "code": quantity["unit"]}
     fhir: dict[str, Any] = {}
     for name, value in quantity.items():
         if name in ("value", "comparator"):

@@ -103,7 +103,7 @@ def sliced(writer: Writer, member: FMember, value: str, here: Here, empty: str) 
             with block(f"if {number} in {parts}:"):
                 if part.obj is not None:
                     one = writer.source.local("e")
-                    put(f"{one} = {parts}[{number}][0]")
+                    put(f"{one} = {parts}[{number}]")
                     place = writer.join(here.prefix, f"{member.name}[{escape(part.step.token)}].")
                     writer.inner(part.obj, Here(one, place, here.guarded), sure=_sure(part))
                     groups.append((number, repr(part.step.token)))
@@ -144,20 +144,19 @@ def classified(writer: Writer, member: FMember, value: str, parts: str, chosen: 
     )
     names = {s.step.criteria[0].path for s in member.slices}
     values = [s.step.criteria[0].value for s in member.slices]
+    singles = frozenset(number for number, part in enumerate(member.slices) if part.obj is not None)
+    held = writer.source.name(singles, "singles")
     if not by_one_value or len(names) != 1 or len(set(values)) != len(values) or member.rest:
         put(f"{chosen} = {writer.source.name(classifier(member), 'classify')}({value}, C.contained)")
-        with block(f"if len({chosen}) == 1 and {chosen}[0] >= 0:"):
-            put(f"{parts} = {{{chosen}[0]: {value}}}; {chosen} = None")
-        with block("else:"):
-            put(f"{parts}, {chosen} = R.parted({value}, {chosen})")
+        put(f"{parts}, {chosen} = R.parted({value}, {chosen}, {held})")
         return
     numbers = writer.source.name({v: n for n, v in enumerate(values)}, "slices")
-    singles = writer.source.name(frozenset(n for n, s in enumerate(member.slices) if s.obj is not None), "singles")
     name = names.pop()[0]
+    element = "e" if len(singles) == len(values) else f"e if k in {held} else [e]" if singles else "[e]"
     put(f"{parts} = {{}}; {chosen} = None; last = -1")
     with block(f"for e in {value}:"):
         put(f"k = {numbers}.get(e.get({name!r}), -1)")
         with block("if k <= last:"):
-            put(f"{parts}, {chosen} = R.parted({value}, R.sorted_out({value}, {name!r}, {numbers}, {singles}))")
+            put(f"{parts}, {chosen} = R.parted({value}, R.sorted_out({value}, {name!r}, {numbers}, {held}), {held})")
             put("break")
-        put(f"{parts}[k] = [e]; last = k")
+        put(f"{parts}[k] = {element}; last = k")

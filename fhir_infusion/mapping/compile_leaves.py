@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from fhir_infusion.mapping.codecs import PLAIN
+from fhir_infusion.mapping.codecs import KEY, PLAIN
 from fhir_infusion.mapping.compile_arrays import MARKS, Here
 
 if TYPE_CHECKING:
@@ -65,28 +65,38 @@ def asked(writer: Writer, leaf: Leaf) -> list[str]:
 
 def decoded(writer: Writer, leaf: Leaf, name: str, value: str, here: Here) -> tuple[str, str]:
     """Write the decoding; return the variable, and the test that it was not declined, empty where it never is."""
-    put, block = writer.source.put, writer.source.block
-    result = writer.source.local("y")
     if leaf.each:
-        with block(f"if None in {value}:"):
-            put("raise Irregular")
-        if leaf.codec is PLAIN:
-            return value, ""
-        read = writer.source.name(leaf.codec.read, "read")
-        put(f"{result} = [{read}(e) for e in {value}]")
-        with block(f"if D in {result}:"):
-            put(f"{result} = D")
-        return result, f"{result} is not D"
+        return every(writer, leaf, value)
     if leaf.codec is PLAIN:
         return value, ""
-    if leaf.codec.codes is not None:
-        put(f"{result} = {writer.source.name(leaf.codec.codes[1], 'codes')}.get({value}, D)")
-        return result, f"{result} is not D"
     if leaf.codec.members is not None:
         result = quantity(writer, name, value, here)
         return result, RATES.get(leaf.codec.name, "").format(result)
-    put(f"{result} = {writer.source.name(leaf.codec.read, 'read')}({value})")
-    return result, "" if leaf.codec.name == "key" else f"{result} is not D"
+    result = writer.source.local("y")
+    put = writer.source.put
+    if leaf.codec is KEY:
+        put(f"{result} = write_key({value}) if {value}[:1] == '~' else {value}")
+        return result, ""
+    if leaf.codec.codes is not None:
+        put(f"{result} = {writer.source.name(leaf.codec.codes[1], 'codes')}.get({value}, D)")
+    else:
+        put(f"{result} = {writer.source.name(leaf.codec.read, 'read')}({value})")
+    return result, f"{result} is not D"
+
+
+def every(writer: Writer, leaf: Leaf, value: str) -> tuple[str, str]:
+    """Write the decoding of each value of a list; return as ``decoded``."""
+    put, block = writer.source.put, writer.source.block
+    with block(f"if None in {value}:"):
+        put("raise Irregular")
+    if leaf.codec is PLAIN:
+        return value, ""
+    result = writer.source.local("y")
+    read = writer.source.name(leaf.codec.read, "read")
+    put(f"{result} = [{read}(e) for e in {value}]")
+    with block(f"if D in {result}:"):
+        put(f"{result} = D")
+    return result, f"{result} is not D"
 
 
 def quantity(writer: Writer, name: str, value: str, here: Here) -> str:

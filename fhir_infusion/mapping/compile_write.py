@@ -1,4 +1,4 @@
-"""Compiling a plan into straight-line writing functions, one per scope.
+"""Compiling a plan into straight-line writing functions, one per scope and one per kind of closed object.
 
 Each function asks a record object for the fields that the plan knows and sets FHIR elements. It counts what it took:
 where the count differs from what is there, the interpreter says which field is unknown.
@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fhir_infusion.mapping import runtime
+from fhir_infusion.mapping.closed import Closed, Path, alike_below, common, fixed_below, shape
 from fhir_infusion.mapping.codecs import DECLINED, KEY, PLAIN, SHARED, SKIPPED
-from fhir_infusion.mapping.criteria import classifier
-from fhir_infusion.mapping.paths import FStep
-from fhir_infusion.mapping.plan import FMember, FObj, IMember, IObj, Items, Leaf, Plan, Scope, alike, leaves_of
+from fhir_infusion.mapping.compile_lists import Array, assembled, write_items
+from fhir_infusion.mapping.paths import FStep, IStep
+from fhir_infusion.mapping.plan import FMember, FObj, IMember, IObj, Items, Leaf, Plan, Scope, Slice, leaves_of
 from fhir_infusion.mapping.putback import Assembly
 from fhir_infusion.mapping.residue import read_key
 from fhir_infusion.mapping.source import Source
@@ -25,13 +26,11 @@ Write = Callable[[Json], tuple[Json, list[Line], list[Warned]]]
 
 
 @dataclass(slots=True)
-class _Array:
-    """An array that is put together at the end of the function."""
+class _Shared:
+    """The functions of closed objects, by what decides their source; ``waiting`` are those not written yet."""
 
-    holder: str
-    member: FMember
-    singles: dict[int, tuple[str, str]] = field(default_factory=dict)
-    lists: dict[int, tuple[str, str, str]] = field(default_factory=dict)
+    names: dict[tuple[Any, ...], str] = field(default_factory=dict)
+    waiting: list[tuple[str, Writer, IObj, Path]] = field(default_factory=list)
 
 
 def compile_write(plan: Plan) -> Write:
@@ -46,8 +45,12 @@ def compile_write(plan: Plan) -> Write:
             "set_deep": runtime.set_deep,
         }
     )
+    shared = _Shared()
     for scope in plan.scopes:
-        _Writer(source, plan, scope).function()
+        Writer(source, plan, scope, shared).function()
+    while shared.waiting:
+        name, writer, iobj, at = shared.waiting.pop()
+        writer.closed_function(name, iobj, at)
     namespace = source.functions(f"<write {plan.document} {plan.release}>")
     root = namespace[f"write_{plan.root.number}"]
 
@@ -65,61 +68,139 @@ def compile_write(plan: Plan) -> Write:
     return write
 
 
-class _Writer:
-    """Writes the source of one scope's function."""
+class Writer:
+    """Writes the source of one function: of a scope, or of a closed object at the FHIR path ``base``."""
 
-    def __init__(self, source: Source, plan: Plan, scope: Scope) -> None:
-        self.source, self.plan, self.scope = source, plan, scope
+    def __init__(self, source: Source, plan: Plan, scope: Scope, shared: _Shared, base: tuple[FStep, ...] = ()) -> None:
+        self.source, self.plan, self.scope, self.shared, self.base = source, plan, scope, shared, base
+        self.closed = Closed(scope)
         self.holders: dict[tuple[FStep, ...], str] = {}
-        self.lists: list[str] = []
-        self.arrays: dict[tuple[tuple[FStep, ...], str], _Array] = {}
+        self.uses: dict[str, list[tuple[int, ...]]] = {}
+        self.arrays: dict[tuple[tuple[FStep, ...], str], Array] = {}
 
     def function(self) -> None:
-        """Write the function."""
+        """Write the function of the scope."""
         put, block = self.source.put, self.source.block
         top = self.scope is self.plan.root
-        same = alike(self.scope)
         with block(f"def write_{self.scope.number}(r, W):"):
-            if same:
-                put(f"if r.keys() <= {self.source.name(same, 'same')}: return r.copy()")
             put(f"f = {self.constants(self.scope.fobj.always)}")
-            hole = len(self.source.lines)
             if self.scope.plain:
                 self.leaf(self.scope.iobj.members[""].leaves, "r")
             else:
                 skip = 1 if self.scope.key and self.scope.key not in self.scope.iobj.members else 0
-                self.object(self.scope.iobj, "r", ["residue"] if top else [self.scope.key] if skip else [])
-            # Inner arrays first: an outer one may ask what its elements hold.
-            for _, array in sorted(self.arrays.items(), key=lambda pair: -len(pair[0][0])):
-                self.assembled(array)
+                self.object(self.scope.iobj, "r", ["residue"] if top else [self.scope.key] if skip else [], ())
+            self.assemble()
             put("return f")
-            names = [*self.holders.values(), *self.lists]
-            if names:
-                self.source.lines.insert(hole, "    " + " = ".join(names) + " = None")
+            self.source.begin(self.uses)
+
+    def closed_function(self, name: str, iobj: IObj, at: Path) -> None:
+        """Write the function of a closed object; one that comes to nothing is left to the interpreter."""
+        put, block = self.source.put, self.source.block
+        with block(f"def {name}(r, W):"):
+            always = self.fobj(self.base).always
+            put(f"f = {self.constants(always)}")
+            for path, value in self.deep(self.base):
+                put(f"set_deep(f, {path!r}, {value!r})")
+            self.object(iobj, "r", [], at)
+            self.assemble()
+            with block(f"if len(f) == {len(always)}:"):
+                put("raise Irregular")
+            put("return f")
+            self.source.begin(self.uses)
+
+    def assemble(self) -> None:
+        """Write the putting together of arrays, inner ones first: an outer one may ask what its elements hold."""
+        for _, array in sorted(self.arrays.items(), key=lambda pair: -len(pair[0][0])):
+            for name in array.names:
+                self.note(name)
+            assembled(self, array)
+
+    def note(self, name: str) -> None:
+        """Note a use of a variable that is ``None`` until it is set."""
+        self.uses.setdefault(name, []).append(self.source.where())
+
+    def one_closed(self, iobj: IObj, path: tuple[FStep, ...], at: Path, value: str) -> None:
+        """Write the call of a closed object's function, and the setting of what it returns."""
+        put, block = self.source.put, self.source.block
+        fobj, step, deep = self.fobj(path), path[-1], self.deep(path)
+        key = (shape(fobj, len(at)), tuple(iobj.members), deep)
+        function = self.shared.names.get(key)
+        if function is None:
+            function = self.shared.names[key] = self.source.variable("object_")
+            writer = Writer(self.source, self.plan, self.scope, self.shared, path)
+            self.shared.waiting.append((function, writer, iobj, at))
+        made, same = self.source.local("y"), alike_below(fobj, at)
+        if same:
+            with block(f"if {value} and {value}.keys() <= {self.source.name(same, 'same')}:"):
+                put(f"{made} = {value}.copy()")
+            with block("else:"):
+                put(f"{made} = {function}({value}, W)")
+        else:
+            put(f"{made} = {function}({value}, W)")
+        parent = self.holder(path[:-1])
+        if step.criteria:
+            name = self.holders[path] = self.source.variable("h")
+            put(f"{name} = {made}")
+            self.sliced(path, name)
+        else:
+            put(f"{parent}[{step.name!r}] = {made}")
+
+    def deep(self, steps: tuple[FStep, ...]) -> tuple[tuple[tuple[str, ...], str], ...]:
+        """Return the constants with a longer path that an element of a slice has."""
+        if not steps[-1].criteria:
+            return ()
+        return tuple((path, value) for path, value in self.slice(steps)[1].constants if len(path) > 1)
+
+    def slice(self, steps: tuple[FStep, ...]) -> tuple[int, Slice]:
+        """Return the number and the slice of the element at the end of the steps."""
+        member = self.fmember((*steps[:-1], FStep(steps[-1].name)))
+        return next(
+            (number, part)
+            for number, part in enumerate(member.slices)
+            if part.obj is not None and part.step.criteria == steps[-1].criteria
+        )
+
+    def sliced(self, steps: tuple[FStep, ...], name: str) -> None:
+        """Note that a variable holds the one element of a slice."""
+        number, part = self.slice(steps)
+        member = self.fmember((*steps[:-1], FStep(steps[-1].name)))
+        self.array(steps[:-1], member).singles[number] = (name, part.step.token)
 
     @staticmethod
-    def constants(always: Json) -> str:
-        """Return the expression of a new FHIR object."""
-        return "{" + ", ".join(f"{name!r}: {value!r}" for name, value in always.items()) + "}"
+    def constants(always: Json, value: str = "") -> str:
+        """Return the expression of a new FHIR object; ``...`` stands for a value that is computed."""
+        return "{" + ", ".join(f"{name!r}: {value if one is ... else repr(one)}" for name, one in always.items()) + "}"
 
-    def object(self, iobj: IObj, value: str, skip: list[str]) -> None:
+    def inner(self, member: IMember, value: str, at: Path) -> None:
+        """Write a record object inside another: by a function of its own where it is closed."""
+        if member.obj is None:
+            return
+        if member.follow is None and not fixed_below(member.obj):
+            path = common([pair.fhir[:-1] for pair in leaves_of(member)])
+            if len(path) > len(self.base) and not path[-1].follow and self.closed.path(self.fobj(path)) == at:
+                self.one_closed(member.obj, path, at, value)
+                return
+        skip = [member.follow[1].key] if member.follow is not None else []
+        self.object(member.obj, value, skip, at)
+
+    def object(self, iobj: IObj, value: str, skip: list[str], at: Path) -> None:
         """Write the fields of one record object in the variable ``value``."""
         put, block = self.source.put, self.source.block
-        count = self.source.variable("n")
+        count = self.source.local("n")
         put(f"{count} = 0")
         for name in skip:
             put(f"if {name!r} in {value}: {count} += 1")
         for name, member in sorted(iobj.members.items(), key=lambda pair: pair[1].follow is None):
             if name in skip:
                 continue
-            inner = self.source.variable("x")
+            inner = self.source.local("x")
             with block(f"if {name!r} in {value}:"):
                 put(f"{inner} = {value}[{name!r}]; {count} += 1")
-                self.member(member, inner)
+                self.member(member, inner, (*at, IStep(name)))
         with block(f"if {count} != len({value}):"):
             put("raise Irregular")
 
-    def member(self, member: IMember, value: str) -> None:
+    def member(self, member: IMember, value: str, at: Path) -> None:
         """Write one record field, whose value is in the variable ``value``."""
         put, block = self.source.put, self.source.block
         if member.const is not None:
@@ -128,25 +209,24 @@ class _Writer:
         elif member.drop:
             put("raise Irregular")
         elif member.only is not None:
-            one = self.source.variable("x")
+            one = self.source.local("x")
             tests = [] if member.first else [f"len({value}) == 1"]
             if member.first or any(items.mode != "many" for items in member.items):
                 places = {self.conditions(leaf) for leaf in leaves_of(member.only)}
                 tests.append("(" + " or ".join(sorted(places)) + ")")
             with block(f"if {' and '.join(tests)}:"):
                 put(f"{one} = {value}[0]")
-                self.member(member.only, one)
+                self.member(member.only, one, at)
                 if member.first:
                     put(f"{value} = {value}[1:]")
             with block(f"if {value}:" if member.first else "else:"):
-                self.items(member.items, value)
+                write_items(self, member.items, value)
         elif member.items:
-            self.items(member.items, value)
+            write_items(self, member.items, value)
         elif member.obj is not None:
             if member.follow is not None:
                 self.follow(member, value)
-            skip = [member.follow[1].key] if member.follow is not None else []
-            self.object(member.obj, value, skip)
+            self.inner(member, value, at)
         else:
             self.leaf(member.leaves, value)
 
@@ -158,7 +238,8 @@ class _Writer:
         steps, follow = member.follow
         holder = self.holder(steps[:-1])
         name = self.holders.setdefault(steps, self.source.variable("h"))
-        key = self.source.variable("k")
+        self.note(name)
+        key = self.source.local("k")
         put(f"{key} = {value}.get({follow.key!r})")
         put(f"{key} = ({key} and read_key({key})) or {follow.default_id!r}")
         put(
@@ -176,7 +257,7 @@ class _Writer:
         if len(leaves) == 1 and self.conditions(leaves[0]) == "True":
             self.place(leaves[0], value, None)
             return
-        done = self.source.variable("ok")
+        done = self.source.local("ok")
         put(f"{done} = False")
         for leaf in leaves:
             with block(f"if not {done} and {self.conditions(leaf)}:"):
@@ -218,7 +299,7 @@ class _Writer:
         """Write the encoding of a value, or of each value of a list; return the variable that holds it."""
         if leaf.codec is PLAIN:
             return value
-        result = self.source.variable("y")
+        result = self.source.local("y")
         write = self.source.name(leaf.codec.write, "write")
         one = f"{write}({{}})"
         if leaf.codec.codes is not None:
@@ -231,13 +312,29 @@ class _Writer:
 
     def set(self, leaf: Leaf, value: str) -> None:
         """Write the setting of a FHIR element."""
-        holder = self.holder(leaf.fhir[:-1])
-        name = leaf.fhir[-1].name
+        steps, name = leaf.fhir[:-1], leaf.fhir[-1].name
+        if steps != self.base and self.is_alone(steps) and not self.deep(steps):
+            # The only value of its slice: made in one go.
+            variable = self.holders[steps] = self.source.variable("h")
+            self.note(variable)
+            self.holder(steps[:-1])
+            self.source.put(f"{variable} = {self.constants({**self.fobj(steps).always, name: Ellipsis}, value)}")
+            self.sliced(steps, variable)
+            self.warn(leaf)
+            return
+        holder = self.holder(steps)
         if len(self.fmember(leaf.fhir).leaves) > 1:
             with self.source.block(f"if {name!r} in {holder}:"):
                 self.source.put("raise Irregular")
         self.source.put(f"{holder}[{name!r}] = {value}")
         self.warn(leaf)
+
+    def is_alone(self, steps: tuple[FStep, ...]) -> bool:
+        """Whether the object at the end of the steps is an element of a slice that holds one value."""
+        if not steps or not steps[-1].criteria:
+            return False
+        members = list(self.fobj(steps).members.values())
+        return len(members) == 1 and len(members[0].leaves) == 1
 
     def warn(self, pair: Leaf | Items) -> None:
         """Tell that a pair with a warning was used."""
@@ -267,11 +364,12 @@ class _Writer:
 
     def holder(self, steps: tuple[FStep, ...]) -> str:
         """Write the making of a FHIR object where it is not there yet; return its variable."""
-        if not steps:
+        if steps == self.base:
             return "f"
-        name = self.holders.setdefault(steps, "")
-        if not name:
+        name = self.holders.get(steps)
+        if name is None:
             name = self.holders[steps] = self.source.variable("h")
+        self.note(name)
         put = self.source.put
         with self.source.block(f"if {name} is None:"):
             parent = self.holder(steps[:-1])
@@ -279,115 +377,15 @@ class _Writer:
             if step.follow:
                 put("raise Irregular")
             elif step.criteria:
-                member = self.fmember((*steps[:-1], FStep(step.name)))
-                number = next(
-                    n
-                    for n, part in enumerate(member.slices)
-                    if part.obj is not None and part.step.criteria == step.criteria
-                )
-                part = member.slices[number]
                 put(f"{name} = {self.constants(self.fobj(steps).always)}")
-                for path, value in part.constants:
-                    if len(path) > 1:
-                        put(f"set_deep({name}, {path!r}, {value!r})")
-                self.array(steps[:-1], member).singles[number] = (name, part.step.token)
+                for path, value in self.deep(steps):
+                    put(f"set_deep({name}, {path!r}, {value!r})")
+                self.sliced(steps, name)
             else:
                 put(f"{name} = {parent}[{step.name!r}] = {self.constants(self.fobj(steps).always)}")
         return name
 
-    def array(self, steps: tuple[FStep, ...], member: FMember) -> _Array:
+    def array(self, steps: tuple[FStep, ...], member: FMember) -> Array:
         """Return the array of a holder that is put together at the end."""
-        holder = self.holders[steps] if steps else "f"
-        return self.arrays.setdefault((steps, member.name), _Array(holder, member))
-
-    def items(self, lists: list[Items], value: str) -> None:
-        """Write the alternatives of a list."""
-        block = self.source.block
-        head = "if"
-        for items in lists:
-            tests = [self.conditions(items)]
-            if items.mode == "many":
-                tests.append(f"len({value}) > 1")
-            with block(f"{head} {' and '.join(tests)}:"):
-                self.list(items, value)
-            head = "elif"
-        with block("else:"):
-            self.source.put("raise Irregular")
-
-    def list(self, items: Items, value: str) -> None:
-        """Write a list element by element."""
-        put, block = self.source.put, self.source.block
-        elements, source = self.source.variable("a"), self.source.variable("i")
-        self.lists += [elements, source]
-        member = items.member
-        if member is None:
-            return
-        self.holder(items.fhir[:-1])
-        self.warn(items)
-        key = items.scope.key if not items.scope.plain else ""
-        if items.follow:
-            stem = items.internal[-1].name.replace("_", "-") + "-"
-            put(f"{elements} = []")
-            with block(f"for p, e in enumerate({value}):"):
-                put(f"k = e.get({key!r}); k = (k and read_key(k)) or {stem!r} + str(p + 1)")
-                put(
-                    f"q = write_{items.scope.number}(e, W); q['id'] = k; W.contain(q); "
-                    f"{elements}.append({{'reference': '#' + k}})"
-                )
-            put(f"{source} = R.followed_tokens({value}, {elements}, {key!r}) if W.keep else {value}")
-        else:
-            put(f"{elements} = [write_{items.scope.number}(e, W) for e in {value}]; {source} = {value}")
-        number = len(member.slices)
-        if items.fhir[-1].criteria:
-            number = next(n for n, part in enumerate(member.slices) if part.items is items)
-            for path, constant in member.slices[number].constants if not items.follow else ():
-                if len(path) > 1:
-                    put(f"for e in {elements}: set_deep(e, {path!r}, {constant!r})")
-        array = self.array(items.fhir[:-1], member)
-        if number in array.lists:
-            put(f"{array.lists[number][1]}, {array.lists[number][0]} = {elements}, {source}")
-        else:
-            array.lists[number] = (source, elements, key)
-
-    def assembled(self, array: _Array) -> None:
-        """Write the putting together of an array."""
-        put, block = self.source.put, self.source.block
-        present = [name for name, _ in array.singles.values()] + [elements for _, elements, _ in array.lists.values()]
-        name = array.member.name
-        with block(f"if {' or '.join(f'{one} is not None' for one in present)}:"):
-            with block("if W.keep:"):
-                singles = "".join(
-                    f"({number}, {token!r}, {one})," for number, (one, token) in sorted(array.singles.items())
-                )
-                lists = "".join(
-                    f"({number}, {items}, {elements}, {key!r}),"
-                    for number, (items, elements, key) in sorted(array.lists.items())
-                )
-                put(
-                    f"R.put_lists(W.assembly, {array.holder}, {name!r}, {self.source.name(array.member, 'member')}, "
-                    f"({singles}), ({lists}))"
-                )
-            with block("else:"):
-                if not array.singles and len(present) == 1 and not array.member.slices:
-                    put(f"{array.holder}[{name!r}] = {present[0]}")
-                    return
-                put("z = []")
-                checked = bool(array.member.rest) or any(
-                    c.test != "=" for part in array.member.slices for c in part.step.criteria
-                )
-                if checked:
-                    put("g = []")
-                for number in sorted({*array.singles, *array.lists}):
-                    if number in array.singles:
-                        one = array.singles[number][0]
-                        put(f"if {one} is not None: z.append({one})" + (f"; g.append({number})" if checked else ""))
-                    else:
-                        elements = array.lists[number][1]
-                        put(
-                            f"if {elements} is not None: z += {elements}"
-                            + (f"; g += [{number}] * len({elements})" if checked else "")
-                        )
-                put(f"{array.holder}[{name!r}] = z")
-                if checked:
-                    with block(f"if {self.source.name(classifier(array.member), 'classify')}(z, W.contained) != g:"):
-                        put("raise Irregular")
+        holder = "f" if steps == self.base else self.holders[steps]
+        return self.arrays.setdefault((steps, member.name), Array(holder, member))

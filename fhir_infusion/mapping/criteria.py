@@ -52,19 +52,45 @@ def classifier(member: FMember) -> Callable[[list[Any], Mapping[str, dict[str, A
     name = paths.pop()[0]
     rest = len(slices) if member.rest else -1
     numbers = {value: number for number, value in enumerate(values)}
-    singles = frozenset(number for number, part in enumerate(slices) if part.obj is not None)
-    asked = frozenset(number for number in singles if rest >= 0 and _may_not_fit(slices[number]))
+    fits: dict[int, Callable[[Any], bool] | None] = {
+        number: _fitting(part) if rest >= 0 and _may_not_fit(part) else None
+        for number, part in enumerate(slices)
+        if part.obj is not None
+    }
 
     def quick(value: list[Any], contained: Mapping[str, dict[str, Any]]) -> list[int]:  # noqa: ARG001  the signature of both
         chosen: list[int] = []
         for element in value:
             number = numbers.get(element.get(name), rest)
-            if number in singles and (number in chosen or (number in asked and not _fits(slices[number], element))):
-                number = rest
+            if number in fits:
+                test = fits[number]
+                if number in chosen or (test is not None and not test(element)):
+                    number = rest
             chosen.append(number)
         return chosen
 
     return quick
+
+
+def _fitting(part: Slice) -> Callable[[Any], bool]:
+    """Return ``_fits`` of one slice, quick for what nearly every element is: what is demanded, and one code."""
+    members = part.obj.members.items() if part.obj is not None else ()
+    coded = [(name, held[1]) for name, one in members if (held := _codes(one)) is not None]
+    if len(coded) != 1 or part.obj is None or part.obj.always.keys() & part.obj.members.keys():
+        return lambda element: _fits(part, element)
+    (name, codes), usual = coded[0], frozenset(part.obj.always) | {coded[0][0]}
+
+    def fitting(element: Any) -> bool:
+        if element.keys() <= usual and name in element:
+            return element[name] in codes
+        return _fits(part, element)
+
+    return fitting
+
+
+def _codes(member: FMember) -> tuple[Mapping[str, str], Mapping[str, str]] | None:
+    """Return the code table of a member that holds one code and nothing else."""
+    return member.leaves[0].codec.codes if len(member.leaves) == 1 and not member.leaves[0].each else None
 
 
 def _may_not_fit(part: Slice) -> bool:

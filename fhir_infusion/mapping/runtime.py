@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 
+_REPAIRED = frozenset(REPAIRS)
+
+
 class Irregular(Exception):
     """The compiled function gives the work to the interpreter."""
 
@@ -69,18 +72,18 @@ class Writing:
 
 def quantity(value: Json, entries: list[Entry], path: str, guard: frozenset[str] | None) -> Json:
     """Read a quantity; keep members besides its own, and the original of a repaired unit."""
-    code = value.get("code")
-    if code is not None and code not in REPAIRS and value.get("system") == UCUM and value.get("value") is not None:
-        # Nearly every quantity: a number with a UCUM code, which needs no residue.
-        if len(value) == 3:
-            return {"value": value["value"], "unit": code}
-        text = value.get("unit")
-        if text is not None and len(value) == 4:
-            return {"value": value["value"], "unit": code, "unit_text": text}
+    count = len(value)
+    if (count == 3 or (count == 4 and "unit" in value)) and "code" in value and "value" in value:
+        code = value["code"]
+        if value.get("system") == UCUM and code not in _REPAIRED:
+            # Nearly every quantity: a number with a UCUM code, which needs no residue.
+            if count == 3:
+                return {"value": value["value"], "unit": code}
+            return {"value": value["value"], "unit": code, "unit_text": value["unit"]}
     result = read_quantity(value)
     if not value.keys() <= QUANTITY_MEMBERS:
         leave(value, QUANTITY_MEMBERS, path + ".", entries, guard)
-    if result.get("unit") != code:
+    if result.get("unit") != value.get("code"):
         entries.append([path + MARKED, None, value])
     return result
 
@@ -130,14 +133,19 @@ def sorted_out(value: list[Json], name: str, numbers: dict[Any, int], singles: f
     return chosen
 
 
-def parted(value: list[Any], chosen: list[int]) -> tuple[dict[int, list[Any]], list[int] | None]:
-    """Return the elements of an array by slice, and their slices where their order, or one in no slice, is residue."""
-    parts: dict[int, list[Any]] = {}
+def parted(value: list[Any], chosen: list[int], singles: frozenset[int]) -> tuple[dict[int, Any], list[int] | None]:
+    """Return the elements of an array by slice, and their slices where their order, or one in no slice, is residue.
+
+    A slice of ``singles`` is its one element, any other the list of its elements.
+    """
+    parts: dict[int, Any] = {}
     last, told = 0, False
     for element, number in zip(value, chosen, strict=True):
         told = told or number < last
         last = number
-        if number >= 0:
+        if number in singles:
+            parts[number] = element
+        elif number >= 0:
             parts.setdefault(number, []).append(element)
     return parts, chosen if told else None
 
