@@ -8,38 +8,24 @@ written by the editor and stays. The pairs hold no place, so inserting or reorde
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 from zlib import crc32
 
-import msgspec
-
+from fhir_infusion.mapping.digests import digest_of
+from fhir_infusion.mapping.named_words import EDITED, hushed, spoken
 from fhir_infusion.mapping.residue import TEXTS
+from fhir_infusion.mapping.sealing import sealer
 from fhir_infusion.mapping.trace import Line
 from fhir_infusion.records.fields import Field
-from fhir_infusion.records.number import Spelled, spelling_of
 
 Json = dict[str, Any]
 FieldTable = Mapping[str, Mapping[str, Field]]
 
-_EDITED: Final = "the text described this before it was edited"
+_STEP: Final = "Step"
 
 WHOLE: Final = "whole"
 """Stands before the digest of the whole record, which a narrative describes."""
-
-
-def _unknown(value: Any) -> str:
-    if isinstance(value, Spelled):
-        return spelling_of(value)
-    message = f"a record holds no {type(value).__name__}"
-    raise TypeError(message)
-
-
-_ENCODE = msgspec.json.Encoder(order="sorted", decimal_format="string", enc_hook=_unknown)
-
-
-def _crc(value: Any) -> int:
-    return crc32(_ENCODE.encode(value))
 
 
 def _simple(members: Mapping[str, Field]) -> tuple[tuple[str, ...], frozenset[str]]:
@@ -72,6 +58,8 @@ class Texts:
         }
         self._leads = self._leading()
         self._simple = {name: _simple(members) for name, members in fields.items()}
+        lists = {name: frozenset(f.name for f in members.values() if f.is_list) for name, members in fields.items()}
+        self._seal = sealer(root, self._words, self._named, self._leads, self._simple, lists, self._meaning, spoken)
 
     def _leading(self) -> Mapping[str, Mapping[str, str]]:
         """Keep only the fields below which some text describes."""
@@ -90,28 +78,17 @@ class Texts:
     def seal(self, record: Json, *, narrative: bool) -> str:
         """Return the digest pairs of a record just read, as one text; empty where nothing describes."""
         pairs: list[str] = []
-        self._collect(record, self._root, pairs, _bag(record))
+        self._seal(record, pairs, self._bag(record))
         if narrative:
-            pairs.append(f"{WHOLE}.{_crc(_whole(record)):x}")
+            pairs.append(f"{WHOLE}.{digest_of(_whole(record)):x}")
         return " ".join(pairs)
 
-    def _collect(self, value: Json, type_name: str, pairs: list[str], bag: int) -> None:
-        for word in self._words[type_name]:
-            text = value.get(word)
-            if text is not None:
-                pairs.append(f"{crc32(text.encode()):x}.{self._meaning(value, type_name, bag):x}")
-        for name in self._named[type_name]:
-            pairs.extend(f"{text}.{meaning}" for _, text, meaning in _spoken(value, name, value.get(name)))
-        leads = self._leads[type_name]
-        for name, inner in value.items():
-            inner_type = leads.get(name)
-            if inner_type is None:
-                continue
-            if inner.__class__ is dict:
-                self._collect(inner, inner_type, pairs, bag)
-            else:
-                for item in inner:
-                    self._collect(item, inner_type, pairs, bag)
+    def _bag(self, record: Json) -> int:
+        """Return the digest of what is in the bag, which the texts of the steps tell of; 0 where there is no such."""
+        words = self._words.get(_STEP, ())
+        if not any(word in step for step in record.get("steps", ()) for word in words):
+            return 0
+        return digest_of([record.get("drug"), record.get("medication"), record.get("preparation")])
 
     def _meaning(self, value: Json, type_name: str, bag: int) -> int:
         """Return the digest of what the texts describe: the other fields; at the top, what makes the dose.
@@ -123,11 +100,10 @@ class Texts:
             get = value.get
             return crc32("\x1f".join([f"{get(name)}" for name in names]).encode())
         if type_name == self._root:
-            return _crc({name: inner for name, inner in value.items() if name in _ROOT_MEANING})
+            return digest_of({name: inner for name, inner in value.items() if name in _ROOT_MEANING})
         words = self._words[type_name]
-        return _crc({name: inner for name, inner in value.items() if name not in words}) ^ (
-            bag if type_name == "Step" else 0
-        )
+        own = digest_of({name: inner for name, inner in value.items() if name not in words})
+        return own ^ bag if type_name == _STEP else own
 
     def fresh(self, record: Json) -> tuple[Json, list[Line]]:
         """Return the record without stale texts, and a line for each that was removed. The input is not changed."""
@@ -139,8 +115,8 @@ class Texts:
             text, _, meaning = pair.partition(".")
             known.setdefault(text, set()).add(meaning)
         lines: list[Line] = []
-        result = self._freshen(record, self._root, "", known, lines, _bag(record))
-        edited = WHOLE in known and f"{_crc(_whole(record)):x}" not in known[WHOLE]
+        result = self._freshen(record, self._root, "", known, lines, self._bag(record))
+        edited = WHOLE in known and f"{digest_of(_whole(record)):x}" not in known[WHOLE]
         kept = [entry for entry in record["residue"] if not (edited and entry.get("path") == "text")]
         if len(kept) != len(record["residue"]):
             lines.append(Line("text", "dropped", "", "the narrative described the record before it was edited"))
@@ -155,7 +131,7 @@ class Texts:
             if word in value:
                 meanings = known.get(f"{crc32(value[word].encode()):x}")
                 if meanings is not None and f"{self._meaning(value, type_name, bag):x}" not in meanings:
-                    lines.append(Line(f"{at}{word}", "dropped", "", _EDITED))
+                    lines.append(Line(f"{at}{word}", "dropped", "", EDITED))
                     changes[word] = None
         for name, inner_type in self._leads[type_name].items():
             inner = value.get(name)
@@ -170,78 +146,11 @@ class Texts:
                 ]
                 if any(new is not old for new, old in zip(made_list, inner, strict=True)):
                     changes[name] = made_list
-        changes |= _hushed({**value, **changes}, self._named[type_name], at, known, lines)
+        changes |= hushed({**value, **changes}, self._named[type_name], at, known, lines)
         if not changes:
             return value
         merged = {**value, **changes}
         return {name: inner for name, inner in merged.items() if inner is not None}
-
-
-def _spoken(beside: Json, name: str, concept: Json | None) -> Iterator[tuple[int | None, str, str]]:
-    """Yield the words of a code: the coding (None: the text), and the digests of the words and of what they describe.
-
-    The text tells everything beside the code, where that says how often at all: else it alone does, and stays. A
-    display tells how often. The digest of the words is another than that of the same words elsewhere.
-    """
-    if not concept:
-        return
-    rhythm = {part: beside[part] for part in _RHYTHM if part in beside}
-    codings = concept.get("codings", ())
-    if "text" in concept:
-        told = {part: inner for part, inner in beside.items() if part != name} if rhythm else {}
-        codes = [[coding.get("system"), coding.get("code")] for coding in codings]
-        yield None, f"{crc32(b'named ' + concept['text'].encode()):x}", f"{_crc([told, codes]):x}"
-    for index, coding in enumerate(codings):
-        if "display" in coding:
-            meaning = _crc([rhythm, coding.get("system"), coding.get("code")])
-            yield index, f"{crc32(b'named ' + coding['display'].encode()):x}", f"{meaning:x}"
-
-
-def _hushed(
-    value: Json, names: tuple[str, ...], at: str, known: Mapping[str, set[str]], lines: list[Line]
-) -> dict[str, Json | None]:
-    """Return the codes that have stale words, without these."""
-    changes: dict[str, Json | None] = {}
-    for name in names:
-        concept = value.get(name)
-        stale = _stale(value, name, concept, known)
-        if concept is not None and stale:
-            lines.extend(Line(f"{at}{name}.{place}", "dropped", "", _EDITED) for place in sorted(stale.values()))
-            changes[name] = _quiet(concept, stale) or None
-    return changes
-
-
-def _stale(beside: Json, name: str, concept: Json | None, known: Mapping[str, set[str]]) -> dict[int | None, str]:
-    """Return the words of a code that described what was edited: the coding (None: the text), and the place."""
-    return {
-        index: "text" if index is None else f"codings[{index}].display"
-        for index, text, meaning in _spoken(beside, name, concept)
-        if text in known and meaning not in known[text]
-    }
-
-
-def _quiet(concept: Json, stale: Mapping[int | None, str]) -> Json:
-    """Return a code without its stale words."""
-    codings = [
-        {part: inner for part, inner in coding.items() if part != "display"} if index in stale else coding
-        for index, coding in enumerate(concept.get("codings", ()))
-    ]
-    left = {**concept, "codings": [coding for coding in codings if coding]}
-    return {part: inner for part, inner in left.items() if inner and (part != "text" or None not in stale)}
-
-
-_RHYTHM: Final = (
-    *("events", "frequency", "frequency_max", "period", "period_max", "period_unit", "days_of_week", "times_of_day"),
-    *("when", "offset", "days_of_cycle", "cycle_length", "weeks"),
-)
-"""The fields of a timing that say how often, which its code does in a word."""
-
-
-def _bag(record: Json) -> int:
-    """Return the digest of what is in the bag, which the texts of the steps tell of; 0 where nothing is stated."""
-    if "steps" not in record:
-        return 0
-    return _crc([record.get("drug"), record.get("medication"), record.get("preparation")])
 
 
 _ROOT_MEANING: Final = frozenset(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zlib import crc32
 
 import pytest
 
@@ -196,3 +197,21 @@ def test_a_record_holds_json_values_only():
         TEXTS.seal(
             {"drug": {"codings": [{"code": object()}], "text": "x"}, "rendered_instruction": "x"}, narrative=True
         )
+
+
+def test_a_pair_is_the_digest_of_the_text_and_of_what_it_describes():
+    pairs = [
+        f"{crc32(text.encode()):x}.{TEXTS._meaning(part, name, TEXTS._bag(ORDER)):x}"
+        for part, name, text in (
+            (ORDER, "InfusionOrder", ORDER["rendered_instruction"]),
+            (ORDER["drug"]["codings"][0], "Coding", "Vancomycin"),
+            (ORDER["prescriber"], "Reference", "Dr Example"),
+            *((step, "Step", step["text"]) for step in ORDER["steps"]),
+        )
+    ]
+    assert TEXTS.seal(ORDER, narrative=False).split() == pairs
+
+
+def test_the_order_of_members_is_not_in_the_digest():
+    turned = dict(reversed(ORDER.items())) | {"steps": [dict(reversed(step.items())) for step in ORDER["steps"]]}
+    assert TEXTS.seal(turned, narrative=False) == TEXTS.seal(ORDER, narrative=False)

@@ -1,0 +1,93 @@
+"""The words of a code (its text, the displays of its codings) that tell what stands beside the code.
+
+"every 6 hours" in the code of a timing tells the frequency beside it: an edit of that makes the words stale, never the
+code. Which codes speak so is said by the field table (``Field.describes`` of a nested field).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from zlib import crc32
+
+from fhir_infusion.mapping.digests import digest_of
+from fhir_infusion.mapping.trace import Line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+Json = dict[str, Any]
+
+EDITED: Final = "the text described this before it was edited"
+
+
+def spoken(beside: Json, name: str, concept: Json | None) -> Iterator[tuple[int | None, str, str]]:
+    """Yield the words of a code: the coding (None: the text), and the digests of the words and of what they describe.
+
+    The text tells everything beside the code, where that says how often at all: else it alone does, and stays. A
+    display tells how often. The digest of the words is another than that of the same words elsewhere.
+    """
+    if not concept:
+        return
+    rhythm = {part: beside[part] for part in _RHYTHM if part in beside}
+    codings = concept.get("codings", ())
+    if "text" in concept:
+        told = {part: inner for part, inner in beside.items() if part != name} if rhythm else {}
+        codes = [[coding.get("system"), coding.get("code")] for coding in codings]
+        yield None, f"{crc32(b'named ' + concept['text'].encode()):x}", f"{digest_of([told, codes]):x}"
+    for index, coding in enumerate(codings):
+        if "display" in coding:
+            meaning = digest_of([rhythm, coding.get("system"), coding.get("code")])
+            yield index, f"{crc32(b'named ' + coding['display'].encode()):x}", f"{meaning:x}"
+
+
+def hushed(
+    value: Json, names: tuple[str, ...], at: str, known: Mapping[str, set[str]], lines: list[Line]
+) -> dict[str, Json | None]:
+    """Return the codes that have stale words, without these."""
+    changes: dict[str, Json | None] = {}
+    for name in names:
+        concept = value.get(name)
+        stale = _stale(value, name, concept, known)
+        if concept is not None and stale:
+            lines.extend(Line(f"{at}{name}.{place}", "dropped", "", EDITED) for place in sorted(stale.values()))
+            changes[name] = _quiet(concept, stale) or None
+    return changes
+
+
+def _stale(beside: Json, name: str, concept: Json | None, known: Mapping[str, set[str]]) -> dict[int | None, str]:
+    """Return the words of a code that described what was edited: the coding (None: the text), and the place."""
+    return {
+        index: "text" if index is None else f"codings[{index}].display"
+        for index, text, meaning in spoken(beside, name, concept)
+        if text in known and meaning not in known[text]
+    }
+
+
+def _quiet(concept: Json, stale: Mapping[int | None, str]) -> Json:
+    """Return a code without its stale words."""
+    codings = [
+        {part: inner for part, inner in coding.items() if part != "display"} if index in stale else coding
+        for index, coding in enumerate(concept.get("codings", ()))
+    ]
+    left = {**concept, "codings": [coding for coding in codings if coding]}
+    return {part: inner for part, inner in left.items() if inner and (part != "text" or None not in stale)}
+
+
+_RHYTHM: Final = (
+    *("events", "frequency", "frequency_max", "period", "period_max", "period_unit", "days_of_week", "times_of_day"),
+    *("when", "offset", "days_of_cycle", "cycle_length", "weeks"),
+)
+"""The fields of a timing that say how often, which its code does in a word."""
+
+
+def _bag(record: Json) -> int:
+    """Return the digest of what is in the bag, which the texts of the steps tell of; 0 where nothing is stated."""
+    if "steps" not in record:
+        return 0
+    return digest_of([record.get("drug"), record.get("medication"), record.get("preparation")])
+
+
+_ROOT_MEANING: Final = frozenset(
+    {"steps", "drug", "medication", "preparation", "route", "body_site", "method", "dose_given", "segments", "when"}
+)
+"""What the texts at the top of a record (rendered instruction, dosage text) describe."""
