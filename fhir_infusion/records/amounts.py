@@ -6,10 +6,11 @@ be shown.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records import units
 from fhir_infusion.records.number import spelling_of
@@ -31,8 +32,13 @@ Dimension = tuple[tuple[str, int], ...]
 """Exponents of base units, sorted by name."""
 
 
-class Amount(NamedTuple):
-    """An amount in base units, what it is an amount of, and the unit code it was stated in."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Amount:
+    """An amount in base units, what it is an amount of, and the unit code it was stated in.
+
+    Hashed as the object that it is, because to hash its fraction costs more than to multiply it; ``of`` gives the same
+    object for the same quantity.
+    """
 
     base: Fraction
     dimension: Dimension
@@ -40,8 +46,17 @@ class Amount(NamedTuple):
 
     def times(self, other: Amount, power: int = 1) -> Amount:
         """Return the product with another amount (``power`` -1: the quotient); its code says nothing more."""
-        base = self.base * other.base if power == 1 else self.base * other.base**power
-        return Amount(base, _product(self.dimension, other.dimension, power), "")
+        return _times(self, other, power)
+
+    def makes(self, other: Amount, power: int = 1) -> Dimension:
+        """Return what the product with another amount is an amount of, without computing it."""
+        return _product(self.dimension, other.dimension, power)
+
+
+@lru_cache(maxsize=8192)
+def _times(left: Amount, right: Amount, power: int) -> Amount:
+    base = left.base * right.base if power == 1 else left.base * right.base**power
+    return Amount(base, _product(left.dimension, right.dimension, power), "")
 
 
 @lru_cache(maxsize=4096)
@@ -55,7 +70,8 @@ def amount(quantity: Mapping[str, Any] | None) -> Amount | None:
         not quantity
         or "value" not in quantity
         or "unit" not in quantity
-        or quantity.keys() & {"unit_system", "comparator"}
+        or "unit_system" in quantity
+        or "comparator" in quantity
     ):
         return None
     return of(quantity["value"], quantity["unit"])

@@ -67,14 +67,14 @@ def _as_sent(record: Mapping[str, Any], name: str) -> Iterator[Issue]:
 
 
 def _not_rates(record: Mapping[str, Any]) -> Iterator[Issue]:
-    places = (
-        (f"{name}[{position}].{inner}[{at}].rate_as_stated" if inner else f"{name}[{position}].rate_as_stated", element)
-        for name, inner in (("steps", "dosings"), ("segments", ""))
-        for position, part in enumerate(record.get(name, ()))
-        for at, element in enumerate(part.get(inner, ()) if inner else (part,))
-    )
-    for path, element in places:
-        if "rate_as_stated" in element:
-            yield finding(
-                path, "what stands where a rate belongs is not per time", "rate-per-time", "a rate such as mL/h"
-            )
+    for position, step in enumerate(record.get("steps", ())):
+        for at, dosing in enumerate(step.get("dosings", ())):
+            if "rate_as_stated" in dosing:
+                yield _not_a_rate(f"steps[{position}].dosings[{at}].rate_as_stated")
+    for position, segment in enumerate(record.get("segments", ())):
+        if "rate_as_stated" in segment:
+            yield _not_a_rate(f"segments[{position}].rate_as_stated")
+
+
+def _not_a_rate(path: str) -> Issue:
+    return finding(path, "what stands where a rate belongs is not per time", "rate-per-time", "a rate such as mL/h")

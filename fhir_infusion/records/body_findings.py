@@ -117,6 +117,8 @@ def _calvert(record: Part, auc: Part) -> Iterator[tuple[str, Amount]]:
 
 def surface_findings(record: Part) -> Iterator[Issue]:
     """Yield where the body surface stated is far from what height and weight give (Mosteller)."""
+    if "measurements" not in record:
+        return
     surface, height = measured(record, "body-surface-area"), measured(record, "height")
     weight = measured(record, "actual-weight")
     if surface is None or height is None or weight is None:

@@ -21,10 +21,14 @@ def limit_findings(steps: Sequence[Part]) -> Iterator[Issue]:
     """Yield where steps go beyond their limits; the largest rate of one step holds for the ramp that it belongs to."""
     for position, step in enumerate(steps):
         path = f"steps[{position}]"
-        yield from _per_administration(step, path)
-        yield from _titration(step, path)
-        yield from _per_period(steps, step, path)
-        yield from _lifetime(step, path)
+        if "max_per_administration" in step:
+            yield from _per_administration(step, path)
+        if "titration" in step:
+            yield from _titration(step, path)
+        if "max_per_period" in step:
+            yield from _per_period(steps, step, path)
+        if "max_per_lifetime" in step:
+            yield from _lifetime(step, path)
     yield from _ramp(steps)
 
 
@@ -55,9 +59,7 @@ def _above(what: str, quantity: Part, limit: Part | None) -> str:
 
 def _per_administration(step: Part, path: str) -> Iterator[Issue]:
     for place, quantity, _ in _doses(step):
-        said = (
-            _above("the dose", quantity, step.get("max_per_administration")) if "max_per_administration" in step else ""
-        )
+        said = _above("the dose", quantity, step["max_per_administration"])
         if said:
             yield finding(f"{path}.{place}", said, "max-per-administration")
 
@@ -85,6 +87,8 @@ def _rates(step: Part) -> Iterator[tuple[str, Part]]:
 
 def _ramp(steps: Sequence[Part]) -> Iterator[Issue]:
     limits = [step["max_rate"] for step in steps if "max_rate" in step]
+    if not limits:
+        return
     for position, step in enumerate(steps):
         own = [step["max_rate"]] if "max_rate" in step else limits if step.get("role") in {"ramp", "taper"} else []
         for place, quantity in _rates(step):
@@ -96,18 +100,19 @@ def _ramp(steps: Sequence[Part]) -> Iterator[Issue]:
 
 
 def _titration(step: Part, path: str) -> Iterator[Issue]:
-    titration = step.get("titration", {})
+    titration = step["titration"]
     ceiling = titration.get("ceiling")
-    if ceiling is not None:
-        for name in ("start", "floor"):
-            said = _above(f"the {name} of the titration", titration[name], ceiling) if name in titration else ""
-            if said:
-                yield finding(f"{path}.titration.{name}", said, "titration")
-        said = _above("the ceiling of the titration", ceiling, step.get("max_rate"))
+    if ceiling is None:
+        return
+    for name in ("start", "floor"):
+        said = _above(f"the {name} of the titration", titration[name], ceiling) if name in titration else ""
         if said:
-            yield finding(f"{path}.titration.ceiling", said, "max-rate")
+            yield finding(f"{path}.titration.{name}", said, "titration")
+    said = _above("the ceiling of the titration", ceiling, step.get("max_rate"))
+    if said:
+        yield finding(f"{path}.titration.ceiling", said, "max-rate")
     for place, quantity in _rates(step):
-        said = _above("the rate", quantity, ceiling) if ceiling is not None else ""
+        said = _above("the rate", quantity, ceiling)
         if said:
             yield finding(f"{path}.{place}", said, "titration")
 

@@ -6,6 +6,7 @@ the type of infusion says that it runs.
 
 from __future__ import annotations
 
+import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,6 +37,8 @@ NOT_RUN: Final[Mapping[str, str]] = MappingProxyType(
         "45890007": "transdermal",
     }
 )
+_CODES: Final = frozenset(code for codes in INJECTED.values() for code in codes)
+_NAMES: Final = re.compile("|".join(INJECTED))
 _SNOMED: Final = "http://snomed.info/sct"
 _ROUTE_WORDS: Final = frozenset(NOT_RUN.values())
 _SHORT: Final[Mapping[str, str]] = MappingProxyType({"sc": "subcutaneous", "sq": "subcutaneous", "im": "intramuscular"})
@@ -51,8 +54,8 @@ def not_an_infusion(record: Mapping[str, Any]) -> Iterator[Issue]:
         )
         return
     for path, part in _routed(record):
-        route = _route(part["route"])
-        if route and not _runs(record, part):
+        route = "" if _runs(record, part) else _route(part["route"])
+        if route:
             reason = f"not an infusion: the route is {route}, and neither rate nor duration is stated"
             yield finding(f"{path}route", reason, "not-an-infusion", "a rate or a duration, or an injection order")
 
@@ -68,7 +71,7 @@ def _routed(record: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]
 def _injected(record: Mapping[str, Any]) -> str:
     concepts = [record["drug"]] if "drug" in record else []
     concepts += [entry["drug"] for entry in record.get("preparation", {}).get("ingredients", ()) if "drug" in entry]
-    for concept in concepts:
+    for concept in concepts if _suspect(concepts) else ():
         said = {coding.get("code") for coding in concept.get("codings", ())}
         words = " ".join(
             [concept.get("text", ""), *(coding.get("display", "") for coding in concept.get("codings", ()))]
@@ -77,6 +80,20 @@ def _injected(record: Mapping[str, Any]) -> str:
             if not said.isdisjoint(codes) or drug in words.lower():
                 return drug
     return ""
+
+
+def _suspect(concepts: list[Mapping[str, Any]]) -> bool:
+    """Whether any of the codes and names stands anywhere: nearly never, and one look tells."""
+    words: list[str] = []
+    for concept in concepts:
+        if "text" in concept:
+            words.append(concept["text"])
+        for coding in concept.get("codings", ()):
+            if coding.get("code") in _CODES:
+                return True
+            if "display" in coding:
+                words.append(coding["display"])
+    return _NAMES.search(" ".join(words).lower()) is not None
 
 
 def _route(concept: Mapping[str, Any]) -> str:

@@ -44,13 +44,20 @@ def order_findings(record: Part) -> Iterator[Issue]:
 
 def rate_of(dosing: Part) -> tuple[Amount, str] | None:
     """Return the rate of a dosing or segment and how it is written."""
+    rate = _rate(dosing)
+    return None if rate is None else (rate, _in_words(dosing))
+
+
+def _rate(dosing: Part) -> Amount | None:
     rate = amount(dosing.get("rate"))
-    if rate is not None:
-        return rate, stated(dosing["rate"])
-    per = ratio(dosing.get("rate_ratio"))
-    if per is None:
-        return None
-    return per, f"{stated(dosing['rate_ratio']['numerator'])} per {stated(dosing['rate_ratio']['denominator'])}"
+    return ratio(dosing.get("rate_ratio")) if rate is None else rate
+
+
+def _in_words(dosing: Part) -> str:
+    """Return the rate of a dosing that has one, in words."""
+    if amount(dosing.get("rate")) is not None:
+        return stated(dosing["rate"])
+    return f"{stated(dosing['rate_ratio']['numerator'])} per {stated(dosing['rate_ratio']['denominator'])}"
 
 
 def _rate_and_time(step: Part, path: str) -> Iterator[Issue]:
@@ -59,13 +66,13 @@ def _rate_and_time(step: Part, path: str) -> Iterator[Issue]:
     if duration is None:
         return
     for at, dosing in enumerate(step.get("dosings", ())):
-        rate, dose = rate_of(dosing), amount(dosing.get("dose"))
-        if rate is None or dose is None:
+        rate, dose = _rate(dosing), amount(dosing.get("dose"))
+        if rate is None or dose is None or rate.makes(duration) != dose.dimension:
             continue
-        makes = rate[0].times(duration)
-        if makes.dimension == dose.dimension and differ(makes.base, dose.base):
-            code = dosing["dose"]["unit"]
-            said = f"{rate[1]} for {_length(step)} makes {shown(makes, code)}; the dose is {stated(dosing['dose'])}"
+        makes = rate.times(duration)
+        if differ(makes.base, dose.base):
+            told = f"{_in_words(dosing)} for {_length(step)} makes {shown(makes, dosing['dose']['unit'])}"
+            said = f"{told}; the dose is {stated(dosing['dose'])}"
             yield finding(f"{path}.dosings[{at}]", said, "rate-duration-dose")
 
 
@@ -108,7 +115,7 @@ _WITHIN: Final = frozenset({"duration", "times_of_day"})
 def _bag(members: list[tuple[int, Part]], total: Part, holds: Amount) -> Iterator[Issue]:
     runs = [_volume(step) for _, step in members]
     known = [run for run in runs if run is not None]
-    makes = Amount(sum((run.base for run in known), Fraction(0)), VOLUME, "")
+    makes = known[0] if len(known) == 1 else Amount(sum((run.base for run in known), Fraction(0)), VOLUME, "")
     sequences = {step.get("sequence", position) for position, step in members}
     whole = len(known) == len(runs) and len(sequences) == len(members)
     if not known or not differ(makes.base, holds.base) or not (whole or makes.base > holds.base):
@@ -126,21 +133,21 @@ def _bag(members: list[tuple[int, Part]], total: Part, holds: Amount) -> Iterato
 
 def _volume(step: Part) -> Amount | None:
     duration = span(step.get("timing", {}).get("duration"))
-    for dosing in step.get("dosings", ()):
-        rate = rate_of(dosing)
-        if duration is not None and rate is not None and rate[0].dimension == VOLUME_RATE:
-            return rate[0].times(duration)
+    for dosing in step.get("dosings", ()) if duration is not None else ():
+        rate = _rate(dosing)
+        if duration is not None and rate is not None and rate.dimension == VOLUME_RATE:
+            return rate.times(duration)
     return None
 
 
 def _rates_agree(record: Part, step: Part, path: str) -> Iterator[Issue]:
     """Concentration x volume rate is the dose rate, where both are stated; a dose rate per kg through the weight."""
-    rates = [(at, dosing, found) for at, dosing in enumerate(step.get("dosings", ())) if (found := rate_of(dosing))]
-    volumes = [entry for entry in rates if entry[2][0].dimension == VOLUME_RATE]
+    rates = [(at, dosing, found) for at, dosing in enumerate(step.get("dosings", ())) if (found := _rate(dosing))]
+    volumes = [entry for entry in rates if entry[2].dimension == VOLUME_RATE] if len(rates) > 1 else []
     strength = concentration(record) if volumes else None
     if strength is None:
         return
-    for _, pump, (volume_rate, volume_said) in volumes:
+    for _, pump, volume_rate in volumes:
         makes = volume_rate.times(strength)
         for at, dosing, _ in rates:
             if dosing is pump or {pump.get("basis"), dosing.get("basis")} == {"ordered", "calculated"}:
@@ -149,7 +156,7 @@ def _rates_agree(record: Part, step: Part, path: str) -> Iterator[Issue]:
             if stands and all(differ(makes.base, rate.base) for _, rate, _ in stands):
                 said, _, code = stands[0]
                 place = f"{path}.dosings[{at}].{'rate' if 'rate' in dosing else 'rate_ratio'}"
-                reason = f"{volume_said} of this preparation makes {shown(makes, code)}; the rate is {said}"
+                reason = f"{_in_words(pump)} of this preparation makes {shown(makes, code)}; the rate is {said}"
                 yield finding(place, reason, "concentration-rate")
 
 
@@ -196,8 +203,10 @@ def _filled(preparation: Part, total: Amount) -> Iterator[Issue]:
     """The volumes of the ingredients are not more than the bag holds, and make it full where nothing is filled up."""
     ingredients = preparation.get("ingredients", ())
     volumes = [held for entry in ingredients if (held := amount(entry.get("amount"))) and held.dimension == VOLUME]
+    if not volumes:
+        return
     makes = Amount(sum((held.base for held in volumes), Fraction(0)), VOLUME, "")
-    if volumes and makes.base > total.base and differ(makes.base, total.base):
+    if makes.base > total.base and differ(makes.base, total.base):
         whole = preparation["total_volume"]
         said = f"the ingredients make {shown(makes, whole['unit'])}; the preparation holds {stated(whole)}"
         yield finding("preparation.total_volume", said, "ingredient-volumes")
