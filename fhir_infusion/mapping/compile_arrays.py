@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fhir_infusion.mapping.closed import simple
-from fhir_infusion.mapping.criteria import classifier
+from fhir_infusion.mapping.criteria import classifier, look_up
 from fhir_infusion.mapping.plan import alike
 from fhir_infusion.mapping.residue import REFERENCE_MARKS, escape
 
@@ -138,25 +138,31 @@ def group(writer: Writer, items: Items, number: int, parts: str, name: str, here
 def classified(writer: Writer, member: FMember, value: str, parts: str, chosen: str) -> None:
     """Write the sorting of elements into slices: ``parts`` by number, ``chosen`` where order or residue matters."""
     put, block = writer.source.put, writer.source.block
-    by_one_value = all(
-        len(s.step.criteria) == 1 and s.step.criteria[0].test == "=" and len(s.step.criteria[0].path) == 1
-        for s in member.slices
-    )
-    names = {s.step.criteria[0].path for s in member.slices}
-    values = [s.step.criteria[0].value for s in member.slices]
-    singles = frozenset(number for number, part in enumerate(member.slices) if part.obj is not None)
-    held = writer.source.name(singles, "singles")
-    if not by_one_value or len(names) != 1 or len(set(values)) != len(values) or member.rest:
+    held = writer.source.name(frozenset(n for n, part in enumerate(member.slices) if part.obj is not None), "singles")
+    quick = look_up(member)
+    if quick is None:
         put(f"{chosen} = {writer.source.name(classifier(member), 'classify')}({value}, C.contained)")
         put(f"{parts}, {chosen} = R.parted({value}, {chosen}, {held})")
         return
-    numbers = writer.source.name({v: n for n, v in enumerate(values)}, "slices")
-    name = names.pop()[0]
-    element = "e" if len(singles) == len(values) else f"e if k in {held} else [e]" if singles else "[e]"
+    numbers = writer.source.name(quick.numbers, "slices")
+    if quick.rest >= 0:
+        with block(f"if len({value}) == 1:"):
+            put(f"e = {value}[0]; k = {numbers}.get(e.get({quick.name!r}), {quick.rest})")
+            for number, test in quick.fits.items():
+                if test is not None:
+                    put(f"if k == {number} and not {writer.source.name(test, 'fits')}(e): k = {quick.rest}")
+            put(f"{parts} = {{k: e if k in {held} else {value}}}; {chosen} = None")
+        with block("else:"):
+            put(f"{chosen} = {writer.source.name(quick.classify, 'classify')}({value}, C.contained)")
+            put(f"{parts}, {chosen} = R.parted({value}, {chosen}, {held})")
+        return
+    singles = len(quick.fits)
+    element = "e" if singles == len(member.slices) else f"e if k in {held} else [e]" if singles else "[e]"
     put(f"{parts} = {{}}; {chosen} = None; last = -1")
     with block(f"for e in {value}:"):
-        put(f"k = {numbers}.get(e.get({name!r}), -1)")
+        put(f"k = {numbers}.get(e.get({quick.name!r}), -1)")
         with block("if k <= last:"):
-            put(f"{parts}, {chosen} = R.parted({value}, R.sorted_out({value}, {name!r}, {numbers}, {held}), {held})")
+            chosen_now = f"R.sorted_out({value}, {quick.name!r}, {numbers}, {held})"
+            put(f"{parts}, {chosen} = R.parted({value}, {chosen_now}, {held})")
             put("break")
         put(f"{parts}[k] = {element}; last = k")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.mapping.codecs import DECLINED, PLAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from fhir_infusion.mapping.paths import Criterion, FStep
     from fhir_infusion.mapping.plan import FMember, Slice
 
@@ -40,25 +40,22 @@ def matches(step: FStep, element: Any, contained: Mapping[str, dict[str, Any]]) 
     return True
 
 
-def classifier(member: FMember) -> Callable[[list[Any], Mapping[str, dict[str, Any]]], list[int]]:
-    """Return ``classify`` for one member; where every criterion is one value of one element, as a quick look-up."""
-    slices = member.slices
-    criteria = [part.step.criteria[0] for part in slices if len(part.step.criteria) == 1]
-    values = [criterion.value for criterion in criteria]
-    paths = {criterion.path for criterion in criteria}
-    simple = len(criteria) == len(slices) and all(c.test == "=" and len(c.path) == 1 for c in criteria)
-    if not simple or len(paths) != 1 or len(set(values)) != len(values):
-        return lambda value, contained: classify(member, value, contained)
-    name = paths.pop()[0]
-    rest = len(slices) if member.rest else -1
-    numbers = {value: number for number, value in enumerate(values)}
-    fits: dict[int, Callable[[Any], bool] | None] = {
-        number: _fitting(part) if rest >= 0 and _may_not_fit(part) else None
-        for number, part in enumerate(slices)
-        if part.obj is not None
-    }
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """The slices of an array told apart by one value of one element: by ``name``, the number of each.
 
-    def quick(value: list[Any], contained: Mapping[str, dict[str, Any]]) -> list[int]:  # noqa: ARG001  the signature of both
+    ``rest`` is the number of what is in none. ``fits`` are asked of an element of a slice that holds one, ``None``
+    where every element fits.
+    """
+
+    name: str
+    numbers: Mapping[Any, int]
+    rest: int
+    fits: Mapping[int, Callable[[Any], bool] | None]
+
+    def classify(self, value: list[Any], contained: Mapping[str, dict[str, Any]]) -> list[int]:  # noqa: ARG002  the signature of both
+        """Return for each element the number of its slice, as ``classify`` does."""
+        numbers, name, rest, fits = self.numbers, self.name, self.rest, self.fits
         chosen: list[int] = []
         for element in value:
             number = numbers.get(element.get(name), rest)
@@ -69,7 +66,29 @@ def classifier(member: FMember) -> Callable[[list[Any], Mapping[str, dict[str, A
             chosen.append(number)
         return chosen
 
-    return quick
+
+def look_up(member: FMember) -> LookUp | None:
+    """Return the look-up of an array where every criterion is one value of one element, else ``None``."""
+    slices = member.slices
+    criteria = [part.step.criteria[0] for part in slices if len(part.step.criteria) == 1]
+    values = [criterion.value for criterion in criteria]
+    paths = {criterion.path for criterion in criteria}
+    simple = len(criteria) == len(slices) and all(c.test == "=" and len(c.path) == 1 for c in criteria)
+    if not simple or len(paths) != 1 or len(set(values)) != len(values):
+        return None
+    rest = len(slices) if member.rest else -1
+    fits: dict[int, Callable[[Any], bool] | None] = {
+        number: _fitting(part) if rest >= 0 and _may_not_fit(part) else None
+        for number, part in enumerate(slices)
+        if part.obj is not None
+    }
+    return LookUp(paths.pop()[0], {value: number for number, value in enumerate(values)}, rest, fits)
+
+
+def classifier(member: FMember) -> Callable[[list[Any], Mapping[str, dict[str, Any]]], list[int]]:
+    """Return ``classify`` for one member, as a quick look-up where there is one."""
+    quick = look_up(member)
+    return quick.classify if quick is not None else lambda value, contained: classify(member, value, contained)
 
 
 def _fitting(part: Slice) -> Callable[[Any], bool]:
@@ -137,10 +156,20 @@ _MARKS = frozenset({"id", "extension", "display"})
 
 
 def _holds(criterion: Criterion, subject: Any) -> bool:
-    values = _values(subject, criterion.path)
     if criterion.test == "=":
-        return criterion.value in values
-    return bool(values) == (criterion.test == "exists")
+        return _is_held(subject, criterion.path, 0, criterion.value)
+    return bool(_values(subject, criterion.path)) == (criterion.test == "exists")
+
+
+def _is_held(value: Any, path: tuple[str, ...], at: int, wanted: str) -> bool:
+    """Whether one of the values at the path, from ``at`` on, is the wanted one; lists on the way are entered."""
+    for position in range(at, len(path)):
+        if isinstance(value, list):
+            return any(_is_held(item, path, position, wanted) for item in value)
+        value = value.get(path[position]) if isinstance(value, dict) else None
+        if value is None:
+            return False
+    return wanted in value if isinstance(value, list) else bool(value == wanted)
 
 
 def _values(value: Any, path: tuple[str, ...]) -> list[Any]:

@@ -138,6 +138,8 @@ def parted(value: list[Any], chosen: list[int], singles: frozenset[int]) -> tupl
 
     A slice of ``singles`` is its one element, any other the list of its elements.
     """
+    if len(chosen) == 1 and chosen[0] >= 0:
+        return {chosen[0]: value[0] if chosen[0] in singles else value}, None
     parts: dict[int, Any] = {}
     last, told = 0, False
     for element, number in zip(value, chosen, strict=True):
