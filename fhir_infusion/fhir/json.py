@@ -107,7 +107,7 @@ def _quick(body: bytes, limits: Limits) -> Resource | None:
 def _says_the_same(again: bytes, body: bytes) -> bool:
     """Tell whether a text written from the tree is the text read, but for spaces and the way of escaping."""
     if b"\\" not in body:
-        return again in (body, msgspec.json.format(body, indent=-1))
+        return again == body or again == msgspec.json.format(body, indent=-1)
     return again == _escaped_as_written(msgspec.json.format(body, indent=-1))
 
 

@@ -2,6 +2,10 @@
 
 What a good programmer writes for one shape: plain dict building, no validation, no residue, no ledger, nothing unknown.
 It gives exactly what the mapping gives, which ``measure`` checks; it is the measure of what a mapping may cost.
+
+It may do less than the mapping must: it knows which members are there and looks for no others, takes every unit for
+UCUM and every array for one of known elements in the right order, and hands on parts of its input (codings, references)
+where the mapping makes new ones.
 """
 
 from __future__ import annotations
