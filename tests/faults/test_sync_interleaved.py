@@ -79,7 +79,7 @@ def _texts(resource: dict[str, Any]) -> list[str]:
 def test_f12_no_remark_of_either_side_is_lost_or_doubled_and_both_sides_end_equal(
     tmp_path: Path, update_create: object
 ):
-    for seed in range(count(20, 2000)):
+    for seed in range(count(20, 500)):
         there = Peer(update_create=bool(update_create))
         rig = open_rig(there, tmp_path / f"{seed}.db", Clock())
         rig.place(order("A-1"))

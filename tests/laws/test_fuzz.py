@@ -20,7 +20,7 @@ from tests.generators import spoil
 from tests.golden_write import goldens, translator
 from tests.laws.kit import SEEDS, Json, each_record, each_release, golden_resources, published, records, vary
 
-EXAMPLES = count(150, 20_000)
+EXAMPLES = count(150, 5000)
 PUBLISHED = published()
 
 REFUSED_ON_THE_WAY_BACK = frozenset({"unique-key", "drt-1", "tim-1", "kind"})

@@ -133,7 +133,7 @@ def meddled(record: Json, dice: Random) -> Json:
 
 
 @each_record
-@settings(max_examples=count(300, 20_000))
+@settings(max_examples=count(300, 10_000))
 @given(seed=SEEDS)
 def test_whatever_stands_in_residue_is_refused_or_changes_nothing_of_the_record(record_type: str, seed: int):
     dice = Random(seed)
