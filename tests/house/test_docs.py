@@ -12,6 +12,7 @@ import pytest
 
 from fhir_infusion import cli
 from fhir_infusion.config import Remote, Settings
+from tests import golden_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,6 +63,10 @@ def test_the_two_commands_come_first():
         "make run",
         "make test",
     ]
+
+
+def test_the_table_of_therapies_is_the_one_of_the_golden_folders():
+    assert golden_table.table() in README, "python -m tests.golden_table writes it"
 
 
 def test_every_link_inside_the_project_leads_somewhere():
