@@ -127,11 +127,12 @@ def shape(fobj: FObj, depth: int) -> tuple[Any, ...]:
 
 
 def _leaf(leaf: Leaf, depth: int) -> tuple[Any, ...]:
-    return (leaf.internal[depth:], id(leaf.codec), leaf.each, leaf.warn and (leaf.pair, leaf.warn))
+    told = leaf.warn or leaf.codec.shared  # a warning names its pair, so each place has a function of its own
+    return (leaf.internal[depth:], id(leaf.codec), leaf.each, (leaf.pair, leaf.warn) if told else ())
 
 
 def _items(items: Items, depth: int) -> tuple[Any, ...]:
-    warned = items.warn and (items.pair, items.warn)
+    warned = (items.pair, items.warn) if items.warn else ()
     return (items.internal[depth:], items.fhir[-1], items.scope.number, items.follow, warned)
 
 
