@@ -15,6 +15,7 @@ from fhir_infusion.records import units
 from fhir_infusion.records.fields import table
 from fhir_infusion.records.rates import is_rate
 from fhir_infusion.records.rules import Broken, Part, Place, Rule, Rules, breaks_fhir, breaks_rule
+from fhir_infusion.records.unit_words import contradict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -233,7 +234,7 @@ def _own_unit(part: Part) -> Iterator[Broken]:
         repaired = units.REPAIRS.get(unit)
         accepted = f"{repaired}" if repaired else "a UCUM code, or unit_text alone where there is none"
         yield breaks_rule(("unit",), "the unit is not a UCUM code", accepted, "ucum", "code-invalid")
-    elif "unit_text" in part and units.contradict(unit, part["unit_text"]):
+    elif "unit_text" in part and contradict(unit, part["unit_text"]):
         reason = "the unit in words means something else than the unit's code"
         yield breaks_rule(("unit_text",), reason, "text that means the code, or none", "unit-text", "code-invalid")
 
@@ -274,7 +275,7 @@ def _own_ratio(part: Part) -> Iterator[Broken]:
 def _is_fine_unit(unit: str | None, text: str | None) -> bool:
     if unit is not None and (not units.is_ucum(unit) or hides(unit)):
         return False
-    return text is None or not (hides(text) or (unit is not None and units.contradict(unit, text)))
+    return text is None or not (hides(text) or (unit is not None and contradict(unit, text)))
 
 
 _FINE_UNIT: Final = "'unit_system' not in part and is_fine_unit(part.get('unit'), part.get('unit_text'))"

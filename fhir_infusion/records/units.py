@@ -212,12 +212,6 @@ def in_words(text: str) -> Unit | None:
     return found
 
 
-def contradict(code: str, text: str) -> bool:
-    """Return whether a unit in words certainly means something else than the UCUM code beside it."""
-    unit, said = parse(code), in_words(text)
-    return unit is not None and said is not None and said != unit
-
-
 for _warm in (
     "mg",
     "g",

@@ -44,6 +44,11 @@ BROKEN: list[tuple[dict[str, Any], str, Any, str, str, int]] = [
     (ORDER, f"{DOSING}.dose", {"value": 1, "unit": "mcg"}, "steps[0].dosings[0].dose.unit", "ucum", 422),
     (ORDER, f"{DOSING}.dose", {"value": 1, "unit": "TAB"}, "steps[0].dosings[0].dose.unit", "ucum", 422),
     (ORDER, f"{DOSING}.dose", {**MG, "unit_text": "mcg"}, "steps[0].dosings[0].dose.unit_text", "unit-text", 422),
+    *(
+        (ORDER, f"{DOSING}.dose", {"value": 5, "unit": unit, "unit_text": text}, "steps[0].dosings[0].dose.unit_text", "unit-text", 422)
+        for unit, text in (("mg", "mcg."), ("mg", "units"), ("mg", "g/dose"), ("[iU]", "million units"), ("m[iU]", "units"))
+    ),
+    (ORDER, f"{DOSING}.rate", {"value": 5, "unit": "mL/h", "unit_text": "ml/min."}, "steps[0].dosings[0].rate.unit_text", "unit-text", 422),
     (ORDER, f"{DOSING}.dose", {**MG, "unit_text": "m\u200bg"}, "steps[0].dosings[0].dose.unit_text", "hidden", 422),
     (ORDER, f"{DOSING}.rate", MG, "steps[0].dosings[0].rate.unit", "rate-per-time", 422),
     (ORDER, f"{DOSING}.rate", {"value": -5, "unit": "mL/h"}, "steps[0].dosings[0].rate.value", "not-negative", 422),
@@ -142,6 +147,8 @@ GOOD: list[tuple[dict[str, Any], str, Any]] = [
     (ORDER, f"{DOSING}.dose", {"value": 1, "unit": "TAB", "unit_system": "urn:x"}),
     (ORDER, f"{DOSING}.dose", {"value": 1, "unit_system": UCUM, "unit_text": "mg"}),
     (ORDER, f"{DOSING}.dose", {**MG, "unit_text": "milligram"}),
+    (ORDER, f"{DOSING}.dose", {**MG, "unit_text": "vials (50 mg)"}),
+    (ORDER, f"{DOSING}.dose", {"value": 5, "unit": "[iU]", "unit_text": "Einheiten"}),
     (ORDER, DOSING, {"rate_as_stated": {"value": 20, "unit": "min"}}),
     (ORDER, DOSING, {"rate": {"value": 5, "unit_text": "mL/hr"}}),
     (ORDER, DOSING, {"rate_ratio": {"numerator": {"value": 1000, "unit": "mL"}, "denominator": {"value": 8, "unit": "h"}}}),

@@ -87,18 +87,6 @@ def test_every_repair_has_its_reason():
     assert all(reason for _, reason in units.REPAIRED.values())
 
 
-@pytest.mark.parametrize(
-    ("code", "text", "verdict"),
-    [
-        ("ug", "mcg", False), ("mL/h", "ml/hr", False), ("mL/h", "mL per hour", False), ("h", "hours", False), ("mg", "MG", False),
-        ("mg", "mcg", True), ("mL/h", "mL/min", True), ("ug/kg/min", "mcg/min", True), ("mg", "mL", True),
-        ("mg", "vials", False), ("[iU]", "units", False), ("nope", "mg", False), ("mg", "mg of drug", False),
-    ],
-)  # fmt: skip
-def test_a_unit_in_words_contradicts_only_where_its_meaning_is_certain(code, text, verdict):
-    assert units.contradict(code, text) is verdict
-
-
 def test_two_spellings_of_one_unit_mean_the_same():
     assert units.same_meaning("mL", "ml")
     assert units.same_meaning("x", "x")
