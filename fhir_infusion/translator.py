@@ -1,8 +1,8 @@
 """Translating between our records and FHIR resources: checked on both sides, with its ledger and findings.
 
 To internal, in this order: 1. validate the resource; 2. read it through the lens; 3. ask the arithmetic for findings.
-To FHIR: 1. check the record; 2. split an administration into the records that become one resource each; 3. write each
-through the lens; 4. validate what was written; 5. findings.
+To FHIR: 1. check the record, without the texts of edited units; 2. split an administration into the records that become
+one resource each; 3. write each through the lens; 4. validate what was written; 5. findings.
 """
 
 from __future__ import annotations
@@ -136,7 +136,10 @@ class Translator:
             )
         lens = self.lens(release, FHIR_TYPE[internal], overlay)
         read_from_fhir = _is_as_sent(record) if as_sent is None else as_sent
-        check.refuse(record, as_sent=read_from_fhir)
+        right = check.check(record, as_sent=read_from_fhir)
+        record, stale = _renewed(record, lens, right=right)
+        if stale or not right:
+            check.refuse(record, as_sent=read_from_fhir)
         record = _with_defaults(record, lens)
         whole = parts.split(record, self._settings.administration_system) if internal == "Administration" else [record]
         translations = [_written(lens, part, release) for part in whole]
@@ -144,8 +147,20 @@ class Translator:
         warned = (issue for translation in translations for issue in translation.findings)
         found = (*warned, *computed(record, as_sent=read_from_fhir))
         ledgers = tuple(translation.ledger for translation in translations)
+        if stale:
+            ledgers = (Ledger(tuple(stale), lambda: stale), *ledgers)
         self._gate(found, ledgers, strict=strict)
         return Translated(resources, ledgers, found)
+
+    def renewed(self, record: Json, release: str, overlay: str | None = None) -> Json:
+        """Return an edited record without the texts of units that were edited, as ``to_fhir`` sends it.
+
+        What is no right record at all comes back as it is.
+        """
+        internal = record.get("record")
+        if internal not in FHIR_TYPE:
+            return record
+        return _renewed(record, self.lens(release, FHIR_TYPE[internal], overlay), right=False)[0]
 
     def _gate(self, found: tuple[Issue, ...], ledgers: tuple[Ledger, ...], *, strict: bool) -> None:
         """Refuse findings where they are to be refused, and in strict mode whatever would be dropped.
@@ -174,6 +189,13 @@ def _is_as_sent(record: Json) -> bool:
     entries = record.get("residue")
     paths = [entry.get("path") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
     return any(isinstance(path, str) and path.rpartition(".")[2] == AS_SENT for path in paths)
+
+
+def _renewed(record: Json, lens: Lens, *, right: bool) -> tuple[Json, list[Line]]:
+    """Return a record without the texts of edited units; ``right`` says that it was checked, else its shape is."""
+    if "residue" in record and (right or check.check(record, as_sent=True)):
+        return lens.renewed(record)
+    return record, []
 
 
 def _unknown(what: str, accepted: Iterable[str], status: int = BREAKS_FHIR) -> Refused:

@@ -156,7 +156,9 @@ def test_what_was_read_from_fhir_may_hold_what_our_own_json_may_not():
         translator().to_fhir(bare, "R4", as_sent=False)
 
 
-@pytest.mark.parametrize("leftover", [{}, {"text": {"status": "empty", "div": '<div xmlns="http://www.w3.org/1999/xhtml">x</div>'}}])
+@pytest.mark.parametrize(
+    "leftover", [{}, {"text": {"status": "empty", "div": '<div xmlns="http://www.w3.org/1999/xhtml">x</div>'}}]
+)
 def test_a_record_says_itself_that_it_was_read_from_fhir_whether_anything_was_left_over_or_not(leftover: Json):
     (resource,) = translator().to_fhir(ORDER, "R4").results
     resource |= leftover
@@ -175,7 +177,9 @@ def test_what_our_own_json_may_say_too_carries_no_such_mark():
 def test_residue_alone_does_not_switch_off_the_rules_of_our_own_json():
     residue = [{"release": "R4", "path": "language", "value": "en"}]
     with pytest.raises(Refused) as refused:
-        translator().to_fhir({**ORDER, "steps": [{"dosings": [{"dose": {"value": 1, "unit": "tbl"}}]}], "residue": residue}, "R4")
+        translator().to_fhir(
+            {**ORDER, "steps": [{"dosings": [{"dose": {"value": 1, "unit": "tbl"}}]}], "residue": residue}, "R4"
+        )
     assert [issue.path for issue in refused.value.issues] == ["steps[0].dosings[0].dose.unit"]
 
 

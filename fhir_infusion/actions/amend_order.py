@@ -35,8 +35,8 @@ def amend(
     found = service.store.read(caller.tenant, lambda tx: versions.current(tx, TYPE, id))
     before = transact.known(found, TYPE)
     transact.refuse_unless_current(before, if_match, required=True)
-    record = transact.named(record, TYPE)
     # In the release in which it stands: what only that one can say would be lost in another.
+    record = service.translator.renewed(transact.named(record, TYPE), before.release, overlay)
     earlier = text.read(before.record)
     as_sent = rules.is_as_before(earlier, record)
     translated = service.translator.to_fhir(record, before.release, overlay, as_sent=as_sent)

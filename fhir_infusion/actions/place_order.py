@@ -30,9 +30,10 @@ def place(service: Service, caller: Caller, record: Json, overlay: str | None = 
         Unavailable: it is not stored.
     """
     record = transact.named(record, TYPE)
+    body_hash = text.digest(record)
+    record = service.translator.renewed(record, HOME, overlay)
     translated = service.translator.to_fhir(record, HOME, overlay, as_sent=False)
     (resource,) = translated.results
-    body_hash = text.digest(record)
     part = Part(service.new_id(), HOME, resource, record)
 
     def work(tx: Tx) -> tuple[bool, Stored]:

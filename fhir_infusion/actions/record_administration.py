@@ -32,6 +32,7 @@ def place(service: Service, caller: Caller, record: Json, overlay: str | None = 
     """
     record = transact.named(record, TYPE)
     body_hash = text.digest(record)
+    record = service.translator.renewed(record, HOME, overlay)
     pairs, findings = _translated(service, record, HOME, overlay, as_sent=False)
     parent_id = service.new_id()
     made = [
@@ -64,7 +65,7 @@ def amend(
     family = service.store.read(caller.tenant, lambda tx: _family(tx, id))
     before = whole.part_of(family.parent)
     transact.refuse_unless_current(family.parent, if_match, required=True)
-    record = transact.named(record, TYPE)
+    record = service.translator.renewed(transact.named(record, TYPE), family.parent.release, overlay)
     own_id = before.get("administration_id")
     rules.refuse_other_identity("administration_id", own_id, record.get("administration_id"), may_vanish=False)
     rules.refuse_transition(str(before.get("status")), str(record.get("status")))

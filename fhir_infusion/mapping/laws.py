@@ -34,6 +34,7 @@ Json = dict[str, Any]
 _ORACLE_SHARE = 0.2
 """The interpreter is slow, so it is asked for a share of the examples."""
 
+
 class Dice(Protocol):
     """What is used of ``random.Random``."""
 

@@ -19,6 +19,7 @@ from fhir_infusion.mapping.putback import SAME_FAMILY, without_references
 from fhir_infusion.mapping.residue import MARKED, TEXTS, Entry
 from fhir_infusion.mapping.texts import Texts
 from fhir_infusion.mapping.trace import Line, Recorder, Warned
+from fhir_infusion.mapping.unit_texts import UNITS, UnitTexts
 
 if TYPE_CHECKING:
     from fhir_infusion.mapping.plan import Plan
@@ -73,6 +74,7 @@ class Lens:
         """Keep the plan; ``interpret`` leaves the work to the interpreter, else ``compile`` makes the functions."""
         self.plan = plan
         self._texts = Texts(plan.internal_type, fields)
+        self._unit_texts = UnitTexts(plan.internal_type, fields)
         self._oracle = interpreted(plan)
         self._read, self._write = self._oracle
         self._interpret = interpret
@@ -112,9 +114,19 @@ class Lens:
             exceptions += tuple(line for line in self._walk_read(resource) if line.state == "dropped")
         if sealed:
             residue.append({"release": release, "path": TEXTS, "value": sealed})
+        units = self._unit_texts.seal(record)
+        if units:
+            residue.append({"release": release, "path": UNITS, "value": units})
         if residue:
             record["residue"] = residue
         return Translation(record, Ledger(exceptions, lambda: self._walk_read(resource)), _findings(warned))
+
+    def renewed(self, record: Json) -> tuple[Json, list[Line]]:
+        """Return a whole record without texts of units that were edited, and a line for each.
+
+        It is asked for before the record is checked: a stale text would contradict the new unit.
+        """
+        return self._unit_texts.fresh(record)
 
     def write(self, record: Json, *, foreign: bool = True) -> Translation:
         """Write a record as a FHIR resource.
@@ -144,7 +156,7 @@ class Lens:
 
         Raises ``Refused`` with every place.
         """
-        if "residue" not in written.source:
+        if all(entry["path"][0] == "$" for entry in written.source.get("residue", ())):
             return
         read = self.read(written.result).result
         accepted = "the residue read with it, or none"

@@ -1,5 +1,6 @@
 """Placing and amending orders that come as our own JSON."""
 
+import copy
 import threading
 from dataclasses import replace
 
@@ -9,7 +10,19 @@ from fhir_infusion.actions import accept_resource, amend_order, find, place_orde
 from fhir_infusion.errors import Refused
 from fhir_infusion.records.equality import same
 from fhir_infusion.store import versions
-from tests.actions.examples import MR, ORDERS, TENANT, audited, body, changed, order, outbox_rows, quantity, request
+from tests.actions.examples import (
+    MR,
+    ORDERS,
+    TENANT,
+    audited,
+    body,
+    changed,
+    number,
+    order,
+    outbox_rows,
+    quantity,
+    request,
+)
 
 
 def refused(work, *arguments):
@@ -251,3 +264,23 @@ def test_what_came_by_fhir_may_be_amended_as_it_was_sent_and_not_made_worse(serv
         amend_order.amend(service, caller, stored.id, worse, "2")
     assert {(issue.status, issue.code) for issue in refusal.value.issues} == {(422, "code-invalid")}
     assert "dispense.quantity.unit" in {issue.path for issue in refusal.value.issues}
+
+
+def test_an_order_whose_unit_was_edited_is_kept_and_sent_without_the_old_units_text_h9(service, caller):
+    stored = accept_resource.create(service, caller, "R4", request())
+    edited = with_unit_of_rate(stored.record, "mL/min")
+    amended = amend_order.amend(service, caller, stored.id, edited, "1")
+    assert (amended.version, amended.findings) == (2, ())
+    assert amended.record["steps"][0]["dosings"][0]["rate"] == quantity("5.0", "mL/min")
+    sent = {"value": number("5.0"), "system": "http://unitsofmeasure.org", "code": "mL/min"}
+    assert body(amended)["dosageInstruction"][0]["doseAndRate"] == [{"rateQuantity": sent}]
+    again = amend_order.amend(service, caller, stored.id, edited, "2")
+    assert again.version == 2, "the same edit again is no change"
+    copied = place_order.place(service, caller, with_unit_of_rate({**stored.record, "order_id": "ORD-2"}, "mL/min"))
+    assert copied.record["steps"][0]["dosings"][0]["rate"] == quantity("5.0", "mL/min")
+
+
+def with_unit_of_rate(record, unit):
+    made = copy.deepcopy(record)
+    made["steps"][0]["dosings"][0]["rate"]["unit"] = unit
+    return made

@@ -26,7 +26,9 @@ def order(release: str, days: list[str], marks: list[Any] | None) -> dict[str, A
     }
 
 
-def written_after(release: str, days: list[str], marks: list[Any], edited: list[str]) -> tuple[dict[str, Any], list[str]]:
+def written_after(
+    release: str, days: list[str], marks: list[Any], edited: list[str]
+) -> tuple[dict[str, Any], list[str]]:
     """Return the repeat that is written after the days of the record were edited, and what the ledger drops."""
     record = through_text(lens("InfusionOrder", release).read(order(release, days, marks)).result)
     record["steps"][0]["timing"]["days_of_week"] = edited
