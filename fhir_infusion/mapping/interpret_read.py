@@ -113,7 +113,7 @@ def _read_member(member: FMember, value: Any, here: Here) -> int:
     elif follow is not None:
         for name, inner in value.items():
             if name != "reference":
-                here.leave(name, inner, REFERENCE_MARKS, resource or value)
+                here.leave(name, inner, REFERENCE_MARKS, value, resource)
     prefix(state.entries, start, member.name)
     return content
 
@@ -286,7 +286,7 @@ def _read_followed_item(items: Items, element: Json, position: int, here: Here) 
     start = len(state.entries)
     for name, inner in element.items():
         if name != "reference":
-            here.leave(name, inner, REFERENCE_MARKS, source)
+            here.leave(name, inner, REFERENCE_MARKS, element, source)
     prefix(state.entries, start, f"{items.fhir[-1].name}[{escape(key)}]")
     return item, key
 

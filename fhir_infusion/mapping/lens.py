@@ -208,7 +208,8 @@ def _findings(warned: list[Warned]) -> tuple[Issue, ...]:
 
 def _residue_line(entry: Entry) -> Line:
     path = str(entry[0])
-    if path.endswith(MARKED) and not path.endswith("display" + MARKED):
+    last = path.rpartition(".")[2]
+    if last.endswith(MARKED) and last[0] != "_" and last != "display" + MARKED:
         return Line(
             path.removesuffix(MARKED),
             "mapped",

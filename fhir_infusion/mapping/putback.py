@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fhir_infusion.mapping.codecs import read_quantity, write_quantity
+from fhir_infusion.mapping.codecs import QUANTITY_MEMBERS, read_quantity, write_quantity
 from fhir_infusion.mapping.criteria import classify
 from fhir_infusion.mapping.plan import FMember, Follow, Items, Plan
-from fhir_infusion.mapping.residue import MARKED, arrange, describes, mark_token, split_path
+from fhir_infusion.mapping.residue import MARKED, arrange, describes, digest, mark_token, split_path
 from fhir_infusion.mapping.trace import Line
+from fhir_infusion.records.equality import same
 
 if TYPE_CHECKING:
     from fhir_infusion.mapping.paths import FStep
@@ -138,11 +139,7 @@ class Assembly:
             array.holder[array.name] = arrange(mapped, array.left, array.order)
         for array in self.arrays.values():
             self._check_slices(array, refuse)
-        for holder, entry in late:
-            if entry["path"].endswith("display" + MARKED):
-                self._put_display(holder, entry, lines)
-            else:
-                self._put_mark(holder, entry, lines)
+        self._put_late(late, lines)
         return lines
 
     def _check_slices(self, array: _Array, refuse: Refuse) -> None:
@@ -159,8 +156,20 @@ class Assembly:
                 "slice",
             )
 
+    def _put_late(self, late: list[tuple[Json, Json]], lines: list[Line]) -> None:
+        """Put back what asks what stands beside it, when everything else is in place: displays, then marks."""
+        for holder, entry in late:
+            if split_path(entry["path"])[-1][0] == "display" + MARKED:
+                self._put_display(holder, entry, lines)
+        for holder, entry in late:
+            name, token = split_path(entry["path"])[-1]
+            if token is not None:
+                self._put_mark(holder, entry, lines)
+            elif name[0] == "_":
+                self._put_beside(holder, entry, lines)
+
     def _put_display(self, holder: Json, entry: Json, lines: list[Line]) -> None:
-        """Put a display back beside what it described when it was read, last, when everything else is in place."""
+        """Put a display back beside what it described when it was read."""
         reference = str(holder.get("reference", ""))
         described = self.contained.get(reference[1:], holder) if reference.startswith("#") else holder
         if "display" not in holder and describes(described) == entry["value"]["of"]:
@@ -185,6 +194,22 @@ class Assembly:
         elif name in holder and not any(holder[name][entry["value"] :]):
             del holder[name][entry["value"] :]
 
+    @staticmethod
+    def _put_beside(holder: Json, entry: Json, lines: list[Line]) -> None:
+        """Put a mark back beside the simple value that it stood beside, or where it stood alone beside none."""
+        path, mark = entry["path"].removesuffix(MARKED), entry["value"]
+        name = split_path(path)[-1][0]
+        beside = holder.get(name[1:])
+        if path == entry["path"]:
+            same, why = beside is None, "the value that was absent is there now"
+        else:
+            same = beside is not None and digest(beside) == mark["of"]
+            mark, why = mark["mark"], "the value that it stood beside was edited"
+        if same:
+            holder[name] = mark
+        else:
+            lines.append(Line(path, "dropped", "", why))
+
     def _is_mine(self, entry: Json, lines: list[Line]) -> bool:
         if entry["path"].startswith("$"):  # it tells of the whole, and is no part of it
             return False
@@ -205,18 +230,16 @@ class Assembly:
                 lines.append(Line(entry["path"], "dropped", "", "the element that it belonged to is gone"))
                 return
         name, token = parts[-1]
-        if token is not None and name[0] == "_":
+        if name[0] == "_" or name == "display" + MARKED:
             late.append((holder, entry))
         elif token == "*":  # noqa: S105  a place in an array, no secret
             self.array(holder, name).order = list(entry["value"])
         elif token == "":
             self.array(holder, name).left.append((entry.get("after"), entry["value"]))
-        elif name == "display" + MARKED:
-            late.append((holder, entry))
         elif name.endswith(MARKED):
-            name = name.removesuffix(MARKED)
-            if name in holder and write_quantity(read_quantity(entry["value"])) == holder[name]:
-                holder[name] = dict(entry["value"])
+            written = holder.get(name.removesuffix(MARKED))
+            if isinstance(written, dict) and _is_repaired(entry["value"], written):
+                written |= entry["value"]  # in place: other entries go back into it
             else:
                 why = "the quantity with the repaired unit was edited"
                 lines.append(Line(entry["path"].removesuffix(MARKED), "dropped", "", why))
@@ -234,6 +257,12 @@ class Assembly:
         if array is None:
             return None
         return next((element for part in array.parts.values() for key, element in part if key == token), None)
+
+
+def _is_repaired(original: Json, written: Json) -> bool:
+    """Return whether a quantity is what its original is written as, to the digit."""
+    members = {name: value for name, value in written.items() if name in QUANTITY_MEMBERS}
+    return same(members, write_quantity(read_quantity(original)))
 
 
 def _set_constants(element: Json, constants: Iterable[tuple[tuple[str, ...], str]]) -> None:

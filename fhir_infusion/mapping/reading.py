@@ -165,14 +165,15 @@ class Here:
         """Go on to a member (``.name``), an element (``[2]``) or a contained resource (``->Type``)."""
         return replace(self, at=self.at + more)
 
-    def leave(self, name: str, value: Any, marks: frozenset[str], described: Json) -> None:
-        """Keep a member as residue, or refuse it where meaning must not be residue; ``marks`` may always be kept.
+    def leave(self, name: str, value: Any, marks: frozenset[str], holder: Json, described: Json | None = None) -> None:
+        """Keep a member of ``holder`` as residue, or refuse it where meaning must not be; ``marks`` may always be kept.
 
-        A display goes with a digest of what it describes, and goes back only beside the same.
+        A display goes with a digest of what it describes, of the holder where that is not said, and goes back only
+        beside the same.
         """
         state, at = self.state, f"{self.at}.{name}"
         if name == "display":
-            state.entries.append([name + MARKED, None, display_residue(value, described)])
+            state.entries.append([name + MARKED, None, display_residue(value, described or holder)])
             state.recorder.carried(at, "residue", value=value)
             return
         if name == "modifierExtension":
@@ -180,7 +181,7 @@ class Here:
             state.refuse(at, reason, "no modifierExtension", "extension", "modifier-extension")
         elif state.guarded and not is_mark(name, marks) and not holds_only_marks(value):
             state.refuse_unread(at)
-        state.entries.extend([path, None, kept] for path, kept in left_over(name, value, described))
+        state.entries.extend([path, None, kept] for path, kept in left_over(name, value, holder))
         state.recorder.carried(at, "residue", value=value)
 
 

@@ -3,7 +3,8 @@
 A path is made of member names joined by dots; in an array the element is named by its token in brackets: the key of a
 mapped element, the URL of an extension, the id of a contained resource. ``name[]`` is an element that no pair takes,
 standing after the mapped sibling ``after``; ``name[*]`` holds the order of the mapped elements where it is not the
-order in which they are written. ``_name[token]`` is what stands beside one of a list of simple values.
+order in which they are written. ``_name[token]`` is what stands beside one of a list of simple values, ``_name~``
+what stands beside a simple value; both go back only beside that very value.
 Tokens are percent-escaped where they hold a bracket.
 """
 
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 
 TEXTS: Final = "$texts"
 MARKED: Final = "~"
-"""Ends the path of an entry that goes back only where what it belongs to is unchanged: a repaired unit, a display."""
+"""Ends the path of an entry that goes back only where what it belongs to is unchanged.
+
+A repaired unit, a display, what stands beside a simple value.
+"""
 
 RESOURCE_MARKS: Final = frozenset({"text", "meta", "language", "implicitRules"})
 """What may be left over in a contained resource even below a guarded element."""
@@ -113,11 +117,15 @@ def left_over(name: str, value: Any, holder: dict[str, Any]) -> Iterator[tuple[s
     """Yield the paths and values that keep a member which no pair takes.
 
     The marks beside a list of simple values are kept one by one, each under its value, so that they stay with it when
-    the list is edited; ``_name[*]`` tells how many there were where that is not one for each value.
+    the list is edited; ``_name[*]`` tells how many there were where that is not one for each value. A mark beside any
+    other value is kept with a digest of it; one beside no value, such as the reason for its absence, as it is.
     """
-    values = holder.get(name[1:]) if name[0] == "_" and isinstance(value, list) else None
-    if not isinstance(values, list) or len(value) > len(values):
+    values = holder.get(name[1:]) if name[0] == "_" else None
+    if values is None:
         yield name, value
+        return
+    if not (isinstance(values, list) and isinstance(value, list)) or len(value) > len(values):
+        yield name + MARKED, {"of": digest(values), "mark": value}
         return
     for position, mark in enumerate(value):
         if mark is not None:

@@ -46,6 +46,8 @@ def _shape_of(last: str) -> tuple[Any, str]:
         if last[0] == "_":
             return _is_count, "how many marks there are"
         return _is_order, "the keys of the elements in their order"
+    if last[0] == "_" and last.endswith("~"):
+        return _is_mark, "an object with mark and of"
     return (_is_object, "an object") if last.endswith("~") else (None, "")
 
 
@@ -55,6 +57,10 @@ def _is_object(value: object) -> bool:
 
 def _is_display(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("display"), str) and isinstance(value.get("of"), str)
+
+
+def _is_mark(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("mark"), dict | list) and isinstance(value.get("of"), str)
 
 
 def _is_count(value: object) -> bool:

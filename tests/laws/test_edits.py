@@ -198,6 +198,7 @@ def described(resource: Json, path: Place) -> Json:
     sentence = f"Give {SENTINEL} as charted"
     dosage = at(copy, path[:2]) if path[0] == "dosageInstruction" else at(copy, path[:1])
     dosage["text"] = sentence
+    dosage["_text"] = {"extension": [{"url": f"{UNKNOWN}-in-another-language", "valueString": sentence}]}
     if "renderedDosageInstruction" in copy:
         copy["renderedDosageInstruction"] = sentence
     div = f'<div xmlns="http://www.w3.org/1999/xhtml"><p>{sentence}</p></div>'

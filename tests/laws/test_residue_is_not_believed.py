@@ -84,6 +84,8 @@ def test_what_the_record_does_not_say_is_not_written_because_residue_says_it(pla
         (entry("extension[*]", [{}]), "residue[0].value"),
         (entry("_event[*]", "three"), "residue[0].value"),
         (entry("drug.display~", "text"), "residue[0].value"),
+        (entry("_status~", {"extension": []}), "residue[0].value"),
+        (entry("dosageInstruction[s1]._text~", {"of": "a", "mark": "text"}), "residue[0].value"),
         (entry("dose~", "text"), "residue[0].value"),
         (entry("contained[]", "text"), "residue[0].value"),
         ({"release": "R4", "path": "note"}, "residue[0].value"),
@@ -112,7 +114,7 @@ def test_what_has_no_place_is_dropped_and_told():
 
 JUNK: tuple[Any, ...] = (
     "", "x", "$texts", "$x", "a[b", "a[]", "status", "status.x", "subject[k]", "dosageInstruction[]", "contained[]", "extension[*]",
-    "_status", "_status[=1::active]", "id", "text", "meta", 1, True, None, [], {}, [None], ["x"], [{}], {"a": 1}, "R5", "~", "x~", "display~",
+    "_status", "_status~", "_status[=1::active]", "id", "text", "meta", 1, True, None, [], {}, [None], ["x"], [{}], {"a": 1}, "R5", "~", "x~", "display~",
 )  # fmt: skip
 
 
