@@ -1,11 +1,13 @@
-"""The words of a code (its text, the displays of its codings) that tell what stands beside the code.
+"""The words of codes: those of a code that tell what stands beside it, and the text of a concept.
 
 "every 6 hours" in the code of a timing tells the frequency beside it: an edit of that makes the words stale, never the
-code. Which codes speak so is said by the field table (``Field.describes`` of a nested field).
+code. Which codes speak so is said by the field table (``Field.describes`` of a nested field). The text of any concept
+tells what its codings say: where one of these was changed or removed it is stale, where one was added it is not.
 """
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
@@ -20,13 +22,23 @@ Json = dict[str, Any]
 EDITED: Final = "the text described this before it was edited"
 
 
-def spoken(beside: Json, name: str, concept: Json | None) -> Iterator[tuple[int | None, str, str]]:
+_MANY: Final = 8
+"""More codes than a concept has that people write; with more, one that was added is taken for a change."""
+
+
+def spoken(beside: Json, name: str, concept: Json | str | None) -> Iterator[tuple[int | None, str, str]]:
     """Yield the words of a code: the coding (None: the text), and the digests of the words and of what they describe.
 
     The text tells everything beside the code, where that says how often at all: else it alone does, and stays. A
-    display tells how often. The digest of the words is another than that of the same words elsewhere.
+    display tells how often. A text in place of a code is that of the concept ``beside``; without a coding it tells of
+    nothing. The digest of the words is another than that of the same words elsewhere.
     """
     if not concept:
+        return
+    if isinstance(concept, str):
+        codes = _codes(beside)
+        if codes:
+            yield None, _of_text(concept), f"{digest_of(codes):x}"
         return
     rhythm = {part: beside[part] for part in _RHYTHM if part in beside}
     codings = concept.get("codings", ())
@@ -47,11 +59,38 @@ def hushed(
     changes: dict[str, Json | None] = {}
     for name in names:
         concept = value.get(name)
+        if isinstance(concept, str):
+            if _is_outlived(concept, _codes(value), known):
+                lines.append(Line(f"{at}{name}", "dropped", "", EDITED))
+                changes[name] = None
+            continue
         stale = _stale(value, name, concept, known)
         if concept is not None and stale:
             lines.extend(Line(f"{at}{name}.{place}", "dropped", "", EDITED) for place in sorted(stale.values()))
             changes[name] = _quiet(concept, stale) or None
     return changes
+
+
+def _of_text(text: str) -> str:
+    return f"{crc32(b'coded ' + text.encode()):x}"
+
+
+def _codes(concept: Json) -> list[Any]:
+    """Return what the codings of a concept say, in an order of its own: the codes, the display where there is none."""
+    codings = concept.get("codings", ())
+    return sorted(
+        [str(coding.get("system")), str(coding["code"] if "code" in coding else coding.get("display"))]
+        for coding in codings
+    )
+
+
+def _is_outlived(text: str, codes: list[Any], known: Mapping[str, set[str]]) -> bool:
+    """Whether a text was read beside codings of which not all are there now; alone, it says all there is."""
+    meanings = known.get(_of_text(text))
+    if meanings is None or not codes:
+        return False
+    sizes = range(1, len(codes) + 1) if len(codes) <= _MANY else (len(codes),)
+    return not any(f"{digest_of(list(some)):x}" in meanings for size in sizes for some in combinations(codes, size))
 
 
 def _stale(beside: Json, name: str, concept: Json | None, known: Mapping[str, set[str]]) -> dict[int | None, str]:

@@ -34,6 +34,11 @@ def _simple(members: Mapping[str, Field]) -> tuple[tuple[str, ...], frozenset[st
     return tuple(field.name for field in simple if not field.describes), frozenset(field.name for field in simple)
 
 
+def _is_named(field: Field, members: Mapping[str, Field]) -> bool:
+    """Whether words stand with codes: in a code that describes, or as the text of codings."""
+    return field.nested or "codings" in members
+
+
 def _whole(record: Json) -> Json:
     return {name: value for name, value in record.items() if name not in ("residue", "resource_id")}
 
@@ -45,11 +50,11 @@ class Texts:
         """Note for each type which fields describe and which lead to further records."""
         self._root = root
         self._words = {
-            name: tuple(f.name for f in members.values() if f.describes and not f.nested)
+            name: tuple(f.name for f in members.values() if f.describes and not _is_named(f, members))
             for name, members in fields.items()
         }
         self._named = {
-            name: tuple(f.name for f in members.values() if f.describes and f.nested)
+            name: tuple(f.name for f in members.values() if f.describes and _is_named(f, members))
             for name, members in fields.items()
         }
         self._inner = {

@@ -88,7 +88,7 @@ class Concept:
 
     concept_id: Key | None = stated("Key of this concept, where it stands in a list.", key=True)
     codings: tuple[Coding, ...] = several("The codes, in the order given.")
-    text: Text | None = stated("The meaning as the sender wrote it.")
+    text: Text | None = stated("The meaning as the sender wrote it.", describes=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +134,7 @@ class ConceptOrReference:
 
     entry_id: Key | None = stated("Key of this entry, where it stands in a list.", key=True)
     codings: tuple[Coding, ...] = several("The codes, in the order given.")
-    text: Text | None = stated("The meaning as the sender wrote it.")
+    text: Text | None = stated("The meaning as the sender wrote it.", describes=True)
     reference: Reference | None = stated("The resource that says more.")
 
 

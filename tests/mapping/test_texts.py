@@ -7,6 +7,7 @@ from zlib import crc32
 
 import pytest
 
+from fhir_infusion.mapping.digests import digest_of
 from fhir_infusion.mapping.texts import Texts
 from fhir_infusion.records.fields import table
 
@@ -70,7 +71,7 @@ def test_an_edited_dose_leaves_no_old_text_and_no_narrative():
 @pytest.mark.parametrize(
     ("path", "value", "gone"),
     [
-        (("drug", "codings", 0, "code"), "2", {"drug.codings[0].display"}),
+        (("drug", "codings", 0, "code"), "2", {"drug.codings[0].display", "drug.text"}),
         (("prescriber", "reference"), "Practitioner/2", {"prescriber.display"}),
     ],
 )
@@ -84,6 +85,49 @@ def test_an_edited_code_or_reference_loses_the_display_of_the_old_one(
 def test_a_display_written_by_the_editor_stays():
     record = edited(sealed(ORDER, narrative=False), "drug", "codings", 0, value={"code": "2", "display": "Teicoplanin"})
     assert dropped(record)[0]["drug"]["codings"] == [{"code": "2", "display": "Teicoplanin"}]
+
+
+TWO = [{"system": "urn:s", "code": "1"}, {"system": "urn:t", "code": "a"}]
+
+
+@pytest.mark.parametrize(
+    ("read", "now", "stays"),
+    [
+        (TWO, TWO, True),
+        (TWO, TWO[::-1], True),
+        (TWO, [{**coding, "display": "in words", "version": "2"} for coding in TWO], True),
+        (TWO, [*TWO, {"system": "urn:u", "code": "b"}], True),
+        (TWO, [], True),
+        ([], TWO, True),
+        (TWO[:1], [{"system": "urn:s", "code": "2"}], False),
+        (TWO[:1], [{"system": "urn:t", "code": "1"}], False),
+        (TWO, [TWO[0], {"system": "urn:t", "code": "b"}], False),
+        (TWO, TWO[:1], False),
+        ([{"display": "Vancomycin"}], [{"display": "Teicoplanin"}], False),
+    ],
+)
+@pytest.mark.parametrize("name", ["drug", "route"])
+def test_the_text_of_a_concept_goes_where_a_coding_that_it_described_is_gone(
+    name: str,
+    read: list[Json],
+    now: list[Json],
+    stays: bool,  # noqa: FBT001  a column of the table
+):
+    def holding(codings: list[Json]) -> Json:
+        concept: Json = {"codings": codings, "text": "as written"} if codings else {"text": "as written"}
+        return {**ORDER, "drug": concept} if name == "drug" else {**ORDER, "steps": [{"sequence": 1, "route": concept}]}
+
+    record = {**holding(now), "residue": sealed(holding(read), narrative=False)["residue"]}
+    fresh, lines = dropped(record)
+    place = "drug.text" if name == "drug" else "steps[0].route.text"
+    assert (place in lines) is not stays
+    concept = fresh["drug"] if name == "drug" else fresh["steps"][0]["route"]
+    assert concept == ({"codings": now} if now else {}) | ({"text": "as written"} if stays else {})
+
+
+def test_a_text_of_a_concept_that_the_editor_wrote_stays():
+    record = edited(sealed(ORDER, narrative=False), "drug", value={"codings": [{"code": "2"}], "text": "teicoplanin"})
+    assert dropped(record)[0]["drug"] == {"codings": [{"code": "2"}], "text": "teicoplanin"}
 
 
 EVERY_SIX: Json = {
@@ -209,6 +253,7 @@ def test_a_pair_is_the_digest_of_the_text_and_of_what_it_describes():
             *((step, "Step", step["text"]) for step in ORDER["steps"]),
         )
     ]
+    pairs.insert(1, f"{crc32(b'coded vancomycin'):x}.{digest_of([['urn:s', '1']]):x}")
     assert TEXTS.seal(ORDER, narrative=False).split() == pairs
 
 
