@@ -48,6 +48,15 @@ class Translated:
         return [line for ledger in self.ledgers for line in ledger.lines()]
 
     @property
+    def told(self) -> tuple[Issue, ...]:
+        """Return the findings, and a warning for what was dropped, for those to whom no ledger is shown."""
+        lost = (line for line in self.exceptions if line.state == "dropped")
+        return (
+            *self.findings,
+            *(Issue("warning", "informational", line.path, line.why, "", "dropped") for line in lost),
+        )
+
+    @property
     def exceptions(self) -> list[Line]:
         """Return the lines of what was not mapped: carried or dropped."""
         return [line for ledger in self.ledgers for line in ledger.exceptions]

@@ -44,7 +44,7 @@ def amend(
     refuse_change(earlier, record, may_vanish=False)
     part = Part(id, before.release, resource, record, before)
     if transact.unchanged(before, part) and text.digest(earlier) == text.digest(record):
-        return outcome_of(before, created=False, findings=translated.findings)
+        return outcome_of(before, created=False, findings=translated.told)
 
     def work(tx: Tx) -> Stored:
         return transact.write(service, tx, caller, TYPE, part)
@@ -53,7 +53,7 @@ def amend(
         stored = service.store.transact(caller.tenant, work)
     except versions.Moved:
         raise Refused(transact.stale()) from None
-    return outcome_of(stored, created=False, findings=translated.findings)
+    return outcome_of(stored, created=False, findings=translated.told)
 
 
 def refuse_change(before: Json, after: Json, *, may_vanish: bool) -> None:

@@ -45,7 +45,7 @@ def place(service: Service, caller: Caller, record: Json, overlay: str | None = 
         return True, made
 
     created, stored = service.store.transact(caller.tenant, work)
-    return outcome_of(stored, created=created, findings=translated.findings)
+    return outcome_of(stored, created=created, findings=translated.told)
 
 
 def outcome_of(stored: Stored, *, created: bool, findings: tuple[Issue, ...]) -> Outcome:

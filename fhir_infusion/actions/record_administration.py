@@ -142,7 +142,7 @@ def _translated(
         own = parts.split(record, service.settings.administration_system)
     else:
         own = [record]
-    return list(zip(own, translated.results, strict=True)), translated.findings
+    return list(zip(own, translated.results, strict=True)), translated.told
 
 
 def _changes(service: Service, family: Family, pairs: list[tuple[Json, Json]], overlay: str | None) -> list[Part]:

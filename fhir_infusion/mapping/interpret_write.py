@@ -15,7 +15,7 @@ from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
 from fhir_infusion.mapping.codecs import DECLINED, SHARED, SKIPPED
 from fhir_infusion.mapping.paths import show_fhir
 from fhir_infusion.mapping.plan import FObj, Plan, leaves_of
-from fhir_infusion.mapping.putback import Assembly
+from fhir_infusion.mapping.putback import Assembly, put_back
 from fhir_infusion.mapping.residue import plain_token, read_key
 from fhir_infusion.mapping.trace import Recorder
 
@@ -68,7 +68,9 @@ def write(plan: Plan, record: Json, recorder: Recorder) -> Json:
     _write_obj(plan.root.iobj, content, _Target(resource, plan.root.fobj, record), "", state)
     if state.issues:
         raise Refused(*state.issues)
-    recorder.lines.extend(state.assembly.finish(resource, record.get("residue", ()), state.refuse))
+    residue = record.get("residue", ())
+    lost = state.assembly.finish(resource, residue, state.refuse)
+    recorder.lines.extend((*lost, *put_back(residue, lost)))
     if state.issues:
         raise Refused(*state.issues)
     return resource

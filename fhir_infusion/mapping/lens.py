@@ -16,7 +16,7 @@ from fhir_infusion.mapping import interpret_read, interpret_write
 from fhir_infusion.mapping.compare import bare, differences
 from fhir_infusion.mapping.compile import compile_plan, interpreted
 from fhir_infusion.mapping.putback import SAME_FAMILY, without_references
-from fhir_infusion.mapping.residue import MARKED, TEXTS, Entry
+from fhir_infusion.mapping.residue import MARKED, TEXTS, Entry, is_repair
 from fhir_infusion.mapping.texts import Texts
 from fhir_infusion.mapping.trace import Line, Recorder, Warned
 from fhir_infusion.mapping.unit_texts import UNITS, UnitTexts
@@ -208,8 +208,7 @@ def _findings(warned: list[Warned]) -> tuple[Issue, ...]:
 
 def _residue_line(entry: Entry) -> Line:
     path = str(entry[0])
-    last = path.rpartition(".")[2]
-    if last.endswith(MARKED) and last[0] != "_" and last != "display" + MARKED:
+    if is_repair(path.rpartition(".")[2]):
         return Line(
             path.removesuffix(MARKED),
             "mapped",

@@ -5,6 +5,7 @@ Shared by the interpreter and the compiled writer; pure.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fhir_infusion.mapping.codecs import QUANTITY_MEMBERS, read_quantity, write_quantity
 from fhir_infusion.mapping.criteria import classify
 from fhir_infusion.mapping.plan import FMember, Follow, Items, Plan
-from fhir_infusion.mapping.residue import MARKED, arrange, describes, digest, mark_token, split_path
+from fhir_infusion.mapping.residue import MARKED, arrange, describes, digest, is_repair, mark_token, split_path
 from fhir_infusion.mapping.trace import Line
 from fhir_infusion.records.equality import same
 
@@ -257,6 +258,26 @@ class Assembly:
         if array is None:
             return None
         return next((element for part in array.parts.values() for key, element in part if key == token), None)
+
+
+def put_back(residue: Iterable[Json], lost: Iterable[Line]) -> list[Line]:
+    """Return the lines of the residue that went back; ``lost`` are those of what did not.
+
+    What tells of the whole, of an order or of a repaired unit is no element of its own.
+    """
+    gone = Counter(line.path for line in lost)
+    lines: list[Line] = []
+    for entry in residue:
+        path = entry["path"]
+        name, token = split_path(path)[-1]
+        if name[0] == "$" or token == "*" or is_repair(name):  # noqa: S105  a place in an array, no secret
+            continue
+        path = path.removesuffix(MARKED)
+        if gone[path]:
+            gone[path] -= 1
+        else:
+            lines.append(Line(path, "carried", "", "residue"))
+    return lines
 
 
 def _is_repaired(original: Json, written: Json) -> bool:

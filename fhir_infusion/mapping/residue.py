@@ -87,6 +87,11 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, (str, bool)) or value is None else ["#", spelling_of(value)]
 
 
+def is_repair(name: str) -> bool:
+    """Whether the last name of a path is that of a quantity whose unit was repaired."""
+    return name.endswith(MARKED) and name[0] != "_" and name != "display" + MARKED
+
+
 def display_residue(text: Any, described: dict[str, Any]) -> dict[str, Any]:
     """Return the residue of a display: the text, and a digest of what it describes."""
     return {"display": text, "of": describes(described)}

@@ -284,3 +284,23 @@ def with_unit_of_rate(record, unit):
     made = copy.deepcopy(record)
     made["steps"][0]["dosings"][0]["rate"]["unit"] = unit
     return made
+
+
+def test_what_of_the_residue_does_not_go_back_is_told_as_a_warning(service, caller):
+    planted = [{"release": "R4", "path": "_status~", "value": {"of": "0", "mark": {"id": "a"}}}]
+    placed = place_order.place(service, caller, order(residue=planted))
+    warnings = [(issue.severity, issue.path, issue.reason, issue.rule) for issue in placed.findings]
+    assert warnings == [("warning", "_status", "the value that it stood beside was edited", "dropped")]
+    amended = amend_order.amend(service, caller, placed.id, order(residue=planted, status="on-hold"), "1")
+    assert [issue.rule for issue in amended.findings] == ["dropped"]
+
+
+def test_an_amendment_tells_that_a_text_that_described_the_old_dose_was_left_out(service, caller):
+    resource = {**body(place_order.place(service, caller, order())), "identifier": [{"system": ORDERS, "value": "ORD-2"}]}
+    resource["dosageInstruction"][0]["text"] = "as charted"
+    taken = accept_resource.create(service, caller, "R4", resource)
+    record = find.record(service, caller, MR, taken.id).record
+    record["steps"][0]["dosings"][0]["rate"]["value"] = 4
+    amended = amend_order.amend(service, caller, taken.id, record, "1")
+    assert "text" not in body(amended)["dosageInstruction"][0]
+    assert ("steps[0].text", "dropped") in [(issue.path, issue.rule) for issue in amended.findings]

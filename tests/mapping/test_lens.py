@@ -444,3 +444,39 @@ def test_a_pair_that_warns_is_told_as_a_finding_wherever_it_is_used(*, interpret
     assert finding == Issue("warning", "informational", "numerator", "odd", "", "warn")
     assert here.write({"numerator": {"value": 1, "unit": "g"}}).findings == (finding,)
     assert here.read({}).findings == ()
+
+
+def test_the_ledger_of_writing_has_a_line_for_residue_that_goes_back_and_for_residue_that_does_not():
+    record = lens().read(order(**LEFT_OVER)).result
+    record["residue"].append({"release": "R5", "path": "extension[]", "value": {"url": "urn:other", "valueCode": "x"}})
+    record["status"] = "on-hold"
+    written = lens().write(record)
+    told = [
+        (plain(line.path).replace("~", ""), line.state, line.why)
+        for line in written.ledger.lines()
+        if line.why in ("residue", "the value that it stood beside was edited") or line.why.startswith("residue of")
+    ]
+    assert sorted(told) == sorted(
+        [
+            ("_status", "dropped", "the value that it stood beside was edited"),
+            ("contained", "carried", "residue"),
+            ("dosageInstruction.doseAndRate.doseQuantity.extension", "carried", "residue"),
+            ("dosageInstruction.extension", "carried", "residue"),
+            ("dosageInstruction.route.coding.extension", "carried", "residue"),
+            ("extension", "carried", "residue"),
+            ("extension", "dropped", "residue of R5 has no place in R4"),
+            ("implicitRules", "carried", "residue"),
+            ("meta", "carried", "residue"),
+        ]
+    )
+
+
+def test_an_untouched_display_and_mark_are_told_as_carried_and_a_repaired_unit_as_mapped():
+    resource = order(
+        encounter={"reference": "Encounter/1", "display": "E", "_display": {"id": "e"}},
+        dosageInstruction=dose(5, "mcg"),
+    )
+    written = lens().write(lens().read(resource).result)
+    assert written.result == resource
+    lines = [(line.path, line.state) for line in written.ledger.lines() if line.why == "residue"]
+    assert lines == [("encounter._display", "carried")]
