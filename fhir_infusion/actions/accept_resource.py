@@ -225,6 +225,9 @@ def _outcome(
     service: Service, caller: Caller, stored: Stored, release: str, *, created: bool, findings: tuple[Issue, ...]
 ) -> Outcome:
     (body,) = release_text.texts(service, caller.tenant, [stored], release)
+    if not isinstance(body, str):
+        # It is stored, or was before: what is answered says where it can be read, and refuses nothing.
+        findings, body = (*body.issues, *findings), ""
     family = whole.Family(stored)
     if stored.type == whole.TYPE:
         family = service.store.read(caller.tenant, lambda tx: whole.family(tx, stored))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fhir_infusion.actions.caller import Caller
+    from fhir_infusion.actions.release_text import Unsaid
     from fhir_infusion.service import Service
     from fhir_infusion.store import Tx
     from fhir_infusion.store.versions import Stored
@@ -26,7 +27,10 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One version as FHIR JSON in the release asked for."""
+    """One version as FHIR JSON in the release asked for; where that cannot say it, ``unsaid`` tells why, without text.
+
+    Only a page holds such a one: whoever asks for one version is refused.
+    """
 
     type: str
     id: str
@@ -34,6 +38,7 @@ class Found:
     last_updated: datetime
     release: str
     text: str
+    unsaid: tuple[Issue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,24 +72,24 @@ def read(service: Service, caller: Caller, release: str, type: str, id: str) -> 
     """Return the current version of a resource.
 
     Raises:
-        Refused: 404 this tenant has none, 410 it was deleted.
+        Refused: 404 this tenant has none, 410 it was deleted, 406 it cannot be said in this release.
         Unavailable: the storage cannot be read.
     """
     found = service.store.read(caller.tenant, lambda tx: versions.current(tx, type, id))
-    return _found(service, caller, [transact.known(found, type)], release)[0]
+    return _one(service, caller, transact.known(found, type), release)
 
 
 def vread(service: Service, caller: Caller, release: str, type: str, id: str, version: str) -> Found:
     """Return one version of a resource; https://hl7.org/fhir/R4/http.html#vread.
 
     Raises:
-        Refused: 404 this tenant has no such version, 410 it was a deletion.
+        Refused: 404 this tenant has no such version, 410 it was a deletion, 406 it cannot be said in this release.
         Unavailable: the storage cannot be read.
     """
     # A version id is opaque to clients; ours are counted from 1.
     number = int(version) if version.isascii() and version.isdigit() and len(version) < 10 else 0
     found = service.store.read(caller.tenant, lambda tx: versions.version(tx, type, id, number))
-    return _found(service, caller, [transact.known(found, type)], release)[0]
+    return _one(service, caller, transact.known(found, type), release)
 
 
 def record(service: Service, caller: Caller, type: str, id: str) -> FoundRecord:
@@ -112,6 +117,8 @@ def search(
     after: Sequence[str] = (),
 ) -> Page:
     """Return resources that meet a FHIR search, strictly: a parameter that is not known is refused.
+
+    One that cannot be said in this release stands at its place all the same, as what is ``unsaid``.
 
     Raises:
         Refused: 400 a parameter, prefix, date or page token is not right.
@@ -193,9 +200,18 @@ def _as_record(stored: Stored, whole_record: Json) -> FoundRecord:
     return FoundRecord(stored.type, stored.id, stored.version, stored.last_updated, whole_record)
 
 
+def _one(service: Service, caller: Caller, stored: Stored, release: str) -> Found:
+    (body,) = release_text.texts(service, caller.tenant, [stored], release)
+    if isinstance(body, str):
+        return _as_found(stored, release, body)
+    raise body.fault or Refused(*body.issues)
+
+
 def _found(service: Service, caller: Caller, found: Sequence[Stored], release: str) -> list[Found]:
     bodies = release_text.texts(service, caller.tenant, found, release)
-    return [
-        Found(stored.type, stored.id, stored.version, stored.last_updated, release, body)
-        for stored, body in zip(found, bodies, strict=True)
-    ]
+    return [_as_found(stored, release, body) for stored, body in zip(found, bodies, strict=True)]
+
+
+def _as_found(stored: Stored, release: str, body: str | Unsaid) -> Found:
+    said, unsaid = (body, ()) if isinstance(body, str) else ("", body.issues)
+    return Found(stored.type, stored.id, stored.version, stored.last_updated, release, said, unsaid)

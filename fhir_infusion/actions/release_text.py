@@ -2,17 +2,24 @@
 
 In the release in which it was written that is the text itself. Its translation into another one is kept at the first
 read: whatever becomes of the mapping later, an equal ETag goes with an equal body.
+
+What one release can say another may have no words for (R4 knows no order that ``ended``). That is a result of its own
+beside the texts of the others: one such version must neither hide them nor be passed over.
 """
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from fhir_infusion.actions import whole
-from fhir_infusion.errors import Unavailable
+from fhir_infusion.errors import Issue, Refused, Unavailable
 from fhir_infusion.store import text, versions
 from fhir_infusion.store.tx import instant, to_ms
+from fhir_infusion.translator import RELEASES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,13 +28,19 @@ if TYPE_CHECKING:
     from fhir_infusion.store import Tx
     from fhir_infusion.store.versions import Stored
 
+logger = logging.getLogger(__name__)
 
-def texts(service: Service, tenant: str, found: Sequence[Stored], release: str) -> list[str]:
-    """Return the JSON text of each version in a release.
 
-    Raises:
-        Refused: one of them cannot be said in that release.
-    """
+@dataclass(frozen=True, slots=True)
+class Unsaid:
+    """Why a version has no text in the release asked for. ``fault`` is there where we failed at it ourselves."""
+
+    issues: tuple[Issue, ...]
+    fault: Exception | None = None
+
+
+def texts(service: Service, tenant: str, found: Sequence[Stored], release: str) -> list[str | Unsaid]:
+    """Return the JSON text of each version in a release, or why that release cannot say it."""
     foreign = [stored for stored in found if stored.release != release]
     if not foreign:
         return [stored.text for stored in found]
@@ -36,10 +49,11 @@ def texts(service: Service, tenant: str, found: Sequence[Stored], release: str) 
         known = ((stored, versions.translation(tx, *_key(stored), release)) for stored in foreign)
         return {stored.aggregate: body for stored, body in known if body is not None}
 
-    bodies = service.store.read(tenant, kept)
-    new = {
+    bodies: dict[str, str | Unsaid] = {**service.store.read(tenant, kept)}
+    made = {
         stored.aggregate: _translated(service, stored, release) for stored in foreign if stored.aggregate not in bodies
     }
+    new = {aggregate: body for aggregate, body in made.items() if isinstance(body, str)}
 
     def keep(tx: Tx) -> dict[str, str]:
         return {
@@ -48,8 +62,8 @@ def texts(service: Service, tenant: str, found: Sequence[Stored], release: str) 
             if stored.aggregate in new
         }
 
+    bodies |= made
     if new:
-        bodies |= new
         # Reads are served even where nothing can be written.
         with suppress(Unavailable):
             bodies |= service.store.transact(tenant, keep)
@@ -60,7 +74,46 @@ def _key(stored: Stored) -> tuple[str, str, int]:
     return stored.type, stored.id, stored.version
 
 
-def _translated(service: Service, stored: Stored, release: str) -> str:
+def _translated(service: Service, stored: Stored, release: str) -> str | Unsaid:
+    try:
+        return _in_release(service, stored, release)
+    except Refused as refused:
+        return _unsaid(service, stored, release, refused.issues)
+    except Exception as fault:
+        code = type(fault).__name__
+        logger.exception("a version could not be translated", extra={"resource": stored.aggregate, "code": code})
+        told = Issue("error", "exception", "", "the service failed at it")
+        return Unsaid(_unsaid(service, stored, release, (told,)).issues, fault)
+
+
+def _unsaid(service: Service, stored: Stored, release: str, causes: Sequence[Issue]) -> Unsaid:
+    """Return what is told of each cause: which version it is, what of it this release cannot say, and which can."""
+    can = [one for one in RELEASES if one == stored.release or (one != release and _can_say(service, stored, one))]
+    named = f"{stored.aggregate} version {stored.version} cannot be said in {release}"
+    return Unsaid(
+        tuple(
+            Issue(
+                "error",
+                cause.code if cause.code == "exception" else "not-supported",
+                cause.path,
+                f"{named}: {cause.reason}",
+                f"reading it in {' or '.join(can)}",
+                "release",
+                HTTPStatus.NOT_ACCEPTABLE,
+            )
+            for cause in causes
+        )
+    )
+
+
+def _can_say(service: Service, stored: Stored, release: str) -> bool:
+    try:
+        return bool(_in_release(service, stored, release))
+    except Exception:  # noqa: BLE001  whatever fails, it is no release to send a reader to
+        return False
+
+
+def _in_release(service: Service, stored: Stored, release: str) -> str:
     record = whole.single(whole.part_of(stored))
     (resource,) = service.translator.to_fhir(record, release, as_sent=True).results
     moment = instant(to_ms(stored.last_updated))

@@ -39,7 +39,8 @@ KIND: Final = {"MedicationRequest": "InfusionOrder", "MedicationAdministration":
 class Outcome:
     """What an action did. ``created`` is False where the record was there already.
 
-    ``text`` is the FHIR JSON in ``release``, ``record`` the whole record: an administration with its segments.
+    ``text`` is the FHIR JSON in ``release``, empty where that release cannot say what is there, which the findings then
+    tell; ``record`` is the whole record: an administration with its segments.
     """
 
     created: bool

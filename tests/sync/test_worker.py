@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fhir_infusion.actions import find, place_order
+from fhir_infusion.actions import accept_resource, find, place_order
 from fhir_infusion.config import Remote
 from fhir_infusion.errors import SettingsError
 from fhir_infusion.store import outbox
@@ -110,6 +110,24 @@ def test_f20_a_row_that_makes_us_fail_is_put_aside_and_holds_back_no_other(
     assert rig.settle() == ["dead", "acked"]
     assert rig.rows()[0].last_error_code == "crash-5"
     assert rig.alerts() == ["poison"]
+    assert len(there.all("MedicationRequest")) == 1
+
+
+def test_f20_an_order_that_the_peers_release_cannot_say_is_put_aside_with_an_alarm_and_holds_back_no_other(
+    rig: Rig, there: Peer
+):
+    ended = {
+        "resourceType": "MedicationRequest",
+        "status": "ended",
+        "intent": "order",
+        "medication": {"concept": {"text": "dobutamine"}},
+        "subject": {"identifier": {"system": "urn:test:mrn", "value": "mrn-A-1"}},
+    }
+    accept_resource.create(rig.service, CALLER, "R5", ended)
+    rig.place(order("B-1"))
+    assert rig.settle() == ["dead", "acked"]
+    assert rig.rows()[0].last_error_code == "untranslatable not-supported/release"
+    assert rig.alerts() == ["untranslatable"]
     assert len(there.all("MedicationRequest")) == 1
 
 

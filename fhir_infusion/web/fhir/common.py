@@ -59,7 +59,7 @@ def written_reply(written: Outcome, release: Release) -> Response:
     location = f"{base_url(release)}/{written.type}/{written.id}/_history/{written.version}"
     headers = version_headers(written.version, written.last_updated, location)
     status = 201 if written.created else 200
-    match preferences(request).body:
+    match preferences(request).body if written.text else "OperationOutcome":
         case "minimal":
             return fhir_reply(None, release, status, headers)
         case "OperationOutcome":

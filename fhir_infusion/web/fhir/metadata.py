@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 _OF_EVERY_TYPE = (("_id", "token"), ("_lastUpdated", "date"))
 _INTERACTIONS = ("read", "vread", "create", "update", "search-type")
+_UNSAID = (
+    "What was written in another release and cannot be said in this one is answered with 406 and an OperationOutcome"
+    " that names the release to read it in; in a search it stands at its place as an entry with search.mode outcome."
+)
 _DAY = "2026-01-01"
 """The day of the latest change of what this statement says."""
 
@@ -37,7 +41,11 @@ def get(release: str) -> Response:
 @cache
 def _statement(release: Release, *, is_open: bool) -> dict[str, Any]:
     """Return the statement; it depends on nothing but the release and whether tokens are asked for."""
-    rest: dict[str, Any] = {"mode": "server", "resource": [_resource(name, release) for name in TYPES]}
+    rest: dict[str, Any] = {
+        "mode": "server",
+        "documentation": _UNSAID,
+        "resource": [_resource(name, release) for name in TYPES],
+    }
     if not is_open:
         words = "A bearer token in every request but this one and /health/live; a token names its tenant."
         rest["security"] = {"cors": False, "description": words}

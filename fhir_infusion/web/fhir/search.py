@@ -2,6 +2,7 @@
 
 - A parameter that is not known is refused (400); under ``Prefer: handling=lenient`` it is passed over, and the self
   link does not name it: that link tells what was really asked.
+- What matches and cannot be said in this release stands at its place as an outcome that names it.
 - A page continues after a key that the next link carries, signed and bound to tenant and query. Nothing is counted, so
   there is no ``Bundle.total``.
 """
@@ -18,7 +19,7 @@ from werkzeug.http import parse_options_header
 from fhir_infusion.actions import find
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import search as fhir_search
-from fhir_infusion.web import paging
+from fhir_infusion.web import paging, problems
 from fhir_infusion.web.bodies import read_bytes
 from fhir_infusion.web.context import caller, web
 from fhir_infusion.web.fhir.common import base_url, known_type, release_of
@@ -29,6 +30,7 @@ from fhir_infusion.web.replies import fhir_reply
 if TYPE_CHECKING:
     from flask import Response
 
+    from fhir_infusion.actions.find import Found
     from fhir_infusion.config import Release
 
 Parameters = list[tuple[str, str]]
@@ -76,18 +78,21 @@ def _answer(release: Release, fhir_type: str, in_body: Parameters) -> Response:
         token = paging.sign(service.store.secret, who.tenant, bound_to, page.after)
         links.append(_link("next", here, [*sized, (paging.PARAMETER, token)]))
     bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset", "link": links}
-    entries = [
-        {
-            "fullUrl": f"{here}/{entry.id}",
-            # The text as it is stored, every digit of it.
-            "resource": cast("Any", msgspec.Raw(entry.text.encode())),
-            "search": {"mode": "match"},
-        }
-        for entry in page.entries
-    ]
-    if entries:
-        bundle["entry"] = entries
+    if page.entries:
+        bundle["entry"] = [_entry(here, found) for found in page.entries]
     return fhir_reply(bundle, release)
+
+
+def _entry(here: str, found: Found) -> dict[str, Any]:
+    """Return the entry of one match; what this release cannot say is told of at its place."""
+    if found.unsaid:
+        return {"resource": problems.outcome(found.unsaid), "search": {"mode": "outcome"}}
+    return {
+        "fullUrl": f"{here}/{found.id}",
+        # The text as it is stored, every digit of it.
+        "resource": cast("Any", msgspec.Raw(found.text.encode())),
+        "search": {"mode": "match"},
+    }
 
 
 def _understood(release: Release, fhir_type: str, asked: Parameters) -> Parameters:
