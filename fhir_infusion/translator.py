@@ -7,8 +7,9 @@ one resource each; 3. write each through the lens; 4. validate what was written;
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.config import Settings, mappings_dir, read_texts
 from fhir_infusion.errors import BREAKS_FHIR, BREAKS_RULE, DocumentError, Issue, Refused, SettingsError
@@ -232,17 +233,33 @@ def _demand_valid(resources: list[Json], release: str) -> tuple[Issue, ...]:
 
 
 def _written(lens: Lens, record: Json, release: str) -> Translation:
-    """Write a record; what it contains of another release goes along where it is right in this one.
+    """Write a record; what it contains of another release goes along as far as it is right in this one.
 
     Raises:
         Refused: what was written is not valid.
     """
-    try:
-        return _checked(lens, lens.write(record), release)
-    except Refused:
-        if not any(entry["path"] == "contained[]" for entry in record.get("residue", ())):
-            raise
-    return _checked(lens, lens.write(record, foreign=False), release)
+    foreign = lens.foreign(record)
+    unsent: frozenset[str] = frozenset()
+    while True:
+        contained: list[Json] = []
+        try:
+            written = lens.write(record, unsent=unsent)
+            contained = written.result.get("contained", [])
+            return _checked(lens, written, release)
+        except Refused as refused:
+            wrong = _at_fault(refused, contained) & foreign - unsent or foreign - unsent
+            if not wrong:
+                raise
+            unsent |= wrong
+
+
+def _at_fault(refused: Refused, contained: list[Json]) -> frozenset[str]:
+    """Return the references to the contained resources that a refusal names."""
+    places = (_CONTAINED.match(issue.path) for issue in refused.issues if contained)
+    return frozenset(f"#{contained[int(place[1])].get('id')}" for place in places if place)
+
+
+_CONTAINED: Final = re.compile(r"\w+\.contained\[([0-9]+)\]")
 
 
 def _checked(lens: Lens, written: Translation, release: str) -> Translation:

@@ -14,6 +14,7 @@ from fhir_infusion.actions import record_administration, release_text, rules, se
 from fhir_infusion.actions.amend_order import refuse_change
 from fhir_infusion.actions.transact import Also, Json, Outcome, Part
 from fhir_infusion.errors import Issue, Refused
+from fhir_infusion.fhir import subset
 from fhir_infusion.fhir.validate import validate
 from fhir_infusion.store import search, text, versions
 
@@ -97,6 +98,8 @@ def update(  # the parts of the request, one by one
     """
     if resource.get("id") != id:
         raise Refused(Issue("error", "value", "id", "the id is not that of the address", "the same id in both", "id"))
+    # That we left something out for another release is our word, not the client's, who read it with that.
+    resource = subset.unmarked(resource)
     record, findings = _read(service, resource, release)
     type_ = str(resource["resourceType"])
     for _ in range(_ATTEMPTS):

@@ -4,7 +4,8 @@ In the release in which it was written that is the text itself. Its translation 
 read: whatever becomes of the mapping later, an equal ETag goes with an equal body.
 
 What one release can say another may have no words for (R4 knows no order that ``ended``). That is a result of its own
-beside the texts of the others: one such version must neither hide them nor be passed over.
+beside the texts of the others: one such version must neither hide them nor be passed over. A text from which something
+was left out says so by the tag SUBSETTED.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.actions import whole
 from fhir_infusion.errors import Issue, Refused, Unavailable
+from fhir_infusion.fhir import subset
 from fhir_infusion.store import text, versions
 from fhir_infusion.store.tx import instant, to_ms
 from fhir_infusion.translator import RELEASES
@@ -115,6 +117,18 @@ def _can_say(service: Service, stored: Stored, release: str) -> bool:
 
 def _in_release(service: Service, stored: Stored, release: str) -> str:
     record = whole.single(whole.part_of(stored))
-    (resource,) = service.translator.to_fhir(record, release, as_sent=True).results
+    translated = service.translator.to_fhir(record, release, as_sent=True)
+    (resource,) = translated.results
+    meta = text.read(stored.text).get("meta", {})
+    # Labels of confidentiality and tags hold in every release; the profile is one of that release.
+    kept = {name: meta[name] for name in _LABELS if name in meta}
+    if kept:
+        resource = {**resource, "meta": {**resource.get("meta", {}), **kept}}
+    lost = {line.path for line in translated.exceptions if line.state == "dropped"}
+    if lost - ({"meta"} if meta.keys() <= {*_LABELS, "versionId", "lastUpdated"} else set()):
+        resource = subset.marked(resource)
     moment = instant(to_ms(stored.last_updated))
     return text.write(text.with_meta(resource, stored.id, stored.version, moment))
+
+
+_LABELS: Final = ("source", "security", "tag")

@@ -128,18 +128,20 @@ class Lens:
         """
         return self._unit_texts.fresh(record)
 
-    def write(self, record: Json, *, foreign: bool = True) -> Translation:
+    def foreign(self, record: Json) -> frozenset[str]:
+        """Return the references (``#id``) to contained resources of a record that were read in another release."""
+        return _lost_contained(record, self.plan.release)
+
+    def write(self, record: Json, *, unsent: frozenset[str] = frozenset()) -> Translation:
         """Write a record as a FHIR resource.
 
-        ``foreign``: contained resources that were read in another release go out as they are; without it they stay
+        Contained resources that were read in another release go out as they are, but for those of ``unsent``: they stay
         behind, and the references to them with them.
 
         Raises ``Refused`` with every reason.
         """
-        if foreign:
-            record = _adopted(record, self.plan.release)
+        record = _adopted(record, self.plan.release, unsent)
         fresh, stale = self._texts.fresh(record)
-        unsent = _lost_contained(record, self.plan.release)
         if unsent:
             fresh = without_references(fresh, unsent, "", stale)
         try:
@@ -179,12 +181,15 @@ class Lens:
         return [*stale, *recorder.lines]
 
 
-def _adopted(record: Json, release: str) -> Json:
+def _adopted(record: Json, release: str, unsent: frozenset[str]) -> Json:
     """Return the record with contained resources of another release taken for some of this one."""
     residue = record.get("residue", ())
     if not any(_is_foreign(entry, release) for entry in residue):
         return record
-    adopted = [{**entry, "release": release} if _is_foreign(entry, release) else entry for entry in residue]
+    adopted = [
+        {**entry, "release": release} if _is_foreign(entry, release) and _local(entry) not in unsent else entry
+        for entry in residue
+    ]
     return {**record, "residue": adopted}
 
 
@@ -193,10 +198,12 @@ def _is_foreign(entry: Json, release: str) -> bool:
 
 
 def _lost_contained(record: Json, release: str) -> frozenset[str]:
-    """Return the references to contained resources that are residue of another release and so do not go out."""
-    return frozenset(
-        f"#{entry['value'].get('id')}" for entry in record.get("residue", ()) if _is_foreign(entry, release)
-    )
+    """Return the references to contained resources that are residue of another release."""
+    return frozenset(_local(entry) for entry in record.get("residue", ()) if _is_foreign(entry, release))
+
+
+def _local(entry: Json) -> str:
+    return f"#{entry['value'].get('id')}"
 
 
 def _findings(warned: list[Warned]) -> tuple[Issue, ...]:

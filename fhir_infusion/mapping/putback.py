@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.mapping.codecs import QUANTITY_MEMBERS, read_quantity, write_quantity
 from fhir_infusion.mapping.criteria import classify
@@ -297,31 +297,37 @@ def _set_constants(element: Json, constants: Iterable[tuple[tuple[str, ...], str
 def without_references(value: Any, lost: frozenset[str], at: str, lines: list[Line]) -> Any:
     """Return a record without the references to contained resources that do not go out; a line for each.
 
-    The patient is never left out: without it the resource is refused.
+    What else a reference says stays, and an element of a list of which nothing is left goes with it. Patient, drug and
+    preparation are never left out: without what they point to the resource is refused.
     """
     if isinstance(value, list):
-        return [
-            without_references(item, lost, f"{at}[{index}]", lines)
-            for index, item in enumerate(value)
-            if not _points_to(item, lost, f"{at}[{index}]", lines)
-        ]
+        kept_items = ((f"{at}[{index}]", item) for index, item in enumerate(value))
+        made_items = ((here, item, without_references(item, lost, here, lines)) for here, item in kept_items)
+        return [made for here, item, made in made_items if made == item or _stays(item, made, here, lines)]
     if not isinstance(value, dict):
         return value
+    reference = value.get("reference")
+    if isinstance(reference, str) and reference in lost:
+        lines.append(Line(at, "dropped", "", "the contained resource that it points to has no place in this release"))
+        rest = {name: inner for name, inner in value.items() if name != "reference"}
+        return rest if rest.keys() & {"identifier", "display"} else {}
     kept: Json = {}
     for name, inner in value.items():
         here = f"{at}.{name}" if at else name
-        if name in ("residue", "patient"):
-            kept[name] = inner
-        elif not _points_to(inner, lost, here, lines):
-            made = without_references(inner, lost, here, lines)
-            if made not in ([], {}):
-                kept[name] = made
+        made = inner if name in _NEVER_WITHOUT else without_references(inner, lost, here, lines)
+        if made == inner or made not in ([], {}):
+            kept[name] = made
     return kept
 
 
-def _points_to(value: Any, lost: frozenset[str], at: str, lines: list[Line]) -> bool:
-    reference = value.get("reference") if isinstance(value, dict) else None
-    if not isinstance(reference, str) or reference not in lost:
+_NEVER_WITHOUT: Final = frozenset({"residue", "patient", "drug", "medication", "preparation"})
+
+
+def _stays(item: Any, made: Any, at: str, lines: list[Line]) -> bool:
+    """Say whether an element that has lost a reference stays: it holds more than its key, a performer its actor."""
+    if made == {}:
         return False
-    lines.append(Line(at, "dropped", "", "the contained resource that it points to is of another release"))
-    return True
+    if any(not name.endswith("_id") for name in made) and ("actor" not in item or "actor" in made):
+        return True
+    lines.append(Line(at, "dropped", "", "it is nothing without the contained resource that it points to"))
+    return False

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from fhir_infusion.actions import accept_resource, find
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.fhir import subset
 from fhir_infusion.fhir.json import Resource
 from fhir_infusion.store import conflicts, inbox, links, outbox, versions
 from fhir_infusion.store.inbox import Received
@@ -283,7 +284,8 @@ def _our_text(case: _Case, stored: Stored, version: int) -> Resource:
     """Return a version of ours as a resource in the peer's release."""
     peer = case.peer
     caller = peer.caller(case.tenant)
-    return fhir_json.read(find.vread(peer.service, caller, peer.release, stored.type, stored.id, str(version)).text)
+    found = find.vread(peer.service, caller, peer.release, stored.type, stored.id, str(version))
+    return subset.unmarked(fhir_json.read(found.text))
 
 
 def stamped(link: Link, received: Received) -> Link:

@@ -1,7 +1,7 @@
 """Whether two resources say the same: ours and a peer's, sent and read back. Pure.
 
 Numbers compare as they are written: ``1.50`` and ``1.5`` differ, in FHIR's words the precision has significance.
-What a server sets for itself (id, version, times, source, rendered narrative) never counts.
+What a server sets for itself (id, version, times, source, rendered narrative, that it is subsetted) never counts.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.fhir import subset
 
 if TYPE_CHECKING:
     from fhir_infusion.fhir.json import Resource
@@ -34,7 +35,7 @@ SAFETY: Final = {
 
 def content(resource: Resource, minted: tuple[str, str] | None = None) -> Resource:
     """Return what counts in a resource: without what servers set, and without a minted identifier of ours."""
-    kept = {name: value for name, value in resource.items() if name not in SERVERS_OWN}
+    kept = {name: value for name, value in subset.unmarked(resource).items() if name not in SERVERS_OWN}
     meta = kept.pop("meta", None)
     if isinstance(meta, dict) and (own := {k: v for k, v in meta.items() if k not in SERVERS_OWN_META}):
         kept["meta"] = own

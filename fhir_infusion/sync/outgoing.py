@@ -1,6 +1,7 @@
 """What a resource becomes before it is sent: its references as they are on that server, a minted identifier written in.
 
-1. What servers set themselves (id, versionId, lastUpdated, source) is left out; a minted identifier is added.
+1. What servers set themselves (id, versionId, lastUpdated, source, the tag SUBSETTED) is left out; a minted identifier
+   is added.
 2. References to orders and administrations of ours become literal by the link, or by looking for their identifier.
 3. The patient is looked for by identifier, and created where there is none (``patients``).
 4. Other references become literal where their identifier is found, else stay logical. A literal reference without
@@ -12,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from fhir_infusion.fhir import subset
 from fhir_infusion.store import links, versions
 from fhir_infusion.store.versions import Stored
 from fhir_infusion.sync import ladder, patients, references
@@ -49,7 +51,7 @@ _NEVER_LOGICAL: Final = {"subject": "subject", "medicationReference": "medicatio
 
 def outgoing(crossing: Crossing, resource: Resource, bound: Bound | None) -> Resource | Obstacle:
     """Return what is sent of a stored version, or what stands in the way. May create the patient at the peer."""
-    body = {name: value for name, value in resource.items() if name != "id"}
+    body = {name: value for name, value in subset.unmarked(resource).items() if name != "id"}
     meta = {name: value for name, value in body.pop("meta", {}).items() if name not in SERVERS_OWN_META}
     if meta:
         body["meta"] = meta

@@ -23,7 +23,7 @@ def test_a_reference_to_a_contained_resource_of_the_other_release_stays_behind_w
     assert read is not None
     assert write is not None
     record = read.read(ORDER).result
-    written = write.write(record, foreign=False)
+    written = write.write(record, unsent=write.foreign(record))
     assert written.result["eventHistory"] == [{"reference": "Provenance/7"}]
     assert [line.path for line in written.ledger.exceptions if "contained resource" in line.why] == ["event_history[0]"]
     assert read.write(record).result == ORDER

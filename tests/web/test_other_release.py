@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.fhir.kit import EXAMPLES
 from tests.web.conftest import FHIR, Client, Json, exact, issues
 
 ORDER: Json = {
@@ -142,3 +143,141 @@ def test_a_conditional_create_that_finds_what_this_release_cannot_say_answers_wi
     assert (reply.status_code, reply.headers["ETag"]) == (200, 'W/"1"')
     assert reply.headers["Location"].endswith(f"/{stored['id']}/_history/1")
     assert issues(reply)[0]["code"] == "not-supported"
+
+
+R4_ORDER: Json = {
+    "resourceType": "MedicationRequest",
+    "status": "active",
+    "intent": "order",
+    "medicationCodeableConcept": {"text": "dobutamine"},
+    "subject": {"reference": "Patient/7"},
+}
+R4_GIVEN: Json = {
+    "resourceType": "MedicationAdministration",
+    "status": "completed",
+    "medicationCodeableConcept": {"text": "dobutamine"},
+    "subject": {"reference": "Patient/7"},
+    "effectiveDateTime": "2026-01-01",
+}
+# Right in both releases; Organization.telecom and a Device.type that is no list are R4's alone.
+PLAIN: Json = {"resourceType": "Organization", "id": "plain", "name": "Pharmacy"}
+CALLED: Json = {
+    "resourceType": "Organization",
+    "id": "called",
+    "name": "Ward",
+    "telecom": [{"system": "phone", "value": "1"}],
+}
+ROLE: Json = {"resourceType": "PractitionerRole", "id": "role", "organization": {"reference": "#called"}}
+PUMP: Json = {"resourceType": "Device", "id": "pump", "type": {"text": "pump"}}
+SUBSETTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
+
+
+def in_r5(client: Client, resource: Json) -> Json:
+    """The resource, written in R4, as R5 says it, without what the server sets."""
+    stored = made(client, resource, "r4")
+    reply = client.get(f"/fhir/r5/{resource['resourceType']}/{stored['id']}")
+    assert reply.status_code == 200, reply.text
+    body: Json = exact(reply)
+    del body["id"], body["meta"]["versionId"], body["meta"]["lastUpdated"]
+    return body
+
+
+def test_contained_resources_that_are_right_in_both_releases_go_along_whatever_becomes_of_the_others(client: Client):
+    body = in_r5(
+        client,
+        {
+            **R4_ORDER,
+            "contained": [CALLED, PLAIN, ROLE],
+            "requester": {"reference": "#role"},
+            "recorder": {"reference": "#role", "display": "A. Person"},
+            "performer": {"reference": "#plain"},
+        },
+    )
+    # The role points to what cannot go along, and so stays with it; what else is said of the recorder stands.
+    assert body == {
+        **ORDER,
+        "meta": {"tag": [SUBSETTED]},
+        "contained": [PLAIN],
+        "recorder": {"display": "A. Person"},
+        "performer": [{"reference": "#plain"}],
+    }
+
+
+def test_an_element_of_a_list_of_which_nothing_is_left_goes_as_a_whole(client: Client):
+    body = in_r5(
+        client,
+        {
+            **R4_GIVEN,
+            "contained": [PUMP],
+            "device": [{"id": "kept", "reference": "#pump"}, {"reference": "Device/7"}, {"reference": "#pump"}],
+            "performer": [
+                {"function": {"text": "nurse"}, "actor": {"reference": "#pump"}},
+                {"actor": {"reference": "Practitioner/1"}},
+            ],
+        },
+    )
+    assert body == {
+        **GIVEN,
+        "meta": {"tag": [SUBSETTED]},
+        "device": [{"reference": {"reference": "Device/7"}}],
+        "performer": [{"actor": {"reference": {"reference": "Practitioner/1"}}}],
+    }
+
+
+def test_what_a_preparation_is_made_of_is_never_left_out(client: Client):
+    mixture = {
+        "resourceType": "Medication",
+        "id": "bag",
+        "code": {"text": "dobutamine in glucose"},
+        "ingredient": [{"itemReference": {"reference": "#glucose"}}, {"itemCodeableConcept": {"text": "dobutamine"}}],
+    }
+    rest = {name: value for name, value in R4_ORDER.items() if name != "medicationCodeableConcept"}
+    stored = made(
+        client,
+        {
+            **rest,
+            "contained": [mixture, {"resourceType": "Substance", "id": "glucose", "code": {"text": "glucose"}}],
+            "medicationReference": {"reference": "#bag"},
+        },
+        "r4",
+    )
+    reply = client.get(f"/fhir/r5/MedicationRequest/{stored['id']}")
+    assert reply.status_code == 406
+    assert [(one["code"], one["path"]) for one in issues(reply)] == [
+        ("not-supported", "MedicationRequest.contained[0].ingredient[0].item.reference.reference")
+    ]
+    assert issues(reply)[0]["reason"].endswith("accepted: reading it in R4 or R4B")
+
+
+JP = EXAMPLES / "jp-core-from-fsh" / "MedicationAdministration-jp-medicationadministration-injection-example-2.json"
+
+
+@pytest.mark.skipif(not JP.exists(), reason="the published examples are not here")
+def test_a_published_administration_with_a_contained_pump_is_read_in_the_other_release(client: Client):
+    text = JP.read_text(encoding="utf-8")
+    reply = client.post("/fhir/r4/MedicationAdministration", text, FHIR)
+    read = exact(client.get(f"/fhir/r5/MedicationAdministration/{exact(reply)['id']}"))
+    assert read["device"] == [{"reference": {"display": "IV Pump"}}]
+    assert [one["resourceType"] for one in read["contained"]] == ["Medication"]
+    assert read["meta"]["tag"] == [SUBSETTED]
+
+
+def test_what_loses_nothing_is_not_tagged_and_labels_hold_in_every_release(client: Client):
+    label = {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}
+    meta = {"security": [label], "tag": [{"code": "ours"}]}
+    assert in_r5(client, {**R4_ORDER, "meta": meta}) == {**ORDER, "meta": meta}
+    assert in_r5(client, {**R4_ORDER, "meta": {"profile": ["http://a.example/p"], **meta}})["meta"] == {
+        "security": [label],
+        "tag": [{"code": "ours"}, SUBSETTED],
+    }
+
+
+def test_what_was_read_as_a_subset_is_not_kept_as_one_when_it_is_written_back(client: Client):
+    stored = made(client, {**R4_ORDER, "contained": [CALLED], "requester": {"reference": "#called"}}, "r4")
+    address = f"/fhir/r5/MedicationRequest/{stored['id']}"
+    read = exact(client.get(address))
+    assert read["meta"]["tag"] == [SUBSETTED]
+    reply = client.put(address, {**read, "status": "stopped"}, FHIR, if_match='W/"1"')
+    assert reply.status_code == 200
+    assert exact(reply)["status"] == "stopped"
+    assert "tag" not in exact(reply)["meta"]

@@ -25,6 +25,7 @@ _INTERACTIONS = ("read", "vread", "create", "update", "search-type")
 _UNSAID = (
     "What was written in another release and cannot be said in this one is answered with 406 and an OperationOutcome"
     " that names the release to read it in; in a search it stands at its place as an entry with search.mode outcome."
+    " What something was left out of for this release has the tag SUBSETTED."
 )
 _DAY = "2026-01-01"
 """The day of the latest change of what this statement says."""
