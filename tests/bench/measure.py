@@ -2,8 +2,8 @@
 
 1. Warm up with orders of their own.
 2. In each round, on orders that nothing has seen: ours whole, by hand and naive in turns of a few orders each, so that
-   what else the machine does falls on all of them alike; then the steps, on further orders, the mapping and the mapping
-   by hand in turns as well.
+   what else the machine does falls on all of them alike; then the steps, on further orders, the mapping and both
+   mappings by hand in turns as well.
 3. Take the median of the rounds. The clock is the CPU time of this process: others on the machine do not count.
 4. Check every result, untimed: against the record or resource that the order was made from, and a sample by digest
    against a second translation.
@@ -26,7 +26,7 @@ from fhir_infusion.fhir.validate import validate
 from fhir_infusion.mapping.compare import bare, differences
 from fhir_infusion.records import check
 from fhir_infusion.records.arithmetic import findings
-from tests.bench import hand_in, hand_out, naive
+from tests.bench import hand_in, hand_in_whole, hand_out, hand_out_whole, naive
 from tests.bench.inputs import RELEASE, Input, inputs
 
 if TYPE_CHECKING:
@@ -69,6 +69,10 @@ STEPS: Final = {
     ),
 }
 HAND_MAP: Final = "map by hand"
+"""By hand, as dict building that loses what it does not know."""
+
+HAND_KEEP: Final = "map by hand, keeping"
+"""By hand, keeping or refusing what it does not know, and sharing nothing, as the mapping does."""
 
 
 @dataclass(slots=True)
@@ -186,8 +190,14 @@ def _steps_to_fhir(translator: Translator, bodies: list[bytes], timings: Timings
     lens, way = translator.lens(RELEASE, TYPE), DIRECTIONS[0]
     records = _timed(timings, way, "read JSON", fhir_json.read, bodies)
     _timed(timings, way, "record check", check.refuse, records)
-    works: dict[str, Work] = {"map": lens._write, "whole lens": lens.write, HAND_MAP: hand_out.to_fhir}
+    works: dict[str, Work] = {
+        "map": lens._write,
+        "whole lens": lens.write,
+        HAND_MAP: hand_out.to_fhir,
+        HAND_KEEP: hand_out_whole.to_fhir,
+    }
     results = _in_turns(timings, way, works, bodies, fhir_json.read)
+    _check_keeping(results[HAND_MAP], [(one, ()) for one in results[HAND_KEEP]])
     resources = [one.result for one in results["whole lens"]]
     _timed(timings, way, "validate and safety gate", lambda resource: validate(resource, RELEASE), resources)
     _timed(timings, way, "findings", lambda record: findings(record, as_sent=False), records)
@@ -199,8 +209,14 @@ def _steps_to_internal(translator: Translator, bodies: list[bytes], timings: Tim
     lens, way = translator.lens(RELEASE, TYPE), DIRECTIONS[1]
     resources = _timed(timings, way, "read JSON", fhir_json.read, bodies)
     _timed(timings, way, "validate and safety gate", lambda resource: validate(resource, RELEASE), resources)
-    works: dict[str, Work] = {"map": lens._read, "whole lens": lens.read, HAND_MAP: hand_in.to_internal}
+    works: dict[str, Work] = {
+        "map": lens._read,
+        "whole lens": lens.read,
+        HAND_MAP: hand_in.to_internal,
+        HAND_KEEP: hand_in_whole.to_internal,
+    }
     results = _in_turns(timings, way, works, bodies, fhir_json.read)
+    _check_keeping(results[HAND_MAP], results[HAND_KEEP])
     records = [one.result for one in results["whole lens"]]
     _timed(timings, way, "record check", check.check, records)
     _timed(timings, way, "findings", lambda record: findings(record, as_sent=False), records)
@@ -236,6 +252,13 @@ def _check(
     assert digest == _digest([again(body) for body in sample]), "the same translation a second time"
     timings.digests.append(digest)
     timings.results += sum(map(len, results.values()))
+
+
+def _check_keeping(losing: Sequence[Json], keeping: Sequence[tuple[Json, Sequence[Any]]]) -> None:
+    """Check that both ways by hand give the same, and that there was nothing to keep."""
+    for one, (other, left) in zip(losing, keeping, strict=True):
+        assert not left, "by hand, keeping"
+        assert not list(differences(one, other)), "by hand, keeping"
 
 
 def _digest(texts: Sequence[bytes]) -> str:
