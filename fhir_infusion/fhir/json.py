@@ -54,7 +54,7 @@ def write(value: Json) -> bytes:
     """
     text = _ENCODER.encode(value)
     # Only a Decimal that was computed prints an exponent without being Spelled; rare, so looked for afterwards.
-    if b"E-" in text or b"E+" in text:
+    if (b"E-" in text or b"E+" in text) and _EXPONENT.search(text):
         return _ENCODER.encode(_plain_digits(value))
     return text
 
@@ -82,6 +82,8 @@ def _encode_other(value: object) -> msgspec.Raw:
         return msgspec.Raw(spelling_of(value).encode())
     raise TypeError(f"JSON does not know {type(value).__name__}")
 
+
+_EXPONENT: Final = re.compile(rb"[0-9]E[-+]")
 
 _DECODER: Final = msgspec.json.Decoder(float_hook=_decimal)
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=_encode_other)
