@@ -5,8 +5,8 @@ stranger would find. Drug, ingredients, dose, rate, unit, route, time, pump and 
 read from core elements only. Of extensions it reads
 
 * HL7's cross-version extensions, which give R4 what R5 has in core (total volume, further reasons and limits);
-* ours, only for what has no published place: role of a step, cycle days and weeks, quantity sufficient, filter, least
-  duration, highest rate, titration, lockout and demand dose, demands made and served.
+* ours, only for what has no published place: role of a step, cycle days and weeks, quantity sufficient, unit number of a
+  blood product, filter, least duration, highest rate, titration, lockout and demand dose, demands made and served.
 
 Numbers are never parsed: they stay the text that stands in the file, so ``1.50`` is not ``1.5``. Only :func:`total`
 adds, to show that no milligram is counted twice.
@@ -143,11 +143,13 @@ def product(resource: Json) -> tuple[Json, Json | None]:
 
 
 def ingredient(one: Json) -> str:
-    """Return ``name strength``, or ``name q.s.``."""
+    """Return ``name strength``, or ``name q.s.``; with the donation or unit number of a blood product."""
     name = words(one.get("itemCodeableConcept") or one.get("item", {}).get("concept"))
     strength = ratio(one.get("strength") or one.get("strengthRatio"))
     sufficient = value(extension(one, OURS + "quantity-sufficient"))
-    return " ".join(part for part in (name, strength, "q.s." if sufficient is True else None) if part)
+    number = value(extension(extension(one, OURS + "ingredient-batch"), "unitNumber"))
+    said = (name, strength, "q.s." if sufficient is True else None, f"unit {number}" if number else None)
+    return " ".join(part for part in said if part)
 
 
 def contents(bag: Json | None) -> Json:
@@ -242,13 +244,13 @@ def timing(given: Json) -> Json:
     return {
         "over": spread(repeat, "duration", repeat.get("durationUnit")),
         "times": times(repeat),
-        "count": repeat.get("count"),
+        "count": " to ".join(repeat[name] for name in ("count", "countMax") if name in repeat) or None,
         "events": given.get("event"),
         "days": repeat.get("dayOfWeek"),
         "at": repeat.get("timeOfDay"),
         "from": period.get("start"),
         "until": period.get("end"),
-        "for": quantity(repeat.get("boundsDuration")),
+        "for": one_of(repeat, boundsDuration=quantity, boundsRange=range_),
         "schedule": words(given.get("code")),
         "days of cycle": [value(one) for one in extensions(cycle, "day")],
         "cycle": " ".join(str(part) for part in length) if None not in length else None,
