@@ -218,10 +218,11 @@ def change_a_dose(resources: list[Json]) -> bool:
 
 
 def change_a_rate(resources: list[Json]) -> bool:
-    """Take the first rate per minute instead of per hour."""
+    """Take the first rate per day, or per hour where it is per day."""
     for resource in resources:
         for owner, key in places(resource, "rateQuantity"):
-            owner[key]["code"] = owner[key]["code"].rsplit("/", 1)[0] + "/d"
+            amount, per = owner[key]["code"].rsplit("/", 1)
+            owner[key]["code"] = f"{amount}/{'h' if per == 'd' else 'd'}"
             return True
     return False
 
