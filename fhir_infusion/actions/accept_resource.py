@@ -88,12 +88,12 @@ def update(  # the parts of the request, one by one
 ) -> Outcome:
     """Update a resource, or create it under the id that the client gives it.
 
-    A change of a parent's patient, drug or order, and that it was entered in error or not done, goes to every segment;
-    a change of a segment gives its parent a new version.
+    A change of a parent's drug or order, and that it was entered in error or not done, goes to every segment; a change
+    of a segment gives its parent a new version.
 
     Raises:
-        Refused: it is not right; 400 its id is not the one of the address, or If-Match is missing for an order; 412
-            If-Match is stale; 422 it may not become this.
+        Refused: it is not right; 400 its id is not the one of the address, or If-Match is missing where it exists; 412
+            If-Match is stale; 422 it may not become this, such as another patient's.
         Unavailable: it is not stored.
     """
     if resource.get("id") != id:
@@ -163,6 +163,10 @@ def _first(service: Service, tx: Tx, caller: Caller, type: str, part: Part, orig
     parent = whole.parent_of(tx, part.record, system) if type == whole.TYPE else None
     if parent is None:
         return transact.write(service, tx, caller, type, part, origin)
+    if not origin:
+        rules.refuse_misfit(whole.part_of(parent), None, part.record)
+    else:
+        rules.refuse_other_patient(whole.part_of(parent), part.record)
     before = whole.record_of(whole.family(tx, parent))
     child = Part(part.id, part.release, part.resource, part.record, None, parent.id)
     made = transact.write(service, tx, caller, type, child, origin)
@@ -181,13 +185,14 @@ def _renew(service: Service, tx: Tx, caller: Caller, parent: Stored, before: Jso
 def _refuse(before: Stored, part: Part, type: str, if_match: str | None, origin: str) -> None:
     """Refuse what a resource may not become; a server that it is pulled from need not know our identifiers."""
     transact.known(before, type)
-    transact.refuse_unless_current(before, if_match, required=type == _ORDER and not origin)
+    transact.refuse_unless_current(before, if_match, required=not origin)
     old, new = whole.part_of(before), part.record
     if type == _ORDER:
         refuse_change(old, new, may_vanish=bool(origin))
         return
     field = transact.IDENTITY[type]
     rules.refuse_other_identity(field, old.get(field), new.get(field), may_vanish=bool(origin))
+    rules.refuse_other_patient(old, new)
     rules.refuse_transition(str(old.get("status")), str(new.get("status")))
 
 
@@ -212,6 +217,8 @@ def _change(service: Service, caller: Caller, type: str, part: Part, origin: str
         if transact.unchanged(before, part) and not copied:
             return now
         parent = versions.current(tx, type, before.parent) if before.parent else None
+        if parent is not None and not origin:
+            rules.refuse_misfit(whole.part_of(parent), whole.part_of(before), part.record)
         earlier = whole.record_of(whole.family(tx, parent)) if parent else {}
         stored = transact.write(service, tx, caller, type, part, origin)
         for child in copied:

@@ -68,6 +68,7 @@ def amend(
     record = service.translator.renewed(transact.named(record, TYPE), family.parent.release, overlay)
     own_id = before.get("administration_id")
     rules.refuse_other_identity("administration_id", own_id, record.get("administration_id"), may_vanish=False)
+    rules.refuse_other_patient(before, record)
     rules.refuse_transition(str(before.get("status")), str(record.get("status")))
     # In the release in which it stands: what only that one can say would be lost in another.
     as_sent = rules.is_as_before(whole.record_of(family), record)

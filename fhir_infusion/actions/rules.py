@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
-from fhir_infusion.records import check, schemas
+from fhir_infusion.records import check, equality, parts, schemas
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,27 +82,61 @@ def refuse_transition(before: str, after: str) -> None:
 
 
 def refuse_other_patient(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    """Refuse to move an order to another patient.
+    """Refuse to move an order or an administration to another patient.
 
     The patient is the same where a literal reference or an identifier is the same, and none of them differs.
 
     Raises:
         Refused: 422.
     """
-    old, new = before.get("patient", {}), after.get("patient", {})
-    equal = [named(old) == named(new) for named in _NAMED_BY if named(old) and named(new)]
-    if not all(equal) or (not equal and old != new):
-        raise Refused(
-            Issue(
-                "error",
-                "business-rule",
-                "patient",
-                "the patient of an order cannot change",
-                "the same patient; for another one, enter this order in error and place a new one",
-                "subject-fixed",
-                BREAKS_RULE,
-            )
+    if is_same_patient(before, after):
+        return
+    what, again = ("administration", "record") if before.get("record") == "Administration" else ("order", "place")
+    raise Refused(
+        Issue(
+            "error",
+            "business-rule",
+            "patient",
+            f"the patient of an {what} cannot change",
+            f"the same patient; for another one, enter this {what} in error and {again} a new one",
+            "subject-fixed",
+            BREAKS_RULE,
         )
+    )
+
+
+def is_same_patient(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Say whether two records name one patient by the same literal reference or identifier, none of them differing."""
+    old, new = one.get("patient", {}), other.get("patient", {})
+    equal = [named(old) == named(new) for named in _NAMED_BY if named(old) and named(new)]
+    return all(equal) and (bool(equal) or old == new)
+
+
+def refuse_misfit(parent: Mapping[str, Any], before: Mapping[str, Any] | None, child: Mapping[str, Any]) -> None:
+    """Refuse a segment that says another thing than the administration that it is part of.
+
+    Together they would no longer be one record, with its doses and rates. ``before`` is the segment as it was: what
+    differed then may differ still; None where it is new.
+
+    Raises:
+        Refused: 422, names every such field.
+    """
+    wrong = [name for name in _OF_THE_WHOLE if not _agree(name, parent, child)]
+    if before is not None:
+        wrong = [name for name in wrong if _agree(name, parent, before)]
+    if wrong:
+        reason = "this is one segment of an administration, of which the whole says another thing here"
+        accepted = "what the administration says; change that one, and its segments change with it"
+        raise Refused(
+            *(Issue("error", "business-rule", name, reason, accepted, "segment", BREAKS_RULE) for name in wrong)
+        )
+
+
+_OF_THE_WHOLE: Final = tuple(name for name in parts.COPIED if name != "record")
+
+
+def _agree(name: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return is_same_patient(one, other) if name == "patient" else equality.same(one.get(name), other.get(name))
 
 
 def refuse_other_identity(field: str, before: str | None, after: str | None, *, may_vanish: bool) -> None:

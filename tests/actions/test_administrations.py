@@ -104,7 +104,6 @@ def test_a_removed_segment_is_entered_in_error_and_never_revived(service, caller
     "change",
     [
         {"status": "entered-in-error"},
-        {"patient": {"identifier": {"system": "https://example.org/patients", "value": "MRN-2"}}},
         {"drug": {"text": "dopamine"}},
         {"order": {"type": MR, "identifier": {"system": ORDERS, "value": "ORD-2"}}},
     ],
@@ -118,8 +117,6 @@ def test_what_holds_for_the_whole_goes_to_every_child_at_once(service, caller, p
     for one in found:
         if "status" in change:
             assert one["status"] == "entered-in-error"
-        if "patient" in change:
-            assert one["subject"]["identifier"]["value"] == "MRN-2"
         if "drug" in change:
             assert one["medicationCodeableConcept"] == {"text": "dopamine"}
         if "order" in change:
@@ -130,7 +127,6 @@ def test_what_holds_for_the_whole_goes_to_every_child_at_once(service, caller, p
     "change",
     [
         {"status": "entered-in-error"},
-        {"subject": {"reference": "Patient/8"}},
         {"medicationCodeableConcept": {"text": "dopamine"}},
     ],
 )
@@ -149,7 +145,7 @@ def test_a_parent_that_is_changed_as_fhir_takes_its_children_with_it(service, ca
 def test_a_child_that_is_changed_as_fhir_gives_its_parent_a_new_version(service, caller, placed):
     child = resources(service, caller)[1]
     child["dosage"]["rateQuantity"]["value"] = number("2.6")
-    accept_resource.update(service, caller, "R4", child["id"], child)
+    accept_resource.update(service, caller, "R4", child["id"], child, "1")
     assert versions_of(resources(service, caller)) == [2, 2, 1, 1]
     whole = find.record(service, caller, MA, placed.id)
     assert whole.version == 2
@@ -157,6 +153,58 @@ def test_a_child_that_is_changed_as_fhir_gives_its_parent_a_new_version(service,
     with pytest.raises(Refused) as refusal:
         record_administration.amend(service, caller, placed.id, administration(), "1")
     assert refusal.value.status == 412
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["whole", "segment"])
+@pytest.mark.parametrize("origin", ["", "pharmacy"])
+def test_an_administration_stays_with_its_patient_h10(service, caller, placed, which, origin):
+    one = changed(resources(service, caller)[which], subject={"reference": "Patient/8"})
+    with pytest.raises(Refused) as refusal:
+        accept_resource.update(service, caller, "R4", one["id"], one, "1", origin=origin)
+    (issue,) = refusal.value.issues
+    assert (issue.status, issue.code, issue.path, issue.rule) == (422, "business-rule", "patient", "subject-fixed")
+    assert issue.accepted.endswith("enter this administration in error and record a new one")
+    other = administration(patient={"identifier": {"system": "https://example.org/patients", "value": "MRN-2"}})
+    with pytest.raises(Refused, match="the patient of an administration cannot change"):
+        record_administration.amend(service, caller, placed.id, other, "1")
+    assert versions_of(resources(service, caller)) == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"medicationCodeableConcept": {"text": "dopamine"}}, "drug"),
+        ({"request": {"reference": "MedicationRequest/9"}}, "order"),
+        ({"context": {"reference": "Encounter/9"}}, "encounter"),
+    ],
+)
+def test_a_segment_that_would_say_another_thing_than_its_administration_is_refused(
+    service, caller, placed, change, field
+):
+    child = changed(resources(service, caller)[1], **change)
+    with pytest.raises(Refused) as refusal:
+        accept_resource.update(service, caller, "R4", child["id"], child, "1")
+    (issue,) = refusal.value.issues
+    assert (issue.status, issue.code, issue.path, issue.rule) == (422, "business-rule", field, "segment")
+    assert issue.accepted == "what the administration says; change that one, and its segments change with it"
+    assert versions_of(resources(service, caller)) == [1, 1, 1, 1]
+    assert same(find.record(service, caller, MA, placed.id).record, administration())
+
+
+@pytest.mark.usefixtures("placed")
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [({"subject": {"reference": "Patient/8"}}, "patient"), ({"medicationCodeableConcept": {"text": "x"}}, "drug")],
+)
+def test_a_segment_that_arrives_and_says_another_thing_than_its_administration_is_refused(
+    service, caller, change, path
+):
+    late = changed(resources(service, caller)[1], **change)
+    late["identifier"][0]["value"] = "ADM-1#late"
+    with pytest.raises(Refused) as refusal:
+        accept_resource.create(service, caller, "R4", late)
+    assert [(issue.status, issue.path) for issue in refusal.value.issues] == [(422, path)]
+    assert len(resources(service, caller)) == 4
 
 
 @pytest.mark.usefixtures("placed")
