@@ -64,9 +64,12 @@ def ensure_proven(library: Library, settings: Settings, known: Path | None, coun
 
 def _complaints(name: str, proof: Proof) -> list[str]:
     """Return why a lens may not be used; the first five places where a law breaks."""
-    if not proof.holds and not proof.broken:
-        return [f"{name}: {proof.refused} of {proof.asked} examples are refused; at most half may be"]
-    return [
-        f"{name}: the law '{broken.law}' does not hold at {broken.path} (example {broken.seed})"
-        for broken in proof.broken[:5]
-    ]
+    if proof.broken:
+        return [
+            f"{name}: the law '{broken.law}' does not hold at {broken.path} (example {broken.seed})"
+            for broken in proof.broken[:5]
+        ]
+    told = [f"{name}: {refusal.path} is refused each time: {refusal.reason}" for refusal in proof.never]
+    if proof.too_many:
+        told.append(f"{name}: {proof.refused} of {proof.asked} examples are refused; fewer than half may be")
+    return told

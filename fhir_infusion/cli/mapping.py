@@ -67,6 +67,11 @@ def _prove(settings: Settings, examples: int) -> int:
     for name, proof in proofs(translator.library, settings, examples):
         state = "holds" if proof.holds else "does not hold"
         click.echo(f"{name}: {state}: {proof.asked} examples, {proof.refused} refused")
+        if proof.refusals:
+            most = proof.refusals[0]
+            click.echo(f"  refused most often: {most.path}: {most.reason} ({most.count} examples)")
+        for never in proof.never:
+            click.echo(f"  refused each time: {never.path}: {never.reason} ({never.count} examples)")
         for broken in proof.broken[:10]:
             click.echo(f"  law '{broken.law}' breaks at {broken.path} (example {broken.seed})")
         holds = holds and proof.holds

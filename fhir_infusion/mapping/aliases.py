@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.mapping.complaints import Complaints, near
@@ -19,10 +19,11 @@ UNDECLARED: Final = "urn:undeclared"
 
 @dataclass(frozen=True, slots=True)
 class Aliases:
-    """The URIs by name, and where complaints go."""
+    """The URIs by name, and where complaints go; ``used`` are the names that were asked for."""
 
     uris: Mapping[str, str]
     complaints: Complaints
+    used: set[str] = field(default_factory=set)
 
     def all_of(self, text: str, mark: Mark) -> str:
         """Replace every ``$name``. URIs with brackets, commas or equals signs cannot stand in a criterion."""
@@ -33,7 +34,8 @@ class Aliases:
         if not text.startswith("$"):
             return text
         uri = self.uris.get(text[1:])
+        self.used.add(text[1:])
         if uri is None:
             accepted = near(text[1:], self.uris)
             self.complaints.add(mark, f"'{text}' is not declared under `systems`; accepted: {accepted}")
-        return uri or UNDECLARED
+        return uri or f"{UNDECLARED}:{text[1:]}"

@@ -88,7 +88,7 @@ def build(document: Document, ingredients: Ingredients) -> Plan:
         raise DocumentError(*dict.fromkeys(builder.complaints.lines))
     defaults = dict(content.get("defaults") or {})
     plan = Plan(document.name, internal, fhir, between["release"], root, builder.guarded, builder.scopes, defaults)
-    plan.drops = builder.drops
+    plan.drops, plan.aliases = bool(builder.drops), frozenset(builder.aliases.used)
     return plan
 
 
@@ -104,7 +104,7 @@ class _Builder:
     complaints: Complaints = field(default_factory=Complaints)
     scopes: list[Scope] = field(default_factory=list)
     shared: dict[tuple[int, bool], Scope] = field(default_factory=dict)
-    drops: bool = False
+    drops: list[tuple[FObj, str, Mark]] = field(default_factory=list)
     wrong: set[tuple[int, tuple[str, ...]]] = field(default_factory=set)
     types: Types = field(init=False)
     trees: Trees = field(init=False)
@@ -130,6 +130,7 @@ class _Builder:
             if name not in self.given.elements[fhir]:
                 mark = content.marks["mapped-or-refused"]
                 self.complaints.unknown(mark, name, f"an element of {fhir}", self.given.elements[fhir])
+        self._check_drops(root)
         mark = content.marks.get("pairs", content.mark)
         for scope in self.scopes:
             wrong = {path for number, path in self.wrong if number == scope.number}
@@ -174,7 +175,15 @@ class _Builder:
                 self.complaints.unknown(drops.marks[name], name, f"an element of {fobj.type}", members)
             else:
                 fobj.drops[name] = str(reason)
-                self.drops = True
+                self.drops.append((fobj, name, drops.marks[name]))
+
+    def _check_drops(self, root: Scope) -> None:
+        """Complain where a drop would leave out what a pair takes, or what must be mapped or refused."""
+        for fobj, name, mark in self.drops:
+            if name in fobj.members:
+                self.complaints.add(mark, f"'{name}' cannot be dropped: pairs take it")
+            elif fobj is root.fobj and name in self.guarded:
+                self.complaints.add(mark, f"'{name}' cannot be dropped: it is in `mapped-or-refused`")
 
     def _pairs(self, pairs: Table, place: Place) -> None:
         for key, value in pairs.items():

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 import yaml
 
 from fhir_infusion.errors import DocumentError
+from fhir_infusion.mapping.complaints import near
 
 
 class Mark(NamedTuple):
@@ -148,25 +149,31 @@ def _convert(node: yaml.Node, file: str) -> Any:
     return text
 
 
-def merge(base: Table, change: Table) -> Table:
-    """Lay ``change`` over ``base``: tables merge by key, ``~`` removes, everything else replaces."""
+def merge(base: Table, change: Table, complaints: list[str] | None = None) -> Table:
+    """Lay ``change`` over ``base``: tables merge by key, ``~`` removes, everything else replaces.
+
+    ``complaints`` are told of each ``~`` that removes nothing.
+    """
     merged = Table(base)
     merged.mark, merged.marks = change.mark, {**base.marks, **change.marks}
     for key, value in change.items():
         if value is None:
-            merged.pop(key, None)
+            if merged.pop(key, None) is None and complaints is not None:
+                complaints.append(f"{change.marks[key]}: there is no '{key}' to remove; accepted: {near(key, base)}")
             continue
         old = merged.get(key)
         if isinstance(value, Table) and isinstance(old, str):
             old_table = Table({"fhir": old})
             old_table.mark, old_table.marks = base.marks[key], {"fhir": base.marks[key]}
             old = old_table
-        merged[key] = merge(old, value) if isinstance(value, Table) and isinstance(old, Table) else value
+        merged[key] = merge(old, value, complaints) if isinstance(value, Table) and isinstance(old, Table) else value
     return merged
 
 
-def resolve(name: str, tables: Mapping[str, Table]) -> Document:
+def resolve(name: str, tables: Mapping[str, Table], complaints: list[str] | None = None) -> Document:
     """Return the document ``name`` (path without ``.yaml``) with everything it extends merged in.
+
+    ``complaints`` are told of each ``~`` that removes nothing.
 
     Raises:
         DocumentError: a document is missing, extends itself, or has a member that is not known or of the wrong kind.
@@ -186,5 +193,5 @@ def resolve(name: str, tables: Mapping[str, Table]) -> Document:
         wanted = tables[wanted].get("extends")
     content = chain[-1][1]
     for _, change in reversed(chain[:-1]):
-        content = merge(content, change)
+        content = merge(content, change, complaints)
     return Document(name, content)

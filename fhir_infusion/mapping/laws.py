@@ -8,14 +8,17 @@ For a record r that writing accepts, its resource f = write(r) and what reading 
 - *other*: read in one release, written and read in the other, is the same record;
 - *oracle*: the compiled functions and the interpreter agree.
 
-A place that FHIR cannot hold is refused by name, never lost: a refusal breaks no law, but too many refusals do.
+A place that FHIR cannot hold is refused by name, never lost: a refusal breaks no law, but too many refusals do, and
+so does a place that is refused whenever it is there: of such a pair the laws say nothing.
 """
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from fhir_infusion.errors import Refused
 from fhir_infusion.mapping.codecs import SHARED
@@ -57,17 +60,82 @@ class Broken:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """A place of the record that writing refused, why, and in how many examples."""
+
+    path: str
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Proof:
-    """What asking the laws gave. It holds where nothing is broken and most examples were not refused."""
+    """What asking the laws gave.
+
+    ``refusals`` are the places and reasons of the refusals with their number, the most frequent first; ``never`` those
+    of places that were refused each time. It holds where nothing is broken, most examples were not refused and no
+    place is refused each time.
+    """
 
     asked: int
     refused: int
     broken: tuple[Broken, ...]
+    refusals: tuple[Refusal, ...] = ()
+    never: tuple[Refusal, ...] = ()
+
+    @property
+    def too_many(self) -> bool:
+        """Whether so many examples were refused that the laws say nothing."""
+        return self.refused * 2 >= max(self.asked, 1)
 
     @property
     def holds(self) -> bool:
         """Whether the document may be used."""
-        return not self.broken and self.refused * 2 < max(self.asked, 1)
+        return not (self.broken or self.never or self.too_many)
+
+
+class _Refusals:
+    """Counts where and why examples are refused, and notes what was written."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._fields: set[str] = set()
+        self._written: set[str] = set()
+
+    def refused(self, record: Json, refusal: Refused) -> None:
+        """Take in a refusal; each place of a record counts once."""
+        self._fields |= set(_fields(record))
+        self._counts.update({(_INDEX.sub("", issue.path), issue.reason) for issue in refusal.issues})
+
+    def written(self, record: Json) -> None:
+        """Take in a record that was written."""
+        self._written |= set(_fields(record))
+
+    def found(self) -> tuple[tuple[Refusal, ...], tuple[Refusal, ...]]:
+        """Return all refusals, and those of a field that was there often enough and never once written."""
+        every = tuple(Refusal(path, reason, count) for (path, reason), count in self._counts.most_common())
+        times: Counter[str] = Counter()
+        for one in every:
+            times[one.path] += one.count
+        lost = {path for path, count in times.items() if count >= _OFTEN and path in self._fields - self._written}
+        return every, tuple(one for one in every if one.path in lost)
+
+
+_INDEX: Final = re.compile(r"\[\d+\]")
+_OFTEN: Final = 3
+"""How often a field must have been refused before that says something of its pair."""
+
+
+def _fields(value: Any, path: str = "") -> Iterator[str]:
+    """Yield the paths of a record without indexes."""
+    if isinstance(value, list):
+        for inner in value:
+            yield from _fields(inner, path)
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            here = f"{path}.{name}" if path else name
+            yield here
+            yield from _fields(inner, here)
 
 
 def prove(
@@ -83,6 +151,7 @@ def prove(
     same resource type in another release.
     """
     asked = refused = 0
+    refusals = _Refusals()
     broken: list[Broken] = []
     for seed in range(count):
         for record in records(seed):
@@ -90,13 +159,15 @@ def prove(
             try:
                 translation = lens.write(record)
                 written = translation.result
-            except Refused:
+            except Refused as refusal:
                 refused += 1
+                refusals.refused(record, refusal)
                 continue
+            refusals.written(record)
             if any(issue.reason == SHARED for issue in translation.findings):
                 continue  # said aloud: this code cannot come back as itself
             broken.extend(Broken(law, seed, path) for law, path in _ask(lens, record, written, dice(seed), other))
-    return Proof(asked, refused, tuple(broken))
+    return Proof(asked, refused, tuple(broken), *refusals.found())
 
 
 def _ask(lens: Lens, record: Json, written: Json, dice: Dice, other: Lens | None) -> Iterator[tuple[str, str]]:

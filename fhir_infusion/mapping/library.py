@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from fhir_infusion.errors import DocumentError
 from fhir_infusion.mapping import codecs
+from fhir_infusion.mapping.between import Names, unguarded, wrong_defaults, wrong_overlay_name
 from fhir_infusion.mapping.build import Ingredients, build
 from fhir_infusion.mapping.codecs import Codec
 from fhir_infusion.mapping.completeness import NO_PAIR
@@ -30,6 +31,7 @@ from fhir_infusion.records.fields import table as field_table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fhir_infusion.mapping.plan import Plan
     from fhir_infusion.mapping.types import ElementTable
 
 SETTING = "$setting."
@@ -67,6 +69,14 @@ _Place: TypeAlias = tuple[str | None, str]
 """A document as an overlay changes it: overlay and document."""
 
 
+class _Built(NamedTuple):
+    """A document that was built: what stands in it, in the documents that it uses, and its plan."""
+
+    content: Table
+    used: tuple[Table, ...]
+    plan: Plan
+
+
 @dataclass(frozen=True, slots=True)
 class _Files:
     """What stands in the files: documents by path without ``.yaml``, code tables and overlays by name."""
@@ -99,19 +109,22 @@ def load(
     library.defaults[None] = {}
     complaints: list[str] = []
     of_documents: dict[_Place, tuple[str, ...]] = {}
+    built: dict[_Place, _Built] = {}
     for name, overlay in (None, Table()), *files.overlays.items():
         library.defaults[name] = dict(overlay.get("defaults") or {})
         changed, unknown = _changed(files.documents, overlay)
         complaints.extend(unknown)
         for document in changed:
             try:
-                content = resolve(document, changed)
+                content = resolve(document, changed, complaints if name is None else None)
                 if "pairs" not in content.content:
                     continue
                 plan = build(content, _ingredients(content, changed, files.codes, elements, settings))
             except DocumentError as error:
                 of_documents[name, document] = error.complaints
                 continue
+            used = [resolve(each, changed).content for each in content.content.get("uses") or ()]
+            built[name, document] = _Built(content.content, tuple(used), plan)
             which = (plan.release, plan.fhir_type, name)
             if which in library.lenses:
                 first = library.lenses[which].plan.document
@@ -121,9 +134,29 @@ def load(
             lens = Lens(plan, field_table(), interpret=interpret)
             library.lenses[which] = lens.compile() if eager else lens
     complaints += _first_told(of_documents, files.documents)
+    complaints += _between(built, elements, whole=not complaints)
     if complaints:
-        raise DocumentError(*dict.fromkeys(complaints))
+        raise DocumentError(*sorted(dict.fromkeys(complaints), key=_cause_first))
     return library
+
+
+def _between(built: Mapping[_Place, _Built], elements: Mapping[str, ElementTable], *, whole: bool) -> list[str]:
+    """Return what is wrong between documents; what nothing uses can be said only where the ``whole`` was built."""
+    complaints: list[str] = []
+    names = Names()
+    for (overlay, document), (content, used, plan) in built.items():
+        names.note((content, *used), plan.aliases)
+        base = built.get((None, document if overlay is not None else str(content.get("extends"))))
+        members = elements[plan.release][plan.fhir_type]
+        complaints += unguarded(content, plan, base.plan if base is not None else None, members)
+        complaints += wrong_defaults(content)
+    return complaints + (names.complaints() if whole else [])
+
+
+def _cause_first(complaint: str) -> tuple[bool, str, int]:
+    """Return what sorts complaints by file and line; a field without a pair may only follow from another."""
+    file, line = (*complaint.split(":", 2), "")[:2]
+    return NO_PAIR in complaint, file, int(line) if line.isdigit() else 0
 
 
 def _first_told(complaints: Mapping[_Place, tuple[str, ...]], documents: Mapping[str, Table]) -> list[str]:
@@ -163,6 +196,7 @@ def _read_files(texts: Mapping[str, str]) -> _Files:
                 files.codes[table["codes"]] = codec
             elif "overlay" in table:
                 _demand_shape(table, OVERLAY_SHAPES, "an overlay")
+                complaints += [*wrong_overlay_name(file, table), *wrong_defaults(table)]
                 _demand_new(table, "overlay", files.overlays)
                 files.overlays[table["overlay"]] = table
             else:
@@ -177,7 +211,7 @@ def _read_files(texts: Mapping[str, str]) -> _Files:
 def _changed(documents: Mapping[str, Table], overlay: Table) -> tuple[dict[str, Table], list[str]]:
     """Return the documents as an overlay changes them, and a complaint for each that it names wrongly."""
     changed = dict(documents)
-    complaints = []
+    complaints: list[str] = []
     changes = overlay.get("documents") or Table()
     for target, change in changes.items():
         if target not in changed:
@@ -186,7 +220,7 @@ def _changed(documents: Mapping[str, Table], overlay: Table) -> tuple[dict[str, 
         elif not isinstance(change, Table):
             complaints.append(f"{changes.marks[target]}: what changes in '{target}' is a table")
         else:
-            changed[target] = merge(changed[target], change)
+            changed[target] = merge(changed[target], change, complaints)
     return changed, complaints
 
 

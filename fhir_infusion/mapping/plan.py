@@ -176,7 +176,10 @@ class Scope:
 
 @dataclass(slots=True, eq=False)
 class Plan:
-    """One document, resolved for one release. ``drops``: there are FHIR elements that it leaves out with a reason."""
+    """One document, resolved for one release.
+
+    ``drops``: there are FHIR elements that it leaves out with a reason. ``aliases`` are the names of systems in use.
+    """
 
     document: str
     internal_type: str
@@ -187,6 +190,7 @@ class Plan:
     scopes: list[Scope] = field(default_factory=list)
     defaults: dict[str, Any] = field(default_factory=dict)
     drops: bool = False
+    aliases: frozenset[str] = frozenset()
 
 
 def alike(scope: Scope) -> frozenset[str]:

@@ -138,14 +138,19 @@ class Types:
         if (step.criteria or step.repeats) and not element.is_list:
             self.complaints.add(mark, f"'{step.name}' does not repeat in {ftype}")
             return None
-        inner = step.follow or element.type
-        followed = any(criterion.test == "->" for criterion in step.criteria)
+        inner = asked = step.follow or element.type
         for criterion in step.criteria:
-            self._check_criterion(criterion, "" if followed else inner, mark)
+            if criterion.test != "->":
+                self._check_criterion(criterion, asked, mark)
+            elif criterion.value not in self.elements:
+                self.complaints.unknown(mark, criterion.value, "a FHIR type", self.elements)
+                return None
+            else:
+                asked = criterion.value  # the others ask the resource that is referred to
         return End(inner, element.is_list and not step.criteria and not step.repeats, element)
 
     def _check_criterion(self, criterion: Criterion, ftype: str, mark: Mark) -> None:
-        for name in criterion.path if ftype else ():
+        for name in criterion.path:
             members = self.members(ftype)
             if name not in members:
                 self.complaints.unknown(mark, name, f"an element of {ftype}", members)

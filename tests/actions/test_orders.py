@@ -296,7 +296,10 @@ def test_what_of_the_residue_does_not_go_back_is_told_as_a_warning(service, call
 
 
 def test_an_amendment_tells_that_a_text_that_described_the_old_dose_was_left_out(service, caller):
-    resource = {**body(place_order.place(service, caller, order())), "identifier": [{"system": ORDERS, "value": "ORD-2"}]}
+    resource = {
+        **body(place_order.place(service, caller, order())),
+        "identifier": [{"system": ORDERS, "value": "ORD-2"}],
+    }
     resource["dosageInstruction"][0]["text"] = "as charted"
     taken = accept_resource.create(service, caller, "R4", resource)
     record = find.record(service, caller, MR, taken.id).record

@@ -10,7 +10,7 @@ import pytest
 from fhir_infusion.actions.prove import ensure_proven, proofs
 from fhir_infusion.config import Settings
 from fhir_infusion.errors import DocumentError
-from fhir_infusion.mapping.laws import Broken, Proof
+from fhir_infusion.mapping.laws import Broken, Proof, Refusal
 from tests.golden_write import translator
 
 if TYPE_CHECKING:
@@ -76,4 +76,14 @@ def test_a_lens_that_refuses_most_examples_stops_the_start(tmp_path: Path, monke
     monkeypatch.setattr("fhir_infusion.actions.prove.proofs", lambda *_: [("R4 X", Proof(10, 5, ()))])
     with pytest.raises(DocumentError) as raised:
         ensure_proven(small_library(), SETTINGS, tmp_path / "proven")
-    assert raised.value.complaints == ("R4 X: 5 of 10 examples are refused; at most half may be",)
+    assert raised.value.complaints == ("R4 X: 5 of 10 examples are refused; fewer than half may be",)
+
+
+def test_a_lens_that_refuses_a_field_each_time_stops_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    refusal = Refusal("steps.route", "no pair takes it", 3)
+    monkeypatch.setattr(
+        "fhir_infusion.actions.prove.proofs", lambda *_: [("R4 X", Proof(10, 3, (), (refusal,), (refusal,)))]
+    )
+    with pytest.raises(DocumentError) as raised:
+        ensure_proven(small_library(), SETTINGS, tmp_path / "proven")
+    assert raised.value.complaints == ("R4 X: steps.route is refused each time: no pair takes it",)

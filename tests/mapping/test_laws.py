@@ -13,7 +13,7 @@ import pytest
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.mapping.codecs import Codec, read_quantity
 from fhir_infusion.mapping.compare import bare, differences
-from fhir_infusion.mapping.laws import Broken, Proof, edit, prove
+from fhir_infusion.mapping.laws import Broken, Proof, Refusal, edit, prove
 from fhir_infusion.mapping.lens import Lens, Translation
 from fhir_infusion.records.fields import table
 from fhir_infusion.records.number import from_spelling
@@ -74,9 +74,39 @@ def test_a_right_document_holds(lens: Callable[[], Lens], records: Callable[[int
 
 def test_a_lens_that_refuses_most_examples_is_not_proven():
     proof = prove(concept_lens(), lambda _: [{"speed": 1}], Random, 4)
-    assert proof == Proof(4, 4, ())
+    reason = "this is not a field of the record"
+    assert proof == Proof(4, 4, (), (Refusal("speed", reason, 4),), (Refusal("speed", reason, 4),))
     assert not proof.holds
     assert Proof(asked=4, refused=1, broken=()).holds
+
+
+@pytest.mark.parametrize(("good", "never"), [(0, True), (1, False)])
+def test_a_field_that_is_refused_each_time_is_not_proven_though_few_examples_are(good: int, *, never: bool):
+    def records(seed: int) -> list[Json]:
+        return [{"codings": [{"code": "a"}]}] * 9 + [{"codings": [{"system": "urn:s" if seed < good else 5}]}]
+
+    lens = lens_of(SYSTEM_TABLE, "CodeableConcept", systems="codes: systems\nmap: {'urn:s': 'urn:S'}\n")
+    proof = prove(lens, records, Random, 4)
+    accepted = "no pair of the mapping takes this value in this release"
+    refusal = Refusal("codings.system", accepted, 4 - good)
+    assert (proof.refused, proof.refusals, proof.never) == (4 - good, (refusal,), (refusal,) if never else ())
+    assert proof.holds is not never
+
+
+SYSTEM_TABLE = """
+mapping: concept
+between: {internal: Concept, fhir: CodeableConcept, release: R4}
+pairs:
+  codings[]:
+    fhir: coding[]
+    pairs:
+      system: {fhir: system, codes: systems}
+      version: version
+      code: code
+      display: display
+      user_selected: userSelected
+  text: text
+"""
 
 
 def test_a_code_that_cannot_come_back_as_itself_breaks_no_law_because_it_is_said_aloud():

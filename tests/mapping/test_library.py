@@ -116,7 +116,31 @@ def test_r4b_uses_the_lens_of_r4_and_what_has_no_document_has_no_lens():
             {"site": "overlay: site\ndocument: {}"},
             "site.yaml:2: 'document' is not a member of an overlay; accepted: defaults, description, documents, overlay",
         ),
-        ({"one": "overlay: site", "two": "overlay: site"}, "two.yaml:1: another file has `overlay: site`"),
+        ({"a/site": "overlay: site", "b/site": "overlay: site"}, "b/site.yaml:1: another file has `overlay: site`"),
+        (
+            {"sight": "overlay: site"},
+            "sight.yaml:1: the overlay of this file is named as the file; accepted: sight",
+        ),
+        (
+            {"site": "overlay: site\ndefaults:\n  representaton: split"},
+            "site.yaml:3: 'representaton' is no default; accepted: representation",
+        ),
+        (
+            {"site": "overlay: site\ndefaults:\n  representation: splitt"},
+            "site.yaml:3: 'splitt' is not a code of representation; accepted: split",
+        ),
+        (
+            {"site": "overlay: site\ndocuments:\n  document:\n    pairs:\n      strat: ~"},
+            "site.yaml:5: there is no 'strat' to remove; accepted: start",
+        ),
+        (
+            {"r5": "mapping: m\nextends: document\nbetween: {release: R5}\npairs:\n  strat: ~"},
+            "r5.yaml:5: there is no 'strat' to remove; accepted: start",
+        ),
+        (
+            {"site": "overlay: site\ndocuments:\n  document:\n    systems:\n      strt: urn:start"},
+            "site.yaml:5: nothing uses the system 'strt'; accepted: nothing, or no such line",
+        ),
         ({"one": "codes: c\nmap: {a: b}", "two": "codes: c\nmap: {a: b}"}, "two.yaml:1: another file has `codes: c`"),
         ({"c": "codes: c"}, "c.yaml:1: a code table has a `map` of internal codes to FHIR codes"),
         ({"c": "codes: c\nmap: {}"}, "c.yaml:1: a code table has a `map` of internal codes to FHIR codes"),
@@ -161,6 +185,46 @@ def test_a_file_that_does_not_hold_is_refused_with_its_place(files: dict[str, st
 def test_what_a_document_uses_must_be_there(head: str, complaint: str):
     text = f"mapping: m\nbetween: {{internal: Period, fhir: Period, release: R4}}\n{head}\npairs: {{start: start, end: end}}\n"
     assert complaints_of(text, kit=KIT) == [complaint]
+
+
+def test_a_system_that_some_document_uses_may_stay_unused_in_another():
+    site = SITE.replace("    pairs:\n", "    systems: {other: urn:other, start: urn:start}\n    pairs:\n").replace(
+        "urn:start]", "$start]"
+    )
+    assert complaints_of(PERIOD, site=site) == [
+        "site.yaml:7: nothing uses the system 'other'; accepted: start, or no such line"
+    ]
+    own = PERIOD_R5 + "pairs:\n  start: start\n"
+    assert load_all(site=site.replace("other: urn:other, ", ""), r5=own).overlays() == ["site"]
+
+
+GUARDED = PERIOD.replace("pairs:", "mapped-or-refused: [start, end]\npairs:")
+
+
+@pytest.mark.parametrize("change", ["[]", "[start]", "~"])
+def test_a_change_takes_nothing_out_of_what_is_mapped_or_refused(change: str):
+    for file, text in (
+        ("site", f"overlay: site\ndocuments:\n  document:\n    mapped-or-refused: {change}\n"),
+        ("r5", f"mapping: m\nextends: document\nbetween: {{release: R5}}\nmapped-or-refused: {change}\n"),
+    ):
+        (told,) = complaints_of(GUARDED, **{file: text})
+        assert told.startswith(f"{file}.yaml:4: `mapped-or-refused` may be added to only; it lacks end")
+
+
+def test_a_change_may_add_to_what_is_mapped_or_refused():
+    site = "overlay: site\ndocuments: {document: {mapped-or-refused: [start, end, extension]}}\n"
+    assert lens(load_all(GUARDED, site=site), "R4", "Period", "site").plan.guarded == {"start", "end", "extension"}
+
+
+@pytest.mark.parametrize("release", ["R4", "R5"])
+def test_the_shipped_documents_without_a_guard_are_refused(release: str, texts: dict[str, str]):
+    for name, type_name in (("infusion-order", "order"), ("administration", "administration")):
+        file = f"{release.lower()}/{name}.yaml"
+        (guards,) = [line for line in texts[file].splitlines() if line.startswith("mapped-or-refused")]
+        without = {**texts, file: texts[file].replace(guards, "mapped-or-refused: [status]")}
+        with pytest.raises(DocumentError) as raised:
+            load(without, TABLES, {f"{kind}_system": "urn:x" for kind in ("order", "administration")}, interpret=True)
+        assert any("it lacks" in told and "subject" in told for told in raised.value.complaints), type_name
 
 
 # --- systems and settings ---------------------------------------------------------------------------------------------
