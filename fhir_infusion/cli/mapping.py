@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,8 +21,7 @@ from fhir_infusion.cli.run import DONE, REFUSED, tell
 from fhir_infusion.errors import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from typing import Any
+    from collections.abc import Sequence
 
     from fhir_infusion.config import Release, Settings
     from fhir_infusion.translator import Translator
@@ -136,38 +135,52 @@ def coverage(mappings: Path | None, release: Release, overlay: str | None, files
 @click.argument("new", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @corpus_argument
 def diff(release: Release, overlay: str | None, old: Path, new: Path, files: tuple[str, ...]) -> int:
-    """Show what a change of the documents, from directory OLD to NEW, changes in the records of a corpus."""
+    """Show what a change of the documents, from directory OLD to NEW, changes in what a corpus is translated into.
+
+    Resources become records, records become resources. What both refuse is counted apart.
+    """
     before, after = _translator(load_settings(mappings=old)), _translator(load_settings(mappings=new))
-    changed = same = 0
-    for label, resource in corpus(files):
-        if resource.get("resourceType") not in before.types | after.types:
-            continue
-        paths = list(_compared(before, after, resource, release, overlay))
-        changed, same = changed + bool(paths), same + (not paths)
-        if paths:
-            click.echo(f"changed {label}: {' '.join(paths)}")
-    click.echo(f"{same} same, {changed} changed")
-    return REFUSED if changed else DONE
+    counts: Counter[str] = Counter()
+    for label, given in corpus(files):
+        left, right = (_turned(one, given, release, overlay) for one in (before, after))
+        state, told = _compared(left, right)
+        counts[state] += 1
+        if told:
+            click.echo(f"{state} {label}: {' '.join(told)}")
+    states = ("same", "changed", "refused", *(("skipped",) if counts["skipped"] else ()))
+    click.echo(", ".join(f"{counts[state]} {state}" for state in states))
+    return REFUSED if counts["changed"] else DONE
 
 
-def _compared(
-    before: Translator, after: Translator, resource: dict[str, Any], release: Release, overlay: str | None
-) -> Iterator[str]:
-    left, right = (_read(one, resource, release, overlay) for one in (before, after))
-    if isinstance(left, tuple) or isinstance(right, tuple):
-        if left != right:
-            yield f"refused {'before' if isinstance(left, tuple) else 'now'}:"
-            yield from left if isinstance(left, tuple) else right
-        return
-    yield from differences(left, right)
+_Turned = list[dict[str, Any]] | tuple[str, ...] | None
+"""The results, the places of the refusal, or nothing where the documents do not map such an input."""
 
 
-def _read(
-    translator: Translator, resource: dict[str, Any], release: Release, overlay: str | None
-) -> dict[str, Any] | tuple[str, ...]:
-    """Return the record, or the places of the refusal."""
+def _compared(left: _Turned, right: _Turned) -> tuple[str, list[str]]:
+    """Return whether two outcomes are the same, changed, refused or skipped, and what is told of it."""
+    if left is None and right is None:
+        return "skipped", ["no mapping for this resource type"]
+    if isinstance(left, tuple) and left == right:
+        return "refused", list(left)
+    if isinstance(left, list) and isinstance(right, list):
+        one, other = (side[0] if len(side) == 1 else side for side in (left, right))
+        paths = list(differences(one, other))
+        return "changed" if paths else "same", paths
+    told = [
+        f"refused {when}: {' '.join(side)}" if side is not None else f"no mapping {when}"
+        for when, side in (("before", left), ("now", right))
+        if not isinstance(side, list)
+    ]
+    return "changed", told
+
+
+def _turned(translator: Translator, given: dict[str, Any], release: Release, overlay: str | None) -> _Turned:
+    """Translate an input in its own direction: a resource into a record, any other into resources."""
+    if "resourceType" in given and given["resourceType"] not in translator.types:
+        return None
+    turn = translator.to_internal if "resourceType" in given else translator.to_fhir
     try:
-        return translator.to_internal(resource, release, overlay).results[0]
+        return turn(given, release, overlay).results
     except Refused as error:
         return places(error.issues)
 

@@ -108,17 +108,57 @@ def test_coverage_counts_what_became_of_the_elements(cli: Run, examples: Texts, 
     assert re.search(r"^mapped +\d+ +\d+ %$", ran.out, re.MULTILINE)
 
 
-def test_diff_shows_what_a_change_of_the_documents_changes(examples: Texts, tmp_path: Path):
-    corpus = tmp_path / "corpus"
-    corpus.mkdir()
-    (corpus / "a.json").write_text(examples["resource"])
+@pytest.fixture
+def versions(tmp_path: Path) -> tuple[Path, Path]:
+    """Two directories of documents; the new one says the time of ordering nowhere and knows no status `on-hold`."""
     old, new = tmp_path / "old", tmp_path / "new"
     shutil.copytree(mappings_dir(), old)
     shutil.copytree(mappings_dir(), new)
     document = new / "r4" / "infusion-order.yaml"
-    document.write_text(re.sub(r"\n  ordered_at: authoredOn\n", "\n", document.read_text()))
-    ran = cli_without_fixture("mapping", "diff", str(old), str(new), str(corpus))
-    assert ran == 1
+    text = document.read_text()
+    assert "\n  ordered_at: authoredOn\n" in text
+    dropped = "\n  ordered_at: {drop: true, why: as a test}\n"
+    document.write_text(text.replace("\n  ordered_at: authoredOn\n", dropped))
+    codes = new / "codes" / "order-status-r4.yaml"
+    codes.write_text(re.sub(r"\n  on-hold: on-hold", "", codes.read_text()))
+    return old, new
+
+
+def test_diff_shows_what_a_change_of_the_documents_changes_each_way(
+    examples: Texts, tmp_path: Path, versions: tuple[Path, Path], capfd: pytest.CaptureFixture[str]
+):
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    resource = json.loads(examples["resource"]) | {"authoredOn": "2026-01-02"}
+    record = json.loads(examples["dobutamine"]) | {"ordered_at": "2026-01-02"}
+    without = {name: value for name, value in record.items() if name != "ordered_at"}
+    for name, content in {
+        "a-resource": resource,
+        "b-record": record,
+        "c-same": without,
+        "d-refused": without | {"status": "bogus"},
+        "e-held": without | {"status": "on-hold"},
+        "f-patient": {"resourceType": "Patient"},
+    }.items():
+        (corpus / f"{name}.json").write_text(json.dumps(content))
+    assert cli_without_fixture("mapping", "diff", *map(str, versions), str(corpus)) == 1
+    assert capfd.readouterr().out.replace(f"{corpus}/", "").splitlines() == [
+        "changed a-resource.json: ordered_at residue[0].path residue[0].value residue[1]",
+        "changed b-record.json: authoredOn",
+        "refused d-refused.json: status",
+        "changed e-held.json: refused now: status",
+        "skipped f-patient.json: no mapping for this resource type",
+        "1 same, 3 changed, 1 refused, 1 skipped",
+    ]
+
+
+def test_diff_of_what_is_the_same_or_refused_by_both_is_done(
+    examples: Texts, tmp_path: Path, versions: tuple[Path, Path], capfd: pytest.CaptureFixture[str]
+):
+    (tmp_path / "a.json").write_text(examples["resource"].replace('"active"', '"bogus"'))
+    old, _ = versions
+    assert cli_without_fixture("mapping", "diff", str(old), str(old), str(tmp_path / "a.json")) == 0
+    assert capfd.readouterr().out.splitlines()[-1] == "0 same, 0 changed, 1 refused"
 
 
 def cli_without_fixture(*arguments: str) -> int:
