@@ -103,5 +103,7 @@ def quantity(writer: Writer, name: str, value: str, here: Here) -> str:
     """Write the reading of a quantity; return its variable."""
     result = writer.source.local("y")
     guard = writer.source.name(MARKS, "marks") if here.guarded else "None"
-    writer.source.put(f"{result} = quantity({value}, E, {writer.join(here.prefix, name)}, {guard})")
+    path = writer.join(here.prefix, name)
+    writer.source.put(f"{result} = usual_quantity({value})")
+    writer.source.put(f"if {result} is None: {result} = quantity({value}, E, {path}, {guard})")
     return result

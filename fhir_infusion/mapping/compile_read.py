@@ -6,6 +6,7 @@ counts what it took: where the count differs from what is there, the rest become
 
 from __future__ import annotations
 
+from ast import literal_eval
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,6 +49,7 @@ def compile_read(plan: Plan) -> Read:
             "escape": escape,
             "is_rate": is_rate,
             "quantity": runtime.quantity,
+            "usual_quantity": runtime.usual_quantity,
             "write_key": write_key,
         }
     )
@@ -336,6 +338,7 @@ class Writer:
     @staticmethod
     def join(prefix: str, literal: str) -> str:
         """Return the expression of a path below a prefix expression."""
-        if prefix.startswith("'") and prefix.endswith("'") and " + " not in prefix:
-            return repr(prefix[1:-1] + literal)
+        if prefix.endswith("'"):  # what ends with text is one text with what follows
+            start = prefix.rindex(" + '") + 3 if " + '" in prefix else 0
+            return prefix[:start] + repr(literal_eval(prefix[start:]) + literal)
         return f"{prefix} + {literal!r}"

@@ -70,16 +70,23 @@ class Writing:
             raise Irregular
 
 
+def usual_quantity(value: Json) -> Json | None:
+    """Read a quantity as nearly every one is: a number with a UCUM code, without residue; ``None`` for any other."""
+    count = len(value)
+    try:
+        if count == 3 or count == 4:  # noqa: PLR1714  a set is slower
+            code = value["code"]
+            if value["system"] == UCUM and code not in _REPAIRED:
+                if count == 3:
+                    return {"value": value["value"], "unit": code}
+                return {"value": value["value"], "unit": code, "unit_text": value["unit"]}
+    except KeyError:
+        pass
+    return None
+
+
 def quantity(value: Json, entries: list[Entry], path: str, guard: frozenset[str] | None) -> Json:
     """Read a quantity; keep members besides its own, and the original of a repaired unit."""
-    count = len(value)
-    if (count == 3 or (count == 4 and "unit" in value)) and "code" in value and "value" in value:
-        code = value["code"]
-        if value.get("system") == UCUM and code not in _REPAIRED:
-            # Nearly every quantity: a number with a UCUM code, which needs no residue.
-            if count == 3:
-                return {"value": value["value"], "unit": code}
-            return {"value": value["value"], "unit": code, "unit_text": value["unit"]}
     result = read_quantity(value)
     if not value.keys() <= QUANTITY_MEMBERS:
         leave(value, QUANTITY_MEMBERS, path + ".", entries, guard)
