@@ -112,6 +112,9 @@ class Translator:
         if strict and (doubts := check_with_models(resource, release)):
             raise Refused(*doubts)
         translation = lens.read(resource)
+        if parts.is_total_unsaid(translation.result):
+            unsaid = {"release": release, "path": parts.UNSAID, "value": True}
+            translation.result.setdefault("residue", []).append(unsaid)
         # What could not be written back must not be accepted: two elements of one id, a length of time in milligrams.
         ours = check.check(translation.result)
         if not ours:
@@ -151,7 +154,9 @@ class Translator:
         if stale or not right:
             check.refuse(record, as_sent=read_from_fhir)
         record = _with_defaults(record, lens)
-        whole = parts.split(record, self._settings.administration_system) if internal == "Administration" else [record]
+        whole = [record]
+        if internal == "Administration":
+            whole = parts.split(parts.with_total(record), self._settings.administration_system)
         translations = [_written(lens, part, release) for part in whole]
         resources = [translation.result for translation in translations]
         warned = (issue for translation in translations for issue in translation.findings)

@@ -353,3 +353,46 @@ def test_an_edited_frequency_leaves_no_old_words_in_the_code_of_the_timing_and_a
     assert [(issue.path, issue.reason) for issue in written.findings if issue.rule == "timing-code"] == [
         ("steps[0].timing.code.codings[0]", "the code Q6H says every 6 h; the timing says 1 time in 8 h")
     ]
+
+
+ALONE: Json = {
+    **{name: value for name, value in SEGMENTS.items() if name != "dose_given"},
+    "segments": [{"segment_id": "s1", "rate": {"value": 5, "unit": "mg/h"}, "dose": {"value": 5, "unit": "mg"}}],
+}
+
+
+@pytest.mark.parametrize("release", ["R4", "R4B", "R5"])
+@pytest.mark.parametrize("said", [{}, {"representation": "single"}])
+def test_the_dose_of_an_only_segment_stands_in_the_core_dosage(release: Release, said: Json):
+    done = translator().to_fhir({**ALONE, **said}, release)
+    (resource,) = done.results
+    dose = {"value": 5, "system": "http://unitsofmeasure.org", "code": "mg"}
+    assert resource["dosage"]["dose"] == dose
+    assert done.findings == ()
+    (read,) = translator().to_internal(resource, release).results
+    assert read["dose_given"] == {"value": 5, "unit": "mg"}
+    assert translator().to_fhir(read, release).results == [resource]
+
+
+@pytest.mark.parametrize("release", ["R4", "R5"])
+def test_a_resource_that_came_without_a_core_dose_goes_back_without_and_that_is_told(release: Release):
+    (resource,) = translator().to_fhir(ALONE, release).results
+    del resource["dosage"]["dose"]
+    done = translator().to_internal(resource, release)
+    assert [(issue.path, issue.rule) for issue in done.findings] == [("dose_given", "dose-total-missing")]
+    assert translator().to_fhir(done.results[0], release).results == [resource]
+
+
+@pytest.mark.parametrize("total", [{}, {"dose_given": {"value": 15, "unit": "mg"}}])
+def test_a_single_administration_with_several_rates_and_a_pause_writes_no_rate_and_only_the_stated_dose(total: Json):
+    segments = [
+        {"rate": {"value": 5, "unit": "mg/h"}, "dose": {"value": 5, "unit": "mg"}},
+        {"event": "paused", "rate": {"value": 0, "unit": "mg/h"}, "dose": {"value": 0, "unit": "mg"}},
+        {"event": "resumed", "rate": {"value": 10, "unit": "mg/h"}, "dose": {"value": 10, "unit": "mg"}},
+    ]
+    record = {**ALONE, "representation": "single", "segments": segments, **total}
+    done = translator().to_fhir(record, "R4")
+    dose = {"value": 15, "system": "http://unitsofmeasure.org", "code": "mg"}
+    assert [resource.get("dosage") for resource in done.results] == [{"dose": dose} if total else None]
+    missing = "the segments make 15 mg; no total is stated, so that who adds up the doses of administrations counts none of it"
+    assert [issue.reason for issue in done.findings] == ([] if total else [missing])

@@ -112,9 +112,11 @@ def order_findings(service: Service, tx: Tx, record: Json) -> tuple[Issue, ...]:
 
 
 def in_error(service: Service, child: Stored, overlay: str | None = None) -> Part:
-    """Return the change that enters a child in error."""
-    record = {**whole.part_of(child), "status": rules.ERROR}
-    return retranslated(service, child, record, overlay)
+    """Return the change that enters a child in error: without dosage, which the earlier version keeps.
+
+    What it said was given is said elsewhere now, and a search that does not ask for the status would count it twice.
+    """
+    return retranslated(service, child, {**parts.undosed(whole.part_of(child)), "status": rules.ERROR}, overlay)
 
 
 def retranslated(service: Service, child: Stored, record: Json, overlay: str | None = None) -> Part:
@@ -140,9 +142,7 @@ def _translated(
     if len(translated.results) > 1:
         # An overlay may have said so in the record's place.
         record = {**record, "representation": "split"}
-        own = parts.split(record, service.settings.administration_system)
-    else:
-        own = [record]
+    own = parts.split(parts.with_total(record), service.settings.administration_system)
     return list(zip(own, translated.results, strict=True)), translated.told
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records.amounts import Amount, amount, differ, of, rounded, shown, stated
 from fhir_infusion.records.findings import VOLUME, concentration, finding
 from fhir_infusion.records.moments import seconds_between
 from fhir_infusion.records.order_findings import preparation_findings, rate_of
+from fhir_infusion.records.parts import UNSAID, is_split
 
 if TYPE_CHECKING:
     from fhir_infusion.errors import Issue
@@ -24,6 +25,7 @@ def administration_findings(record: Part) -> Iterator[Issue]:
         yield from _rate_and_time(segment, f"segments[{position}]")
     yield from _sum(record, segments, "dose", "dose_given")
     yield from _sum(record, segments, "volume", "volume_given")
+    yield from _total(record, segments)
     yield from _dose_in_volume(record)
     yield from _counts(record)
     yield from preparation_findings(record.get("preparation", {}))
@@ -50,16 +52,48 @@ def _rate_and_time(segment: Part, path: str) -> Iterator[Issue]:
 
 
 def _sum(record: Part, segments: Sequence[Part], name: str, total: str) -> Iterator[Issue]:
-    """The segments add up to the total, where every segment that ran says its share."""
+    """The segments add up to the total, where every segment that ran says its share.
+
+    Doses add up exactly, or the parts of it that are sent say another dose than the total; and where these carry
+    doses, one that says none is missing from every sum.
+    """
     whole = amount(record.get(total))
     shares = [amount(segment[name]) for segment in segments if name in segment]
     silent = any(name not in segment and _runs(segment) for segment in segments)
     if whole is None or not shares or any(share is None or share.dimension != whole.dimension for share in shares):
         return
     makes = Amount(sum((share.base for share in shares if share), Fraction(0)), whole.dimension, "")
-    if differ(makes.base, whole.base) and (not silent or makes.base > whole.base):
-        said = f"the segments make {shown(makes, record[total]['unit'])}; in all it is {stated(record[total])}"
-        yield finding(total, said, f"sum-of-segments-{name}")
+    other = makes.base != whole.base if name == "dose" else differ(makes.base, whole.base)
+    if name == "dose" and is_split(record):
+        silent = False
+    if other and (not silent or makes.base > whole.base):
+        told = shown(makes, record[total]["unit"])
+        if told == stated(record[total]):
+            told = f"not quite {told}"
+        yield finding(
+            total, f"the segments make {told}; in all it is {stated(record[total])}", f"sum-of-segments-{name}"
+        )
+
+
+def _total(record: Part, segments: Sequence[Part]) -> Iterator[Issue]:
+    """A single resource has its dose in ``dosage.dose``, which only ``dose_given`` says."""
+    doses = [amount(segment["dose"]) for segment in segments if "dose" in segment]
+    if not doses or is_split(record) or record["status"] in _NOT_GIVEN or record.keys() & {"dose_given", "dose_total"}:
+        return
+    if len(segments) == 1 and not any(entry["path"] == UNSAID for entry in record.get("residue", ())):
+        return  # it goes out as the total
+    said = "the segments carry doses"
+    if all(dose is not None and doses[0] is not None and dose.dimension == doses[0].dimension for dose in doses):
+        makes = sum((dose.base for dose in doses if dose), Fraction(0))
+        if not makes:
+            return
+        unit = next(segment["dose"]["unit"] for segment in segments if "dose" in segment)
+        said = f"the segments make {shown(Amount(makes, doses[0].dimension, ''), unit)}" if doses[0] else said
+    reason = f"{said}; no total is stated, so that who adds up the doses of administrations counts none of it"
+    yield finding("dose_given", reason, "dose-total-missing", "dose_given")
+
+
+_NOT_GIVEN: Final = frozenset({"entered-in-error", "not-done"})
 
 
 def _runs(segment: Part) -> bool:

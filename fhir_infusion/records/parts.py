@@ -124,6 +124,42 @@ def child_status(segment: Mapping[str, Any], status: str) -> str:
     return "completed" if "end" in segment or event == "completed" else status
 
 
+def is_total_unsaid(administration: Mapping[str, Any]) -> bool:
+    """Return whether the only segment of what goes out as one resource says a dose, and the whole says none."""
+    segments = administration.get("segments", ())
+    return (
+        len(segments) == 1
+        and bool(segments[0].get("dose", {}).get("value"))
+        and not administration.keys() & {"dose_given", "dose_total"}
+        and administration.get("status") not in _NOT_GIVEN
+        and not is_split(administration)
+    )
+
+
+def with_total(administration: Record) -> Record:
+    """Return a record whose only segment says the dose with that as its dose in all, where receivers look for it."""
+    said = any(entry["path"] == UNSAID for entry in administration.get("residue", ()))
+    if said or not is_total_unsaid(administration):
+        return administration
+    return {**administration, "dose_given": administration["segments"][0]["dose"]}
+
+
+UNSAID: Final = "$no-total"
+"""The residue entry of a record that was read from a resource whose segment alone says its dose: it stays so."""
+
+
+def undosed(part: Record) -> Record:
+    """Return a part without all that is its dosage in FHIR: dose, rate, route, site, method and text."""
+    rest = {name: value for name, value in part.items() if name not in ("dose_given", "text", *DOSAGE)}
+    segments = [
+        {name: value for name, value in segment.items() if name not in RATES} for segment in rest.pop("segments", ())
+    ]
+    residue = [entry for entry in rest.pop("residue", ()) if not entry["path"].lstrip("_").startswith("dosage")]
+    if any(segments):
+        rest["segments"] = [segment for segment in segments if segment]
+    return {**rest, "residue": residue} if residue else rest
+
+
 def _child(administration: Record, segment: Record, system: str | None, residue: list[Record]) -> Record:
     identifier = administration["administration_id"]
     parent = {"value": identifier} if system is None else {"system": system, "value": identifier}

@@ -100,6 +100,46 @@ def test_a_removed_segment_is_entered_in_error_and_never_revived(service, caller
     assert outbox_rows(service)[-1].lane == "stop"
 
 
+@pytest.mark.parametrize("release", ["R4", "R5"])
+@pytest.mark.parametrize(
+    ("edited", "wanted"),
+    [
+        (administration(rates=("2.5", "5.0")), "7.5"),
+        (administration(representation="single", dose_given=quantity("15.0", "mg")), "15.0"),
+        (
+            administration(
+                segments=[
+                    {**segment, "segment_id": f"n{segment['segment_id']}"} for segment in administration()["segments"]
+                ]
+            ),
+            "15.0",
+        ),
+    ],
+)
+def test_a_search_that_does_not_ask_for_the_status_counts_each_milligram_once_after_segments_went(
+    service, caller, placed, edited, wanted, release
+):
+    """A child that we enter in error ourselves has no dosage; its earlier version has."""
+    outcome = record_administration.amend(service, caller, placed.id, edited, "1")
+    assert same(outcome.record, edited)
+    found = resources(service, caller, release)
+    assert sum(one["dosage"]["dose"]["value"] for one in found if "dose" in one.get("dosage", {})) == number(wanted)
+    gone = [one for one in found if one["status"] == "entered-in-error"]
+    assert gone
+    assert not any("dosage" in one for one in gone)
+    earlier = [body(find.vread(service, caller, release, MA, one["id"], "1")) for one in gone]
+    assert all("dose" in one["dosage"] for one in earlier)
+    again = record_administration.amend(service, caller, placed.id, edited, "2")
+    assert again.version == 2, "the same again is no change"
+
+
+def test_an_administration_that_a_client_enters_in_error_stays_as_it_was_sent(service, caller):
+    first = accept_resource.create(service, caller, "R4", given())
+    wrong = given(id=first.id, status="entered-in-error")
+    changed_to = accept_resource.update(service, caller, "R4", first.id, wrong, "1")
+    assert body(changed_to)["dosage"] == given()["dosage"]
+
+
 @pytest.mark.parametrize(
     "change",
     [

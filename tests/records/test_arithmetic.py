@@ -140,6 +140,12 @@ FOUND: list[tuple[Record, str, str, str]] = [
     (changed(GIVEN, "segments.1.volume.value", 40), "rate-time-volume", "segments[1].volume", "20 mL/h for 60 min makes 20 mL; the volume is 40 mL"),
     (changed(GIVEN, "segments.1.rate", q(50, "mg/h")), "rate-time-dose", "segments[1].dose", "50 mg/h for 60 min makes 50 mg; the dose is 40 mg"),
     (changed(GIVEN, "dose_given.value", 100), "sum-of-segments-dose", "dose_given", "the segments make 60 mg; in all it is 100 mg"),
+    (changed(GIVEN, "dose_given.value", 61), "sum-of-segments-dose", "dose_given", "the segments make 60 mg; in all it is 61 mg"),
+    (changed(changed(GIVEN, "dose_given.value", 61), "representation"), "sum-of-segments-dose", "dose_given", "the segments make 60 mg; in all it is 61 mg"),
+    (changed(GIVEN, "dose_given", q("0.061", "g")), "sum-of-segments-dose", "dose_given", "the segments make 0.06 g; in all it is 0.061 g"),
+    (changed(GIVEN, "dose_given", q("60.0000001", "mg")), "sum-of-segments-dose", "dose_given", "the segments make 60 mg; in all it is 60.0000001 mg"),
+    (changed(GIVEN, "segments.1.dose"), "sum-of-segments-dose", "dose_given", "the segments make 20 mg; in all it is 60 mg"),
+    (changed(changed(GIVEN, "dose_given"), "representation"), "dose-total-missing", "dose_given", "the segments make 60 mg; no total is stated, so that who adds up the doses of administrations counts none of it"),
     (changed(GIVEN, "volume_given.value", 20), "sum-of-segments-volume", "volume_given", "the segments make 30 mL; in all it is 20 mL"),
     (changed(changed(GIVEN, "segments.1.dose"), "dose_given.value", 10), "sum-of-segments-dose", "dose_given", "the segments make 20 mg; in all it is 10 mg"),
     (given_(dose_given=q(100, "mg"), volume_given=q(100, "mL"), preparation=BAG), "concentration-dose", "dose_given", "100 mL of this preparation makes 200 mg; the dose given is 100 mg"),
@@ -229,7 +235,7 @@ QUIET: list[Record] = [
     given_(demand_counts={"deliveries": 5}),
     given_(segments=[{"rate": q(1, "mL/h"), "start": "2024-05-01", "end": "2024-05-02", "volume": q(1, "mL")}]),
     given_(dose_given=q(10, "mg"), segments=[{"dose": q(5, "mL")}]),
-    changed(changed(GIVEN, "segments.1.dose"), "dose_given.value", 60),
+    changed(changed(GIVEN, "segments.1.dose"), "representation"),  # one resource, whose dose is the total
     changed(changed(GIVEN, "segments.1", {"segment_id": "two", "event": "paused", "start": "2024-05-01T11:00:00Z", "rate": q(0, "mL/h")}), "dose_given.value", 20) | {"volume_given": q(10, "mL")},
 ]  # fmt: skip
 

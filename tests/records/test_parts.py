@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fhir_infusion.records.check import check
 from fhir_infusion.records.equality import same
 from fhir_infusion.records.examples import example
-from fhir_infusion.records.parts import child_status, is_split, join, split
+from fhir_infusion.records.parts import child_status, is_split, join, split, undosed, with_total
 from tests.counts import count
 from tests.generators import administrations, split_administrations
 from tests.records.samples import GIVEN, changed
@@ -97,6 +97,34 @@ def test_adding_up_the_doses_of_the_parts_counts_each_milligram_once(record):
 @given(split_administrations())
 def test_every_part_is_a_right_record_of_its_own(record):
     assert [check(part) for part in split(record, SYSTEM)] == [True] * (len(record["segments"]) + 1)
+
+
+def test_the_dose_of_an_only_segment_is_the_dose_in_all_unless_nothing_was_given():
+    alone = {**SINGLE, "segments": [GIVEN["segments"][0]]}
+    del alone["dose_given"]
+    dose = GIVEN["segments"][0]["dose"]
+    assert with_total(alone) == {**alone, "dose_given": dose}
+    for record in (
+        GIVEN,
+        SINGLE,
+        {**alone, "representation": "split"},
+        {**alone, "status": "not-done"},
+        {**alone, "dose_total": dose},
+        {**alone, "segments": GIVEN["segments"]},
+        {**alone, "segments": [{**alone["segments"][0], "dose": {"value": 0, "unit": "mg"}}]},
+        {**alone, "residue": [{"release": "R4", "path": "$no-total", "value": True}]},
+    ):
+        assert with_total(record) is record
+
+
+def test_a_part_without_its_dosage_keeps_everything_else():
+    _, _, part = split(GIVEN)
+    marked = {"release": "R4", "path": "extension", "value": [{"url": "urn:x", "valueString": "y"}]}
+    inside = {"release": "R4", "path": "dosage.extension", "value": [{"url": "urn:x", "valueString": "y"}]}
+    kept = {name: value for name, value in part.items() if name not in {"dose_given", "route"}}
+    kept["segments"] = [{name: value for name, value in part["segments"][0].items() if name != "rate"}]
+    assert undosed({**part, "text": "20 mL/h", "residue": [marked, inside]}) == {**kept, "residue": [marked]}
+    assert undosed({"segments": [{"rate": {"value": 1}}], "residue": [inside]}) == {}
 
 
 def test_where_only_the_total_is_known_it_stays_on_the_parent():
