@@ -92,7 +92,7 @@ def update(  # the parts of the request, one by one
     of a segment gives its parent a new version.
 
     Raises:
-        Refused: it is not right; 400 its id is not the one of the address, or If-Match is missing where it exists; 412
+        Refused: it is not right; 400 its id is not the one of the address, or If-Match is missing for an order; 412
             If-Match is stale; 422 it may not become this, such as another patient's.
         Unavailable: it is not stored.
     """
@@ -185,7 +185,7 @@ def _renew(service: Service, tx: Tx, caller: Caller, parent: Stored, before: Jso
 def _refuse(before: Stored, part: Part, type: str, if_match: str | None, origin: str) -> None:
     """Refuse what a resource may not become; a server that it is pulled from need not know our identifiers."""
     transact.known(before, type)
-    transact.refuse_unless_current(before, if_match, required=not origin)
+    transact.refuse_unless_current(before, if_match, required=type == _ORDER and not origin)
     old, new = whole.part_of(before), part.record
     if type == _ORDER:
         refuse_change(old, new, may_vanish=bool(origin))

@@ -68,7 +68,7 @@ def _resource(name: str, release: Release) -> dict[str, Any]:
     return {
         "type": name,
         "interaction": [{"code": code} for code in _INTERACTIONS],
-        "versioning": "versioned-update",
+        "versioning": "versioned-update" if name == "MedicationRequest" else "versioned",
         "readHistory": True,
         "updateCreate": True,
         "conditionalCreate": True,

@@ -1,7 +1,8 @@
 """Update and update-as-create: https://hl7.org/fhir/http.html#update, #upsert, #concurrency.
 
-An existing resource, order or administration, is changed only by who names the version that was read: without
-``If-Match`` 400, with a stale one 412. What does not exist is created under the id that the client chose.
+An existing order is changed only by who names the version that was read: without ``If-Match`` 400, with a stale one
+412. Of an administration ``If-Match`` is optional, since common FHIR clients send none; a stale one is 412 all the same.
+What does not exist is created under the id that the client chose.
 """
 
 from __future__ import annotations
