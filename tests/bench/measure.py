@@ -4,7 +4,7 @@
 2. In each round, on orders that nothing has seen: ours whole, by hand and naive in turns of a few orders each, so that
    what else the machine does falls on all of them alike; then the steps, on further orders, the mapping and both
    mappings by hand in turns as well.
-3. Take the median of the rounds. The clock is the CPU time of this process: others on the machine do not count.
+3. Take the median of the rounds, and of their ratios. The clock is the CPU time of this process: others on the machine do not count.
 4. Check every result, untimed: against the record or resource that the order was made from, and a sample by digest
    against a second translation.
 """
@@ -90,6 +90,11 @@ class Timings:
     def of(self, direction: str, what: str) -> float:
         """Return the median of the rounds."""
         return median(self.rounds[direction, what])
+
+    def ratio(self, direction: str, one: str, other: str) -> float:
+        """Return the median of the ratios of the rounds: what was timed in turns met the same speed of the machine."""
+        pairs = zip(self.rounds[direction, one], self.rounds[direction, other], strict=True)
+        return median(first / second for first, second in pairs)
 
 
 def measure(translator: Translator, count: int, rounds: int, seed: int) -> Timings:

@@ -42,7 +42,7 @@ def _direction(timings: Timings, direction: str) -> Json:
         return {"microseconds": round(microseconds, 1), "per_second": round(1_000_000 / max(microseconds, 0.001))}
 
     def ratio(one: str, other: str, digits: int = 2) -> float:
-        return round(timings.of(direction, one) / timings.of(direction, other), digits)
+        return round(timings.ratio(direction, one, other), digits)
 
     return {
         "whole": {name: spent(name) for name in WHOLE},
