@@ -5,6 +5,7 @@ A corpus is files and directories of resources (``*.json``, ``*.ndjson``); Bundl
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -164,14 +165,16 @@ def _compared(left: _Turned, right: _Turned) -> tuple[str, list[str]]:
         return "refused", list(left)
     if isinstance(left, list) and isinstance(right, list):
         one, other = (side[0] if len(side) == 1 else side for side in (left, right))
-        paths = list(differences(one, other))
+        # Which entry of the residue says nothing to whoever changes a document.
+        told = (re.sub(r"^residue\[.*", "residue", path) for path in differences(one, other))
+        paths = list(dict.fromkeys(told))
         return "changed" if paths else "same", paths
-    told = [
+    words = [
         f"refused {when}: {' '.join(side)}" if side is not None else f"no mapping {when}"
         for when, side in (("before", left), ("now", right))
         if not isinstance(side, list)
     ]
-    return "changed", told
+    return "changed", words
 
 
 def _turned(translator: Translator, given: dict[str, Any], release: Release, overlay: str | None) -> _Turned:
