@@ -240,7 +240,14 @@ def _outcome(
         findings, body = (*body.issues, *findings), ""
     family = whole.Family(stored)
     if stored.type == whole.TYPE:
-        family = service.store.read(caller.tenant, lambda tx: whole.family(tx, stored))
+
+        def work(tx: Tx) -> tuple[whole.Family, tuple[Issue, ...]]:
+            found = whole.family(tx, stored)
+            beside = record_administration.parent_findings(service, tx, whole.part_of(stored))
+            return found, (*beside, *record_administration.children_findings(found))
+
+        family, more = service.store.read(caller.tenant, work)
+        findings = (*findings, *more)
     return Outcome(
         created,
         stored.type,

@@ -14,6 +14,7 @@ from fhir_infusion.actions.transact import HOME, Json, Outcome, Part
 from fhir_infusion.actions.whole import TYPE, Family
 from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
 from fhir_infusion.records import parts
+from fhir_infusion.records.arithmetic import findings_between
 from fhir_infusion.store import text, versions
 
 if TYPE_CHECKING:
@@ -106,9 +107,39 @@ def outcome_of(family: Family, *, created: bool, findings: tuple[Issue, ...]) ->
 
 
 def order_findings(service: Service, tx: Tx, record: Json) -> tuple[Issue, ...]:
-    """Return what is to be said about an administration beside its order."""
+    """Return what is to be said about an administration beside its order, and beside what it is part of."""
     order = transact.order_of(service, tx, record)
-    return transact.patient_findings([text.read(order.record)], record) if order is not None else ()
+    patient = transact.patient_findings([text.read(order.record)], record) if order is not None else ()
+    return (*patient, *parent_findings(service, tx, record))
+
+
+def parent_findings(service: Service, tx: Tx, record: Json) -> tuple[Issue, ...]:
+    """Return that an administration and the one that it is part of both carry a dose."""
+    found = (_referred(service, tx, reference) for reference in record.get("part_of", ()))
+    parents = {stored.id: {**whole.part_of(stored), "resource_id": stored.id} for stored in found if stored is not None}
+    own = {**record, "part_of": [{"reference": f"{TYPE}/{name}"} for name in parents]}
+    own.pop("resource_id", None)
+    return tuple(issue for position, issue in findings_between([own, *parents.values()]) if position == 0)
+
+
+def children_findings(family: Family) -> tuple[Issue, ...]:
+    """Return that an administration and its segments both carry a dose."""
+    parent = {**whole.part_of(family.parent), "resource_id": family.parent.id}
+    children = [whole.part_of(child) for child in family.children]
+    return tuple(issue for _, issue in findings_between([parent, *children]))[:1]
+
+
+def _referred(service: Service, tx: Tx, reference: Json) -> Stored | None:
+    """Return the administration that a reference names, None where it is not one of ours."""
+    type_, _, id_ = str(reference.get("reference", "")).partition("/")
+    identifier = reference.get("identifier", {})
+    found = None
+    if type_ == TYPE and id_:
+        found = versions.current(tx, TYPE, id_.partition("/")[0])
+    elif "value" in identifier:
+        system = identifier.get("system", service.settings.administration_system)
+        found = versions.by_identifier(tx, TYPE, system, identifier["value"])
+    return None if found is None or found.deleted else found
 
 
 def in_error(service: Service, child: Stored, overlay: str | None = None) -> Part:

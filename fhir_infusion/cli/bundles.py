@@ -59,6 +59,15 @@ def full_url(resource: Json) -> str:
     return f"{URN}{uuid5(NAMESPACE_URL, name)}"
 
 
+def address(bundle: Json, place: str) -> str:
+    """Return the ``fullUrl`` of the entry at ``entry[7]``, or in a Bundle in it; nothing where it has none."""
+    holder: Any = {"resource": bundle}
+    for step in place.split("."):
+        holder = holder["resource"]["entry"][int(step.removeprefix("entry[").removesuffix("]"))]
+    url = holder.get("fullUrl")
+    return url if isinstance(url, str) else ""
+
+
 def resolved(bundle: Json) -> list[tuple[int, Any]]:
     """Return the entries, each with its number, after what they say of each other by ``urn:uuid`` is contained again.
 

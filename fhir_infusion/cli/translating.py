@@ -11,6 +11,7 @@ from fhir_infusion.config import Release
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.fhir.exact import name_in_path
 from fhir_infusion.mapping.trace import Line
+from fhir_infusion.records.arithmetic import findings_between
 from fhir_infusion.records.parts import join
 from fhir_infusion.translator import Translator
 
@@ -83,6 +84,7 @@ def translate_bundle(task: Task, label: str, bundle: dict[str, Any]) -> Iterator
     Raises ``Refused`` where the Bundle itself is wrong.
     """
     records: list[dict[str, Any]] = []
+    places: list[str] = []
     findings: list[Issue] = []
     ledger: list[Line] = []
     notes: list[str] = []
@@ -97,10 +99,13 @@ def translate_bundle(task: Task, label: str, bundle: dict[str, Any]) -> Iterator
             yield f"{label}#{path}", as_refused(error)
             continue
         records.extend(done.results)
+        places.extend([path] * len(done.results))
         findings.extend(issue.under(path) for issue in done.findings)
         notes.extend(f"{path}: {loss}" for loss in _losses(done))
         if task.ledger:
             ledger.extend(replace(line, path=f"{path}.{line.path}") for line in done.lines)
+    between = findings_between(records, [bundles.address(bundle, place) for place in places])
+    findings.extend(issue.under(places[position]) for position, issue in between)
     yield Done(label, tuple(_joined(records)), tuple(findings), tuple(ledger), tuple(notes))
 
 

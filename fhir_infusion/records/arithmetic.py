@@ -39,24 +39,35 @@ def findings(record: Mapping[str, Any], *, as_sent: bool = True) -> tuple[Issue,
     return (*doubtful, *_not_rates(record), *specific(record), *not_an_infusion(record), *words)
 
 
-def findings_between(records: Sequence[Mapping[str, Any]]) -> tuple[Issue, ...]:
-    """Return what is doubtful between administrations: a parent and its child that both carry a dose."""
-    by_name: dict[str, int] = {}
+def findings_between(
+    records: Sequence[Mapping[str, Any]], addresses: Sequence[str] = ()
+) -> tuple[tuple[int, Issue], ...]:
+    """Return what is doubtful between administrations: a parent and its child that both carry a dose.
+
+    Each finding stands with the position of the child. ``addresses`` are those by which the records of a Bundle refer
+    to each other besides.
+    """
+    by_name = {address: position for position, address in enumerate(addresses) if address}
     for position, record in enumerate(records):
         by_name |= {record[name]: position for name in ("administration_id", "resource_id") if name in record}
     return tuple(_doubled(records, by_name))
 
 
-def _doubled(records: Sequence[Mapping[str, Any]], by_name: Mapping[str, int]) -> Iterator[Issue]:
+def _doubled(records: Sequence[Mapping[str, Any]], by_name: Mapping[str, int]) -> Iterator[tuple[int, Issue]]:
+    reason = "the administration and the one that it is part of both carry a dose: adding them up counts twice"
     for position, record in enumerate(records):
-        for reference in record.get("part_of", ()):
-            literal = reference.get("reference", "").removeprefix("MedicationAdministration/")
-            parent = by_name.get(reference.get("identifier", {}).get("value", ""), by_name.get(literal))
-            if parent is not None and parent != position and "dose_given" in record and "dose_given" in records[parent]:
-                reason = (
-                    "the administration and the one that it is part of both carry a dose: adding them up counts twice"
-                )
-                yield finding(f"[{position}].dose_given", reason, "dose-twice")
+        parents = {_parent(reference, by_name) for reference in record.get("part_of", ())} - {None, position}
+        if "dose_given" in record and any("dose_given" in records[at] for at in parents if at is not None):
+            yield position, finding("dose_given", reason, "dose-twice")
+
+
+def _parent(reference: Mapping[str, Any], by_name: Mapping[str, int]) -> int | None:
+    literal = reference.get("reference", "")
+    type_, _, id_ = literal.partition("/_history/")[0].rpartition("/")
+    found = by_name.get(literal)
+    if found is None and type_.rpartition("/")[2] == "MedicationAdministration":
+        found = by_name.get(id_)
+    return by_name.get(reference.get("identifier", {}).get("value", "")) if found is None else found
 
 
 def _as_sent(record: Mapping[str, Any], name: str) -> Iterator[Issue]:

@@ -347,3 +347,43 @@ def test_fhir_administrations_that_are_single_stay_so(service, caller):
     made = accept_resource.create(service, caller, "R4", given())
     assert len(resources(service, caller)) == 1
     assert service.store.read(TENANT, lambda tx: versions.children(tx, made.id)) == ()
+
+
+DOSE = {"value": number("5.0"), "unit": "mg", "system": "http://unitsofmeasure.org", "code": "mg"}
+TWICE = "the administration and the one that it is part of both carry a dose: adding them up counts twice"
+
+
+def dosed(**more):
+    return given(dosage={"dose": DOSE}, **more)
+
+
+def test_a_child_that_came_as_fhir_and_carries_a_dose_as_its_parent_does_is_told(service, caller):
+    parent = accept_resource.create(service, caller, "R4", dosed())
+    assert parent.findings == ()
+    child = dosed(partOf=[{"reference": f"{MA}/{parent.id}"}])
+    told = accept_resource.create(service, caller, "R4", child)
+    assert [(issue.path, issue.rule, issue.reason) for issue in told.findings] == [("dose_given", "dose-twice", TWICE)]
+    assert body(told)["dosage"] == child["dosage"]
+    again = accept_resource.update(service, caller, "R4", told.id, {**child, "id": told.id, "status": "completed"}, "1")
+    assert [issue.rule for issue in again.findings] == ["dose-twice"]
+    rate_only = accept_resource.create(service, caller, "R4", given(partOf=[{"reference": f"{MA}/{parent.id}"}]))
+    assert rate_only.findings == ()
+
+
+def test_a_parent_that_gets_a_dose_beside_those_of_its_segments_is_told(service, caller, placed):
+    parent = resources(service, caller)[0]
+    told = accept_resource.update(service, caller, "R4", placed.id, {**parent, "dosage": {"dose": DOSE}}, "1")
+    assert {issue.rule for issue in told.findings} == {"dose-twice"}
+
+
+def test_an_administration_of_our_own_that_is_part_of_another_with_a_dose_is_told(service, caller):
+    place_order.place(service, caller, order())
+    whole = {"representation": "single", "dose_given": quantity("15.0", "mg")}
+    first = record_administration.place(service, caller, administration(**whole))
+    assert first.findings == ()
+    part_of = [{"identifier": {"value": "ADM-1"}}]
+    second = administration("ADM-2", rates=("5.0",), part_of=part_of, **{**whole, "dose_given": quantity("5.0", "mg")})
+    told = record_administration.place(service, caller, second)
+    assert [(issue.path, issue.rule) for issue in told.findings] == [("dose_given", "dose-twice")]
+    amended = record_administration.amend(service, caller, told.id, {**second, "notes": [{"text": "x"}]}, "1")
+    assert [issue.rule for issue in amended.findings] == ["dose-twice"]

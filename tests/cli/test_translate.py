@@ -302,3 +302,29 @@ def test_an_unknown_overlay_is_refused_with_those_that_are_known(cli: Run, examp
     ran = cli("translate", "--to", "fhir", "--overlay", "nowhere", stdin=examples["dobutamine"])
     assert ran.code == 1
     assert "example-site" in ran.out
+
+
+def test_a_bundle_in_which_parent_and_child_both_carry_a_dose_is_told_at_the_child(cli: Run):
+    def given(**more: Any) -> Any:
+        return {
+            "resourceType": "MedicationAdministration",
+            "status": "completed",
+            "medicationCodeableConcept": {"text": "morphine"},
+            "subject": {"reference": "Patient/1"},
+            "effectiveDateTime": "2024-01-01T10:00:00Z",
+            "dosage": {"dose": {"value": 5, "system": "http://unitsofmeasure.org", "code": "mg"}},
+            **more,
+        }
+
+    for url, reference in (
+        ("urn:uuid:5f1d6d9e-7f0b-4c3a-9a53-0d7c5a5d1d10", "urn:uuid:5f1d6d9e-7f0b-4c3a-9a53-0d7c5a5d1d10"),
+        ("https://example.org/fhir/MedicationAdministration/p", "MedicationAdministration/p"),
+    ):
+        parent = {"fullUrl": url, "resource": given(id="p")}
+        child = {"fullUrl": "urn:uuid:1", "resource": given(id="c", partOf=[{"reference": reference}])}
+        bundle = {"resourceType": "Bundle", "type": "collection", "entry": [child, parent]}
+        ran = cli("translate", "--to", "internal", stdin=dumps(bundle))
+        assert ran.code == 0
+        assert len(ran.lines) == 2
+        assert ran.err.count("both carry a dose") == 1
+        assert "entry[0].dose_given" in ran.err

@@ -266,13 +266,29 @@ def test_a_record_without_its_name_is_told_by_what_only_an_order_has():
 def test_a_parent_and_its_child_that_both_carry_a_dose_are_told():
     parent, child, other = split(GIVEN, "urn:x")
     told = findings_between([{**parent, "dose_given": q(60, "mg")}, child, other])
-    assert [(issue.path, issue.rule) for issue in told] == [
-        ("[1].dose_given", "dose-twice"),
-        ("[2].dose_given", "dose-twice"),
+    assert [(position, issue.path, issue.rule) for position, issue in told] == [
+        (1, "dose_given", "dose-twice"),
+        (2, "dose_given", "dose-twice"),
     ]
     assert findings_between([parent, child, other]) == ()
-    literal = {**child, "part_of": [{"reference": "MedicationAdministration/p"}, {"display": "x"}]}
-    assert len(findings_between([given_(resource_id="p", dose_given=q(60, "mg")), literal])) == 1
+    assert findings_between([child, other]) == ()
+
+
+@pytest.mark.parametrize(
+    ("reference", "found"),
+    [
+        ("MedicationAdministration/p", True),
+        ("https://example.org/fhir/MedicationAdministration/p/_history/2", True),
+        ("urn:uuid:1", True),
+        ("Procedure/p", False),
+        ("MedicationAdministration/q", False),
+        ("#p", False),
+    ],
+)
+def test_a_parent_is_found_by_each_way_of_referring_to_it(reference, found):
+    parent = given_(resource_id="p", dose_given=q(60, "mg"))
+    child = given_(part_of=[{"display": "x"}, {"reference": reference}], dose_given=q(5, "mg"))
+    assert [position for position, _ in findings_between([parent, child], ["urn:uuid:1", ""])] == [1] * found
 
 
 @pytest.mark.parametrize(

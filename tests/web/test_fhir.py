@@ -355,3 +355,22 @@ def test_segments_are_administrations_of_their_own_that_name_their_parent(client
     for child in children:
         assert child["partOf"][0]["identifier"]["value"] == "DEMO-2-A"
         assert child["dosage"]["rateQuantity"]["value"] in {2.50, 5.00}
+
+
+def test_a_child_that_carries_a_dose_as_its_parent_does_is_told_to_who_posts_it(client: Client):
+    dose = {"dose": {"value": 5, "system": "http://unitsofmeasure.org", "code": "mg"}}
+    parent = {
+        "resourceType": "MedicationAdministration",
+        "status": "completed",
+        "medicationCodeableConcept": {"text": "morphine"},
+        "subject": {"reference": "Patient/1"},
+        "effectiveDateTime": "2024-01-01T10:00:00Z",
+        "dosage": dose,
+    }
+    made = exact(client.post("/fhir/r4/MedicationAdministration", parent, FHIR))
+    child = {**parent, "partOf": [{"reference": f"MedicationAdministration/{made['id']}"}]}
+    reply = client.post("/fhir/r4/MedicationAdministration", child, FHIR, prefer="return=OperationOutcome")
+    assert reply.status_code == 201
+    (issue,) = exact(reply)["issue"]
+    assert (issue["severity"], issue["code"]) == ("warning", "business-rule")
+    assert "both carry a dose" in dumps(issue)
