@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from fhir_infusion.actions import release_text, transact, whole
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.fhir import search as fhir_search
 from fhir_infusion.fhir.search import Criterion, Query, Wanted
+from fhir_infusion.records.administration import AdministrationStatus
+from fhir_infusion.records.order import OrderStatus
 from fhir_infusion.store import search as store_search
 from fhir_infusion.store import versions
 
@@ -161,6 +163,12 @@ RECORD_PARAMETERS: Final = {
     "MedicationAdministration": ("patient", "status", "administration_id", "order", "changed_since"),
 }
 
+STATUSES: Final = {
+    "MedicationRequest": get_args(OrderStatus),
+    "MedicationAdministration": get_args(AdministrationStatus),
+}
+"""What ``status`` of our own listing may be; any other would find nothing, without a word."""
+
 
 def _query(service: Service, type: str, parameters: Sequence[tuple[str, str]]) -> Query:
     asked: list[tuple[str, str]] = []
@@ -173,17 +181,26 @@ def _query(service: Service, type: str, parameters: Sequence[tuple[str, str]]) -
             )
         if not value:
             raise Refused(Issue("error", "invalid", name, "the parameter is empty", "a value", "parameter"))
+        if name == "status" and (unknown := set(value.split(",")) - set(STATUSES[type])):
+            reason = "there is no such status" if len(unknown) == 1 else "there are no such statuses"
+            raise Refused(Issue("error", "invalid", name, reason, ", ".join(STATUSES[type]), "parameter"))
         if name == transact.IDENTITY[type]:
             wanted = Wanted(system=transact.system_of(service, type), value=value)
             criteria.append(Criterion("identifier", "token", (wanted,)))
         elif name == "patient" and "|" in value:
             asked.append(("patient:identifier", value))
         else:
-            asked.append(
-                {"changed_since": ("_lastUpdated", f"ge{value}"), "order": ("request", value)}.get(name, (name, value))
-            )
-    parsed = fhir_search.parse(type, transact.HOME, asked)
+            asked.append((_IN_FHIR.get(name, name), f"ge{value}" if name == "changed_since" else value))
+    try:
+        parsed = fhir_search.parse(type, transact.HOME, asked)
+    except Refused as refused:
+        ours = {theirs: name for name, theirs in _IN_FHIR.items()}
+        raise Refused(*(replace(one, path=ours.get(one.path, one.path)) for one in refused.issues)) from None
     return Query((*criteria, *parsed.criteria), parsed.sort, parsed.count)
+
+
+_IN_FHIR: Final = {"changed_since": "_lastUpdated", "order": "request"}
+"""What our parameters are called in FHIR, where that is another name."""
 
 
 def _with_segments(tx: Tx, stored: Stored) -> list[FoundRecord]:

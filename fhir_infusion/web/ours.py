@@ -20,6 +20,7 @@ from fhir_infusion.web.bodies import read_object
 from fhir_infusion.web.context import caller, home_url, web
 from fhir_infusion.web.idempotency import with_key
 from fhir_infusion.web.negotiation import check_accept, etag, if_match, is_unchanged
+from fhir_infusion.web.parameters import page_size, stated
 from fhir_infusion.web.problems import finding
 from fhir_infusion.web.refusals import parameter_refusal, refusal
 from fhir_infusion.web.replies import json_reply, unchanged_reply, version_headers
@@ -36,8 +37,6 @@ PARAMETERS: Final[Mapping[str, str]] = {
     "limit": "Entries on a page, 1 to 500; 50 where it is not stated.",
     "page": "The token of a page, from `next`.",
 }
-MOST_ON_A_PAGE: Final = 500
-USUAL_ON_A_PAGE: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +82,18 @@ def find_all(kind: Kind) -> Response:
     """Return a page of the records that meet every parameter, and the address of the next one."""
     check_accept(request, None)
     known = {**kind.filters, **PARAMETERS}
-    asked = [(name, value) for name, values in request.args.lists() for value in values]
+    asked = stated(request)
     for name, value in asked:
         if name not in known:
             raise parameter_refusal("", "a parameter is not known", ", ".join(known), "not-supported")
         if not value:
             raise parameter_refusal(name, "it has no value", known[name])
     filters = [(name, value) for name, value in asked if name not in {"limit", "page"}]
-    count = _count(request.args.getlist("limit"))
+    count = page_size("limit", request.args.getlist("limit"))
     service, who = web().service, caller()
     bound_to = [("", kind.path), *filters]
     pages = request.args.getlist("page")
-    after = paging.open_token(service.store.secret, who.tenant, bound_to, pages[-1]) if pages else []
+    after = paging.open_token(service.store.secret, who.tenant, bound_to, pages[-1], "page") if pages else []
     found = find.records(service, who, kind.fhir_type, filters, count, after)
     body: dict[str, Any] = {"items": [_entry(entry) for entry in found.entries]}
     if found.after is not None:
@@ -102,15 +101,6 @@ def find_all(kind: Kind) -> Response:
         query = urlencode([*filters, ("limit", str(count)), ("page", token)])
         body["next"] = f"{home_url()}{kind.path}?{query}"
     return json_reply(body)
-
-
-def _count(stated: list[str]) -> int:
-    if not stated:
-        return USUAL_ON_A_PAGE
-    text = stated[-1]
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
-        raise parameter_refusal("limit", "it is not a number of entries", PARAMETERS["limit"])
-    return min(int(text), MOST_ON_A_PAGE)
 
 
 def _record(kind: Kind) -> dict[str, Any]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PARAMETER: Final = "_page"
+"""Its name in a FHIR search."""
+
 _MAC_BYTES: Final = 16
 
 
@@ -27,8 +29,10 @@ def sign(secret: bytes, tenant: str, query: Sequence[tuple[str, str]], bounds: S
     return _encode(_mac(secret, tenant, query, content) + content)
 
 
-def open_token(secret: bytes, tenant: str, query: Sequence[tuple[str, str]], token: str) -> list[str]:
-    """Return the bounds in a token of ours.
+def open_token(
+    secret: bytes, tenant: str, query: Sequence[tuple[str, str]], token: str, name: str = PARAMETER
+) -> list[str]:
+    """Return the bounds in a token of ours, which came as the parameter ``name``.
 
     Raises ``Refused`` (400) where it was not signed by us for this tenant and query.
     """
@@ -38,7 +42,7 @@ def open_token(secret: bytes, tenant: str, query: Sequence[tuple[str, str]], tok
         raw = b""
     content = raw[_MAC_BYTES:]
     if not hmac.compare_digest(raw[:_MAC_BYTES], _mac(secret, tenant, query, content)):
-        raise parameter_refusal(PARAMETER, "the page token is not of this query", "the next link as it was given")
+        raise parameter_refusal(name, "the page token is not of this query", "the next link as it was given")
     return [str(bound) for bound in json.loads(content)]
 
 

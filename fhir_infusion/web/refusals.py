@@ -15,7 +15,7 @@ def header_refusal(status: int, code: str, name: str, reason: str, accepted: str
     return refusal(status, code, reason, path=f"http.{name}", accepted=accepted)
 
 
-def parameter_refusal(name: str, reason: str, accepted: str, code: str = "value") -> Refused:
+def parameter_refusal(name: str, reason: str, accepted: str, code: str = "invalid") -> Refused:
     """Return a refusal (400) of one query parameter. ``name`` must be a name of ours, never one that was sent."""
     return refusal(400, code, reason, path=f"http.{name}" if name else "", accepted=accepted)
 

@@ -329,3 +329,50 @@ def test_an_unexpected_failure_is_500_with_the_correlation_id_alone(
     fault = next(record for record in caplog.records if record.msg == "fault")
     assert vars(fault)["line"]["correlation_id"] == reply.headers["X-Correlation-Id"]
     assert client.post(MR, resource, FHIR).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("query", "path"),
+    [
+        ("_count=-1", "http._count"),
+        ("_count=abc", "http._count"),
+        ("_page=forged", "http._page"),
+        ("patient=", "patient"),
+        ("status=%00", ""),
+        ("identifier=%c0%af", ""),
+        ("%c0%af=x", ""),
+        ("authoredon=2024-13-01", "authoredon"),
+    ],
+)
+def test_a_wrong_parameter_of_a_search_is_400_invalid(client: Client, query: str, path: str):
+    replies = [client.get(f"/fhir/r4/MedicationRequest?{query}")]
+    replies.append(client.post("/fhir/r4/MedicationRequest/_search", query, "application/x-www-form-urlencoded"))
+    for reply in replies:
+        assert (reply.status_code, [one["code"] for one in issues(reply)]) == (400, ["invalid"])
+    assert issues(replies[0])[0]["path"] == path
+
+
+@pytest.mark.parametrize(
+    ("query", "path"),
+    [
+        ("limit=0", "http.limit"),
+        ("limit=x", "http.limit"),
+        ("page=forged", "http.page"),
+        ("patient=", "http.patient"),
+        ("status=%00", ""),
+        ("order_id=%c0%af", ""),
+        ("status=bogus", "status"),
+        ("status=active,bogus", "status"),
+        ("changed_since=yesterday", "changed_since"),
+    ],
+)
+def test_a_wrong_parameter_of_our_own_listing_is_400_invalid(client: Client, query: str, path: str):
+    reply = client.get(f"/api/orders?{query}")
+    assert (reply.status_code, [(one["code"], one["path"]) for one in issues(reply)]) == (400, [("invalid", path)])
+
+
+def test_a_status_that_there_is_not_is_answered_with_those_that_there_are(client: Client):
+    body = exact(client.get("/api/administrations?status=active"))
+    assert body["issues"][0]["accepted"] == (
+        "in-progress, not-done, on-hold, completed, entered-in-error, stopped, unknown"
+    )

@@ -158,7 +158,19 @@ def test_a_page_token_opens_no_other_list(client: Client, order: Json):
 
 @pytest.mark.parametrize(
     "query",
-    ["colour=red", "limit=0", "limit=-1", "limit=x", "limit=", "status=", "changed_since=yesterday", "page=x"],
+    [
+        "colour=red",
+        "limit=0",
+        "limit=-1",
+        "limit=x",
+        "limit=",
+        "status=",
+        "status=bogus",
+        "status=active,bogus",
+        "status=%00",
+        "changed_since=yesterday",
+        "page=x",
+    ],
 )
 def test_a_query_that_is_not_understood_is_400_and_says_what_would_be(client: Client, query: str):
     reply = client.get(f"/api/orders?{query}")

@@ -9,8 +9,9 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final, cast
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 import msgspec
 from flask import request
@@ -21,10 +22,11 @@ from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import search as fhir_search
 from fhir_infusion.web import paging, problems
 from fhir_infusion.web.bodies import read_bytes
-from fhir_infusion.web.context import caller, web
-from fhir_infusion.web.fhir.common import base_url, known_type, release_of
+from fhir_infusion.web.context import caller, home_url, web
+from fhir_infusion.web.fhir.common import RELEASES, base_url, known_type, release_of
 from fhir_infusion.web.negotiation import check_accept, preferences
-from fhir_infusion.web.refusals import header_refusal, parameter_refusal, refusal
+from fhir_infusion.web.parameters import Parameters, decoded, page_size, stated
+from fhir_infusion.web.refusals import header_refusal
 from fhir_infusion.web.replies import fhir_reply
 
 if TYPE_CHECKING:
@@ -33,10 +35,6 @@ if TYPE_CHECKING:
     from fhir_infusion.actions.find import Found
     from fhir_infusion.config import Release
 
-Parameters = list[tuple[str, str]]
-
-MOST_ON_A_PAGE: Final = 500
-USUAL_ON_A_PAGE: Final = 50
 OURS: Final = frozenset({"_count", "_format", paging.PARAMETER})
 """Parameters that shape the answer; the others say what is searched for."""
 
@@ -54,23 +52,19 @@ def post(release: str, fhir_type: str) -> Response:
     if media not in {"application/x-www-form-urlencoded", ""}:
         accepted = "application/x-www-form-urlencoded"
         raise header_refusal(415, "not-supported", "Content-Type", "a search is sent as a form", accepted)
-    try:
-        stated = parse_qsl(read_bytes(request).decode("ascii"), keep_blank_values=True, errors="strict")
-    except UnicodeDecodeError:
-        raise refusal(400, "structure", "the form is not URL-encoded UTF-8", accepted="URL-encoded UTF-8") from None
-    return _answer(served, known, stated)
+    return _answer(served, known, decoded(read_bytes(request)))
 
 
 def _answer(release: Release, fhir_type: str, in_body: Parameters) -> Response:
     check_accept(request, release)
-    stated = [(name, value) for name, values in request.args.lists() for value in values] + in_body
-    asked = _understood(release, fhir_type, [pair for pair in stated if pair[0] not in OURS])
-    count = _count([value for name, value in stated if name == "_count"])
+    given = stated(request, in_body)
+    asked = _understood(release, fhir_type, [pair for pair in given if pair[0] not in OURS])
+    count = page_size("_count", [value for name, value in given if name == "_count"])
     service, who = web().service, caller()
     bound_to = [("", f"{release}/{fhir_type}"), *asked]
-    tokens = [value for name, value in stated if name == paging.PARAMETER]
+    tokens = [value for name, value in given if name == paging.PARAMETER]
     after = paging.open_token(service.store.secret, who.tenant, bound_to, tokens[-1]) if tokens else []
-    page = find.search(service, who, release, fhir_type, asked, count, after)
+    page = find.search(service, who, release, fhir_type, _relative(release, fhir_type, asked), count, after)
     here = f"{base_url(release)}/{fhir_type}"
     sized = [*asked, ("_count", str(count))]
     links = [_link("self", here, [*sized, *((paging.PARAMETER, token) for token in tokens[-1:])])]
@@ -95,6 +89,16 @@ def _entry(here: str, found: Found) -> dict[str, Any]:
     }
 
 
+def _relative(release: Release, fhir_type: str, asked: Parameters) -> Parameters:
+    """Return what is searched for with references below our own address made relative, as they are kept."""
+    references = {one.name for one in fhir_search.parameters(fhir_type, release) if one.type == "reference"}
+    own = re.compile(rf"(^|,){re.escape(home_url())}/fhir/(?:{'|'.join(RELEASES)})/")
+    return [
+        (name, own.sub(r"\1", value) if name.partition(":")[0] in references and ":identifier" not in name else value)
+        for name, value in asked
+    ]
+
+
 def _understood(release: Release, fhir_type: str, asked: Parameters) -> Parameters:
     """Return what is searched for; under lenient handling without what is not known."""
     if not preferences(request).lenient:
@@ -109,16 +113,6 @@ def _is_known(release: Release, fhir_type: str, pair: tuple[str, str]) -> bool:
         # A wrong value is refused even then: passing over it would find what was not asked for.
         return any(issue.code != "not-supported" for issue in error.issues)
     return True
-
-
-def _count(stated: list[str]) -> int:
-    if not stated:
-        return USUAL_ON_A_PAGE
-    text = stated[-1]
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
-        accepted = f"a number from 1; pages hold {MOST_ON_A_PAGE} at most"
-        raise parameter_refusal("_count", "it is not a number of entries", accepted)
-    return min(int(text), MOST_ON_A_PAGE)
 
 
 def _link(relation: str, address: str, parameters: Parameters) -> dict[str, str]:
