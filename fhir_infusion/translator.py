@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.config import Settings, mappings_dir, read_texts
 from fhir_infusion.errors import BREAKS_FHIR, BREAKS_RULE, DocumentError, Issue, Refused, SettingsError
-from fhir_infusion.fhir import elements
+from fhir_infusion.fhir import elements, targets
 from fhir_infusion.fhir.models import check_with_models
 from fhir_infusion.fhir.validate import validate
 from fhir_infusion.mapping.lens import Ledger, Lens, Translation
@@ -268,9 +268,10 @@ _CONTAINED: Final = re.compile(r"\w+\.contained\[([0-9]+)\]")
 
 
 def _checked(lens: Lens, written: Translation, release: str) -> Translation:
-    _demand_valid([written.result], release)
+    issues = _demand_valid([written.result], release)
     lens.demand_same(written)
-    return written
+    wrong = tuple(issue for issue in issues if issue.rule == targets.RULE)
+    return replace(written, findings=(*written.findings, *wrong)) if wrong else written
 
 
 def _with_defaults(record: Json, lens: Lens) -> Json:

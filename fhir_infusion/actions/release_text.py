@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.actions import whole
 from fhir_infusion.errors import Issue, Refused, Unavailable
-from fhir_infusion.fhir import subset
+from fhir_infusion.fhir import subset, targets
 from fhir_infusion.store import text, versions
 from fhir_infusion.store.tx import instant, to_ms
 from fhir_infusion.translator import RELEASES
@@ -119,12 +119,15 @@ def _in_release(service: Service, stored: Stored, release: str) -> str:
     record = whole.single(whole.part_of(stored))
     translated = service.translator.to_fhir(record, release, as_sent=True)
     (resource,) = translated.results
+    lost = {line.path for line in translated.exceptions if line.state == "dropped"}
+    if not {stored.release, release} <= {"R4", "R4B"}:
+        resource, out = targets.without_wrong_targets(resource, release)
+        lost |= set(out)
     meta = text.read(stored.text).get("meta", {})
     # Labels of confidentiality and tags hold in every release; the profile is one of that release.
     kept = {name: meta[name] for name in _LABELS if name in meta}
     if kept:
         resource = {**resource, "meta": {**resource.get("meta", {}), **kept}}
-    lost = {line.path for line in translated.exceptions if line.state == "dropped"}
     if lost - ({"meta"} if meta.keys() <= {*_LABELS, "versionId", "lastUpdated"} else set()):
         resource = subset.marked(resource)
     moment = instant(to_ms(stored.last_updated))

@@ -37,6 +37,9 @@ def collect(resource: Any, release: str) -> tuple[Issue, ...]:
     return tuple(issues)
 
 
+_TREATED: Final = {"Patient", "Group"}
+
+
 @dataclass(frozen=True, slots=True)
 class _Place:
     """Where an object stands.
@@ -311,7 +314,7 @@ class _Walk:
             if stated and spelled and stated != spelled and stated in type_names(self.release):
                 self.report("structure", f"{place.path}.type", "another type than the reference spells", spelled)
             else:
-                self.target(spelled or stated, place)
+                self.target(spelled or stated, place, spelled=bool(spelled) and ":" not in text)
 
     def local_reference(self, name: str, place: _Place, path: str) -> None:
         """Check a reference to something contained, whose type is known for sure."""
@@ -323,10 +326,16 @@ class _Walk:
         elif name or not self.inside_contained:
             self.report("invariant", path, "nothing contained by that id", "#id of a contained resource", "ref-1")
 
-    def target(self, name: str, place: _Place) -> None:
-        """Warn of a target of another type: HL7's validator lets it pass unless it sees the target itself."""
+    def target(self, name: str, place: _Place, *, spelled: bool = False) -> None:
+        """Warn of a target of another type: HL7's validator lets it pass unless it sees the target itself.
+
+        Who is treated is never in doubt: a subject that is spelled, and is no one who can be, is an error.
+        """
         if place.targets and name not in place.targets and name in type_names(self.release):
             reason, accepted = "a reference to a resource of another type", ", ".join(place.targets)
+            if spelled and place.path.endswith(".subject") and set(place.targets) == _TREATED:
+                self.report("structure", place.path, reason, accepted, "reference-target")
+                return
             self.issues.append(Issue("warning", "structure", place.path, reason, accepted, "reference-target"))
 
     def report(self, code: str, path: str, reason: str, accepted: str, rule: str = "") -> None:

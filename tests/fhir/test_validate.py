@@ -262,10 +262,10 @@ def test_an_element_of_another_release_is_refused_with_a_hint_to_it():
 
 
 def test_a_reference_that_spells_another_type_is_a_warning_and_to_something_contained_an_error():
-    spelled = changed(MR, "subject", {"reference": "Practitioner/1"})
+    spelled = changed(MR, "encounter", {"reference": "Practitioner/1"})
     (issue,) = validate(spelled, "R4")
-    assert (issue.severity, issue.path, issue.rule) == ("warning", "MedicationRequest.subject", "reference-target")
-    assert issue.accepted == "Patient, Group"
+    assert (issue.severity, issue.path, issue.rule) == ("warning", "MedicationRequest.encounter", "reference-target")
+    assert issue.accepted == "Encounter"
     demand_valid(spelled, "R4")
     stated = changed(MR, "subject", {"type": "Practitioner", "display": "x"})
     assert [issue.severity for issue in validate(stated, "R4")] == ["warning"]
@@ -275,6 +275,19 @@ def test_a_reference_that_spells_another_type_is_a_warning_and_to_something_cont
     ]
     concept = order("R5", medication={"reference": {"reference": "Patient/1"}})
     assert [issue.path for issue in validate(concept, "R5")] == ["MedicationRequest.medication.reference"]
+
+
+@pytest.mark.parametrize("release", ["R4", "R4B", "R5"])
+def test_a_subject_that_is_spelled_and_is_neither_patient_nor_group_is_an_error(release):
+    for resource in (order(release), given(release)):
+        (issue,) = validate({**resource, "subject": {"reference": "Practitioner/1"}}, release)
+        assert (issue.severity, issue.status, issue.code) == ("error", 400, "structure")
+        assert (issue.path, issue.rule) == (f"{resource['resourceType']}.subject", "reference-target")
+        assert issue.accepted == "Patient, Group"
+        for subject in ({"reference": "Group/1"}, {"reference": "urn:uuid:2b7b0a4e-7a3f-4f2e-9c2b-0d7c9a1f0001"}):
+            assert validate({**resource, "subject": subject}, release) == ()
+        elsewhere = {**resource, "subject": {"reference": "https://a.example/Practitioner/1"}}
+        assert [issue.severity for issue in validate(elsewhere, release)] == ["warning"]
 
 
 MEDICATION = {"resourceType": "Medication", "id": "m"}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.exact_json import dumps
 from tests.fhir.kit import EXAMPLES
 from tests.web.conftest import FHIR, Client, Json, exact, issues
 
@@ -281,3 +282,33 @@ def test_what_was_read_as_a_subset_is_not_kept_as_one_when_it_is_written_back(cl
     assert reply.status_code == 200
     assert exact(reply)["status"] == "stopped"
     assert "tag" not in exact(reply)["meta"]
+
+
+def test_a_reference_that_the_other_release_does_not_allow_does_not_go_out_there(client: Client):
+    assert in_r5(client, {**R4_ORDER, "performer": {"reference": "Device/1"}}) == {
+        **ORDER,
+        "meta": {"tag": [SUBSETTED]},
+    }
+    given = {
+        **R4_GIVEN,
+        "partOf": [{"reference": "Procedure/1"}],
+        "performer": [
+            {"function": {"text": "pump"}, "actor": {"reference": "Organization/1"}},
+            {"actor": {"reference": "Practitioner/1"}},
+        ],
+    }
+    assert in_r5(client, given) == {
+        **GIVEN,
+        "meta": {"tag": [SUBSETTED]},
+        "partOf": [{"reference": "Procedure/1"}],
+        "performer": [{"actor": {"reference": {"reference": "Practitioner/1"}}}],
+    }
+
+
+def test_a_kind_of_device_as_performer_does_not_go_out_in_r4_and_is_not_lost_where_it_was_written(client: Client):
+    stored = made(client, {**ORDER, "performer": [{"reference": "DeviceDefinition/1"}, {"reference": "Patient/7"}]})
+    address = f"MedicationRequest/{stored['id']}"
+    read = exact(client.get(f"/fhir/r4/{address}"))
+    assert "DeviceDefinition" not in dumps(read)
+    assert read["meta"]["tag"] == [SUBSETTED]
+    assert exact(client.get(f"/fhir/r5/{address}")) == stored
