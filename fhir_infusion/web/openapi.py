@@ -1,6 +1,7 @@
 """``/openapi.json``: the description of our own JSON interface, from the route table and the record schemas.
 
-The FHIR interface describes itself by its CapabilityStatement, and stands here only as addresses.
+The FHIR interface describes itself by its CapabilityStatement; of its bodies only the kind is told here. Work that
+commands of this machine hand over is nothing for clients, and does not stand here.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records.schemas import json_schema
-from fhir_infusion.web import administrations, orders, ours
+from fhir_infusion.web import administrations, openapi_bodies, orders, ours
 from fhir_infusion.web.replies import PROBLEM_JSON, json_reply
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ def description() -> dict[str, Any]:
 
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
+        if route.rule.startswith("/internal/"):
+            continue
         address = re.sub(r"<([a-z_]+)>", r"{\1}", route.rule)
         paths.setdefault(address, {})[route.method.lower()] = _operation(route.method, address, route.summary)
     return {
@@ -78,6 +81,7 @@ def description() -> dict[str, Any]:
                 **{f"Stored{name}": _stored(name) for name in RECORDS.values()},
                 "Finding": _FINDING,
                 "Problem": _PROBLEM,
+                **openapi_bodies.SCHEMAS,
             },
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
         },
@@ -104,11 +108,21 @@ def _operation(method: str, address: str, summary: str) -> dict[str, Any]:
     if names:
         operation["parameters"] = [{"name": name, "in": "path", "required": True, "schema": _TEXT} for name in names]
     record = next((name for path, name in RECORDS.items() if address.startswith(f"/api/{path}")), None)
-    if record is None:
+    if record is not None:
+        _describe_record_operation(operation, method, record, is_one=bool(names))
+    elif address == "/api/translate":
+        openapi_bodies.describe_translation(operation)
+        operation["responses"].update(_problems("400", "401", "413", "415", "422"))
+    elif address.startswith("/fhir/"):
+        openapi_bodies.describe_fhir(operation, method, address)
+    else:
         operation["responses"]["200"] = {"description": summary}
-        return operation
-    _describe_record_operation(operation, method, record, is_one=bool(names))
     return operation
+
+
+def _problems(*statuses: str) -> dict[str, Any]:
+    problem = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": _FAILURES[status], "content": problem} for status in statuses}
 
 
 def _describe_record_operation(operation: dict[str, Any], method: str, record: str, *, is_one: bool) -> None:
@@ -134,5 +148,4 @@ def _describe_record_operation(operation: dict[str, Any], method: str, record: s
     answers["200"] = {"description": "What is stored, now.", "content": content}
     if method == "POST":
         answers["201"] = {"description": "Stored.", "content": content}
-    problem = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    answers.update({status: {"description": words, "content": problem} for status, words in _FAILURES.items()})
+    answers.update(_problems(*_FAILURES))

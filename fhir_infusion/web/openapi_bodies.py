@@ -1,0 +1,94 @@
+"""What ``/openapi.json`` says of requests and answers beside our own records: translation, and the FHIR interface.
+
+A FHIR resource is described by the standard, not here: its schema is any object with a ``resourceType``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fhir_infusion.web.negotiation import FHIR_JSON, FHIR_VERSIONS
+from fhir_infusion.web.translate import MEMBERS
+
+FORM: Final = "application/x-www-form-urlencoded"
+_TEXT: Final[dict[str, Any]] = {"type": "string"}
+_OBJECT: Final[dict[str, Any]] = {"type": "object"}
+_ROWS: Final[dict[str, Any]] = {"type": "array", "items": _OBJECT}
+_OUTCOME: Final = {FHIR_JSON: {"schema": {"$ref": "#/components/schemas/Resource"}}}
+
+_ASKED: Final = dict(
+    zip(
+        MEMBERS,
+        (
+            {"enum": ["fhir", "internal"]},
+            {"enum": list(FHIR_VERSIONS), "default": "R4"},
+            {**_TEXT, "description": "The overlay of a site."},
+            {"type": "boolean", "default": False, "description": "Refuse what would be dropped, and findings."},
+            {"type": "boolean", "default": False, "description": "The results as laid-out text too."},
+            {**_OBJECT, "description": "A record with its member `record`, or a FHIR resource."},
+        ),
+        strict=True,
+    )
+)
+SCHEMAS: Final[dict[str, Any]] = {
+    "Resource": {"type": "object", "properties": {"resourceType": _TEXT}, "required": ["resourceType"]},
+    "Translation": {
+        "type": "object",
+        "properties": _ASKED,
+        "required": ["to", "input"],
+        "additionalProperties": False,
+    },
+    "Translated": {
+        "type": "object",
+        "properties": {
+            "results": _ROWS,
+            "findings": {"type": "array", "items": {"$ref": "#/components/schemas/Finding"}},
+            "ledger": _ROWS,
+            "text": _TEXT,
+        },
+        "required": ["results", "findings", "ledger"],
+    },
+}
+_FAILURES: Final = {
+    "400": "The request is not right; the OperationOutcome says where and why.",
+    "401": "There is no valid token (only where the service does not run open on loopback).",
+    "404": "There is no such resource, type or release.",
+    "406": "What is asked for cannot be said in this release, or not in the format asked for.",
+    "410": "The resource was deleted.",
+    "412": "The resource was changed since it was read, or several carry the identifier of If-None-Exist.",
+    "413": "The body is too large.",
+    "415": "The body is not FHIR JSON of this release.",
+    "422": "The resource breaks a rule; or its identifier is taken by another body.",
+    "503": "The service cannot do this now; the same request may succeed later.",
+}
+_HEADERS: Final = {"POST": ("If-None-Exist", "Idempotency-Key", "Prefer"), "PUT": ("If-Match", "Prefer")}
+
+
+def describe_translation(operation: dict[str, Any]) -> None:
+    """Describe ``POST /api/translate``, but for its failures."""
+    operation["requestBody"] = _body("application/json", "Translation")
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Translated"}}}
+    operation["responses"]["200"] = {"description": "What became of the input; nothing is stored.", "content": content}
+
+
+def describe_fhir(operation: dict[str, Any], method: str, address: str) -> None:
+    """Describe one interaction of the FHIR interface."""
+    is_search = address.endswith("/_search")
+    if is_search:
+        words = "Search parameters, as CapabilityStatement.rest.resource.searchParam names them."
+        schema = {"type": "object", "additionalProperties": _TEXT, "description": words}
+        operation["requestBody"] = {"required": False, "content": {FORM: {"schema": schema}}}
+    elif method in _HEADERS:
+        operation["requestBody"] = _body(FHIR_JSON, "Resource")
+        operation.setdefault("parameters", []).extend(
+            {"name": name, "in": "header", "required": False, "schema": _TEXT} for name in _HEADERS[method]
+        )
+    answers = operation["responses"]
+    answers["200"] = {"description": "The resource, or a Bundle of what was found.", "content": _OUTCOME}
+    if method in _HEADERS and not is_search:
+        answers["201"] = {"description": "Stored under a new id.", "content": _OUTCOME}
+    answers.update({status: {"description": words, "content": _OUTCOME} for status, words in _FAILURES.items()})
+
+
+def _body(media: str, schema: str) -> dict[str, Any]:
+    return {"required": True, "content": {media: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}}
