@@ -1,7 +1,7 @@
 """Update and update-as-create: https://hl7.org/fhir/http.html#update, #upsert, #concurrency.
 
 An existing order is changed only by who names the version that was read: without ``If-Match`` 400, with a stale one
-412. Of an administration ``If-Match`` is optional, since common FHIR clients send none; a stale one is 412 all the same.
+412. For an administration ``If-Match`` is optional, since common FHIR clients send none; a stale one is 412 as well.
 What does not exist is created under the id that the client chose.
 """
 
