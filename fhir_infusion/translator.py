@@ -177,6 +177,13 @@ class Translator:
             return record
         return _renewed(record, self.lens(release, FHIR_TYPE[internal], overlay), right=False)[0]
 
+    def settled(self, record: Json, release: str, overlay: str | None = None) -> Json:
+        """Return a right record of one resource as it is to be kept: without texts that describe what was edited.
+
+        What is sent is without them (``to_fhir``); kept, they would be read beside the new dose.
+        """
+        return self.lens(release, FHIR_TYPE[record["record"]], overlay).settled(record)
+
     def _gate(self, found: tuple[Issue, ...], ledgers: tuple[Ledger, ...], *, strict: bool) -> None:
         """Refuse findings where they are to be refused, and in strict mode whatever would be dropped.
 

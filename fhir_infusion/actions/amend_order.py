@@ -42,6 +42,7 @@ def amend(
     translated = service.translator.to_fhir(record, before.release, overlay, as_sent=as_sent)
     (resource,) = translated.results
     refuse_change(earlier, record, may_vanish=False)
+    record = service.translator.settled(record, before.release, overlay)
     part = Part(id, before.release, resource, record, before)
     if transact.unchanged(before, part) and text.digest(earlier) == text.digest(record):
         return outcome_of(before, created=False, findings=translated.told)

@@ -34,7 +34,7 @@ def place(service: Service, caller: Caller, record: Json, overlay: str | None = 
     record = service.translator.renewed(record, HOME, overlay)
     translated = service.translator.to_fhir(record, HOME, overlay, as_sent=False)
     (resource,) = translated.results
-    part = Part(service.new_id(), HOME, resource, record)
+    part = Part(service.new_id(), HOME, resource, service.translator.settled(record, HOME, overlay))
 
     def work(tx: Tx) -> tuple[bool, Stored]:
         earlier = transact.earlier_effect(service, tx, caller, TYPE, record, body_hash)

@@ -174,7 +174,8 @@ def _translated(
         # An overlay may have said so in the record's place.
         record = {**record, "representation": "split"}
     own = parts.split(parts.with_total(record), service.settings.administration_system)
-    return list(zip(own, translated.results, strict=True)), translated.told
+    kept = [service.translator.settled(part, release, overlay) for part in own]
+    return list(zip(kept, translated.results, strict=True)), translated.told
 
 
 def _changes(service: Service, family: Family, pairs: list[tuple[Json, Json]], overlay: str | None) -> list[Part]:

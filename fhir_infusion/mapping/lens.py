@@ -128,6 +128,10 @@ class Lens:
         """
         return self._unit_texts.fresh(record)
 
+    def settled(self, record: Json) -> Json:
+        """Return the record of one resource without the texts that describe what was edited, as ``write`` sends it."""
+        return self._texts.fresh(record)[0]
+
     def foreign(self, record: Json) -> frozenset[str]:
         """Return the references (``#id``) to contained resources of a record that were read in another release."""
         return _lost_contained(record, self.plan.release)

@@ -387,3 +387,16 @@ def test_an_administration_of_our_own_that_is_part_of_another_with_a_dose_is_tol
     assert [(issue.path, issue.rule) for issue in told.findings] == [("dose_given", "dose-twice")]
     amended = record_administration.amend(service, caller, told.id, {**second, "notes": [{"text": "x"}]}, "1")
     assert [issue.rule for issue in amended.findings] == ["dose-twice"]
+
+
+def test_a_text_that_told_of_the_old_rate_is_not_kept_beside_the_new_one_h14(service, caller):
+    sent = given(dosage={**given()["dosage"], "text": "5 mL an hour"}, identifier=[{"system": "urn:x", "value": "A-7"}])
+    taken = accept_resource.create(service, caller, "R4", sent)
+    record = find.record(service, caller, MA, taken.id).record
+    assert record["text"] == "5 mL an hour"
+    record["segments"][0]["rate"]["value"] = 4
+    record["when"] = {"at": "2025-05-01T08:30:00Z"}
+    amended = record_administration.amend(service, caller, taken.id, record, "1")
+    assert "text" not in body(amended)["dosage"]
+    assert "text" not in find.record(service, caller, MA, taken.id).record
+    assert ("text", "dropped") in [(issue.path, issue.rule) for issue in amended.findings]

@@ -306,4 +306,6 @@ def test_an_amendment_tells_that_a_text_that_described_the_old_dose_was_left_out
     record["steps"][0]["dosings"][0]["rate"]["value"] = 4
     amended = amend_order.amend(service, caller, taken.id, record, "1")
     assert "text" not in body(amended)["dosageInstruction"][0]
+    assert "text" not in amended.record["steps"][0], "nor is it kept in the record, beside the new dose"
+    assert "text" not in find.record(service, caller, MR, taken.id).record["steps"][0]
     assert ("steps[0].text", "dropped") in [(issue.path, issue.rule) for issue in amended.findings]
