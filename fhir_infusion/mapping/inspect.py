@@ -1,4 +1,4 @@
-"""What an engineer asks of the documents: which pair takes a path, what a corpus leaves over, what a change changes."""
+"""What an engineer asks of the documents: which pair takes a path, and what a corpus leaves over."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.errors import Refused
-from fhir_infusion.mapping.compare import differences
 from fhir_infusion.mapping.paths import show_fhir, show_internal
 from fhir_infusion.mapping.plan import IObj, Items, Leaf, Scope
 
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from fhir_infusion.mapping.lens import Lens
-    from fhir_infusion.mapping.library import Library
     from fhir_infusion.mapping.paths import Condition
 
 Json = dict[str, Any]
@@ -131,40 +129,3 @@ def coverage(lens_of: Callable[[Json], Lens | None], resources: Iterable[Json]) 
             if line.state != "mapped":
                 found.left[plain(path)] = found.left.get(plain(path), 0) + 1
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a change of the documents changes for one input: where the results differ, or that one side refuses."""
-
-    number: int
-    paths: tuple[str, ...]
-
-
-def diff(
-    old: Library, new: Library, release: str, resources: Iterable[Json], overlay: str | None = None
-) -> Iterator[Change]:
-    """Translate each resource with both libraries and name the record paths that differ."""
-    for number, resource in enumerate(resources):
-        fhir_type = str(resource.get("resourceType"))
-        before = _read(old.lens(release, fhir_type, overlay), resource)
-        after = _read(new.lens(release, fhir_type, overlay), resource)
-        if isinstance(before, dict) and isinstance(after, dict):
-            paths = tuple(differences(before, after))
-        else:
-            paths = () if before == after else (f"old: {_word(before)}; new: {_word(after)}",)
-        if paths:
-            yield Change(number, paths)
-
-
-def _read(lens: Lens | None, resource: Json) -> Json | str:
-    if lens is None:
-        return "no mapping"
-    try:
-        return lens.read(resource).result
-    except Refused as refusal:
-        return "refused at " + ", ".join(issue.path for issue in refusal.issues)
-
-
-def _word(side: Json | str) -> str:
-    return side if isinstance(side, str) else "translated"

@@ -117,16 +117,3 @@ _RHYTHM: Final = (
     *("when", "offset", "days_of_cycle", "cycle_length", "weeks"),
 )
 """The fields of a timing that say how often, which its code does in a word."""
-
-
-def _bag(record: Json) -> int:
-    """Return the digest of what is in the bag, which the texts of the steps tell of; 0 where nothing is stated."""
-    if "steps" not in record:
-        return 0
-    return digest_of([record.get("drug"), record.get("medication"), record.get("preparation")])
-
-
-_ROOT_MEANING: Final = frozenset(
-    {"steps", "drug", "medication", "preparation", "route", "body_site", "method", "dose_given", "segments", "when"}
-)
-"""What the texts at the top of a record (rendered instruction, dosage text) describe."""

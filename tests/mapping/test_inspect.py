@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fhir_infusion.fhir import elements
-from fhir_infusion.mapping.inspect import Change, Coverage, Pair, coverage, diff, explain, pairs, plain
+from fhir_infusion.mapping.inspect import Coverage, Pair, coverage, explain, pairs, plain
 from fhir_infusion.mapping.library import Library, load
 from tests.mapping.kit import CONCEPT, KIT, SETTINGS, lens_of, texts_of
 
@@ -146,42 +146,3 @@ def test_a_corpus_of_nothing_is_mapped_wholly(library: Library):
 
 def library_of(text: str, **files: str) -> Library:
     return load(texts_of(text, kit=KIT, **files), TABLES, SETTINGS)
-
-
-MEDICATION = """
-mapping: m
-between: {internal: Identifier, fhir: MedicationRequest, release: R4}
-always: {resourceType: MedicationRequest}
-pairs:
-  value: %s
-  use: {drop: true, why: w}
-  type: {drop: true, why: w}
-  system: %s
-  period: {drop: true, why: w}
-  assigner: {drop: true, why: w}
-"""
-
-
-def test_a_change_is_told_by_the_record_paths_that_differ():
-    old = library_of(MEDICATION % ("groupIdentifier.value", "groupIdentifier.system"))
-    new = library_of(MEDICATION % ("groupIdentifier.value", "implicitRules"))
-    resources: list[dict[str, Any]] = [
-        {"resourceType": "MedicationRequest", "groupIdentifier": {"value": "1", "system": "urn:s"}},
-        {"resourceType": "MedicationRequest", "groupIdentifier": {"value": "1"}},
-        {"resourceType": "Patient"},
-    ]
-    assert list(diff(old, new, "R4", resources)) == [Change(0, ("residue", "system"))]
-    assert list(diff(old, old, "R4", resources)) == []
-
-
-def test_a_change_is_told_where_one_side_refuses_or_has_no_mapping():
-    old = library_of(MEDICATION % ("groupIdentifier.value", "implicitRules"))
-    new = library_of(
-        (MEDICATION % ("groupIdentifier.value", "implicitRules")).replace("pairs:", "mapped-or-refused: [note]\npairs:")
-    )
-    resource = {"resourceType": "MedicationRequest", "note": [{"text": "a"}]}
-    assert list(diff(old, new, "R4", [resource])) == [
-        Change(0, ("old: translated; new: refused at MedicationRequest.note",))
-    ]
-    none = library_of(CONCEPT)
-    assert list(diff(none, old, "R4", [resource])) == [Change(0, ("old: no mapping; new: translated",))]
