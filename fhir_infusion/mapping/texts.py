@@ -31,7 +31,8 @@ WHOLE: Final = "whole"
 def _simple(members: Mapping[str, Field]) -> tuple[tuple[str, ...], frozenset[str]]:
     """Return the simple fields that a text describes, and with the texts all simple fields."""
     simple = [field for field in members.values() if not (field.nested or field.is_list or field.kind == "json")]
-    return tuple(field.name for field in simple if not field.describes), frozenset(field.name for field in simple)
+    told = tuple(field.name for field in simple if not (field.describes or field.key))
+    return told, frozenset(field.name for field in simple)
 
 
 def _is_named(field: Field, members: Mapping[str, Field]) -> bool:
@@ -51,6 +52,11 @@ class Texts:
         self._root = root
         self._words = {
             name: tuple(f.name for f in members.values() if f.describes and not _is_named(f, members))
+            for name, members in fields.items()
+        }
+        # A key is no meaning: a copy without it says the same.
+        self._aside = {
+            name: frozenset((*self._words[name], *(f.name for f in members.values() if f.key)))
             for name, members in fields.items()
         }
         self._named = {
@@ -106,8 +112,8 @@ class Texts:
             return crc32("\x1f".join([f"{get(name)}" for name in names]).encode())
         if type_name == self._root:
             return digest_of({name: inner for name, inner in value.items() if name in _ROOT_MEANING})
-        words = self._words[type_name]
-        own = digest_of({name: inner for name, inner in value.items() if name not in words})
+        aside = self._aside[type_name]
+        own = digest_of({name: inner for name, inner in value.items() if name not in aside})
         return own ^ bag if type_name == _STEP else own
 
     def fresh(self, record: Json) -> tuple[Json, list[Line]]:
@@ -150,7 +156,7 @@ class Texts:
                     for index, item in enumerate(inner)
                 ]
                 if any(new is not old for new, old in zip(made_list, inner, strict=True)):
-                    changes[name] = made_list
+                    changes[name] = [item for item in made_list if item] or None
         changes |= hushed({**value, **changes}, self._named[type_name], at, known, lines)
         if not changes:
             return value

@@ -260,3 +260,22 @@ def test_a_pair_is_the_digest_of_the_text_and_of_what_it_describes():
 def test_the_order_of_members_is_not_in_the_digest():
     turned = dict(reversed(ORDER.items())) | {"steps": [dict(reversed(step.items())) for step in ORDER["steps"]]}
     assert TEXTS.seal(turned, narrative=False) == TEXTS.seal(ORDER, narrative=False)
+
+
+def test_a_copy_without_the_key_says_the_same_and_keeps_its_words():
+    people = [{"reference_id": "k1", "display": "Nurse Example"}]
+    record = sealed({**ORDER, "performers": people}, narrative=False)
+    copied = {**record, "performers": [{"display": "Nurse Example"}, *people]}
+    assert dropped(copied) == (copied, [])
+
+
+def test_what_only_stale_words_were_left_of_goes_as_a_whole():
+    people = [{"reference": "Practitioner/1", "display": "Nurse Example"}, {"reference": "Practitioner/2"}]
+    record = sealed({**ORDER, "performers": people}, narrative=False)
+    bare = {**record, "performers": [{"display": "Nurse Example"}, {"reference": "Practitioner/2"}]}
+    assert dropped(bare) == ({**record, "performers": [people[1]]}, ["performers[0].display"])
+    alone = {**record, "performers": [{"display": "Nurse Example"}]}
+    assert dropped(alone) == (
+        {name: value for name, value in record.items() if name != "performers"},
+        ["performers[0].display"],
+    )
