@@ -121,7 +121,7 @@ def _in_release(service: Service, stored: Stored, release: str) -> str:
     (resource,) = translated.results
     lost = {line.path for line in translated.exceptions if line.state == "dropped"}
     if not {stored.release, release} <= {"R4", "R4B"}:
-        resource, out = targets.without_wrong_targets(resource, release)
+        resource, out = targets.without_wrong_targets(resource, release, translated.findings)
         lost |= set(out)
     meta = text.read(stored.text).get("meta", {})
     # Labels of confidentiality and tags hold in every release; the profile is one of that release.

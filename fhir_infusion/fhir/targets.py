@@ -6,6 +6,7 @@ https://hl7.org/fhir/R5/medicationrequest-definitions.html#MedicationRequest.per
 
 from __future__ import annotations
 
+import copy
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +15,8 @@ from fhir_infusion.errors import Refused
 from fhir_infusion.fhir.validate import validate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from fhir_infusion.errors import Issue
     from fhir_infusion.fhir.json import Resource
 
@@ -23,18 +26,21 @@ _NEVER_OUT: Final = ("subject", "medication")
 """To whom and what: a resource that cannot say these says nothing."""
 
 
-def without_wrong_targets(resource: Resource, release: str) -> tuple[Resource, tuple[str, ...]]:
+def without_wrong_targets(
+    resource: Resource, release: str, found: Iterable[Issue]
+) -> tuple[Resource, tuple[str, ...]]:
     """Return a resource without the references that the release does not allow, and where they stood.
 
-    An element of which nothing is left goes with its reference, and a performer with who it was.
+    ``found`` is what validation found in it. An element of which nothing is left goes with its reference, and a
+    performer with who it was.
 
     Raises:
         Refused: it cannot be without them; names each.
     """
-    wrong = [issue for issue in validate(resource, release) if issue.rule == RULE]
+    wrong = [issue for issue in found if issue.rule == RULE]
     if not wrong:
         return resource, ()
-    bare: Any = _copied(resource)
+    bare: Any = copy.deepcopy(resource)
     # From the end, so that the numbers of what is still to go stay right.
     for issue in reversed(wrong):
         steps = [(name, int(number) if number else None) for name, number in _STEP.findall(issue.path)][1:]
@@ -59,12 +65,6 @@ def _take_out(holder: Any, steps: list[tuple[str, int | None]]) -> bool:
     if number is None or not holder[name]:
         del holder[name]
     return stated == "actor" or not holder.keys() - {"id"}
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _copied(inner) for name, inner in value.items()}
-    return [_copied(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _as_error(issue: Issue) -> Issue:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from fhir_infusion.mapping.closed import simple
 from fhir_infusion.mapping.criteria import classifier, look_up
 from fhir_infusion.mapping.plan import alike
-from fhir_infusion.mapping.residue import REFERENCE_MARKS, escape
+from fhir_infusion.mapping.residue import REFERENCE_MARKS
+from fhir_infusion.records.residue_rules import escape
 
 if TYPE_CHECKING:
     from fhir_infusion.mapping.compile_read import Writer

@@ -19,10 +19,11 @@ from fhir_infusion.mapping.compile_leaves import leaves
 from fhir_infusion.mapping.criteria import contained_by_id
 from fhir_infusion.mapping.paths import IStep
 from fhir_infusion.mapping.plan import FMember, FObj, Items, Leaf, Plan, Scope, leaves_of
-from fhir_infusion.mapping.residue import REFERENCE_MARKS, RESOURCE_MARKS, Entry, escape, write_key
+from fhir_infusion.mapping.residue import REFERENCE_MARKS, RESOURCE_MARKS, Entry, write_key
 from fhir_infusion.mapping.source import Source
 from fhir_infusion.mapping.trace import Warned
 from fhir_infusion.records.rates import is_rate
+from fhir_infusion.records.residue_rules import escape
 
 Json = dict[str, Any]
 Read = Callable[[Json], tuple[Json, list[Entry], list[Warned]]]

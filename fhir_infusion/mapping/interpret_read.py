@@ -20,11 +20,11 @@ from fhir_infusion.mapping.residue import (
     REFERENCE_MARKS,
     RESOURCE_MARKS,
     Entry,
-    escape,
     holds_only_marks,
     prefix,
     write_key,
 )
+from fhir_infusion.records.residue_rules import escape
 
 if TYPE_CHECKING:
     from fhir_infusion.mapping.plan import FMember, FObj, Follow, Items, Leaf, Plan

@@ -97,10 +97,7 @@ class Lens:
 
         Raises ``Refused`` with every reason.
         """
-        try:
-            record, entries, warned = self._read(resource)
-        except Exception:  # noqa: BLE001  whatever the compiled function met, the interpreter gives the reason
-            record, entries, warned = self._oracle[0](resource)
+        record, entries, warned = self._plainly_read(resource)
         release = self.plan.release
         residue: list[Json] = [
             {"release": release, "path": path, "value": value}
@@ -120,6 +117,13 @@ class Lens:
         if residue:
             record["residue"] = residue
         return Translation(record, Ledger(exceptions, lambda: self._walk_read(resource)), _findings(warned))
+
+    def _plainly_read(self, resource: Json) -> tuple[Json, list[Entry], list[Warned]]:
+        """Return the record without its residue, what is left over, and the warnings."""
+        try:
+            return self._read(resource)
+        except Exception:  # noqa: BLE001  whatever the compiled function met, the interpreter gives the reason
+            return self._oracle[0](resource)
 
     def renewed(self, record: Json) -> tuple[Json, list[Line]]:
         """Return a whole record without texts of units that were edited, and a line for each.
@@ -164,7 +168,7 @@ class Lens:
         """
         if all(entry["path"][0] == "$" for entry in written.source.get("residue", ())):
             return
-        read = self.read(written.result).result
+        read, _, _ = self._plainly_read(written.result)
         accepted = "the residue read with it, or none"
         places = list(differences(bare(written.source), bare(read)))
         if places:

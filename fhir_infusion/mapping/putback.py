@@ -202,11 +202,11 @@ class Assembly:
         name = split_path(path)[-1][0]
         beside = holder.get(name[1:])
         if path == entry["path"]:
-            same, why = beside is None, "the value that was absent is there now"
+            stays, why = beside is None, "the value that was absent is there now"
         else:
-            same = beside is not None and digest(beside) == mark["of"]
+            stays = beside is not None and digest(beside) == mark["of"]
             mark, why = mark["mark"], "the value that it stood beside was edited"
-        if same:
+        if stays:
             holder[name] = mark
         else:
             lines.append(Line(path, "dropped", "", why))

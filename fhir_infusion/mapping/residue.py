@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from fhir_infusion.records.number import spelling_of
+from fhir_infusion.records.residue_rules import escape, unescape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -37,16 +38,6 @@ Entry = list[Any]
 """``[path, after, value]`` while it is collected; the path is relative, or absolute where it begins with ``/``."""
 
 _ENCODE = msgspec.json.Encoder(order="sorted", decimal_format="string")
-
-
-def escape(token: str) -> str:
-    """Escape a token for use in brackets."""
-    return token.replace("%", "%25").replace("[", "%5B").replace("]", "%5D")
-
-
-def unescape(token: str) -> str:
-    """Undo ``escape``."""
-    return token.replace("%5D", "]").replace("%5B", "[").replace("%25", "%")
 
 
 def prefix(entries: list[Entry], start: int, name: str) -> None:

@@ -14,12 +14,12 @@ from fhir_infusion.mapping.residue import (
     Entry,
     derived_key,
     display_residue,
-    escape,
     holds_only_marks,
     left_over,
     plain_token,
     write_key,
 )
+from fhir_infusion.records.residue_rules import escape
 from fhir_infusion.records.units import REPAIRS
 
 if TYPE_CHECKING:

@@ -24,6 +24,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records.equality import same
+from fhir_infusion.records.residue_rules import escape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -245,8 +246,7 @@ _RESOURCE_ID: Final = "id"
 
 
 def _prefix(segment_id: str) -> str:
-    escaped = segment_id.replace("%", "%25").replace("[", "%5B").replace("]", "%5D")  # as tokens in residue paths are
-    return f"segments[{escaped}]."
+    return f"segments[{escape(segment_id)}]."
 
 
 def _residue_of_parts(segments: list[Record], children: list[Record]) -> list[Record]:

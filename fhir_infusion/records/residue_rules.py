@@ -20,6 +20,16 @@ _PATH: Final = re.compile(rf"(?:{_STEP}\.)*(?:{_STEP}~?|\$[a-z-]+)")
 _ACCEPTED: Final = "member names joined by dots, each with a key, [] or [*] in brackets where it stands in a list"
 
 
+def escape(token: str) -> str:
+    """Escape a token for use in brackets."""
+    return token.replace("%", "%25").replace("[", "%5B").replace("]", "%5D")
+
+
+def unescape(token: str) -> str:
+    """Undo ``escape``."""
+    return token.replace("%5D", "]").replace("%5B", "[").replace("%25", "%")
+
+
 def _residue(part: Part) -> Iterator[Broken]:
     path = part.get("path", "")
     if not _PATH.fullmatch(path):
@@ -35,9 +45,7 @@ def _residue(part: Part) -> Iterator[Broken]:
 
 def _misshapen(last: str, value: Any) -> str:
     """Return what would be accepted, nothing where the value is of the right shape."""
-    shape, accepted = _SHAPES.get(last, (None, ""))
-    if shape is None:
-        shape, accepted = _shape_of(last)
+    shape, accepted = _SHAPES.get(last) or _shape_of(last)
     return "" if shape is None or shape(value) else accepted
 
 

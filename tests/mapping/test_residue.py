@@ -15,17 +15,16 @@ from fhir_infusion.mapping.residue import (
     describes,
     digest,
     display_residue,
-    escape,
     holds_only_marks,
     is_derived,
     plain_token,
     prefix,
     read_key,
     split_path,
-    unescape,
     write_key,
 )
 from fhir_infusion.records.number import from_spelling
+from fhir_infusion.records.residue_rules import escape, unescape
 
 TOKENS = st.text(alphabet=st.sampled_from("ab[]%5BD.~=/:#"), min_size=1, max_size=12)
 
