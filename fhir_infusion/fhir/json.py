@@ -83,7 +83,7 @@ def _encode_other(value: object) -> msgspec.Raw:
     raise TypeError(f"JSON does not know {type(value).__name__}")
 
 
-_EXPONENT: Final = re.compile(rb"[0-9]E[-+]")
+_EXPONENT: Final = re.compile(rb"E[-+](?<=[0-9]E.)")  # begins with what is rare, which is found at once
 
 _DECODER: Final = msgspec.json.Decoder(float_hook=_decimal)
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=_encode_other)

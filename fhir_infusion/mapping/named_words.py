@@ -7,6 +7,7 @@ tells what its codings say: where one of these was changed or removed it is stal
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
@@ -15,7 +16,7 @@ from fhir_infusion.mapping.digests import digest_of
 from fhir_infusion.mapping.trace import Line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 Json = dict[str, Any]
 
@@ -26,19 +27,18 @@ _MANY: Final = 8
 """More codes than a concept has that people write; with more, one that was added is taken for a change."""
 
 
-def spoken(beside: Json, name: str, concept: Json | str | None) -> Iterator[tuple[int | None, str, str]]:
+def coded(text: str, codings: Iterable[Json]) -> str:
+    """Return the digests of the text of a concept and of what it tells, its codings, as one pair."""
+    return f"{_of_text(text)}.{_of_codes(_codes(codings))}"
+
+
+def spoken(beside: Json, name: str, concept: Json | None) -> Iterator[tuple[int | None, str, str]]:
     """Yield the words of a code: the coding (None: the text), and the digests of the words and of what they describe.
 
     The text tells everything beside the code, where that says how often at all: else it alone does, and stays. A
-    display tells how often. A text in place of a code is that of the concept ``beside``; without a coding it tells of
-    nothing. The digest of the words is another than that of the same words elsewhere.
+    display tells how often. The digest of the words is another than that of the same words elsewhere.
     """
     if not concept:
-        return
-    if isinstance(concept, str):
-        codes = _codes(beside)
-        if codes:
-            yield None, _of_text(concept), f"{digest_of(codes):x}"
         return
     rhythm = {part: beside[part] for part in _RHYTHM if part in beside}
     codings = concept.get("codings", ())
@@ -60,7 +60,7 @@ def hushed(
     for name in names:
         concept = value.get(name)
         if isinstance(concept, str):
-            if _is_outlived(concept, _codes(value), known):
+            if _is_outlived(concept, _codes(value.get("codings", ())), known):
                 lines.append(Line(f"{at}{name}", "dropped", "", EDITED))
                 changes[name] = None
             continue
@@ -75,22 +75,30 @@ def _of_text(text: str) -> str:
     return f"{crc32(b'coded ' + text.encode()):x}"
 
 
-def _codes(concept: Json) -> list[Any]:
+Codes = tuple[tuple[str, str], ...]
+
+
+def _codes(codings: Iterable[Json]) -> Codes:
     """Return what the codings of a concept say, in an order of its own: the codes, the display where there is none."""
-    codings = concept.get("codings", ())
-    return sorted(
-        [str(coding.get("system")), str(coding["code"] if "code" in coding else coding.get("display"))]
+    told = [
+        (str(coding.get("system")), str(coding["code"] if "code" in coding else coding.get("display")))
         for coding in codings
-    )
+    ]
+    return tuple(sorted(told) if len(told) > 1 else told)
 
 
-def _is_outlived(text: str, codes: list[Any], known: Mapping[str, set[str]]) -> bool:
+@lru_cache(maxsize=8192)
+def _of_codes(codes: Codes) -> str:
+    return f"{digest_of(codes):x}"
+
+
+def _is_outlived(text: str, codes: Codes, known: Mapping[str, set[str]]) -> bool:
     """Whether a text was read beside codings of which not all are there now; alone, it says all there is."""
     meanings = known.get(_of_text(text))
     if meanings is None or not codes:
         return False
     sizes = range(1, len(codes) + 1) if len(codes) <= _MANY else (len(codes),)
-    return not any(f"{digest_of(list(some)):x}" in meanings for size in sizes for some in combinations(codes, size))
+    return not any(_of_codes(some) in meanings for size in sizes for some in combinations(codes, size))
 
 
 def _stale(beside: Json, name: str, concept: Json | None, known: Mapping[str, set[str]]) -> dict[int | None, str]:

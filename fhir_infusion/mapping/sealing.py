@@ -6,7 +6,7 @@ some; the digest of an object that holds simple values alone is written out as o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -20,6 +20,7 @@ FieldTable = Mapping[str, Mapping[str, "Field"]]
 Seal = Callable[[Json, list[str], int], None]
 Meaning = Callable[[Json, str, int], int]
 Spoken = Callable[[Json, str, "Json | None"], "Iterator[tuple[int | None, str, str]]"]
+Coded = Callable[[str, "Iterable[Json]"], str]
 Simple = Mapping[str, tuple[tuple[str, ...], frozenset[str]]]
 
 
@@ -32,13 +33,15 @@ def sealer(
     lists: Mapping[str, frozenset[str]],
     meaning: Meaning,
     spoken: Spoken,
+    coded: Coded,
 ) -> Seal:
     """Return the function that adds the digest pairs of a record to a list.
 
     ``meaning`` gives the digest of what the texts of an object describe, whatever it holds; ``lists`` names the fields
-    that are lists, ``named`` the codes whose words describe, and ``spoken`` gives the digests of these.
+    that are lists, ``named`` the codes whose words describe, and ``spoken`` gives the digests of these; ``coded`` gives
+    those of a text beside codings.
     """
-    source = Source({"crc32": crc32, "meaning": meaning, "spoken": spoken})
+    source = Source({"crc32": crc32, "meaning": meaning, "spoken": spoken, "coded": coded})
     waiting, written = [root], {root}
     while waiting:
         name = waiting.pop()
@@ -75,6 +78,10 @@ def _function(
                     put(f"t = v.get({word!r})")
                     put("if t is not None: pairs.append('%x.%x' % (crc32(t.encode()), m))")
         for field in named:
+            if "codings" in lists:
+                with block(f"if {field!r} in v and 'codings' in v:"):
+                    put(f"pairs.append(coded(v[{field!r}], v['codings']))")
+                continue
             with block(f"if {field!r} in v:"):
                 put(f"for _, t, m in spoken(v, {field!r}, v[{field!r}]): pairs.append(f'{{t}}.{{m}}')")
         for field, inner in leads.items():

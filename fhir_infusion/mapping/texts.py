@@ -13,7 +13,7 @@ from typing import Any, Final
 from zlib import crc32
 
 from fhir_infusion.mapping.digests import digest_of
-from fhir_infusion.mapping.named_words import EDITED, hushed, spoken
+from fhir_infusion.mapping.named_words import EDITED, coded, hushed, spoken
 from fhir_infusion.mapping.residue import TEXTS
 from fhir_infusion.mapping.sealing import sealer
 from fhir_infusion.mapping.trace import Line
@@ -70,7 +70,9 @@ class Texts:
         self._leads = self._leading()
         self._simple = {name: _simple(members) for name, members in fields.items()}
         lists = {name: frozenset(f.name for f in members.values() if f.is_list) for name, members in fields.items()}
-        self._seal = sealer(root, self._words, self._named, self._leads, self._simple, lists, self._meaning, spoken)
+        self._seal = sealer(
+            root, self._words, self._named, self._leads, self._simple, lists, self._meaning, spoken, coded
+        )
 
     def _leading(self) -> Mapping[str, Mapping[str, str]]:
         """Keep only the fields below which some text describes."""
@@ -157,11 +159,14 @@ class Texts:
                 ]
                 if any(new is not old for new, old in zip(made_list, inner, strict=True)):
                     changes[name] = [item for item in made_list if item] or None
-        changes |= hushed({**value, **changes}, self._named[type_name], at, known, lines)
-        if not changes:
-            return value
-        merged = {**value, **changes}
-        return {name: inner for name, inner in merged.items() if inner is not None}
+        fresh = _merged(value, changes)
+        unnamed = hushed(fresh, self._named[type_name], at, known, lines)
+        return _merged(fresh, unnamed)
+
+
+def _merged(value: Json, changes: Json) -> Json:
+    """Return a value with its changes, without what became ``None``; the value itself where nothing changed."""
+    return {name: inner for name, inner in {**value, **changes}.items() if inner is not None} if changes else value
 
 
 _ROOT_MEANING: Final = frozenset(

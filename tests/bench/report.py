@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.bench.inputs import RELEASE, SHAPES
-from tests.bench.measure import DIRECTIONS, HAND_KEEP, HAND_MAP, STEPS, WHOLE, Timings
+from tests.bench.measure import DIRECTIONS, HAND_KEEP, HAND_MAP, STEPS, UNCHECKED, WHOLE, Timings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +55,7 @@ def _direction(timings: Timings, direction: str) -> Json:
         },
         "ratios": {
             "ours to naive": ratio("naive", "ours", 1),
+            f"ours to {UNCHECKED}": ratio(UNCHECKED, "ours", 1),
             f"compiled mapping to {LOSING}": ratio("map", HAND_MAP),
             f"compiled mapping to {KEEPING}": ratio("map", HAND_KEEP),
             f"whole lens to {LOSING}": ratio("whole lens", HAND_MAP),

@@ -279,3 +279,11 @@ def test_what_only_stale_words_were_left_of_goes_as_a_whole():
         {name: value for name, value in record.items() if name != "performers"},
         ["performers[0].display"],
     )
+
+
+def test_a_concept_whose_codings_were_nothing_but_stale_words_keeps_its_text():
+    edit = edited(sealed(ORDER), "drug", "codings", 0, value={"display": "Vancomycin"})
+    fresh, paths = dropped(edit)
+    assert fresh["drug"] == {"text": "vancomycin"}
+    assert "drug.codings[0].display" in paths
+    assert "drug.text" not in paths
