@@ -26,9 +26,7 @@ _NEVER_OUT: Final = ("subject", "medication")
 """To whom and what: a resource that cannot say these says nothing."""
 
 
-def without_wrong_targets(
-    resource: Resource, release: str, found: Iterable[Issue]
-) -> tuple[Resource, tuple[str, ...]]:
+def without_wrong_targets(resource: Resource, release: str, found: Iterable[Issue]) -> tuple[Resource, tuple[str, ...]]:
     """Return a resource without the references that the release does not allow, and where they stood.
 
     ``found`` is what validation found in it. An element of which nothing is left goes with its reference, and a

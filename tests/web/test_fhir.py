@@ -117,7 +117,9 @@ def test_an_update_without_if_match_is_400_and_a_stale_one_412(client: Client, r
     assert client.put(path, changed, FHIR, if_match='W/"1"').status_code == 412
 
 
-def test_an_administration_is_not_overwritten_with_a_stale_version_and_never_moved_to_another_patient_h10_h17(client: Client):
+def test_an_administration_is_not_overwritten_with_a_stale_version_and_never_moved_to_another_patient_h10_h17(
+    client: Client,
+):
     given = {
         "resourceType": "MedicationAdministration",
         "status": "in-progress",
