@@ -7,12 +7,12 @@ work; where they refuse, the interpreter says why, with every reason and place.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
-from fhir_infusion.mapping import interpret_read, interpret_write
+from fhir_infusion.mapping import extended, interpret_read, interpret_write
 from fhir_infusion.mapping.compare import bare, differences
 from fhir_infusion.mapping.compile import compile_plan, interpreted
 from fhir_infusion.mapping.putback import SAME_FAMILY, without_references
@@ -114,6 +114,9 @@ class Lens:
         units = self._unit_texts.seal(record)
         if units:
             residue.append({"release": release, "path": UNITS, "value": units})
+        held = extended.seal(resource, ((path, value) for path, _, value in entries)) if entries else ""
+        if held:
+            residue.append({"release": release, "path": extended.EXTENDED, "value": held})
         if residue:
             record["residue"] = residue
         return Translation(record, Ledger(exceptions, lambda: self._walk_read(resource)), _findings(warned))
@@ -157,7 +160,7 @@ class Lens:
         except Exception:  # noqa: BLE001  as in read
             resource, lost, warned = self._oracle[1](fresh)
         ledger = Ledger((*stale, *lost), lambda: self._walk_write(fresh, stale))
-        return Translation(resource, ledger, _findings(warned), fresh)
+        return Translation(resource, ledger, (*_findings(warned), *_of_extended(resource, fresh)), fresh)
 
     def demand_same(self, written: Translation) -> None:
         """Refuse residue with which a valid resource says another thing than the record that it was written from.
@@ -219,6 +222,14 @@ def _findings(warned: list[Warned]) -> tuple[Issue, ...]:
         Issue("warning", "informational", pair.partition(" : ")[0], warning, "", "warn")
         for pair, warning in dict.fromkeys(warned)
     )
+
+
+def _of_extended(resource: Json, record: Json) -> Iterator[Issue]:
+    """Yield a finding for each edited element that holds an unknown extension."""
+    residue = record.get("residue", ())
+    for entry in residue:
+        if entry["path"] == extended.EXTENDED:
+            yield from extended.edited(resource, entry["value"], ((one["path"], one["value"]) for one in residue))
 
 
 def _residue_line(entry: Entry) -> Line:

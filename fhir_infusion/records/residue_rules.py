@@ -82,6 +82,7 @@ def _is_order(value: object) -> bool:
 _SHAPES: Final = {
     "$texts": (lambda value: isinstance(value, str), "a text"),
     "$units": (lambda value: isinstance(value, str), "a text"),
+    "$extended": (lambda value: isinstance(value, str), "a text"),
     "$no-total": (lambda value: value is True, "true"),
     "$as-sent": (lambda value: value is True, "true"),
     "display~": (_is_display, "an object with display and of"),
