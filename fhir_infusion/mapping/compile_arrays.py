@@ -132,6 +132,8 @@ def _sure(part: Slice) -> frozenset[str]:
 def group(writer: Writer, items: Items, number: int, parts: str, name: str, here: Here) -> str:
     """Write the reading of the elements of a list slice; return how their order is told."""
     made = read_list(writer, items, f"{parts}[{number}]", name, here)
+    if items.follow:  # the id of the contained resource, whether the record says it or not
+        return f"[write_key(e['reference'][1:]) for e in {parts}[{number}]]"
     key = "" if items.scope.plain else items.scope.key
     return f"({made}, {key!r}, {items.fhir[-1].token!r})"
 

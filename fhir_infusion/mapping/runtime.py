@@ -197,8 +197,8 @@ def order(
 ) -> None:
     """Keep the elements that no slice takes, and the order of the others where it differs from the written one.
 
-    ``groups`` maps each slice number to its token, or to the record list and the name of its key; simple values have no
-    key and are named with their slice.
+    ``groups`` maps each slice number to its token, to the tokens of its elements, or to the record list and the name of
+    its key; simple values have no key and are named with their slice.
     """
     tokens: list[str | None] = []
     counts: dict[int, int] = {}
@@ -220,8 +220,8 @@ def order(
         if number < 0 or group is None:
             tokens.append("")
             places.append(None)
-        elif isinstance(group, str):
-            tokens.append(group)
+        elif isinstance(group, str | list):
+            tokens.append(group if isinstance(group, str) else group[position])
             places.append(None)
         else:
             tokens.append(None)

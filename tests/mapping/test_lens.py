@@ -478,3 +478,29 @@ def test_an_untouched_display_and_mark_are_told_as_carried_and_a_repaired_unit_a
     assert written.result == resource
     lines = [(line.path, line.state) for line in written.ledger.lines() if line.why == "residue"]
     assert lines == [("encounter._display", "carried")]
+
+
+def test_measurements_between_other_information_keep_their_place_and_what_is_unknown_of_them(interpreted: Lenses):
+    observation = {
+        "resourceType": "Observation",
+        "id": "measurements-1",
+        "status": "final",
+        "code": {
+            "coding": [
+                {"system": "https://w3id.org/fhir-infusion/CodeSystem/measurement-kind", "code": "dosing-weight"}
+            ]
+        },
+    }
+    resource = {
+        **order(),
+        "contained": [observation],
+        "supportingInformation": [
+            {"reference": "Observation/2", "id": "k"},
+            {"reference": "#measurements-1", "id": "unknown"},
+            {"reference": "Observation/3"},
+        ],
+    }
+    for here in (lens(), interpreted["R4", "MedicationRequest"]):
+        read = here.read(deepcopy(resource)).result
+        assert read["measurements"] == [{"kind": "dosing-weight"}]
+        assert list(differences(resource, here.write(read).result)) == []
