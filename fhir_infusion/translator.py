@@ -121,7 +121,7 @@ class Translator:
             check.refuse(translation.result, as_sent=not strict)
             translation.result.setdefault("residue", []).append({"release": release, "path": AS_SENT, "value": True})
         found = (*issues, *translation.findings, *computed(translation.result, as_sent=not ours))
-        self._gate(found, (translation.ledger,), strict=strict)
+        self.gate(found, (translation.ledger,), strict=strict)
         return Translated([translation.result], (translation.ledger,), found)
 
     def to_fhir(
@@ -164,7 +164,7 @@ class Translator:
         ledgers = tuple(translation.ledger for translation in translations)
         if stale:
             ledgers = (Ledger(tuple(stale), lambda: stale), *ledgers)
-        self._gate(found, ledgers, strict=strict)
+        self.gate(found, ledgers, strict=strict)
         return Translated(resources, ledgers, found)
 
     def renewed(self, record: Json, release: str, overlay: str | None = None) -> Json:
@@ -184,7 +184,7 @@ class Translator:
         """
         return self.lens(release, FHIR_TYPE[record["record"]], overlay).settled(record)
 
-    def _gate(self, found: tuple[Issue, ...], ledgers: tuple[Ledger, ...], *, strict: bool) -> None:
+    def gate(self, found: tuple[Issue, ...], ledgers: tuple[Ledger, ...] = (), *, strict: bool = False) -> None:
         """Refuse findings where they are to be refused, and in strict mode whatever would be dropped.
 
         Raises:

@@ -60,7 +60,7 @@ def create(
     body_hash = text.digest(transact.without_server_elements(resource))
     new = Part(service.new_id(), release, resource, record)
 
-    def work(tx: Tx) -> tuple[bool, Stored]:
+    def work(tx: Tx) -> tuple[bool, Stored, tuple[Issue, ...]]:
         earlier = _carrying(tx, type_, if_none_exist) if if_none_exist else None
         if earlier is None:
             earlier = transact.earlier_effect(service, tx, caller, type_, record, body_hash)
@@ -69,10 +69,10 @@ def create(
             transact.keep_keys(service, tx, caller, type_, record, body_hash, made)
         if also is not None:
             also(tx, made)
-        return earlier is None, made
+        return earlier is None, made, _beside(service, tx, made, refuse=earlier is None)
 
-    created, stored = service.store.transact(caller.tenant, work)
-    return _outcome(service, caller, stored, release, created=created, findings=findings)
+    created, stored, more = service.store.transact(caller.tenant, work)
+    return _outcome(service, caller, stored, release, created=created, findings=(*findings, *more))
 
 
 def update(  # the parts of the request, one by one
@@ -111,23 +111,35 @@ def update(  # the parts of the request, one by one
                 part = Part(id, release, resource, record, before, before.parent)
                 _refuse(before, part, type_, if_match, origin)
                 work = _change(service, caller, type_, part, origin)
-            stored = service.store.transact(caller.tenant, _both(work, also))
+            stored, more = service.store.transact(caller.tenant, _all_of(service, work, also))
         except versions.Moved:
             if if_match is not None:
                 raise Refused(transact.stale()) from None
             continue
-        return _outcome(service, caller, stored, release, created=before is None, findings=findings)
+        return _outcome(service, caller, stored, release, created=before is None, findings=(*findings, *more))
     raise Refused(Issue("error", "conflict", "", "others change this resource all the time", "the same again", "", 409))
 
 
-def _both(work: Work, also: Also | None) -> Work:
-    def whole_work(tx: Tx) -> Stored:
+def _all_of(service: Service, work: Work, also: Also | None) -> Callable[[Tx], tuple[Stored, tuple[Issue, ...]]]:
+    def whole_work(tx: Tx) -> tuple[Stored, tuple[Issue, ...]]:
         stored = work(tx)
         if also is not None:
             also(tx, stored)
-        return stored
+        return stored, _beside(service, tx, stored, refuse=True)
 
     return whole_work
+
+
+def _beside(service: Service, tx: Tx, stored: Stored, *, refuse: bool) -> tuple[Issue, ...]:
+    """Return the findings of an administration beside what it belongs to; refused where the settings refuse findings.
+
+    Raises:
+        Refused: with each of them; nothing is stored then.
+    """
+    found = record_administration.beside(service, tx, stored) if stored.type == whole.TYPE else ()
+    if refuse:
+        service.translator.gate(found)
+    return found
 
 
 def _read(service: Service, resource: Json, release: str) -> tuple[Json, tuple[Issue, ...]]:
@@ -240,14 +252,7 @@ def _outcome(
         findings, body = (*body.issues, *findings), ""
     family = whole.Family(stored)
     if stored.type == whole.TYPE:
-
-        def work(tx: Tx) -> tuple[whole.Family, tuple[Issue, ...]]:
-            found = whole.family(tx, stored)
-            beside = record_administration.parent_findings(service, tx, whole.part_of(stored))
-            return found, (*beside, *record_administration.children_findings(found))
-
-        family, more = service.store.read(caller.tenant, work)
-        findings = (*findings, *more)
+        family = service.store.read(caller.tenant, lambda tx: whole.family(tx, stored))
     return Outcome(
         created,
         stored.type,

@@ -47,7 +47,7 @@ def place(service: Service, caller: Caller, record: Json, overlay: str | None = 
             return False, whole.family(tx, earlier), ()
         stored = [transact.write(service, tx, caller, TYPE, part) for part in made]
         transact.keep_keys(service, tx, caller, TYPE, record, body_hash, stored[0])
-        return True, Family(stored[0], tuple(stored[1:])), order_findings(service, tx, record)
+        return True, Family(stored[0], tuple(stored[1:])), _demand_fitting(service, tx, record)
 
     created, family, more = service.store.transact(caller.tenant, work)
     return outcome_of(family, created=created, findings=(*findings, *more))
@@ -81,7 +81,7 @@ def amend(
     def work(tx: Tx) -> tuple[Family, tuple[Issue, ...]]:
         for part in changes:
             transact.write(service, tx, caller, TYPE, part)
-        return _family(tx, id), order_findings(service, tx, record)
+        return _family(tx, id), _demand_fitting(service, tx, record)
 
     try:
         family, more = service.store.transact(caller.tenant, work)
@@ -106,27 +106,34 @@ def outcome_of(family: Family, *, created: bool, findings: tuple[Issue, ...]) ->
     )
 
 
-def order_findings(service: Service, tx: Tx, record: Json) -> tuple[Issue, ...]:
-    """Return what is to be said about an administration beside its order, and beside what it is part of."""
+def beside(service: Service, tx: Tx, stored: Stored) -> tuple[Issue, ...]:
+    """Return what is to be said about a stored administration beside its order, its parent and its segments.
+
+    That both an administration and one that it is part of carry a dose is told once.
+    """
+    parent = {**whole.part_of(stored), "resource_id": stored.id}
+    children = [whole.part_of(child) for child in whole.family(tx, stored).children]
+    doubled = tuple(issue for _, issue in findings_between([parent, *children]))[:1]
+    return (*_order_findings(service, tx, whole.part_of(stored)), *doubled)
+
+
+def _demand_fitting(service: Service, tx: Tx, record: Json) -> tuple[Issue, ...]:
+    """Return the findings of a record beside its order and its parent, refused where the settings refuse findings."""
+    found = _order_findings(service, tx, record)
+    service.translator.gate(found)
+    return found
+
+
+def _order_findings(service: Service, tx: Tx, record: Json) -> tuple[Issue, ...]:
+    """Return that an administration names another patient than its order, and that its parent carries a dose too."""
     order = transact.order_of(service, tx, record)
     patient = transact.patient_findings([text.read(order.record)], record) if order is not None else ()
-    return (*patient, *parent_findings(service, tx, record))
-
-
-def parent_findings(service: Service, tx: Tx, record: Json) -> tuple[Issue, ...]:
-    """Return that an administration and the one that it is part of both carry a dose."""
     found = (_referred(service, tx, reference) for reference in record.get("part_of", ()))
     parents = {stored.id: {**whole.part_of(stored), "resource_id": stored.id} for stored in found if stored is not None}
     own = {**record, "part_of": [{"reference": f"{TYPE}/{name}"} for name in parents]}
     own.pop("resource_id", None)
-    return tuple(issue for position, issue in findings_between([own, *parents.values()]) if position == 0)
-
-
-def children_findings(family: Family) -> tuple[Issue, ...]:
-    """Return that an administration and its segments both carry a dose."""
-    parent = {**whole.part_of(family.parent), "resource_id": family.parent.id}
-    children = [whole.part_of(child) for child in family.children]
-    return tuple(issue for _, issue in findings_between([parent, *children]))[:1]
+    doubled = (issue for position, issue in findings_between([own, *parents.values()]) if position == 0)
+    return (*patient, *doubled)
 
 
 def _referred(service: Service, tx: Tx, reference: Json) -> Stored | None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ORDER_INTENTS: Final = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
 """Intents that ask for something to be done; a plan, a proposal or an option does not."""
 
-STOPS: Final = frozenset({"stopped", "cancelled", "entered-in-error"})
+STOPS: Final = frozenset({"stopped", "cancelled", "ended", "entered-in-error"})
 """States that other servers must learn before anything else."""
 
 ERROR: Final = "entered-in-error"
@@ -162,10 +162,16 @@ def is_stop(record: Mapping[str, Any]) -> bool:
 
 
 def patient_differs(order: Mapping[str, Any], administration: Mapping[str, Any]) -> bool:
-    """Say whether the two certainly name different patients: differing values in the same system."""
-    one = _identifier(order.get("patient", {}))
-    other = _identifier(administration.get("patient", {}))
-    return bool(one and other and one[0] == other[0] and one[1] != other[1])
+    """Say whether the two certainly name different patients: by two values in one system, or by two of our own ids."""
+    old, new = order.get("patient", {}), administration.get("patient", {})
+    one, other = _identifier(old), _identifier(new)
+    if one and other and one[0] == other[0]:
+        return one[1] != other[1]
+    here = (_literal(old), _literal(new))
+    return all(_OURS.fullmatch(literal) for literal in here) and here[0] != here[1]
+
+
+_OURS: Final = re.compile(r"Patient/[A-Za-z0-9.-]{1,64}")
 
 
 def _literal(patient: Mapping[str, Any]) -> str:

@@ -1,11 +1,14 @@
 """Administrations: one record, several resources, one transaction."""
 
+from dataclasses import replace
+
 import pytest
 
 from fhir_infusion.actions import accept_resource, find, place_order, record_administration
 from fhir_infusion.errors import Refused
 from fhir_infusion.records.equality import same
 from fhir_infusion.store import versions
+from fhir_infusion.translator import open_translator
 from tests.actions.examples import (
     MA,
     MR,
@@ -314,6 +317,19 @@ def test_an_administration_for_another_patient_than_its_order_is_a_finding_h10(s
     other = {"identifier": {**PATIENT["identifier"], "value": "MRN-2"}}
     outcome = record_administration.place(service, caller, administration(patient=other))
     assert [finding.rule for finding in outcome.findings if finding.path == "patient"] == ["order-patient"]
+
+
+def test_where_findings_are_refused_one_beside_the_order_stores_nothing(service, caller):
+    place_order.place(service, caller, order())
+    placed = record_administration.place(service, caller, administration())
+    other = {"identifier": {**PATIENT["identifier"], "value": "MRN-2"}}
+    strict = replace(service, translator=open_translator(replace(service.settings, findings="refuse")))
+    before = versions_of(resources(service, caller))
+    with pytest.raises(Refused) as refusal:
+        record_administration.place(strict, caller, administration(administration_id="OTHER", patient=other))
+    assert [(issue.rule, issue.status) for issue in refusal.value.issues] == [("order-patient", 422)]
+    assert versions_of(resources(service, caller)) == before
+    assert placed.version == 1
 
 
 def test_an_administration_without_rate_changes_is_one_resource(service, caller):

@@ -8,6 +8,7 @@ import pytest
 from fhir_infusion.actions import accept_resource, amend_order, find, place_order
 from fhir_infusion.errors import Refused, Unavailable
 from fhir_infusion.store import links, text, versions
+from fhir_infusion.translator import open_translator
 from tests.actions.examples import (
     MA,
     MR,
@@ -91,6 +92,22 @@ def test_an_update_needs_if_match_for_an_order_and_takes_it_for_an_administratio
     ended = changed(body(one), status="completed")
     assert accept_resource.update(service, caller, "R4", one.id, ended).version == 2
     assert refused(accept_resource.update, service, caller, "R4", one.id, ended, "1") == (412, "conflict")
+
+
+def test_a_resource_for_another_patient_than_its_order_is_a_finding_and_refused_where_findings_are_h10(service, caller):
+    accept_resource.create(service, caller, "R4", request())
+    other = given(
+        subject={"reference": "Patient/8"}, request={"type": MR, "identifier": {"system": ORDERS, "value": "ORD-1"}}
+    )
+    outcome = accept_resource.create(service, caller, "R4", other)
+    assert [finding.rule for finding in outcome.findings if finding.path == "patient"] == ["order-patient"]
+    changing = changed(body(outcome), status="completed")
+    strict = replace(service, translator=open_translator(replace(service.settings, findings="refuse")))
+    assert refused(accept_resource.update, strict, caller, "R4", outcome.id, changing) == (422, "business-rule")
+    again = changed(other, identifier=[{"system": "urn:example:other", "value": "1"}])
+    assert refused(accept_resource.create, strict, caller, "R4", again) == (422, "business-rule")
+    assert len(find.search(service, caller, "R4", MA, [], 10).entries) == 1
+    assert accept_resource.update(service, caller, "R4", outcome.id, changing).version == 2
 
 
 def test_an_update_of_an_unknown_id_creates_it_under_that_id(service, caller):

@@ -79,8 +79,20 @@ def test_only_the_five_order_intents_are_pushed():
     assert rules.is_pushed("MedicationAdministration", {})
 
 
-def test_patients_certainly_differ_only_where_one_system_has_two_values():
+def test_patients_certainly_differ_only_where_one_system_has_two_values_or_one_server_two_ids():
     assert rules.patient_differs(by_identifier("1"), by_identifier("2"))
     assert not rules.patient_differs(by_identifier("1"), by_identifier("2", "other"))
     assert not rules.patient_differs(by_identifier("1"), by_reference("Patient/7"))
+    assert rules.patient_differs(by_reference("Patient/7"), by_reference("Patient/8"))
+    assert not rules.patient_differs(by_reference("Patient/7"), by_reference("Patient/7"))
+    assert not rules.patient_differs(by_reference("Patient/7"), by_reference("https://other.example/Patient/8"))
+    assert not rules.patient_differs(
+        {**by_identifier("1"), "reference": "Patient/7"}, {**by_identifier("1"), "reference": "Patient/8"}
+    )
     assert not rules.patient_differs({}, {})
+
+
+@pytest.mark.parametrize("status", ["stopped", "cancelled", "ended", "entered-in-error"])
+def test_what_ends_an_order_goes_before_anything_else_h6(status):
+    assert rules.is_stop({"status": status})
+    assert not rules.is_stop({"status": "on-hold"})
