@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from fhir_infusion.config import profiles_dir
 from tests.exact_json import dumps
 from tests.web.conftest import FHIR, Client, Json, exact, issues
 
@@ -289,6 +291,9 @@ def test_the_capability_statement_is_true(client: Client, release: str):
     }
     others = {"requester": "Practitioner", "performer": "Practitioner", "device": "Device", "reason-given": "Condition"}
     for one in rest["resource"]:
+        (profile,) = one["supportedProfile"]
+        shipped = [json.loads(path.read_text()) for path in profiles_dir().glob("r?/StructureDefinition-*.json")]
+        assert [each["type"] for each in shipped if each["url"] == profile] == [one["type"]]
         for parameter in one["searchParam"]:
             name = parameter["name"]
             reference = f"{ {**kinds, **others}.get(name, 'Patient') }/1"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from flask import request
 
@@ -63,10 +63,16 @@ def _statement(release: Release, *, is_open: bool) -> dict[str, Any]:
     }
 
 
+_DEFINITIONS: Final = "https://w3id.org/fhir-infusion/StructureDefinition"
+_PROFILES: Final = {"MedicationRequest": "infusion-order", "MedicationAdministration": "infusion-administration"}
+"""What everything that we send obeys (profiles/); R4B has the elements concerned as R4 has them."""
+
+
 def _resource(name: str, release: Release) -> dict[str, Any]:
     own = [(one.name, one.type) for one in fhir_search.parameters(name, release)]
     return {
         "type": name,
+        "supportedProfile": [f"{_DEFINITIONS}/{_PROFILES[name]}-{'r5' if release == 'R5' else 'r4'}"],
         "interaction": [{"code": code} for code in _INTERACTIONS],
         "versioning": "versioned-update" if name == "MedicationRequest" else "versioned",
         "readHistory": True,
