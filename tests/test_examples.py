@@ -46,8 +46,11 @@ pytestmark = pytest.mark.skipif(not FOLDERS, reason=f"the published examples are
 
 each_folder = pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
 
-LEAST_MAPPED: Final = 80
+LEAST_MAPPED: Final = 95
 """Per cent of the element instances of a folder that are held in typed record fields."""
+
+LESS_MAPPED: Final = {"jp-core-from-fsh": 89}
+"""Of these less: contained BodyStructures and Locations belong to no field of ours, and go back as they came."""
 
 INFUSION: Final = re.compile(
     r"(?:contained\.|medicationReference->Medication\.|medication\.reference->Medication\.)?"
@@ -157,7 +160,8 @@ def test_most_elements_of_a_folder_are_held_in_typed_fields(folder: Path):
     found = coverage(lambda resource: translator().lens(release, resource["resourceType"]), resources)
     assert found.refused == 0
     assert found.resources == len(resources)
-    assert found.states["mapped"] * 100 >= LEAST_MAPPED * sum(found.states.values()), found.left
+    least = LESS_MAPPED.get(folder.name, LEAST_MAPPED)
+    assert found.states["mapped"] * 100 >= least * sum(found.states.values()), found.left
 
 
 @each_folder
