@@ -218,3 +218,15 @@ def test_through_the_other_release_and_back_the_record_is_the_same(folder: Path)
 
 NOT_IN_THE_OTHER_RELEASE: Final[dict[str, str]] = {}
 """Examples that the other release has no place for, and the element that it refuses, named."""
+
+
+def test_the_overlay_of_jp_core_reads_place_and_line_of_its_own_examples():
+    (folder,) = (folder for folder in FOLDERS if folder.name == "jp-core-from-fsh")
+    read: Counter[str] = Counter()
+    for name, resource in examples(folder):
+        lens = translator().lens("R4", resource["resourceType"], "jp-core")
+        record = lens.read(resource).result
+        assert list(differences(resource, lens.write(record).result)) == [], name
+        read["location"] += "location" in record
+        read["line"] += "access" in record.get("vascular_access", {})
+    assert read == {"location": 3, "line": 1}

@@ -279,3 +279,27 @@ def test_the_example_overlay_says_the_care_setting_as_the_site_does(shipped: Lib
     assert back["care_setting"] == "home"
     assert [category["text"] for category in back["categories"]] == ["oncology"]
     assert shipped.defaults["example-site"] == {"representation": "split"}
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_the_overlay_of_jp_core_says_place_and_line_of_an_administration_as_that_guide_does(
+    shipped: Library, release: str
+) -> None:
+    given = {
+        "record": "Administration",
+        "status": "completed",
+        "patient": {"reference": "Patient/1"},
+        "drug": {"text": "dobutamine"},
+        "when": {"at": "2026-03-01T08:00:00Z"},
+        "location": {"reference": "Location/ward"},
+        "vascular_access": {"access": {"text": "peripheral"}, "lumen": "distal"},
+    }
+    lens = shipped.lens(release, "MedicationAdministration", "jp-core")
+    assert lens is not None
+    resource = lens.write(given).result
+    jp_core = "http://jpfhir.jp/fhir/core/Extension/StructureDefinition/"
+    stated = {one["url"]: one for one in [*resource["extension"], *resource["dosage"]["extension"]]}
+    assert stated[f"{jp_core}JP_MedicationAdministration_Location"]["valueReference"] == given["location"]
+    assert stated[f"{jp_core}JP_MedicationDosage_Line"]["valueCodeableConcept"] == {"text": "peripheral"}
+    back = lens.read(resource).result
+    assert {name: back[name] for name in given if name != "when"} == {n: v for n, v in given.items() if n != "when"}
