@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records import units
-from fhir_infusion.records.amounts import GFR_CAP, Amount, amount, differ, of, per_body, shown, stated
+from fhir_infusion.records.amounts import GFR_CAP, Amount, Dimension, amount, differ, of, per_body, shown, stated
 from fhir_infusion.records.findings import VOLUME_RATE, concentration, finding, measured, weights
 
 if TYPE_CHECKING:
@@ -76,6 +76,29 @@ def for_this_body(record: Part, quantity: Part) -> Iterator[tuple[str, Amount]]:
     if absolute is not None:
         for said, size in _sizes(record, per):
             yield f"{stated(quantity)} at {said}", Amount(absolute.base * size, absolute.dimension, rest)
+
+
+def as_kind(record: Part, quantity: Part, wanted: Dimension, per: Amount | None = None) -> Iterator[tuple[str, Amount]]:
+    """Yield what a quantity (``per`` a time: a rate) may be for this patient as an amount of another kind, in words.
+
+    An amount per kg becomes one by the patient's weight, a drug rate a volume rate by the concentration, and back.
+    """
+    held = amount(quantity)
+    if held is None or "unit" not in quantity:
+        return
+    start = [(stated(quantity), held)] if per_body(quantity["unit"]) is None else for_this_body(record, quantity)
+    for how, size in start:
+        made = size.times(per, -1) if per is not None else size
+        if made.dimension == wanted:
+            yield how, made
+            continue
+        strength = concentration(record)
+        if strength is None or not strength.base:
+            continue
+        for power in (1, -1):
+            other = made.times(strength, power)
+            if other.dimension == wanted:
+                yield f"{how} of this preparation", other
 
 
 def _through_volume(record: Part, rate: Amount, got: Amount, how: str) -> Iterator[tuple[str, Amount]]:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.records.amounts import Amount, amount, exceeds, shown, stated
+from fhir_infusion.records.amounts import Amount, amount, exceeds, per_body, shown, span, stated
+from fhir_infusion.records.body_findings import as_kind, for_this_body
 from fhir_infusion.records.findings import finding, per_day
 
 if TYPE_CHECKING:
@@ -16,9 +17,13 @@ Part = Mapping[str, Any]
 
 _DAY: Final = Fraction(86_400)
 
+_ROUNDED: Final = Fraction(101, 100)
+"""What is reckoned through a weight or a concentration may be above a limit by the steps of a pump."""
 
-def limit_findings(steps: Sequence[Part]) -> Iterator[Issue]:
+
+def limit_findings(record: Part) -> Iterator[Issue]:
     """Yield where steps go beyond their limits; the largest rate of one step holds for the ramp that it belongs to."""
+    steps: Sequence[Part] = record.get("steps", ())
     for position, step in enumerate(steps):
         path = f"steps[{position}]"
         if "max_per_administration" in step:
@@ -29,7 +34,7 @@ def limit_findings(steps: Sequence[Part]) -> Iterator[Issue]:
             yield from _per_period(steps, step, path)
         if "max_per_lifetime" in step:
             yield from _lifetime(step, path)
-    yield from _ramp(steps)
+    yield from _ramp(record, steps)
 
 
 def _doses(step: Part) -> Iterator[tuple[str, Part, Amount]]:
@@ -85,18 +90,66 @@ def _rates(step: Part) -> Iterator[tuple[str, Part]]:
             yield f"dosings[{at}].rate_range.high", high
 
 
-def _ramp(steps: Sequence[Part]) -> Iterator[Issue]:
+def _ramp(record: Part, steps: Sequence[Part]) -> Iterator[Issue]:
     limits = [step["max_rate"] for step in steps if "max_rate" in step]
     if not limits:
         return
     for position, step in enumerate(steps):
         own = [step["max_rate"]] if "max_rate" in step else limits if step.get("role") in {"ramp", "taper"} else []
+        told = False
         for place, quantity in _rates(step):
             for limit in own:
                 said = _above("the rate", quantity, limit)
                 if said:
+                    told = True
                     yield finding(f"steps[{position}].{place}", said, "max-rate")
                     break
+        if not told:
+            yield from _too_fast(record, step, own, f"steps[{position}]")
+
+
+def _too_fast(record: Part, step: Part, limits: Sequence[Part], path: str) -> Iterator[Issue]:
+    """A rate of another kind than its limit, or a dose and its duration: 1 g in 60 min is more than 10 mg/min.
+
+    Told once a step, and only where it holds for whatever weight and way of reckoning may be meant.
+    """
+    for place, words, quantity, per in _speeds(step):
+        for limit in limits:
+            most = amount(limit)
+            if most is None or (per is None and (held := amount(quantity)) and held.dimension == most.dimension):
+                continue
+            tops = [(stated(limit), most)] if per_body(limit["unit"]) is None else list(for_this_body(record, limit))
+            pairs = [(how, made, top) for _, top in tops for how, made in as_kind(record, quantity, top.dimension, per)]
+            if pairs and all(exceeds(made.base, top.base * _ROUNDED) for _, made, top in pairs):
+                how, made, top = pairs[0]
+                told = f"{how}{words} makes {shown(made, top.code)}, above the limit of {stated(limit)}"
+                yield finding(f"{path}.{place}", told, "max-rate")
+                return
+
+
+def _speeds(step: Part) -> Iterator[tuple[str, str, Part, Amount | None]]:
+    """Yield each rate of a step, and each dose over its duration: place, words, quantity, and what it is per.
+
+    Where a dose or rate was calculated, that is what runs.
+    """
+    duration = step.get("timing", {}).get("duration")
+    length = span(duration)
+    dosings = step.get("dosings", ())
+    calculated = any(dosing.get("basis") == "calculated" for dosing in dosings)
+    for at, dosing in enumerate(dosings):
+        if calculated and dosing.get("basis") == "ordered":
+            continue
+        if "rate_ratio" in dosing:
+            time = dosing["rate_ratio"]["denominator"]
+            per = amount(time)
+            if per is not None and per.base:
+                yield f"dosings[{at}].rate_ratio", f" in {stated(time)}", dosing["rate_ratio"]["numerator"], per
+        elif "dose" in dosing and length is not None and length.base and not dosing.keys() & {"rate", "rate_range"}:
+            yield f"dosings[{at}].dose", f" in {stated(duration)}", dosing["dose"], length
+        if "rate" in dosing:
+            yield f"dosings[{at}].rate", "", dosing["rate"], None
+        if "high" in dosing.get("rate_range", {}):
+            yield f"dosings[{at}].rate_range.high", "", dosing["rate_range"]["high"], None
 
 
 def _titration(step: Part, path: str) -> Iterator[Issue]:

@@ -36,7 +36,7 @@ def order_findings(record: Part) -> Iterator[Issue]:
         yield from _rates_agree(record, step, path)
         yield from body_findings(record, step, path)
         yield from _zero(record, step, path)
-    yield from limit_findings(steps)
+    yield from limit_findings(record)
     yield from surface_findings(record)
     yield from _bag_and_steps(record)
     yield from preparation_findings(record.get("preparation", {}))
