@@ -77,6 +77,11 @@ def fetch(peer: Peer, tenant: str, type_: str) -> Pulled:
         if not isinstance(done, _Pass):
             return Pulled(type_, received, trouble=_name(done))
         received += done.new
+        if done.left_out:
+            codes = ", ".join(sorted(done.left_out))
+            LOG.warning("the peer could not give all that it has", extra={"endpoint": peer.name, "code": codes})
+            if done.left_out & _PASSING:
+                return Pulled(type_, received, trouble=f"left out by the peer: {codes}")
         # Read again only where paging could have skipped a row, and until what is new lies past what was seen before.
         if done.pages < 2 or (seen_before and not done.new_before(seen_before)):
             _move(peer, tenant, before, done)
@@ -84,6 +89,13 @@ def fetch(peer: Peer, tenant: str, type_: str) -> Pulled:
         seen_before = done.max_seen
         before = _fresh(before)
     return Pulled(type_, received, trouble="the feed keeps changing")
+
+
+_PASSING: Final = frozenset({"transient", "lock-error", "no-store", "exception", "timeout", "incomplete", "throttled"})
+"""Codes of what may be there the next time, so the watermark waits (http://hl7.org/fhir/issue-type, ``transient``).
+
+What a peer leaves out for another reason (it has no words for it in this release) it will leave out ever after.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +107,7 @@ class _Pass:
     max_seen: str
     first_date: str
     oldest_new: str
+    left_out: frozenset[str]
 
     def new_before(self, moment: str) -> bool:
         """Say whether something new was seen that is not past a moment."""
@@ -103,6 +116,7 @@ class _Pass:
 
 def _pass(peer: Peer, tenant: str, cursor: Cursor) -> _Pass | Trouble:
     pages, new, oldest_new, expired = int(bool(cursor.next_link)), 0, "", False
+    left_out: set[str] = set()
     page = _first(peer, cursor)
     while True:
         if not isinstance(page, Listed):
@@ -116,9 +130,10 @@ def _pass(peer: Peer, tenant: str, cursor: Cursor) -> _Pass | Trouble:
         fresh, cursor = _kept(peer, tenant, cursor, page)
         new += len(fresh)
         oldest_new = _least([oldest_new, *(one.last_updated for one in fresh)])
+        left_out.update(page.left_out)
         reach("pull.page")
         if not page.following:
-            return _Pass(pages, new, cursor.max_seen, cursor.first_date, oldest_new)
+            return _Pass(pages, new, cursor.max_seen, cursor.first_date, oldest_new, frozenset(left_out))
         page = peer.endpoint.page(cursor.type, page.following)
 
 

@@ -70,11 +70,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One page of a search. ``following`` is the next link as sent ("" at the end), ``date`` the Date header."""
+    """One page of a search. ``following`` is the next link as sent ("" at the end), ``date`` the Date header.
+
+    ``left_out`` are the issue codes with which the peer says that it could not give all that matches.
+    """
 
     entries: tuple[Entry, ...]
     following: str
     date: str
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +203,7 @@ def of_read(answer: Answer, type_: str, id_: str) -> Found | Trouble:
 
 
 def of_search(answer: Answer, type_: str) -> Listed | Trouble:
-    """Say what the answer to a search means; entries of other types (outcomes, included ones) are left out."""
+    """Say what the answer to a search means; entries of other types (included ones) are passed over."""
     if answer.status != 200:
         return trouble(answer)
     try:
@@ -209,15 +213,19 @@ def of_search(answer: Answer, type_: str) -> Listed | Trouble:
     if bundle.resource_type != "Bundle" or bundle.type not in {"searchset", "history"}:
         return Doubtful("not a search result")
     following = [link.url for link in bundle.link or () if link.relation == "next"]
-    entries = []
+    entries: list[Entry] = []
+    left_out: list[str] = []
     for entry in bundle.entry or ():
         mode = entry.search.mode if entry.search else "match"
+        if mode == "outcome":
+            left_out += _left_out(bytes(entry.resource))
         if mode in {"outcome", "include"} or not bytes(entry.resource):
             continue
         found = _entry(bytes(entry.resource))
         if found.stamp.type in {type_, ""}:
             entries.append(found)
-    return Listed(tuple(entries), following[0] if following else "", answer.headers.get("date", ""))
+    date, codes = answer.headers.get("date", ""), tuple(dict.fromkeys(left_out))
+    return Listed(tuple(entries), following[0] if following else "", date, codes)
 
 
 def trouble(answer: Answer) -> Trouble:
@@ -299,6 +307,16 @@ def _stamp(resource: Resource, answer: Answer) -> Stamp:
     )
 
 
+def _left_out(raw: bytes) -> list[str]:
+    """Return the codes of the errors of an OperationOutcome in a search result; a warning leaves nothing out."""
+    try:
+        issues = _OUTCOME.decode(raw).issue or ()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return []
+    codes = [issue.code for issue in issues if issue.severity in {"error", "fatal"}]
+    return [code if _CODE.fullmatch(code) else "unknown" for code in codes]
+
+
 def _entry(raw: bytes) -> Entry:
     # What is not UTF-8 becomes an escape that JSON does not know: the strict reader will refuse it, not read it as "?".
     text = raw.decode("utf-8", "backslashreplace")
@@ -360,5 +378,15 @@ class _Head(msgspec.Struct, rename={"resource_type": "resourceType"}):
     meta: _Meta | None = None
 
 
+class _Issue(msgspec.Struct):
+    severity: str = ""
+    code: str = ""
+
+
+class _Outcome(msgspec.Struct):
+    issue: list[_Issue] | None = None
+
+
+_OUTCOME: Final = msgspec.json.Decoder(_Outcome)
 _BUNDLE: Final = msgspec.json.Decoder(_Bundle)
 _HEAD: Final = msgspec.json.Decoder(_Head)

@@ -101,6 +101,7 @@ class Peer:
         self.double_create = False
         self.page_size = page
         self.expire_pages = 0
+        self.left_out: list[str] = []
         self.between_pages: Callable[[int], None] | None = None
         self.tick = timedelta(milliseconds=1)
         self._moment = datetime(2025, 5, 1, tzinfo=UTC)
@@ -243,6 +244,7 @@ class Peer:
             query = "&".join(f"{k}={v}" for k, v in {**asked.query, "_offset": str(offset + self.page_size)}.items())
             links.append({"relation": "next", "url": f"{self.base}/{asked.type}?{query}"})
         entries = [{"resource": one, "search": {"mode": "match"}} for one in part]
+        entries += [{"resource": _outcome(code), "search": {"mode": "outcome"}} for code in self.left_out]
         bundle = {"resourceType": "Bundle", "type": "searchset", "link": links, "entry": entries}
         return 200, {"Date": format_datetime(self._moment + timedelta(seconds=2), usegmt=True)}, bundle
 

@@ -341,3 +341,23 @@ def test_f11_a_second_resource_with_the_identifier_of_ours_raises_an_alarm(rig: 
     rig.pull()
     assert "quarantined ambiguous-identifier" in rig.alerts()
     assert len(rig.ids()) == 1
+
+
+@pytest.mark.parametrize(("code", "waits"), [("transient", True), ("timeout", True), ("not-supported", False)])
+def test_what_a_peer_says_it_left_out_is_told_and_read_again_where_it_may_come(
+    rig: Rig, there: Peer, caplog: pytest.LogCaptureFixture, code: str, *, waits: bool
+) -> None:
+    patient = _patient(there)
+    there.put(_remote_order(patient, 1))
+    there.left_out = [code]
+    with caplog.at_level("WARNING", logger="fhir_infusion.sync"):
+        told = [one.trouble for one in rig.pull()]
+    assert told == ([f"left out by the peer: {code}"] * 2 if waits else ["", ""])
+    codes = [record.__dict__["code"] for record in caplog.records if "could not give" in record.message]
+    assert codes == [code, code]
+    assert _texts(rig) == ["rate 1"], "what came is taken"
+    assert _asked_since(rig, there) == [""] if waits else _asked_since(rig, there) != [""]
+    there.left_out = []
+    there.put(_remote_order(patient, 2))
+    assert [one.trouble for one in rig.pull()] == ["", ""]
+    assert _texts(rig) == ["rate 1", "rate 2"]

@@ -139,6 +139,16 @@ def test_what_is_no_search_result_is_in_doubt(body: bytes):
     assert isinstance(replies.of_search(Answer(200, {}, body), "MedicationRequest"), Doubtful)
 
 
+def test_what_the_peer_could_not_give_is_kept_by_its_codes_alone():
+    outcome = b'{"resourceType":"OperationOutcome","issue":[{"severity":"%s","code":"%s","diagnostics":"Jane"}]}'
+    entry = b'{"resource":%s,"search":{"mode":"outcome"}}'
+    told = [(b"error", b"timeout"), (b"warning", b"incomplete"), (b"fatal", b"Jane Doe"), (b"error", b"timeout")]
+    entries = b",".join(entry % (outcome % pair) for pair in told)
+    body = b'{"resourceType":"Bundle","type":"searchset","entry":[' + entries + b"]}"
+    page = replies.of_search(Answer(200, {}, body), "MedicationRequest")
+    assert page == Listed((), "", "", ("timeout", "unknown"))
+
+
 def test_bytes_that_are_no_utf8_stay_unreadable_in_the_entry_kept():
     body = b'{"resourceType":"Bundle","type":"searchset","entry":[{"resource":{"resourceType":"MedicationRequest","x":"\xff"}}]}'
     page = replies.of_search(Answer(200, {}, body), "MedicationRequest")
