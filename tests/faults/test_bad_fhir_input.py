@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import random
-import time
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +17,7 @@ from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.validate import demand_valid, prepare
 from tests.counts import count
 from tests.fhir.kit import FILES, XHTML, changed, containing, given, needs_examples, order, release_of
+from tests.steps import steps_of
 
 CANARIES = ("JaneQPatient", "MRN-4711", "1980-02-30")
 DOSE = "dosageInstruction/0/doseAndRate/0/doseQuantity"
@@ -45,7 +45,7 @@ def issues_of(data: bytes, release: str) -> tuple[Issue, ...]:
 
 @pytest.fixture(autouse=True, scope="module")
 def _validators():
-    """Make the validators before anything is timed, as the server does before it serves."""
+    """Make the validators before anything is counted, as the server does before it serves."""
     for release in ("R4", "R4B", "R5"):
         prepare(release)
 
@@ -135,10 +135,9 @@ ROWS: list[tuple[str, str | bytes, int, str]] = [
 
 
 @pytest.mark.parametrize(("data", "status", "code"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
-def test_bad_input_is_refused_with_its_status_and_code_without_a_value_within_a_second(data, status, code):
-    started = time.perf_counter()
-    issues = refusal(data)
-    assert time.perf_counter() - started < 1
+def test_bad_input_is_refused_with_its_status_and_code_without_a_value_and_without_much_work(data, status, code):
+    issues: list[Issue] = []
+    assert steps_of(lambda: issues.extend(refusal(data))) < 500_000
     assert (status, code) in [(issue.status, issue.code) for issue in issues]
     assert min(issue.status for issue in issues) == status
 
@@ -148,13 +147,11 @@ def test_what_is_right_passes():
     demand_valid(fhir_json.read(text(nested(12))), "R4")
 
 
-def test_l7_the_largest_body_that_is_taken_costs_less_than_a_second():
+def test_l7_the_largest_body_that_is_taken_costs_little():
     resource = order(note=[{"text": "x" * 80} for _ in range(9_900)])
     data = text(resource)
     assert 900_000 < len(data) < 1024 * 1024
-    started = time.process_time()
-    demand_valid(fhir_json.read(data), "R4")
-    assert time.process_time() - started < 1
+    assert steps_of(lambda: demand_valid(fhir_json.read(data), "R4")) < 1_000_000
 
 
 @needs_examples

@@ -106,7 +106,7 @@ def test_f8_whatever_drips_or_stalls_ends_at_the_total_deadline(serve: Callable[
     endpoint = _endpoint(raw.base)
     begun = time.monotonic()
     assert isinstance(endpoint.read("MedicationRequest", "7"), Doubtful)
-    assert 0.5 < time.monotonic() - begun < 2.5
+    assert 0.5 < time.monotonic() - begun < 15  # alone each would take 30 s or more
     endpoint.close()
     raw.close()
 
