@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.standard.hl7 import errors
+from tests.standard.test_definitions import host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -234,14 +235,8 @@ ANY: Json = {
 def test_a_binding_takes_every_code_of_its_value_set_and_no_other(hl7: Hl7, file: str, value_set: str, release: str):
     definition = json.loads((ROOT / file).read_text(encoding="utf-8"))
     codes = [*codes_of(value_set), "no-such-code"]
-    found = hl7.validate([_host(coded(definition, value_set, code), release) for code in codes], release)
+    found = hl7.validate([host(coded(definition, value_set, code), release) for code in codes], release)
     # What is wrong with the place is another fault, and not asked here.
     about = [[one for one in errors(each) if "CONTEXT" not in one.rule.upper()] for each in found]
     assert about[:-1] == [[] for _ in codes[:-1]]
     assert about[-1]
-
-
-def _host(extension: Json, release: str) -> Json:
-    made = sample(ORDER, release)
-    del made["meta"]
-    return {**made, "extension": [extension]}
