@@ -6,122 +6,46 @@ read from core elements only. Of extensions it reads
 
 * HL7's cross-version extensions, which give R4 what R5 has in core (total volume, further reasons and limits);
 * ours, only for what has no published place: role of a step, cycle days and weeks, quantity sufficient, unit number of a
-  blood product, filter, least duration, highest rate, titration, lockout and demand dose, demands made and served.
+  blood product, filter, least duration, highest rate, titration, lockout and demand dose, demands made and served, what
+  a dose was calculated from, the bag of a stretch, waste, reactions, extravasation.
 
-Numbers are never parsed: they stay the text that stands in the file, so ``1.50`` is not ``1.5``. Only :func:`total`
-adds, to show that no milligram is counted twice.
+Only :func:`total` adds, to show that no milligram is counted twice.
 """
 
 from __future__ import annotations
 
-import json
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from tests.golden_pieces import (
+    OURS,
+    R5_IN_R4,
+    Json,
+    Unreadable,
+    as_needed,
+    extension,
+    extensions,
+    identifier,
+    kept,
+    limits,
+    one_of,
+    parse,
+    quantity,
+    range_,
+    ratio,
+    referred,
+    timing,
+    titration,
+    value,
+    words,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Json = dict[str, Any]
+__all__ = ["Unreadable", "administration", "doses", "order", "parse", "quantity", "total"]
 
-OURS: Final = "https://w3id.org/fhir-infusion/StructureDefinition/"
-R5_IN_R4: Final = "http://hl7.org/fhir/5.0/StructureDefinition/extension-"
 BASES: Final = ("ordered", "calculated")
-
-
-class Unreadable(ValueError):
-    """The resources do not say one thing: the reader will not choose."""
-
-
-class Number(str):
-    """A number as it is written in the file."""
-
-    __slots__ = ()
-
-
-def parse(text: str) -> Any:
-    """Read JSON; numbers become :class:`Number`, their own text."""
-    return json.loads(text, parse_float=Number, parse_int=Number)
-
-
-# ------------------------------------------------------------------------------------------------------ small pieces
-
-
-def extension(element: Json | None, url: str) -> Json | None:
-    """Return the one extension of that URL."""
-    found = extensions(element, url)
-    if len(found) > 1:
-        raise Unreadable(f"several extensions {url}")
-    return found[0] if found else None
-
-
-def extensions(element: Json | None, url: str) -> list[Json]:
-    """Return every extension of that URL."""
-    return [one for one in (element or {}).get("extension", []) if one["url"] == url]
-
-
-def value(ext: Json | None) -> Any:
-    """Return the value of an extension, whatever its type."""
-    if ext is None:
-        return None
-    values = [ext[name] for name in ext if name.startswith("value")]
-    return values[0] if values else None
-
-
-def words(concept: Json | None) -> str | None:
-    """Return the text of a code, else what its first coding displays."""
-    if not concept:
-        return None
-    if "text" in concept:
-        return str(concept["text"])
-    return next((coding.get("display", coding["code"]) for coding in concept.get("coding", [])), None)
-
-
-def quantity(given: Json | None) -> str | None:
-    """Return ``value unit``: the code of a UCUM unit, else the unit in words."""
-    if given is None:
-        return None
-    if "code" in given and given.get("system") != "http://unitsofmeasure.org":
-        raise Unreadable("a coded unit that is not UCUM")
-    unit = given.get("code", given.get("unit", ""))
-    return f"{given.get('comparator', '')}{given['value']} {unit}".strip()
-
-
-def ratio(given: Json | None) -> str | None:
-    """Return ``numerator / denominator``, as stated."""
-    if given is None:
-        return None
-    return f"{quantity(given['numerator'])} / {quantity(given['denominator'])}"
-
-
-def range_(given: Json | None) -> str | None:
-    """Return ``low to high``."""
-    if given is None:
-        return None
-    return f"{quantity(given.get('low')) or 'any'} to {quantity(given.get('high')) or 'any'}"
-
-
-def one_of(element: Json, **readers: Any) -> str | None:
-    """Read a choice element: at most one of its types may be there."""
-    present = [name for name in readers if name in element]
-    if len(present) > 1:
-        raise Unreadable(f"both {present[0]} and {present[1]}")
-    return str(readers[present[0]](element[present[0]])) if present else None
-
-
-def kept(row: Json) -> Json:
-    """Drop what is not stated."""
-    return {name: found for name, found in row.items() if found not in (None, [], {})}
-
-
-def identifier(element: Json, kind: str) -> str | None:
-    """Return the business identifier whose system ends in ``kind``."""
-    found = [one["value"] for one in element.get("identifier", []) if one["system"].endswith("/" + kind)]
-    return str(found[0]) if found else None
-
-
-def referred(reference: Json | None) -> str | None:
-    """Return the business identifier that a logical reference points to."""
-    return str(reference["identifier"]["value"]) if reference and "identifier" in reference else None
 
 
 # ---------------------------------------------------------------------------------------------- what is in the bag
@@ -161,6 +85,7 @@ def contents(bag: Json | None) -> Json:
         "volume": quantity(volume),
         "ingredients": [ingredient(one) for one in bag.get("ingredient", [])],
         "filter": value(extension(bag, OURS + "in-line-filter")),
+        "lot": bag.get("batch", {}).get("lotNumber"),
     }
 
 
@@ -168,7 +93,13 @@ def measured(resource: Json) -> list[str]:
     """Return what was measured of the patient and used for the dose: the contained Observations referred to."""
     contained = {"#" + one["id"]: one for one in resource.get("contained", [])}
     found = [contained[one["reference"]] for one in resource.get("supportingInformation", []) if "reference" in one]
-    return [f"{one['code']['coding'][0]['code']} {quantity(one['valueQuantity'])}" for one in found]
+    return [f"{one['code']['coding'][0]['code']} {quantity(one['valueQuantity'])}{counted(one)}" for one in found]
+
+
+def counted(observation: Json) -> str:
+    """Return what the dose was calculated with, where it is not the value measured."""
+    used = quantity(value(extension(observation, OURS + "value-used")))
+    return f" counted as {used}" if used else ""
 
 
 # ----------------------------------------------------------------------------------------------------------- orders
@@ -184,6 +115,7 @@ def order(resource: Json) -> Json:
             "id": identifier(resource, "orders"),
             "status": resource["status"],
             "group": resource.get("groupIdentifier", {}).get("value"),
+            "replaces": referred(resource.get("priorPrescription")),
             "patient": referred(resource["subject"]),
             "drug": words(code),
             **contents(bag),
@@ -209,6 +141,8 @@ def step(dosage: Json) -> Json:
             "site": words(dosage.get("site")),
             "method": words(dosage.get("method")),
             "limits": limits(dosage),
+            "cap": quantity(dosage.get("maxDosePerAdministration")),
+            "cap in life": quantity(dosage.get("maxDosePerLifetime")),
             "max rate": quantity(own["max-rate"]),
             "titration": titration(extension(dosage, OURS + "titration")),
             "demand dose": quantity(value(extension(control, "demandDose"))),
@@ -232,72 +166,9 @@ def doses(dosage: Json) -> Json:
                 raise Unreadable(f"two statements of {label}")
             if found:
                 row[label] = found
+        kinds = [value(kind) for kind in extensions(one, OURS + "calculated-from")]
+        row |= {"calculated from": kinds} if kinds else {}
     return row
-
-
-def timing(given: Json) -> Json:
-    """Read a Timing."""
-    repeat = given.get("repeat", {})
-    period = repeat.get("boundsPeriod", {})
-    cycle = extension(given, OURS + "timing-cycle")
-    length = [value(extension(cycle, name)) for name in ("length", "lengthUnit")]
-    return {
-        "over": spread(repeat, "duration", repeat.get("durationUnit")),
-        "times": times(repeat),
-        "count": " to ".join(repeat[name] for name in ("count", "countMax") if name in repeat) or None,
-        "events": given.get("event"),
-        "days": repeat.get("dayOfWeek"),
-        "at": repeat.get("timeOfDay"),
-        "from": period.get("start"),
-        "until": period.get("end"),
-        "for": one_of(repeat, boundsDuration=quantity, boundsRange=range_),
-        "schedule": words(given.get("code")),
-        "days of cycle": [value(one) for one in extensions(cycle, "day")],
-        "cycle": " ".join(str(part) for part in length) if None not in length else None,
-        "weeks": [value(one) for one in extensions(cycle, "week")],
-    }
-
-
-def spread(repeat: Json, name: str, unit: str | None) -> str | None:
-    """Return ``2 to 3 h``, ``2 h``, or nothing."""
-    if name not in repeat:
-        return None
-    top = f" to {repeat[name + 'Max']}" if name + "Max" in repeat else ""
-    return f"{repeat[name]}{top} {unit}"
-
-
-def times(repeat: Json) -> str | None:
-    """Return ``1 per 3 wk``."""
-    if "frequency" not in repeat:
-        return None
-    top = f" to {repeat['frequencyMax']}" if "frequencyMax" in repeat else ""
-    return f"{repeat['frequency']}{top} per {spread(repeat, 'period', repeat.get('periodUnit'))}"
-
-
-def as_needed(dosage: Json) -> list[str | None] | str | None:
-    """Return the reasons, else whether it is as needed; R4 keeps what it has no element for in HL7's extension."""
-    reasons = [dosage["asNeededCodeableConcept"]] if "asNeededCodeableConcept" in dosage else []
-    reasons += dosage.get("asNeededFor", [])
-    reasons += [value(one) for one in extensions(dosage, R5_IN_R4 + "Dosage.asNeededFor")]
-    if reasons:
-        return [words(reason) for reason in reasons]
-    flag = dosage.get("asNeededBoolean", dosage.get("asNeeded"))
-    return None if flag is None else str(flag).lower()
-
-
-def limits(dosage: Json) -> list[str | None]:
-    """Return every limit per period."""
-    core = dosage.get("maxDosePerPeriod", [])
-    found = core if isinstance(core, list) else [core]
-    found = found + [value(one) for one in extensions(dosage, R5_IN_R4 + "Dosage.maxDosePerPeriod")]
-    return [ratio(one) for one in found]
-
-
-def titration(ext: Json | None) -> Json:
-    """Read how the rate is adjusted."""
-    row = {name: quantity(value(extension(ext, name))) for name in ("start", "step", "interval", "floor", "ceiling")}
-    goal = {"goal": value(extension(ext, "goal")), "range": range_(value(extension(ext, "goalRange")))}
-    return kept({**row, **goal})
 
 
 # --------------------------------------------------------------------------------------------------- administrations
@@ -322,6 +193,9 @@ def administration(resources: Iterable[Json]) -> Json:
             "total": total(parts),
             "parts": [part(one) for one in parts],
             "demands": kept({**demands, "delivered": quantity(value(extension(counts, "delivered")))}),
+            "wasted": [quantity(value(extension(one, "amount"))) for one in extensions(parts[0], OURS + "waste")],
+            "reactions": [reaction(one) for one in extensions(parts[0], OURS + "reaction")],
+            "extravasation": extravasation(extension(parts[0], OURS + "extravasation")),
         },
     )
 
@@ -336,6 +210,7 @@ def shared(resource: Json) -> Json:
         "order": referred(resource.get("request")),
         "drug": words(code),
         "ingredients": contents(bag).get("ingredients"),
+        "lot": contents(bag).get("lot"),
         "measured": measured(resource),
     }
 
@@ -358,8 +233,28 @@ def part(resource: Json) -> Json:
             "site": words(dosage.get("site")),
             "method": words(dosage.get("method")),
             "changed by": who(resource) if "partOf" in resource else None,
+            "bag": bag_of(extension(resource, OURS + "segment")),
         },
     )
+
+
+def bag_of(segment: Json | None) -> str | None:
+    """Return number, lot and unit number of the bag that ran."""
+    bag = extension(segment, "bag")
+    said = (value(extension(bag, name)) for name in ("number", "lotNumber", "unitNumber"))
+    return " ".join(filter(None, said)) or None
+
+
+def reaction(ext: Json) -> str:
+    """Return ``severity manifestation``."""
+    said = (value(extension(ext, "severity")), words(value(extension(ext, "manifestation"))))
+    return " ".join(part for part in said if part)
+
+
+def extravasation(ext: Json | None) -> str | None:
+    """Return ``volume site``."""
+    said = (quantity(value(extension(ext, "volume"))), words(value(extension(ext, "site"))))
+    return " ".join(part for part in said if part) or None
 
 
 def who(resource: Json) -> str | None:

@@ -16,6 +16,7 @@ import pytest
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.records import parts
 from tests import golden_reader as reader
+from tests.golden_pieces import Number
 from tests.golden_write import (
     RELEASES,
     RESOURCES,
@@ -212,7 +213,7 @@ def change_a_dose(resources: list[Json]) -> bool:
     for resource in resources:
         for name in ("doseQuantity", "dose"):
             for owner, key in places(resource, name):
-                owner[key]["value"] = reader.Number(owner[key]["value"] + "0")
+                owner[key]["value"] = Number(owner[key]["value"] + "0")
                 return True
     return False
 
@@ -249,7 +250,7 @@ def drop_a_zero(resources: list[Json]) -> bool:
             for owner, key in places(resource, inside):
                 for found, value in places(owner[key], "value"):
                     if re.fullmatch(r"\d+\.\d*0", found[value]):
-                        found[value] = reader.Number(found[value][:-1].removesuffix("."))
+                        found[value] = Number(found[value][:-1].removesuffix("."))
                         return True
     return False
 

@@ -36,7 +36,18 @@ from fhir_infusion.records.values import (
 AdministrationStatus = Literal[
     "in-progress", "not-done", "on-hold", "completed", "entered-in-error", "stopped", "unknown"
 ]
-SegmentEvent = Literal["started", "rate-changed", "paused", "resumed", "bag-changed", "stopped", "completed"]
+SegmentEvent = Literal[
+    "started",
+    "rate-changed",
+    "rate-verified",
+    "bolus",
+    "paused",
+    "resumed",
+    "bag-changed",
+    "site-changed",
+    "stopped",
+    "completed",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +71,16 @@ class Performer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bag:
+    """Which bag, syringe, cassette or blood unit ran, of several that were hung one after the other."""
+
+    number: Text | None = stated("Its number or label.")
+    lot_number: Text | None = stated("Its lot.")
+    expires_at: DateTime | None = stated("Its expiry, or its beyond-use time where that is earlier.")
+    unit_number: Text | None = stated("Donation or unit number of a blood product.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
     """A stretch of the infusion at one rate. FHIR: each rate is its own MedicationAdministration."""
 
@@ -74,6 +95,9 @@ class Segment:
     volume: Quantity | None = stated("Volume given in this segment.")
     reason: Concept | None = stated("Why the change.")
     performer: Reference | None = stated("Who made the change.")
+    bag: Bag | None = stated("From which bag, where there were several.")
+    body_site: Concept | None = stated("Where, from here on, if no longer where the administration says.")
+    vascular_access: VascularAccess | None = stated("Through which line, if not that of the administration.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records.example_values import LATER, WORDS
+from fhir_infusion.records.parts import is_dosed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -165,6 +166,9 @@ def _mend_split(made: Record, maker: Maker) -> None:
         segment.setdefault("start", "2024-03-31T02:30:00Z")
     if any("dose" in segment for segment in made["segments"]):
         made.pop("text", None)
+    dosed = [segment for segment in made["segments"] if is_dosed(segment)]
+    for segment in dosed[:1]:
+        segment.pop("body_site", None)
 
 
 MEND: Final[Mapping[str, tuple[Callable[[Record, Maker], None], ...]]] = MappingProxyType(

@@ -28,6 +28,7 @@ from fhir_infusion.records.values import (
     Group,
     Identifier,
     Measurement,
+    MeasurementKind,
     Note,
     Patient,
     Period,
@@ -48,7 +49,7 @@ OrderIntent = Literal[
 ]
 InfusionType = Literal["push", "bolus", "intermittent", "extended", "continuous", "pca", "piggyback", "cyclic"]
 CareSetting = Literal["hospital", "clinic", "infusion-centre", "home"]
-StepRole = Literal["loading", "maintenance", "ramp", "taper", "basal", "demand", "bolus"]
+StepRole = Literal["loading", "maintenance", "ramp", "taper", "basal", "demand", "bolus", "alternative"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +94,9 @@ class Dosing:
     rate_range: Range | None = stated("Allowed rate.")
     rate_ratio: Ratio | None = stated("Amount per time as stated: 1000 mL per 8 h; never normalised.")
     rate_as_stated: Quantity | None = stated("What the sender put where a rate belongs, its unit not being per time.")
+    calculated_from: tuple[MeasurementKind, ...] = several(
+        "The measurements that it was calculated with, by their kind: which weight, or GFR and target AUC."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

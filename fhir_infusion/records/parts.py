@@ -7,8 +7,9 @@ A record with ``representation: split`` becomes a parent and one child per segme
 one resource:
 
 1. Each child has its segment's dose as ``dose_given``, its times as ``when``, who changed the rate as its performer,
-   and the rest of it as its only segment; its ``administration_id`` is ``<administration_id>#<segment_id>`` and it is
-   ``part_of`` the parent.
+   why it was paused or stopped as its status reason, and the rest of it as its only segment; its ``administration_id``
+   is ``<administration_id>#<segment_id>`` and it is ``part_of`` the parent. The site of a child is its segment's, where
+   the infusion went on elsewhere.
 2. The parent keeps what is said of the whole, and the segments' keys and starts, which tell which parts there are and
    in which order.
 3. Where segments carry doses the parent has no dosage at all: its total becomes ``dose_total``, its route, site and
@@ -21,6 +22,7 @@ one resource:
 from __future__ import annotations
 
 from collections import Counter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records.equality import same
@@ -42,6 +44,7 @@ RATES: Final = ("rate", "rate_ratio", "rate_as_stated")
 _NOT_GIVEN: Final = frozenset({"entered-in-error", "not-done"})
 _OF_PARENT: Final = ("segment_id", "start")
 _OF_CHILD: Final = frozenset({"segment_id", "start", "end", "dose", "volume", "performer"})
+_HALTED: Final = MappingProxyType({"paused": "on-hold", "stopped": "stopped"})
 
 
 def is_split(administration: Mapping[str, Any]) -> bool:
@@ -117,11 +120,9 @@ def child_status(segment: Mapping[str, Any], status: str) -> str:
     """
     if status in _NOT_GIVEN:
         return status
-    event = segment.get("event")
-    if event == "paused":
-        return "on-hold"
-    if event == "stopped":
-        return "stopped"
+    event = segment.get("event", "")
+    if event in _HALTED:
+        return _HALTED[event]
     return "completed" if "end" in segment or event == "completed" else status
 
 
@@ -164,7 +165,7 @@ def undosed(part: Record) -> Record:
 def _child(administration: Record, segment: Record, system: str | None, residue: list[Record]) -> Record:
     identifier = administration["administration_id"]
     parent = {"value": identifier} if system is None else {"system": system, "value": identifier}
-    copied = COPIED + DOSAGE if "dose" in segment or _has_rate(segment) else COPIED
+    copied = COPIED + DOSAGE if is_dosed(segment) else COPIED
     child = {name: administration[name] for name in copied if name in administration}
     child["administration_id"] = f"{identifier}#{segment['segment_id']}"
     child["part_of"] = [{"type": "MedicationAdministration", "identifier": parent}]
@@ -177,6 +178,10 @@ def _child(administration: Record, segment: Record, system: str | None, residue:
     if "performer" in segment:
         child["performers"] = [{"actor": segment["performer"]}]
     rest = {name: value for name, value in segment.items() if name not in _OF_CHILD}
+    if _halts(segment, child) and "reason" in rest:
+        child["status_reasons"] = [rest.pop("reason")]
+    if "body_site" in rest and is_dosed(segment):
+        child["body_site"] = rest.pop("body_site")
     if rest:
         child["segments"] = [rest]
     for entry in residue:
@@ -200,11 +205,13 @@ def _whole(parent: Record, children: list[Record]) -> Record | None:
     whole = {**parent, "representation": "split"}
     if "dose_total" in whole:
         whole["dose_given"] = whole.pop("dose_total")
-    for name in DOSAGE:
-        said = [child[name] for child in children if name in child]
-        if said:
-            whole.setdefault(name, said[0])
-    whole["segments"] = [_segment(index, child) for index, child in zip(parent["segments"], children, strict=True)]
+    first = next((child for child in children if _is_dosed_part(child)), {})
+    if "dose_given" not in parent:
+        whole |= {name: first[name] for name in DOSAGE if name in first}
+    site = whole.get("body_site")
+    whole["segments"] = [
+        _segment(index, child, site) for index, child in zip(parent["segments"], children, strict=True)
+    ]
     residue = [*parent.get("residue", []), *_residue_of_parts(parent["segments"], children)]
     if residue:
         whole["residue"] = residue
@@ -215,14 +222,33 @@ def _alone(record: Record) -> Record:
     return {name: value for name, value in record.items() if (name, value) != ("representation", "single")}
 
 
-def _segment(index: Record, child: Record) -> Record:
+def _segment(index: Record, child: Record, site: Record | None) -> Record:
     segment = {**index, **child.get("when", {}), **(child["segments"][0] if child.get("segments") else {})}
     for performer in child.get("performers", ()):
         segment["performer"] = performer.get("actor")
     for name, own in (("dose_given", "dose"), ("volume_given", "volume")):
         if name in child:
             segment[own] = child[name]
+    if _halts(segment, child):
+        for reason in child.get("status_reasons", ()):
+            segment["reason"] = reason
+    if "body_site" in child and not same(child["body_site"], site):
+        segment["body_site"] = child["body_site"]
     return segment
+
+
+def _halts(segment: Mapping[str, Any], child: Mapping[str, Any]) -> bool:
+    """Return whether the child's status is that of its own segment, whose reason then is the reason of the status."""
+    return bool(child["status"] == _HALTED.get(segment.get("event", "")))
+
+
+def is_dosed(segment: Mapping[str, Any]) -> bool:
+    """Return whether a segment's own resource has a dosage: a dose or a rate."""
+    return "dose" in segment or _has_rate(segment)
+
+
+def _is_dosed_part(child: Mapping[str, Any]) -> bool:
+    return "dose_given" in child or any(_has_rate(segment) for segment in child.get("segments", ()))
 
 
 def _system(child: Record) -> str | None:

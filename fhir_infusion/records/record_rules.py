@@ -8,9 +8,10 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from fhir_infusion.records.equality import same
 from fhir_infusion.records.fields import key_of, table
 from fhir_infusion.records.moments import is_after
-from fhir_infusion.records.parts import DOSAGE, RATES, child_status, is_split, split
+from fhir_infusion.records.parts import DOSAGE, RATES, child_status, is_dosed, is_split, split
 from fhir_infusion.records.quantity_rules import hides, role_rules
 from fhir_infusion.records.rules import Broken, Part, Place, Rule, Rules, breaks_fhir, breaks_rule
 from fhir_infusion.records.value_rules import IN_ORDER, VALUE_RULES, needed, one_of
@@ -168,6 +169,7 @@ def _splittable(part: Part) -> Iterator[Broken]:
             if name not in segment:
                 place = ("segments", position, name)
                 yield breaks_rule(place, "each part needs its key and its start", name, "split-keys", "required")
+    yield from _sited(part)
     if "dose_total" in part:
         yield breaks_rule(("dose_total",), "the total is made from dose_given", "dose_given", "split-total")
 
@@ -194,6 +196,22 @@ def _dosed(part: Part) -> Iterator[Broken]:
 def _has_dose_or_rate(part: Part) -> bool:
     segments = part.get("segments", ())
     return "dose_given" in part or (len(segments) == 1 and any(name in segments[0] for name in RATES))
+
+
+def _sited(part: Part) -> Iterator[Broken]:
+    """The site of a part is its dosage's; the first that is said there is read as the site of the whole."""
+    segments = list(enumerate(part.get("segments", ())))
+    dosed = [(position, segment) for position, segment in segments if is_dosed(segment)]
+    if "dose_given" not in part or any("dose" in segment for _, segment in segments):
+        for position, segment in dosed[:1]:
+            if "body_site" in segment:
+                reason = "the infusion begins at the site of the administration"
+                accepted = "body_site of the administration; in later segments where it changed"
+                yield breaks_rule(("segments", position, "body_site"), reason, accepted, "split-site", "value")
+    for position, segment in dosed:
+        if "body_site" in segment and same(segment["body_site"], part.get("body_site")):
+            reason, accepted = "it is the site of the administration", "nothing, or where the infusion went on"
+            yield breaks_rule(("segments", position, "body_site"), reason, accepted, "split-site", "value")
 
 
 def _own_element(key: str) -> Rule:

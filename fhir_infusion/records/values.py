@@ -24,6 +24,20 @@ from fhir_infusion.records.kinds import (
 )
 
 Comparator = Literal["<", "<=", ">=", ">"]
+GroupRelation = Literal[
+    "premedication", "hydration", "test-dose", "main", "alternative", "post-hydration", "rescue", "supportive"
+]
+MeasurementKind = Literal[
+    "actual-weight",
+    "ideal-weight",
+    "adjusted-weight",
+    "dosing-weight",
+    "height",
+    "body-surface-area",
+    "gfr",
+    "creatinine-clearance",
+    "target-auc",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,23 +181,11 @@ class Measurement:
     """A measured or computed value that the dose depends on, such as the weight used."""
 
     measurement_id: Key | None = stated("Key of this measurement.", key=True)
-    kind: (
-        Literal[
-            "actual-weight",
-            "ideal-weight",
-            "adjusted-weight",
-            "dosing-weight",
-            "height",
-            "body-surface-area",
-            "gfr",
-            "creatinine-clearance",
-            "target-auc",
-        ]
-        | None
-    ) = stated("What was measured, and for weight which one.", required=True)
+    kind: MeasurementKind | None = stated("What was measured, and for weight which one.", required=True)
     codings: tuple[Coding, ...] = several("Further codes of what was measured, such as LOINC.")
     text: Text | None = stated("What was measured, in words.")
-    value: Quantity | None = stated("The value.")
+    value: Quantity | None = stated("The value, as it was measured.")
+    value_used: Quantity | None = stated("What the dose was calculated with, where the value was capped or rounded.")
     time: DateTime | None = stated("When it was measured.")
 
 
@@ -241,9 +243,7 @@ class Group:
     cycle: int | None = stated("Which cycle, counted from 1.")
     cycles: int | None = stated("How many cycles are planned.")
     position: int | None = stated("Position within the group, counted from 1.")
-    relation: Literal["premedication", "hydration", "main", "post-hydration", "rescue", "supportive"] | None = stated(
-        "What this member is to the group."
-    )
+    relation: GroupRelation | None = stated("What this member is to the group.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

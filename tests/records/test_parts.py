@@ -154,6 +154,43 @@ def test_a_child_without_dose_and_rate_has_no_dosage():
     assert join(split(paused)) == [paused]
 
 
+def test_why_a_segment_was_paused_or_stopped_is_the_reason_of_its_own_status():
+    why = {"text": "vein swollen"}
+    for event, status in (("paused", "on-hold"), ("stopped", "stopped")):
+        halted = changed(changed(GIVEN, "segments.1.event", event), "segments.1.reason", why)
+        _, one, two = split(halted)
+        assert "status_reasons" not in one
+        assert (two["status"], two["status_reasons"]) == (status, [why])
+        assert all("reason" not in segment for segment in two["segments"])
+        assert join(split(halted)) == [halted]
+
+
+def test_why_a_rate_was_changed_is_no_reason_of_a_status():
+    faster = changed(GIVEN, "segments.1.reason", {"text": "tolerated"})
+    _, _, two = split(faster)
+    assert "status_reasons" not in two
+    assert two["segments"][0]["reason"] == {"text": "tolerated"}
+
+
+def test_where_the_infusion_went_on_elsewhere_the_child_says_that_site():
+    left, right = {"text": "left forearm"}, {"text": "right forearm"}
+    moved = changed(changed(GIVEN, "body_site", left), "segments.1.body_site", right)
+    parent, one, two = split(moved)
+    assert "body_site" not in parent
+    assert (one["body_site"], two["body_site"]) == (left, right)
+    assert all("body_site" not in segment for segment in two["segments"])
+    assert join(split(moved)) == [moved]
+    first_unsaid = changed(GIVEN, "segments.1.body_site", right)
+    assert join(split(first_unsaid)) == [first_unsaid]
+
+
+def test_the_site_of_a_segment_without_dosage_stays_in_the_segment():
+    paused = {"segment_id": "two", "event": "paused", "start": "2024-05-01T11:00:00Z", "body_site": {"text": "hand"}}
+    moved = changed(GIVEN, "segments.1", paused)
+    assert "body_site" not in split(moved)[2]
+    assert join(split(moved)) == [moved]
+
+
 def test_a_changed_segment_changes_its_own_child_only():
     before, after = split(GIVEN), split(changed(GIVEN, "segments.1.rate.value", 25))
     assert [same(left, right) for left, right in zip(before, after, strict=True)] == [True, True, False]

@@ -113,6 +113,8 @@ BROKEN: list[tuple[dict[str, Any], str, Any, str, str, int]] = [
     (GIVEN, "administration_id", ..., "administration_id", "split-keys", 422),
     (GIVEN, "segments", ..., "segments", "split-keys", 422),
     (GIVEN, "dose_total", MG, "dose_total", "split-total", 422),
+    (GIVEN, "segments.0.body_site", {"text": "hand"}, "segments[0].body_site", "split-site", 422),
+    ({**GIVEN, "body_site": {"text": "hand"}}, "segments.1.body_site", {"text": "hand"}, "segments[1].body_site", "split-site", 422),
     (GIVEN, "text", "60 mg in all", "text", "mad-1", 422),
     (GIVEN, "when", ..., "when", "required", 400),
     (GIVEN, "when", {"at": "2024", "start": "2024"}, "when.start", "one-of", 400),
