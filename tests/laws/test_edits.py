@@ -34,7 +34,7 @@ from tests.laws.kit import (
 )
 from tests.laws.test_residue import UNKNOWN, unknown
 
-EXAMPLES = count(80, 4000)
+EXAMPLES = count(500, 10_000)
 NOT_EDITED: Final = frozenset({"record", "residue", "representation"})
 
 

@@ -30,7 +30,7 @@ from tests.laws.kit import (
     written,
 )
 
-EXAMPLES = count(60, 4000)
+EXAMPLES = count(500, 10_000)
 UNKNOWN = "https://other.example/StructureDefinition/unknown"
 
 

@@ -136,7 +136,7 @@ def meddled(record: Json, dice: Random) -> Json:
 
 
 @each_record
-@settings(max_examples=count(300, 10_000))
+@settings(max_examples=count(500, 10_000))
 @given(seed=SEEDS)
 def test_whatever_stands_in_residue_is_refused_or_changes_nothing_of_the_record(record_type: str, seed: int):
     dice = Random(seed)

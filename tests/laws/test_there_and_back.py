@@ -29,7 +29,7 @@ from tests.laws.kit import (
 if TYPE_CHECKING:
     from fhir_infusion.mapping.lens import Lens
 
-EXAMPLES = count(60, 4000)
+EXAMPLES = count(500, 10_000)
 
 
 @each_record
@@ -130,7 +130,7 @@ def test_the_compiled_functions_and_the_interpreter_agree(record_type: str, rele
 
 @each_record
 @each_release
-@settings(max_examples=count(120, 10_000))
+@settings(max_examples=count(500, 10_000))
 @given(seed=SEEDS)
 def test_they_agree_on_varied_input_too(record_type: str, release: str, seed: int):
     here, dice = lens(record_type, release), Random(seed)
