@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,9 +42,22 @@ def resources_in(label: str, given: dict[str, Any]) -> Iterator[tuple[str, dict[
             yield from resources_in(f"{label}{mark}entry[{index}]", entry["resource"])
 
 
-def pattern_of(path: str) -> str:
-    """Return a path without what tells one element of a list from another."""
-    return re.sub(r"\[[^\]]*\]", "[]", path)
+def folders(places: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Yield the folders that a corpus is made of, each with its name and what stands in it.
+
+    A directory is the folders in it, and the files beside them one folder more; files given by name are one together.
+    """
+    files = [place for place in places if not Path(place).is_dir()]
+    if files:
+        yield "files", files
+    for directory in (Path(place) for place in places if Path(place).is_dir()):
+        inside = sorted(directory.iterdir())
+        beside = [str(path) for path in inside if path.is_file() and path.suffix in SUFFIXES]
+        if beside:
+            yield directory.resolve().name, beside
+        for path in inside:
+            if path.is_dir():
+                yield path.name, [str(path)]
 
 
 def _files(places: Sequence[str]) -> Iterator[Path]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.errors import Refused
 from fhir_infusion.mapping.paths import show_fhir, show_internal
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from fhir_infusion.mapping.lens import Lens
     from fhir_infusion.mapping.paths import Condition
+    from fhir_infusion.mapping.trace import Line
 
 Json = dict[str, Any]
 
@@ -89,43 +91,72 @@ def plain(path: str) -> str:
     return re.sub(r"\[[^\]]*\]", "", path)
 
 
+INFUSION: Final = re.compile(
+    r"(?:contained\.|medicationReference->Medication\.|medication\.reference->Medication\.)?"
+    r"(?:dosageInstruction|dosage|ingredient|device|performer|performerType|authoredOn|recorded|effective\w*|occurence\w*|"
+    r"effectiveDosePeriod)\b"
+)
+"""The elements that say how an infusion runs: dosage, ingredients, device, performer and times."""
+
+_ASIDE: Final = re.compile(r"(?:contained\.|.*->\w+\.)?(?:text\.(?:div|status)|meta)\b")
+
+
 @dataclass(slots=True)
 class Coverage:
-    """What became of the element instances of a corpus, by path without indexes."""
+    """What became of the element instances of a corpus.
+
+    Narrative, meta and unknown extensions are carried whole by design: they are counted ``aside``, not in ``states``.
+    """
 
     resources: int = 0
+    changed: int = 0
     refused: int = 0
-    states: dict[str, int] = field(default_factory=dict)
-    left: dict[str, int] = field(default_factory=dict)
+    states: Counter[str] = field(default_factory=Counter)
+    infusion: Counter[str] = field(default_factory=Counter)
+    left: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @property
     def share(self) -> float:
         """Return the share of element instances that are mapped, 0 to 1 (a report, never a dose)."""
-        told = sum(self.states.values())
-        return self.states.get("mapped", 0) / told if told else 1
+        return _share(self.states)
+
+    @property
+    def infusion_share(self) -> float:
+        """Return the share of the infusion elements alone (``INFUSION``)."""
+        return _share(self.infusion)
+
+    def take(self, lines: Iterable[Line]) -> None:
+        """Count the ledger of one resource."""
+        for line in lines:
+            path = plain(line.path.partition(".")[2])
+            if not path:
+                continue  # resourceType of a choice of documents
+            is_aside = bool(_ASIDE.match(path)) or (line.state == "carried" and "xtension" in path)
+            if line.state != "mapped":
+                self.left["aside" if is_aside else line.state, path] += 1
+            if not is_aside:
+                self.states[line.state] += 1
+                if INFUSION.match(path):
+                    self.infusion[line.state] += 1
 
 
-def coverage(lens_of: Callable[[Json], Lens | None], resources: Iterable[Json]) -> Coverage:
-    """Count the ledger of a corpus; ``lens_of`` returns the lens of a resource or ``None``.
+def _share(states: Counter[str]) -> float:
+    return states["mapped"] / states.total() if states else 1
 
-    Narrative, meta and unknown extensions are not counted: they are carried whole by design.
+
+def coverage(judge: Callable[[Json], tuple[Iterable[Line], bool]], resources: Iterable[Json]) -> Coverage:
+    """Count what becomes of a corpus; ``judge`` gives the ledger of a resource and whether it comes back equal.
+
+    It may raise ``Refused``.
     """
     found = Coverage()
     for resource in resources:
-        lens = lens_of(resource)
-        if lens is None:
-            continue
         found.resources += 1
         try:
-            ledger = lens.read(resource).ledger
+            lines, is_same = judge(resource)
         except Refused:
             found.refused += 1
             continue
-        for line in ledger.lines():
-            path = line.path.partition(".")[2]
-            if path.partition(".")[0] in ("text", "meta", "") or (line.state == "carried" and "xtension" in path):
-                continue
-            found.states[line.state] = found.states.get(line.state, 0) + 1
-            if line.state != "mapped":
-                found.left[plain(path)] = found.left.get(plain(path), 0) + 1
+        found.changed += not is_same
+        found.take(lines)
     return found

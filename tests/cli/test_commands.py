@@ -104,8 +104,23 @@ def test_coverage_counts_what_became_of_the_elements(cli: Run, examples: Texts, 
     (tmp_path / "c.json").write_text("{")
     ran = cli("mapping", "coverage", tmp_path)
     assert ran.code == 0
-    assert ran.lines[-1] == "1 resources read, 1 refused"
-    assert re.search(r"^mapped +\d+ +\d+ %$", ran.out, re.MULTILINE)
+    assert ran.lines[0] == tmp_path.name
+    assert re.search(r"^  100\.0 % \((\d+) of \1\) mapped; of the infusion elements 100\.0 % ", ran.lines[-2])
+    assert ran.lines[-1] == "  2 resources: 0 changed, 1 refused"
+
+
+def test_coverage_tells_folders_apart_and_names_each_path_that_is_left_with_its_count(
+    cli: Run, examples: Texts, tmp_path: Path
+):
+    odd = examples["resource"].replace('"active"', '"active", "_status": {"id": "s"}, "meta": {"versionId": "1"}')
+    for folder, text in (("one", examples["resource"]), ("two", odd)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.json").write_text(text)
+    ran = cli("mapping", "coverage", tmp_path)
+    one, two = ran.lines.index("one"), ran.lines.index("two")
+    assert len(ran.lines[one + 1 : two]) == 2
+    assert ran.lines[two + 1 : two + 3] == ["  aside         1  meta.versionId", "  carried       1  _status.id"]
+    assert ran.lines[-1] == "  1 resources: 0 changed, 0 refused"
 
 
 @pytest.fixture

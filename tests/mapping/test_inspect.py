@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -124,21 +125,38 @@ def test_a_corpus_is_counted_by_state_and_what_is_left_by_path(library: Library)
         ),
         order(note=[{"text": "a", "_text": {"id": "i"}}]),
         order(status="odd"),
-        {"resourceType": "Patient"},
     ]
-    lenses = {"MedicationRequest": shipped(library)}
-    found = coverage(lambda resource: lenses.get(resource["resourceType"]), resources)
+    lens = shipped(library)
+    found = coverage(lambda resource: (lens.read(resource).ledger.lines(), "note" not in resource), resources)
     assert found == Coverage(
         resources=3,
+        changed=1,
         refused=1,
-        states={"mapped": 9, "carried": 2},
-        left={"implicitRules": 1, "note._text.id": 1},
+        states=Counter({"mapped": 9, "carried": 2}),
+        left=Counter(
+            {
+                ("aside", "extension.url"): 1,
+                ("aside", "extension.valueCode"): 1,
+                ("aside", "meta.versionId"): 1,
+                ("aside", "text.div"): 1,
+                ("carried", "implicitRules"): 1,
+                ("carried", "note._text.id"): 1,
+            }
+        ),
     )
     assert found.share == 9 / 11
+    assert found.infusion_share == 1
 
 
-def test_a_corpus_of_nothing_is_mapped_wholly(library: Library):
-    assert coverage(lambda _: shipped(library), []).share == 1
+def test_dosage_ingredients_and_times_are_counted_as_the_infusion(library: Library):
+    given = order(authoredOn="2024-05-01", dosageInstruction=[{"text": "slow", "_text": {"id": "i"}}], priority="stat")
+    found = coverage(lambda resource: (shipped(library).read(resource).ledger.lines(), True), [given])
+    assert found.infusion == {"mapped": 2, "carried": 1}
+    assert found.infusion_share == 2 / 3
+
+
+def test_a_corpus_of_nothing_is_mapped_wholly():
+    assert coverage(lambda _: ((), True), []).share == 1
 
 
 # --- what a change changes --------------------------------------------------------------------------------------------
