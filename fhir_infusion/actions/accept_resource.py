@@ -170,11 +170,15 @@ def _creation(service: Service, caller: Caller, part: Part, type: str, if_match:
 
 
 def _first(service: Service, tx: Tx, caller: Caller, type: str, part: Part, origin: str) -> Stored:
-    """Write the first version; a segment of an administration that is there goes with it."""
+    """Write the first version; a segment and its administration go together, whichever came first."""
     system = transact.system_of(service, type)
     parent = whole.parent_of(tx, part.record, system) if type == whole.TYPE else None
     if parent is None:
-        return transact.write(service, tx, caller, type, part, origin)
+        made = transact.write(service, tx, caller, type, part, origin)
+        for early in whole.early_segments(tx, part.record, system) if type == whole.TYPE else ():
+            if rules.fits(part.record, whole.part_of(early)):
+                versions.adopt(tx, early, made.id)
+        return made
     if not origin:
         rules.refuse_misfit(whole.part_of(parent), None, part.record)
     else:

@@ -114,7 +114,17 @@ def beside(service: Service, tx: Tx, stored: Stored) -> tuple[Issue, ...]:
     parent = {**whole.part_of(stored), "resource_id": stored.id}
     children = [whole.part_of(child) for child in whole.family(tx, stored).children]
     doubled = tuple(issue for _, issue in findings_between([parent, *children]))[:1]
-    return (*_order_findings(service, tx, whole.part_of(stored)), *doubled)
+    return (*_order_findings(service, tx, whole.part_of(stored)), *doubled, *_strays(service, tx, stored))
+
+
+def _strays(service: Service, tx: Tx, stored: Stored) -> tuple[Issue, ...]:
+    """Return that a segment came before its administration and is not taken for its own."""
+    system = transact.system_of(service, TYPE)
+    if not whole.early_segments(tx, whole.part_of(stored), system):
+        return ()
+    reason = "a segment of it came before and says another patient, drug or order: it stays by itself"
+    accepted = "the segment as the administration says, or entered in error"
+    return (Issue("warning", "business-rule", "segments", reason, accepted, "segment"),)
 
 
 def _demand_fitting(service: Service, tx: Tx, record: Json) -> tuple[Issue, ...]:

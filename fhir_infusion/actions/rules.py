@@ -132,6 +132,11 @@ def refuse_misfit(parent: Mapping[str, Any], before: Mapping[str, Any] | None, c
         )
 
 
+def fits(parent: Mapping[str, Any], child: Mapping[str, Any]) -> bool:
+    """Say whether a segment says of the whole what its administration says."""
+    return all(_agree(name, parent, child) for name in _OF_THE_WHOLE)
+
+
 _OF_THE_WHOLE: Final = tuple(name for name in parts.COPIED if name != "record")
 
 

@@ -71,6 +71,20 @@ def parent_of(tx: Tx, record: Json, system: str) -> Stored | None:
     return parent if parent is not None and not parent.parent else None
 
 
+def early_segments(tx: Tx, record: Json, system: str) -> list[Stored]:
+    """Return the segments of an administration that came before it and stand by themselves, in its order."""
+    identifier = record.get("administration_id")
+    named = [
+        f"{identifier}#{segment['segment_id']}" for segment in record.get("segments", ()) if "segment_id" in segment
+    ]
+    found = [versions.by_identifier(tx, TYPE, system, name) for name in named] if identifier else []
+    return [
+        one
+        for one in found
+        if one is not None and not one.parent and _refers_to(part_of(one).get("part_of", ()), system, str(identifier))
+    ]
+
+
 def _refers_to(references: Sequence[Json], system: str, value: str) -> bool:
     named = [reference.get("identifier", {}) for reference in references]
     return any(one.get("value") == value and one.get("system", system) == system for one in named)

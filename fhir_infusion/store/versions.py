@@ -174,6 +174,11 @@ def by_identifier(tx: Tx, type: str, system: str, value: str) -> Stored | None:
     return stored(row) if row is not None else None
 
 
+def adopt(tx: Tx, child: Stored, parent_id: str) -> None:
+    """Make an administration that came before its parent a segment of it; its versions stay as they are."""
+    _ADOPT.write(tx, {"of_tenant": tx.tenant, "of_type": child.type, "of_id": child.id, "of_parent": parent_id})
+
+
 def identifier_of(tx: Tx, type: str, id: str) -> Bound | None:
     """Return the business identifier that names a resource, minted or not."""
     found = select(IDENTIFIERS.c.system, IDENTIFIERS.c.value, IDENTIFIERS.c.minted).where(
@@ -262,6 +267,16 @@ _FOLLOW: Final = Statement(
         RESOURCES.c.version == bindparam("after"),
     )
     .values(version=bindparam("to"), last_updated=bindparam("moment"), parent=bindparam("of_parent"))
+)
+
+_ADOPT: Final = Statement(
+    update(RESOURCES)
+    .where(
+        RESOURCES.c.tenant == bindparam("of_tenant"),
+        RESOURCES.c.type == bindparam("of_type"),
+        RESOURCES.c.id == bindparam("of_id"),
+    )
+    .values(parent=bindparam("of_parent"))
 )
 
 
