@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests import guide_write
 from tests.standard.hl7 import Finding, errors
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def test_a_definition_of_ours_is_right_fhir(hl7: Hl7, path: Path):
     folder = path.parent.name
     for release in ("R4", "R5") if folder == "profiles" else (folder.upper(),):
         definition = read(path)
-        if "fhirVersion" in definition:
+        if definition["resourceType"] == "StructureDefinition":
             definition["fhirVersion"] = {"R4": "4.0.1", "R5": "5.0.0"}[release]
         (found,) = hl7.validate([definition], release)
         assert [each for each in errors(found) if is_about_the_definition(each)] == [], release
@@ -95,6 +96,16 @@ def test_every_canonical_url_is_defined_once_and_named_like_its_file():
     assert len({url for url, _ in seen}) == len(seen)
     assert [path.name for url, path in seen if path.stem.partition("-")[2] != url.rsplit("/", 1)[-1]] == []
     assert all(url.startswith("https://w3id.org/fhir-infusion/") for url, _ in seen)
+
+
+@pytest.mark.parametrize("release", ["R4", "R5"])
+def test_the_guide_of_a_release_is_as_its_command_writes_it_and_lists_each_definition(release: str):
+    assert guide_write.path_of(release).read_text(encoding="utf-8") == guide_write.written(release)
+    listed = [one["reference"]["reference"] for one in guide_write.guide(release)["definition"]["resource"]]
+    other = {"R4": "r5", "R5": "r4"}[release]
+    mine = [read(path) for path in PROFILES if path.parent.name != other]
+    named_there = [f"{one['resourceType']}/{one['id']}" for one in mine if one["resourceType"] != "ImplementationGuide"]
+    assert sorted(listed) == sorted(named_there)
 
 
 @pytest.mark.parametrize(("path", "release"), CASES, ids=named)
