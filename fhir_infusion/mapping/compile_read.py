@@ -266,6 +266,7 @@ class Writer:
                     put("raise Irregular")
                     continue
                 path, identifier = self.source.local("p"), self.source.local("i")
+                put(f"if {found}['id'] in C.used: raise Irregular")
                 put(
                     f"{identifier} = {found}['id']; C.used.add({identifier}); "
                     f"{path} = '/contained[' + escape({identifier}) + '].'"

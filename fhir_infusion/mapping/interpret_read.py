@@ -121,7 +121,7 @@ def _read_member(member: FMember, value: Any, here: Here) -> int:
 def _followed(member: FMember, value: Any, state: Reading) -> tuple[Follow | None, Json | None]:
     for type_name, follow in member.follows.items():
         resource = followed(value, state.contained, type_name)
-        if resource is not None:
+        if resource is not None and (follow.owner is None or resource["id"] not in state.used_contained):
             return follow, resource
     return None, None
 

@@ -19,6 +19,7 @@ from fhir_infusion.records.kinds import (
 )
 from fhir_infusion.records.order import CareSetting, Pump, Timing, VascularAccess
 from fhir_infusion.records.values import (
+    BodyStructure,
     Concept,
     ConceptOrReference,
     Group,
@@ -91,6 +92,7 @@ class Segment:
     rate: Quantity | None = stated("Rate in a unit per time.")
     rate_ratio: Ratio | None = stated("Amount per time as stated.")
     rate_as_stated: Quantity | None = stated("What the sender put where a rate belongs, its unit not being per time.")
+    rate_text: Text | None = stated("The rate in words.", describes=True)
     dose: Quantity | None = stated("Drug given in this segment.")
     volume: Quantity | None = stated("Volume given in this segment.")
     reason: Concept | None = stated("Why the change.")
@@ -193,6 +195,8 @@ class Administration:
     text: Text | None = stated("The dosage in words.", describes=True)
     route: Concept | None = stated("How it entered the body.")
     body_site: Concept | None = stated("Where.")
+    body_structure: BodyStructure | None = stated("The site with its side, as a structure of its own.")
+    site_reference: Reference | None = stated("The site as a BodyStructure elsewhere.")
     method: Concept | None = stated("Technique.")
     dose_given: Quantity | None = stated("Drug given in all; where this is sent as parts, each part has its own.")
     dose_total: Quantity | None = stated("Total over the parts that are administrations of their own; never summed.")

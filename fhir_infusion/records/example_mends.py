@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records.example_values import LATER, WORDS
-from fhir_infusion.records.parts import is_dosed
+from fhir_infusion.records.parts import DOSAGE, is_dosed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -90,6 +90,12 @@ def _mend_performer(made: Record, maker: Maker) -> None:
         made["actor"] = maker.part("Reference", 3, target="Practitioner")
 
 
+def _mend_structure(made: Record, maker: Maker) -> None:
+    made.setdefault("structure_id", maker.key())
+    made.setdefault("location", maker.part("Concept", 2))
+    made.setdefault("patient", maker.part("Reference", 3, target="Patient"))
+
+
 def _mend_substitution(made: Record, maker: Maker) -> None:
     if "allowed" not in made and "allowed_kind" not in made:
         made["allowed"] = maker.chance(0.5)
@@ -152,7 +158,7 @@ def _mend_administration(made: Record, maker: Maker) -> None:
             _mend_split(made, maker)
         else:
             made["representation"] = "single"
-    if made.keys() & {"text", "route", "body_site", "method"} and made.get("representation") != "split":
+    if made.keys() & {"text", *DOSAGE} and made.get("representation") != "split":
         made.setdefault("dose_given", maker.part("Quantity", 1, role="amount"))
     if made.get("representation") == "split" and not any("dose" in segment for segment in made["segments"]):
         made.setdefault("dose_given", maker.part("Quantity", 1, role="amount"))
@@ -179,7 +185,7 @@ MEND: Final[Mapping[str, tuple[Callable[[Record, Maker], None], ...]]] = Mapping
         "Period": (_mend_period,),
         "Span": (_mend_span,),
         "Timing": (_keep_one("bounds_period", "bounds_length", "bounds_range"), _mend_timing),
-        "Step": (_mend_step,),
+        "Step": (_mend_step, _keep_one("body_structure", "site_reference")),
         "Dosing": (_keep_one("dose", "dose_range"), _keep_one("rate", "rate_range", "rate_ratio", "rate_as_stated")),
         "Segment": (_keep_one("rate", "rate_ratio", "rate_as_stated"), _mend_period),
         "Ingredient": (
@@ -188,11 +194,18 @@ MEND: Final[Mapping[str, tuple[Callable[[Record, Maker], None], ...]]] = Mapping
             _mend_ingredient,
         ),
         "Performer": (_mend_performer,),
+        "BodyStructure": (_mend_structure,),
         "Substitution": (_keep_one("allowed", "allowed_kind"), _mend_substitution),
         "Note": (_keep_one("author", "author_name"),),
         "Patient": (_mend_patient,),
         "Occurrence": (_mend_occurrence,),
         "InfusionOrder": (_mend_drug, _mend_measurements, _mend_reasons, _mend_order),
-        "Administration": (_mend_drug, _mend_measurements, _mend_reasons, _mend_administration),
+        "Administration": (
+            _keep_one("body_structure", "site_reference"),
+            _mend_drug,
+            _mend_measurements,
+            _mend_reasons,
+            _mend_administration,
+        ),
     }
 )

@@ -215,6 +215,8 @@ def _without_keys(value: Any, field: Field) -> Any:
     fields, made = table()[field.type], {}
     for name, member in value.items():
         held = fields[name]
+        if held.type == "BodyStructure":
+            continue  # it is named by its key, which is used
         if held.is_list:
             made[name] = [_without_keys(item, held) for item in member]
         elif not held.key:

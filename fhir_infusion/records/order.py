@@ -22,6 +22,7 @@ from fhir_infusion.records.kinds import (
     stated,
 )
 from fhir_infusion.records.values import (
+    BodyStructure,
     Coding,
     Concept,
     ConceptOrReference,
@@ -94,6 +95,7 @@ class Dosing:
     rate_range: Range | None = stated("Allowed rate.")
     rate_ratio: Ratio | None = stated("Amount per time as stated: 1000 mL per 8 h; never normalised.")
     rate_as_stated: Quantity | None = stated("What the sender put where a rate belongs, its unit not being per time.")
+    rate_text: Text | None = stated("The rate in words.", describes=True)
     calculated_from: tuple[MeasurementKind, ...] = several(
         "The measurements that it was calculated with, by their kind: which weight, or GFR and target AUC."
     )
@@ -133,32 +135,6 @@ class PatientControl:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One part of the infusion: what runs how, in which order. Goes to FHIR as one Dosage."""
-
-    step_id: Key | None = stated("Key of this step.", key=True)
-    sequence: int | None = stated("Order of the steps; equal numbers run together; may be absent.")
-    role: StepRole | None = stated("What the step is for.")
-    text: Text | None = stated("The step in words.", describes=True)
-    additional_instructions: tuple[Concept, ...] = several("Warnings and supplemental instructions.")
-    patient_instruction: Text | None = stated("What the patient is told.", describes=True)
-    timing: Timing | None = stated("When.")
-    minimum_duration: Quantity | None = stated("Infuse over at least this long.")
-    as_needed: Flag | None = stated("Whether it is given as needed; false is a statement too.")
-    as_needed_for: tuple[Concept, ...] = several("The reasons to give it.")
-    route: Concept | None = stated("How it enters the body.")
-    body_site: Concept | None = stated("Where it enters the body.")
-    method: Concept | None = stated("Technique, such as continuous infusion.")
-    dosings: tuple[Dosing, ...] = several("Dose and rate statements.")
-    max_per_period: tuple[PeriodLimit, ...] = several("Limits per period; several may hold together.")
-    max_per_administration: Quantity | None = stated("Cap of one administration.")
-    max_per_lifetime: Quantity | None = stated("Cap over the patient's life.")
-    max_rate: Quantity | None = stated("Never faster than this.")
-    titration: Titration | None = stated("How the rate is adjusted.")
-    patient_control: PatientControl | None = stated("Demand doses and their lockout.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class VascularAccess:
     """The line that the infusion runs through."""
 
@@ -175,6 +151,36 @@ class Pump:
     kind: Concept | None = stated("Kind of pump.")
     serial_number: Text | None = stated("Serial number.")
     channel: Text | None = stated("Channel.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One part of the infusion: what runs how, in which order. Goes to FHIR as one Dosage."""
+
+    step_id: Key | None = stated("Key of this step.", key=True)
+    sequence: int | None = stated("Order of the steps; equal numbers run together; may be absent.")
+    role: StepRole | None = stated("What the step is for.")
+    text: Text | None = stated("The step in words.", describes=True)
+    additional_instructions: tuple[Concept, ...] = several("Warnings and supplemental instructions.")
+    patient_instruction: Text | None = stated("What the patient is told.", describes=True)
+    timing: Timing | None = stated("When.")
+    minimum_duration: Quantity | None = stated("Infuse over at least this long.")
+    as_needed: Flag | None = stated("Whether it is given as needed; false is a statement too.")
+    as_needed_for: tuple[Concept, ...] = several("The reasons to give it.")
+    route: Concept | None = stated("How it enters the body.")
+    body_site: Concept | None = stated("Where it enters the body.")
+    body_structure: BodyStructure | None = stated("The site with its side, as a structure of its own.")
+    site_reference: Reference | None = stated("The site as a BodyStructure elsewhere.")
+    method: Concept | None = stated("Technique, such as continuous infusion.")
+    vascular_access: VascularAccess | None = stated("Through which line, if not that of the order.")
+    pump: Pump | None = stated("By which pump, if not that of the order.")
+    dosings: tuple[Dosing, ...] = several("Dose and rate statements.")
+    max_per_period: tuple[PeriodLimit, ...] = several("Limits per period; several may hold together.")
+    max_per_administration: Quantity | None = stated("Cap of one administration.")
+    max_per_lifetime: Quantity | None = stated("Cap over the patient's life.")
+    max_rate: Quantity | None = stated("Never faster than this.")
+    titration: Titration | None = stated("How the rate is adjusted.")
+    patient_control: PatientControl | None = stated("Demand doses and their lockout.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,7 +36,7 @@ Record = dict[str, Any]
 COPIED: Final = ("record", "order", "drug", "medication", "preparation", "patient", "encounter", "measurements")
 """What every child says as its parent does; with the weight, so that a child read alone can be computed with."""
 
-DOSAGE: Final = ("route", "body_site", "method")
+DOSAGE: Final = ("route", "body_site", "body_structure", "site_reference", "method")
 """What stands beside a dose or rate; FHIR has no place for it without one (mad-1)."""
 
 RATES: Final = ("rate", "rate_ratio", "rate_as_stated")

@@ -19,6 +19,7 @@ from fhir_infusion.records.value_rules import IN_ORDER, VALUE_RULES, needed, one
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_SITES: Final = ("body_structure", "site_reference")
 _DRUG: Final = "drug with or without preparation, preparation, or medication"
 
 
@@ -50,12 +51,19 @@ def _occurrence(part: Part) -> Iterator[Broken]:
 
 
 def _step(part: Part) -> Iterator[Broken]:
+    yield from _exclusive(part, _SITES)
     if part.get("as_needed") is False and "as_needed_for" in part:
         yield breaks_fhir(("as_needed_for",), "it is stated not to be as needed", "as_needed true or left out", "dos-1")
 
 
 def _substitution(part: Part) -> Iterator[Broken]:
     yield from _exclusive(part, ("allowed", "allowed_kind"))
+
+
+def _own_structure(part: Part) -> Iterator[Broken]:
+    for name in ("structure_id", "location", "patient"):
+        if name not in part:
+            yield needed((name,), name)
 
 
 def _own_substitution(part: Part) -> Iterator[Broken]:
@@ -154,6 +162,7 @@ def _own_administration(part: Part) -> Iterator[Broken]:
         yield needed(("when",), "at, start and end, or timing")
     if part.get("representation") == "split":
         yield from _splittable(part)
+    yield from _exclusive(part, _SITES)
     yield from _dosed(part)
 
 
@@ -262,7 +271,8 @@ _RECORD_RULES: Final[Rules] = MappingProxyType({
             ),
             _own_administration,
             own=True,
-            quick="'when' in part and 'dose_given' in part and part.get('representation') != 'split'",
+            quick="'when' in part and 'dose_given' in part and part.get('representation') != 'split'"
+            " and 'site_reference' not in part",
         ),
     ),
     "Dosing": (
@@ -277,10 +287,20 @@ _RECORD_RULES: Final[Rules] = MappingProxyType({
             " and are_in_order(part['start'], part['end']))",
         ),
     ),
-    "Step": (Rule(("as_needed",), _step, quick="'as_needed_for' not in part"),),
+    "Step": (
+        Rule(("as_needed",), _step, quick="'as_needed_for' not in part and 'site_reference' not in part"),
+    ),
     "Substitution": (
         Rule((), _substitution, quick="'allowed' not in part or 'allowed_kind' not in part"),
         Rule((), _own_substitution, own=True, quick="'allowed' in part or 'allowed_kind' in part"),
+    ),
+    "BodyStructure": (
+        Rule(
+            (),
+            _own_structure,
+            own=True,
+            quick="'structure_id' in part and 'location' in part and 'patient' in part",
+        ),
     ),
     "Performer": (Rule((), _own_performer, own=True, quick="'actor' in part or 'actor_concept' in part"),),
     "Ingredient": (

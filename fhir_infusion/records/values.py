@@ -143,6 +143,17 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BodyStructure:
+    """A site on the body that a concept alone does not name: with its side and position. FHIR BodyStructure."""
+
+    structure_id: Key | None = stated("Key: id of the contained BodyStructure.", key=True)
+    location: Concept | None = stated("Where on the body.")
+    qualifiers: tuple[Concept, ...] = several("Side and position: left, upper.")
+    description: Text | None = stated("The site in words.", describes=True)
+    patient: Reference | None = stated("Whose body.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConceptOrReference:
     """A coded meaning, or a pointer to a resource that says it (R5 CodeableReference)."""
 

@@ -31,7 +31,10 @@ OURS = "https://w3id.org/fhir-infusion/"
 RELEASES = ("R4", "R5")
 TYPES = {"InfusionOrder": "MedicationRequest", "Administration": "MedicationAdministration"}
 # Of the extensions pack, and defined on MedicationAdministration in R4 and R5 themselves.
-KNOWN_TO_THE_STANDARD = {"http://hl7.org/fhir/StructureDefinition/workflow-episodeOfCare"}
+KNOWN_TO_THE_STANDARD = {
+    "http://hl7.org/fhir/StructureDefinition/bodySite",
+    "http://hl7.org/fhir/StructureDefinition/workflow-episodeOfCare",
+}
 FILLED = sorted((Path(__file__).parent / "filled").glob("*.json"))
 
 
