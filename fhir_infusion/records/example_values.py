@@ -69,7 +69,7 @@ WORDS: Final = (
     "dobutamine", "Glucose 5 %", "over 30 min", "naïve", "Wärme — 37 °C", "静脈内投与", "a\nsecond line", "0.9 %", "x",
     "1.50 mg", "left forearm", '"quoted" \\ text', "PICC, proximal lumen", "🩺 checked",
 )  # fmt: skip
-CODES: Final = ("387192002", "47625008", "ordered", "A01.1-b", "two words", "x", "EV")
+CODES: Final = ("34000006", "47625008", "ordered", "A01.1-b", "two words", "x", "EV")
 SYSTEMS: Final = (
     "http://snomed.info/sct",
     "http://loinc.org",

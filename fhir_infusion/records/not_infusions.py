@@ -17,12 +17,16 @@ if TYPE_CHECKING:
 
     from fhir_infusion.errors import Issue
 
-INJECTED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+SNOMED: Final = "http://snomed.info/sct"
+_RXNORM: Final = "http://www.nlm.nih.gov/research/umls/rxnorm"
+_ATC: Final = "http://www.whocc.no/atc"
+
+INJECTED: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     {
-        # name: its codes in RxNorm, SNOMED CT and ATC. Each is given by subcutaneous injection only (product labels).
-        "adalimumab": ("327361", "407317001", "L04AB04"),
-        "etanercept": ("214555", "387045004", "L04AB01"),
-        "certolizumab": ("709271", "430306007", "L04AB05"),
+        # name: its code in each system. Each is given by subcutaneous injection only (product labels).
+        "adalimumab": {_RXNORM: "327361", SNOMED: "407317001", _ATC: "L04AB04"},
+        "etanercept": {_RXNORM: "214555", SNOMED: "387045004", _ATC: "L04AB01"},
+        "certolizumab": {_RXNORM: "709271", _ATC: "L04AB05"},
     }
 )
 
@@ -37,9 +41,8 @@ NOT_RUN: Final[Mapping[str, str]] = MappingProxyType(
         "45890007": "transdermal",
     }
 )
-_CODES: Final = frozenset(code for codes in INJECTED.values() for code in codes)
+_CODES: Final = frozenset(code for codes in INJECTED.values() for code in codes.values())
 _NAMES: Final = re.compile("|".join(INJECTED))
-_SNOMED: Final = "http://snomed.info/sct"
 _ROUTE_WORDS: Final = frozenset(NOT_RUN.values())
 _SHORT: Final[Mapping[str, str]] = MappingProxyType({"sc": "subcutaneous", "sq": "subcutaneous", "im": "intramuscular"})
 
@@ -77,7 +80,7 @@ def _injected(record: Mapping[str, Any]) -> str:
             [concept.get("text", ""), *(coding.get("display", "") for coding in concept.get("codings", ()))]
         )
         for drug, codes in INJECTED.items():
-            if not said.isdisjoint(codes) or drug in words.lower():
+            if not said.isdisjoint(codes.values()) or drug in words.lower():
                 return drug
     return ""
 
@@ -98,7 +101,7 @@ def _suspect(concepts: list[Mapping[str, Any]]) -> bool:
 
 def _route(concept: Mapping[str, Any]) -> str:
     for coding in concept.get("codings", ()):
-        if coding.get("system") == _SNOMED and coding.get("code") in NOT_RUN:
+        if coding.get("system") == SNOMED and coding.get("code") in NOT_RUN:
             return NOT_RUN[coding["code"]]
     words = concept.get("text", "").lower().replace(".", "").split()
     return next((_SHORT.get(word, word) for word in words if word in _ROUTE_WORDS or word in _SHORT), "")

@@ -21,7 +21,7 @@ Part = Mapping[str, Any]
 ABBREVIATIONS: Final = "http://terminology.hl7.org/CodeSystem/v3-GTSAbbreviation"
 """Its codes are read as HL7 defines them (https://hl7.org/fhir/R4/valueset-timing-abbreviation.html)."""
 
-_SAYS: Final[Mapping[str, tuple[Fraction, str]]] = {
+SAYS: Final[Mapping[str, tuple[Fraction, str]]] = {
     **dict.fromkeys(("QD", "AM", "PM", "BED"), (Fraction(1), "once a day")),
     **{code: (Fraction(n), f"{n} times a day") for n, code in ((2, "BID"), (3, "TID"), (4, "QID"))},
     "QOD": (Fraction(1, 2), "every other day"),
@@ -58,7 +58,7 @@ def _says(coding: Part) -> tuple[Fraction, str] | None:
     every = _EVERY.fullmatch(code)
     if every is not None:
         return Fraction(24, int(every[1])), f"every {every[1]} h"
-    return _SAYS.get(code) if coding.get("system") == ABBREVIATIONS else None
+    return SAYS.get(code) if coding.get("system") == ABBREVIATIONS else None
 
 
 def _words(timing: Part) -> str:
