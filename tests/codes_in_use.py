@@ -54,7 +54,12 @@ CLOSED: Final = {
     "Dosing.basis": _THO + "dose-rate-type",
     "Span.unit": UCUM,
 }
-OF_OUR_JSON: Final = {"InfusionOrder.record", "Administration.record", "Administration.representation", "Residue.release"}
+OF_OUR_JSON: Final = {
+    "InfusionOrder.record",
+    "Administration.record",
+    "Administration.representation",
+    "Residue.release",
+}
 """Closed lists that never stand in FHIR."""
 
 _WRITTEN: Final = re.compile(r'"system":\s*"([^"]+)",\s*"code":\s*"([^"]+)"(?:,\s*"display":\s*"([^"]+)")?')
@@ -73,7 +78,13 @@ class Use:
 def in_use() -> dict[tuple[str, str], Use]:
     """Return every pair of system and code with its use; units are codes of UCUM."""
     found: dict[tuple[str, str], Use] = defaultdict(Use)
-    for system, code, name, place in (*_of_files(), *_of_tables(), *_of_documents(), *_of_the_record(), *_of_the_rules()):
+    for system, code, name, place in (
+        *_of_files(),
+        *_of_tables(),
+        *_of_documents(),
+        *_of_the_record(),
+        *_of_the_rules(),
+    ):
         if not INVENTED.match(system):
             use = found[system, code]
             use.places.add(place)
@@ -90,7 +101,9 @@ def _of_files() -> Iterator[Found]:
     for path in sorted(one for folder in folders for one in (ROOT / folder).rglob("*.json")):
         for found in _below(json.loads(path.read_text(encoding="utf-8"))):
             yield (*found, str(path.relative_to(ROOT)))
-    for path in sorted(one for folder in ("", "mappings", "profiles", "tests/golden") for one in (ROOT / folder).glob("*.md")):
+    for path in sorted(
+        one for folder in ("", "mappings", "profiles", "tests/golden") for one in (ROOT / folder).glob("*.md")
+    ):
         for system, code, name in _WRITTEN.findall(path.read_text(encoding="utf-8")):
             yield system, code, name, str(path.relative_to(ROOT))
 

@@ -33,6 +33,7 @@ from fhir_infusion.mapping.trees import Place, Trees
 from fhir_infusion.mapping.types import Element, ElementTable, End, FieldTable, Types
 
 if TYPE_CHECKING:
+    from fhir_infusion.mapping.code_tables import CodeTable
     from fhir_infusion.records.fields import Field
 
 
@@ -61,7 +62,7 @@ class Ingredients:
     systems: Mapping[str, str]
     elements: ElementTable
     fields: FieldTable
-    codes: Mapping[str, Codec]
+    codes: Mapping[str, CodeTable]
 
 
 def build(document: Document, ingredients: Ingredients) -> Plan:
@@ -103,7 +104,7 @@ class _Builder:
     guarded: frozenset[str]
     complaints: Complaints = field(default_factory=Complaints)
     scopes: list[Scope] = field(default_factory=list)
-    shared: dict[tuple[int, bool], Scope] = field(default_factory=dict)
+    shared: dict[tuple[int, bool, str], Scope] = field(default_factory=dict)
     drops: list[tuple[FObj, str, Mark]] = field(default_factory=list)
     wrong: set[tuple[int, tuple[str, ...]]] = field(default_factory=set)
     types: Types = field(init=False)
@@ -280,7 +281,7 @@ class _Builder:
 
     def _inline(self, given: _Given, inner: Place) -> None:
         """Map an object by its pairs or by a fragment, whose members then stand in the tree of this scope."""
-        self._demand_without(given, ("as", "codes"), "an object")
+        self._demand_without(given, ("as",) if inner.scope.recoding else ("as", "codes"), "an object")
         key = self.types.key_of(inner.itype)
         if key and "id" in self.types.members(inner.ftype) and not inner.contained:
             steps = (*inner.internal, IStep(key)), (*inner.fhir, FStep("id"))
@@ -322,14 +323,15 @@ class _Builder:
         made = FObj(follow, always={"resourceType": follow}) if follow else FObj(end.type)
         guarded = place.scope.guarded or (place.scope.number == 0 and array[0].name in self.guarded)
         sharable = target.nested and not trail and not way[-1].criteria and "pairs" not in given.table
-        shared: tuple[int, bool] | None = None
+        shared: tuple[int, bool, str] | None = None
         if sharable:
             fragment = self.fragments.find(given.table.get("from"), target.type, made.type, given.mark)
             if fragment is None:
                 return
-            shared = (id(fragment), guarded)
+            shared = (id(fragment), guarded, given.table.get("codes", ""))
         ready = self.shared.get(shared) if shared is not None else None
         scope = ready or self._list_scope(name, made, target, guarded=guarded)
+        scope.recoding = self.fits.recoding(target, made.type, given.table)
         if shared is not None:
             self.shared[shared] = scope
         if given.table.get("key", scope.key) != scope.key:

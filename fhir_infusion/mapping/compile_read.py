@@ -108,6 +108,8 @@ class Writer:
                 if member.const is not None:
                     put(f"r[{name!r}] = {member.const!r}")
             self.late_checks()
+            if self.scope.recoding is not None:
+                put(f"R.recode(r, {self.source.name(self.scope.recoding.read, 'recoding')})")
             put("return r.get('')" if self.scope.plain else "return r")
             self.source.begin(self.at.uses)
             if self.at.flags:

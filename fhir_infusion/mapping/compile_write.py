@@ -83,6 +83,8 @@ class Writer:
         put, block = self.source.put, self.source.block
         top = self.scope is self.plan.root
         with block(f"def write_{self.scope.number}(r, W):"):
+            if self.scope.recoding is not None:
+                put(f"r = r.copy(); R.recode(r, {self.source.name(self.scope.recoding.write, 'recoding')})")
             put(f"f = {self.constants(self.scope.fobj.always)}")
             if self.scope.plain:
                 self.leaf(self.scope.iobj.members[""].leaves, "r")

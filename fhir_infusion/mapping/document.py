@@ -66,7 +66,15 @@ PAIR_SHAPES: Final[Shapes] = {
     "warn": (str,),
     "always": (Table,),
 }
-CODE_TABLE_SHAPES: Final[Shapes] = {"codes": (str,), "url": (str,), "map": (Table,), "back": (Table,)}
+CODE_TABLE_SHAPES: Final[Shapes] = {
+    "codes": (str,),
+    "url": (str,),
+    "description": (str,),
+    "source": (str,),
+    "target": (str,),
+    "map": (Table,),
+    "back": (Table,),
+}
 OVERLAY_SHAPES: Final[Shapes] = {
     "overlay": (str,),
     "description": (str,),

@@ -11,6 +11,7 @@ from fhir_infusion.mapping.codecs import KEY, NAMED, PLAIN, QUANTITY, QUANTITY_T
 from fhir_infusion.mapping.complaints import Complaints, near
 
 if TYPE_CHECKING:
+    from fhir_infusion.mapping.code_tables import CodeTable, Recoding
     from fhir_infusion.mapping.document import Mark, Table
     from fhir_infusion.mapping.types import End
     from fhir_infusion.records.fields import Field
@@ -44,7 +45,7 @@ CODED: Final = frozenset({"code", "string", "uri"})
 class Fits:
     """The code tables of the library, and where complaints go."""
 
-    codes: Mapping[str, Codec]
+    codes: Mapping[str, CodeTable]
     complaints: Complaints
 
     def codec(self, target: Field, end: End, table: Table, mark: Mark) -> Codec | None:
@@ -86,20 +87,42 @@ class Fits:
         return codecs.table(target.name, same, same)
 
     def _code_table(self, target: Field, end: End, table: Table) -> Codec | None:
-        name, mark = table["codes"], table.marks["codes"]
-        codec = self.codes.get(name)
-        if codec is None:
-            self.complaints.add(mark, f"there is no code table '{name}'; accepted: {near(name, self.codes)}")
+        mark, found = table.marks["codes"], self._named_table(table)
+        if found is None:
             return None
         if target.kind not in CODED or end.type not in CODED:
             what = f"a code table is between codes or texts, not {target.type} and {end.type}"
             self.complaints.add(mark, f"{what}; accepted: {', '.join(sorted(CODED))}")
             return None
-        outward, inward = codec.codes or ({}, {})
-        self._demand_known(outward, target.codes, f"a code of the record's '{target.name}'", mark)
+        self._demand_known(found.to_fhir, target.codes, f"a code of the record's '{target.name}'", mark)
         if end.element is not None:
-            self._demand_known(inward, end.element.codes, f"a code of FHIR's '{end.element.name}'", mark)
-        return codec
+            self._demand_known(found.to_internal, end.element.codes, f"a code of FHIR's '{end.element.name}'", mark)
+        return found.codec
+
+    def recoding(self, target: Field, fhir_type: str, table: Table) -> Recoding | None:
+        """Return what a pair's code table does to the elements of a list; ``None`` where it names none."""
+        found = self._named_table(table) if "codes" in table else None
+        if found is None:
+            return None
+        mark = table.marks["codes"]
+        if (target.type, fhir_type) != ("Coding", "Coding"):
+            what = f"a code table on a list is between Coding and Coding, not {target.type} and {fhir_type}"
+            self.complaints.add(mark, what)
+        elif not found.source or not found.target or found.source == found.target:
+            self.complaints.add(mark, f"the table '{found.name}' needs a `source` and another `target` on codings")
+        elif found.codec.shared:
+            shared = ", ".join(sorted(found.codec.shared))
+            self.complaints.add(mark, f"a table on codings is one to one, and '{found.name}' has a `back` for {shared}")
+        return found.recoding()
+
+    def _named_table(self, table: Table) -> CodeTable | None:
+        name = table["codes"]
+        found = self.codes.get(name)
+        if found is None:
+            self.complaints.add(
+                table.marks["codes"], f"there is no code table '{name}'; accepted: {near(name, self.codes)}"
+            )
+        return found
 
     def _demand_known(self, column: Mapping[str, str], allowed: tuple[str, ...], what: str, mark: Mark) -> None:
         """Complain of the codes of a column that can never stand on their side; nothing allowed means anything is."""

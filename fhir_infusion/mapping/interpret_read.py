@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.errors import Refused
+from fhir_infusion.mapping.code_tables import NO_WAY_BACK
 from fhir_infusion.mapping.codecs import DECLINED, UCUM
 from fhir_infusion.mapping.criteria import classify, contained_by_id, followed
 from fhir_infusion.mapping.paths import IStep, show_internal
@@ -27,6 +28,7 @@ from fhir_infusion.mapping.residue import (
 from fhir_infusion.records.residue_rules import escape
 
 if TYPE_CHECKING:
+    from fhir_infusion.mapping.code_tables import Recoding
     from fhir_infusion.mapping.plan import FMember, FObj, Follow, Items, Leaf, Plan
     from fhir_infusion.mapping.trace import Recorder
 
@@ -256,15 +258,28 @@ def _read_item(items: Items, element: Any, before: list[Any], here: Here) -> tup
     if items.follow:
         return _read_followed_item(items, element, len(before), here)
     state, scope = here.state, items.scope
-    start = len(state.entries)
+    start, told = len(state.entries), len(state.recorder.lines)
     item: Json = {}
     _read_obj(scope.fobj, element, _inside(items, item, element, len(before), here))
+    if scope.recoding is not None:
+        _recode(scope.recoding, item, told, here)
     result = item.get("") if scope.plain else item
     if len(state.entries) == start:
         return result, item.get(scope.key) if not scope.plain else None
     token = state.key_of(items, [*before, result], len(before))
     prefix(state.entries, start, f"{items.fhir[-1].name}[{escape(token)}]")
     return result, token
+
+
+def _recode(recoding: Recoding, item: Json, told: int, here: Here) -> None:
+    """Move system and code of a coding; its lines are those from ``told`` on."""
+    changed = recoding.read(item)
+    if changed is DECLINED:
+        accepted = recoding.accepts(item, recoding.to_fhir)
+        here.state.refuse(f"{here.at}.code", NO_WAY_BACK, accepted, "code-invalid")
+    elif changed:
+        item.update(changed)
+        here.state.recorder.recoded(told, recoding.name)
 
 
 def _read_followed_item(items: Items, element: Json, position: int, here: Here) -> tuple[Json, str]:

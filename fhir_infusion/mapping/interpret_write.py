@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
+from fhir_infusion.mapping.code_tables import NO_WAY_BACK
 from fhir_infusion.mapping.codecs import DECLINED, SHARED, SKIPPED
 from fhir_infusion.mapping.paths import show_fhir
 from fhir_infusion.mapping.plan import FObj, Plan, leaves_of
@@ -22,6 +23,7 @@ from fhir_infusion.mapping.trace import Recorder
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from fhir_infusion.mapping.code_tables import Recoding
     from fhir_infusion.mapping.paths import Condition, FStep
     from fhir_infusion.mapping.plan import IMember, IObj, Items, Leaf
 
@@ -197,7 +199,10 @@ def _write_list(lists: list[Items], value: list[tuple[str, Any]], target: _Targe
             continue
         key = item.get(items.scope.key)
         if not items.follow:
-            _write_obj(items.scope.iobj, item, inner, here, state)
+            told = len(state.recorder.lines)
+            _write_obj(items.scope.iobj, _recoded(items.scope.recoding, item, here, state), inner, here, state)
+            if items.scope.recoding is not None and items.scope.recoding.write(item):
+                state.recorder.recoded(told, items.scope.recoding.name)
             elements.append((key, element))
             continue
         identifier = (read_key(key) if key else None) or items.default_id(index)
@@ -211,6 +216,15 @@ def _write_list(lists: list[Items], value: list[tuple[str, Any]], target: _Targe
     if items.warn:
         state.recorder.warnings.append((items.pair, items.warn))
     state.assembly.place_list(holder, array, items, elements)
+
+
+def _recoded(recoding: Recoding | None, item: Json, at: str, state: _Writing) -> Json:
+    """Return a coding as its code table writes it."""
+    changed = {} if recoding is None else recoding.write(item)
+    if recoding is not None and changed is DECLINED:
+        state.refuse(f"{at}.code", NO_WAY_BACK, recoding.accepts(item, recoding.to_internal), "code-invalid")
+        return item
+    return {**item, **changed} if changed else item
 
 
 def _enter(target: _Target, steps: tuple[FStep, ...], state: _Writing, at: str, identifier: str | None = None) -> Json:

@@ -8,13 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from fhir_infusion.errors import DocumentError
-from fhir_infusion.mapping import codecs
 from fhir_infusion.mapping.between import Names, unguarded, wrong_defaults, wrong_overlay_name
 from fhir_infusion.mapping.build import Ingredients, build
-from fhir_infusion.mapping.codecs import Codec
+from fhir_infusion.mapping.code_tables import CodeTable, code_table
 from fhir_infusion.mapping.completeness import NO_PAIR
 from fhir_infusion.mapping.document import (
-    CODE_TABLE_SHAPES,
     FRAGMENT_SHAPES,
     OVERLAY_SHAPES,
     Document,
@@ -40,10 +38,14 @@ SETTING = "$setting."
 
 @dataclass(slots=True)
 class Library:
-    """The lenses of every release, resource type and overlay. ``digest`` names this very set of documents."""
+    """The lenses of every release, resource type and overlay, and the code tables by name.
+
+    ``digest`` names this very set of documents.
+    """
 
     digest: str
     eager: bool = True
+    codes: Mapping[str, CodeTable] = field(default_factory=dict)
     lenses: dict[tuple[str, str, str | None], Lens] = field(default_factory=dict)
     defaults: dict[str | None, dict[str, object]] = field(default_factory=dict)
 
@@ -82,7 +84,7 @@ class _Files:
     """What stands in the files: documents by path without ``.yaml``, code tables and overlays by name."""
 
     documents: dict[str, Table] = field(default_factory=dict)
-    codes: dict[str, Codec] = field(default_factory=dict)
+    codes: dict[str, CodeTable] = field(default_factory=dict)
     overlays: dict[str, Table] = field(default_factory=dict)
 
 
@@ -105,7 +107,7 @@ def load(
     """
     files = _read_files(texts)
     digest = hashlib.sha256(json.dumps([sorted(texts.items()), sorted(settings.items())]).encode()).hexdigest()[:16]
-    library = Library(digest, eager)
+    library = Library(digest, eager, files.codes)
     library.defaults[None] = {}
     complaints: list[str] = []
     of_documents: dict[_Place, tuple[str, ...]] = {}
@@ -191,9 +193,9 @@ def _read_files(texts: Mapping[str, str]) -> _Files:
         try:
             table = read_yaml(file, text)
             if "codes" in table:
-                codec = _code_table(table)
+                made = code_table(table)
                 _demand_new(table, "codes", files.codes)
-                files.codes[table["codes"]] = codec
+                files.codes[made.name] = made
             elif "overlay" in table:
                 _demand_shape(table, OVERLAY_SHAPES, "an overlay")
                 complaints += [*wrong_overlay_name(file, table), *wrong_defaults(table)]
@@ -227,7 +229,7 @@ def _changed(documents: Mapping[str, Table], overlay: Table) -> tuple[dict[str, 
 def _ingredients(
     document: Document,
     documents: Mapping[str, Table],
-    codes: Mapping[str, Codec],
+    codes: Mapping[str, CodeTable],
     elements: Mapping[str, ElementTable],
     settings: Mapping[str, str],
 ) -> Ingredients:
@@ -270,30 +272,6 @@ def _systems(table: Table, settings: Mapping[str, str]) -> dict[str, str]:
             raise DocumentError(f"{declared.marks[name]}: there is no setting '{setting}'; accepted: {accepted}")
         found[name] = settings[setting]
     return found
-
-
-def _code_table(table: Table) -> Codec:
-    """Build the codec of a ConceptMap: ``map`` internal to FHIR; ``back`` names the way where several share a code."""
-    _demand_shape(table, CODE_TABLE_SHAPES, "a code table")
-    forward = table.get("map")
-    if not forward:
-        raise DocumentError(f"{table.mark}: a code table has a `map` of internal codes to FHIR codes")
-    back = table.get("back") or Table()
-    to_internal: dict[str, str] = {}
-    for internal, fhir in forward.items():
-        if str(fhir) in to_internal and str(fhir) not in back:
-            what = f"'{fhir}' stands for two internal codes; name the way back under `back`"
-            raise DocumentError(f"{forward.marks[internal]}: {what}")
-        to_internal[str(fhir)] = internal
-    for fhir, internal in back.items():
-        if internal not in forward:
-            what = f"'{internal}' is not an internal code of this table; accepted: {', '.join(forward)}"
-            raise DocumentError(f"{back.marks[fhir]}: {what}")
-        if str(forward[internal]) != fhir:
-            what = f"'{internal}' becomes '{forward[internal]}', so '{fhir}' cannot come back as it"
-            raise DocumentError(f"{back.marks[fhir]}: {what}")
-        to_internal[fhir] = str(internal)
-    return codecs.table(table["codes"], {key: str(value) for key, value in forward.items()}, to_internal)
 
 
 def _demand_new(table: Table, kind: str, known: Mapping[str, object]) -> None:

@@ -17,6 +17,8 @@ from fhir_infusion.mapping.paths import Condition, FStep, IStep
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fhir_infusion.mapping.code_tables import Recoding
+
 
 @dataclass(slots=True, eq=False)
 class Leaf:
@@ -163,6 +165,7 @@ class Scope:
 
     ``plain``: the element is a simple value, held by the single leaf with an empty internal path.
     ``guarded``: it stands below a member whose meaning must not become residue. Lists of the same fragment share one.
+    ``recoding`` moves system and code of elements that are codings, after all else was read and before it is written.
     """
 
     name: str
@@ -172,6 +175,7 @@ class Scope:
     plain: bool = False
     number: int = 0
     guarded: bool = False
+    recoding: Recoding | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -198,7 +202,7 @@ def alike(scope: Scope) -> frozenset[str]:
 
     An element that has no other members is its own translation. Empty for what begins or ends a resource.
     """
-    if scope.number == 0 or scope.plain or scope.fobj.always:
+    if scope.number == 0 or scope.plain or scope.fobj.always or scope.recoding is not None:
         return frozenset()
     return frozenset(name for name, member in scope.fobj.members.items() if _is_alike(name, member))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fhir_infusion.mapping.codecs import QUANTITY_MEMBERS, UCUM, read_quantity
+from fhir_infusion.mapping.codecs import DECLINED, QUANTITY_MEMBERS, UCUM, read_quantity
 from fhir_infusion.mapping.residue import (
     MARKED,
     Entry,
@@ -23,7 +23,7 @@ from fhir_infusion.records.residue_rules import escape
 from fhir_infusion.records.units import REPAIRS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from fhir_infusion.mapping.putback import Assembly
     from fhir_infusion.mapping.trace import Warned
@@ -68,6 +68,14 @@ class Writing:
         """Add a contained resource."""
         if self.contained.setdefault(resource["id"], resource) is not resource:
             raise Irregular
+
+
+def recode(coding: Json, change: Callable[[Json], Any]) -> None:
+    """Move system and code of a coding as a code table does."""
+    changed = change(coding)
+    if changed is DECLINED:
+        raise Irregular
+    coding.update(changed)
 
 
 def usual_quantity(value: Json) -> Json | None:

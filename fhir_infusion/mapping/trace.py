@@ -57,6 +57,12 @@ class Recorder:
             self.warnings.append((pair.pair, pair.warn))
         self.lines.extend(Line(place, state, to, why, name, mark) for place in simple_values(value, path))
 
+    def recoded(self, start: int, why: str) -> None:
+        """A code table moved system and code of a coding: said in its lines, those from ``start`` on."""
+        for at, line in enumerate(self.lines[start:], start):
+            if line.path.rpartition(".")[2] in ("system", "code"):
+                self.lines[at] = replace(line, why=why)
+
     def refused(self, path: str, why: str) -> None:
         """An element is refused."""
         self.lines.append(Line(path, "refused", "", why))

@@ -13,7 +13,10 @@ DOBUTAMINE: Record = {
     "status": "active",
     "intent": "order",
     "patient": {"identifier": {"system": "urn:oid:1.2.3", "value": "4711"}},
-    "drug": {"codings": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "3616"}], "text": "dobutamine"},
+    "drug": {
+        "codings": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "3616"}],
+        "text": "dobutamine",
+    },
     "preparation": {
         "total_volume": {"value": 250, "unit": "mL"},
         "ingredients": [{"drug": {"text": "dobutamine"}, "role": "active", "amount": {"value": 500, "unit": "mg"}}],
