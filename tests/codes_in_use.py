@@ -99,7 +99,8 @@ Found = tuple[str, str, str, str]
 def _of_files() -> Iterator[Found]:
     folders = ("tests/golden", "profiles", "fhir_infusion")
     for path in sorted(one for folder in folders for one in (ROOT / folder).rglob("*.json")):
-        for found in _below(json.loads(path.read_text(encoding="utf-8"))):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        for found in (*_below(content), *(_units(content) if "record" in content else ())):
             yield (*found, str(path.relative_to(ROOT)))
     for path in sorted(
         one for folder in ("", "mappings", "profiles", "tests/golden") for one in (ROOT / folder).glob("*.md")
@@ -109,7 +110,7 @@ def _of_files() -> Iterator[Found]:
 
 
 def _below(value: Any) -> Iterator[tuple[str, str, str]]:
-    """Yield the codes in a JSON value: codings, quantities of FHIR and of the record, concepts of a code system."""
+    """Yield the codes in a JSON value: codings, quantities of FHIR, concepts of code systems and value sets."""
     if isinstance(value, list):
         for item in value:
             yield from _below(item)
@@ -121,10 +122,16 @@ def _below(value: Any) -> Iterator[tuple[str, str, str]]:
         yield from _concepts(value["system"], value.get("concept", []))
     if value.get("resourceType") == "CodeSystem":
         yield from _concepts(value["url"], value["concept"])
-    if "value" in value and isinstance(value.get("unit"), str) and not value.keys() & {"system", "unit_system", "code"}:
-        yield UCUM, value["unit"], ""
     for inner in value.values():
         yield from _below(inner)
+
+
+def _units(value: Any) -> Iterator[tuple[str, str, str]]:
+    """Yield the units in a record, where UCUM goes without saying."""
+    if isinstance(value, dict) and isinstance(value.get("unit"), str) and "unit_system" not in value:
+        yield UCUM, value["unit"], ""
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _units(inner)
 
 
 def _concepts(system: str, concepts: list[dict[str, Any]]) -> Iterator[tuple[str, str, str]]:

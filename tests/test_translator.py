@@ -79,8 +79,16 @@ SEGMENTS: Json = {
     ("work", "path", "accepted"),
     [
         (lambda: translator().to_fhir(ORDER, "R3"), "release", "R4, R4B, R5"),
-        (lambda: translator().to_fhir(ORDER, "R4", "our-site"), "overlay", "example-site, jp-core"),
-        (lambda: with_settings(overlay="our-site").to_fhir(ORDER, "R4"), "overlay", "example-site, jp-core"),
+        (
+            lambda: translator().to_fhir(ORDER, "R4", "our-site"),
+            "overlay",
+            "example-site, hl7-categories, hl7-v2-v3-codes, jp-core",
+        ),
+        (
+            lambda: with_settings(overlay="our-site").to_fhir(ORDER, "R4"),
+            "overlay",
+            "example-site, hl7-categories, hl7-v2-v3-codes, jp-core",
+        ),
         (
             lambda: translator().to_internal({"resourceType": "Patient"}, "R4"),
             "resourceType",
@@ -101,7 +109,7 @@ def test_what_is_not_known_is_refused_with_what_is(work: Callable[[], Any], path
 
 
 def test_what_may_be_asked_for_is_named():
-    assert translator().overlays == ("example-site", "jp-core")
+    assert translator().overlays == ("example-site", "hl7-categories", "hl7-v2-v3-codes", "jp-core")
     assert translator().types == set(FHIR_TYPE.values())
     assert translator().lens("R4B", "MedicationRequest") is translator().lens("R4", "MedicationRequest")
 

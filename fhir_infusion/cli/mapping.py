@@ -20,7 +20,9 @@ from fhir_infusion.cli.options import overlay_option, release_option
 from fhir_infusion.cli.plan_paths import matching
 from fhir_infusion.cli.run import DONE, REFUSED, tell
 from fhir_infusion.errors import Refused
+from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.mapping import inspect
+from fhir_infusion.mapping.concept_maps import UNITS, concept_map
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -163,6 +165,23 @@ def diff(release: Release, overlay: str | None, old: Path, new: Path, files: tup
     states = ("same", "changed", "refused", *(("skipped",) if counts["skipped"] else ()))
     click.echo(", ".join(f"{counts[state]} {state}" for state in states))
     return REFUSED if counts["changed"] else DONE
+
+
+@command.command("concept-maps")
+@mappings_option
+@release_option
+@click.argument("names", nargs=-1, metavar="[TABLE...]")
+def concept_maps(mappings: Path | None, release: Release, names: tuple[str, ...]) -> int:
+    """Print the code tables of a release, or those named, as ConceptMap resources, one on a line."""
+    tables = {**_translator(load_settings(mappings=mappings)).library.codes, UNITS.name: UNITS}
+    tables = {name: table for name, table in tables.items() if table.is_for(release)}
+    unknown = [name for name in names if name not in tables]
+    if unknown:
+        tell(f"there is no code table {', '.join(unknown)} for {release}; accepted: {', '.join(sorted(tables))}")
+        return REFUSED
+    for name in names or sorted(tables):
+        click.echo(fhir_json.write(concept_map(tables[name], release)))
+    return DONE
 
 
 _Turned = list[dict[str, Any]] | tuple[str, ...] | None

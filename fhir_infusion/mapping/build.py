@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.errors import DocumentError
 from fhir_infusion.mapping.aliases import Aliases
+from fhir_infusion.mapping.code_tables import CodeTable
 from fhir_infusion.mapping.codecs import KEY, QUANTITY_TYPES, Codec
 from fhir_infusion.mapping.complaints import Complaints, near
 from fhir_infusion.mapping.completeness import check_complete
@@ -33,7 +34,6 @@ from fhir_infusion.mapping.trees import Place, Trees
 from fhir_infusion.mapping.types import Element, ElementTable, End, FieldTable, Types
 
 if TYPE_CHECKING:
-    from fhir_infusion.mapping.code_tables import CodeTable
     from fhir_infusion.records.fields import Field
 
 

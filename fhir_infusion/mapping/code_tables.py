@@ -19,6 +19,7 @@ from fhir_infusion.mapping.document import CODE_TABLE_SHAPES, Table, misshapen
 _Code = tuple[str, str]
 """System and code."""
 
+RELEASES: Final = ("R4", "R5")
 UNCHANGED: Final[Mapping[str, str]] = {}
 NO_WAY_BACK: Final = "this mapping writes another code on this side, and would not give this one back"
 """Why a coding is refused."""
@@ -62,7 +63,7 @@ def _changed(coding: Mapping[str, Any], column: Mapping[_Code, _Code], other: Ma
 class CodeTable:
     """A code table as its file has it: the codes of ``source`` are the record's, those of ``target`` FHIR's.
 
-    ``releases`` are the FHIR releases that it is for, empty where it is for all.
+    ``release`` is the one that ``target`` is of, R4 for R4B too; empty where both have the same codes.
     """
 
     name: str
@@ -70,6 +71,7 @@ class CodeTable:
     description: str
     source: str
     target: str
+    release: str
     codec: Codec
 
     @property
@@ -81,6 +83,10 @@ class CodeTable:
     def to_internal(self) -> Mapping[str, str]:
         """FHIR code to internal code."""
         return self.codec.codes[1] if self.codec.codes else {}
+
+    def is_for(self, release: str) -> bool:
+        """Whether a release has the codes of ``target``."""
+        return self.release in ("", "R4" if release == "R4B" else release)
 
     def recoding(self) -> Recoding:
         """Return the table as it is used on codings."""
@@ -101,6 +107,8 @@ def code_table(table: Table) -> CodeTable:
     wrong = misshapen(table, CODE_TABLE_SHAPES, "a code table")
     if wrong:
         raise DocumentError(*wrong)
+    if table.get("release", "R4") not in RELEASES:
+        raise DocumentError(f"{table.marks['release']}: the release of a code table is {' or '.join(RELEASES)}")
     forward = table.get("map")
     if not forward:
         raise DocumentError(f"{table.mark}: a code table has a `map` of internal codes to FHIR codes")
@@ -120,5 +128,5 @@ def code_table(table: Table) -> CodeTable:
             raise DocumentError(f"{back.marks[fhir]}: {what}")
         to_internal[fhir] = str(internal)
     codec = codecs.table(table["codes"], {key: str(value) for key, value in forward.items()}, to_internal)
-    told = (str(table.get(name) or "") for name in ("url", "description", "source", "target"))
-    return CodeTable(table["codes"], *told, codec)
+    head = {name: str(table.get(name) or "") for name in ("url", "description", "source", "target", "release")}
+    return CodeTable(name=table["codes"], codec=codec, **head)

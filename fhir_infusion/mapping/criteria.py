@@ -115,7 +115,9 @@ def _codes(member: FMember) -> tuple[Mapping[str, str], Mapping[str, str]] | Non
 def _may_not_fit(part: Slice) -> bool:
     """Whether there are elements of the slice that its pairs could not hold."""
     members = part.obj.members.values() if part.obj is not None else ()
-    return part.type == "Coding" or any(leaf.codec is not PLAIN for member in members for leaf in member.leaves)
+    return part.type == "Coding" or any(
+        member.slices or any(leaf.codec is not PLAIN for leaf in member.leaves) for member in members
+    )
 
 
 def classify(member: FMember, value: list[Any], contained: Mapping[str, dict[str, Any]]) -> list[int]:
@@ -139,17 +141,32 @@ def classify(member: FMember, value: list[Any], contained: Mapping[str, dict[str
 
 
 def _fits(part: Slice, element: Any) -> bool:
-    """Whether the one element of a slice can be held by its pairs: each value is taken, and a Coding wholly."""
+    """Whether the one element of a slice can be held by its pairs: each value is taken, and a Coding wholly.
+
+    An array inside that has no list for the rest is asked too.
+    """
     if part.obj is None:
         return True
     for name, value in element.items():
         known = part.obj.members.get(name)
-        if known is None:
-            if part.type == "Coding" and name not in part.obj.always and name not in _MARKS and name[0] != "_":
+        if known is not None:
+            if not _is_taken(known, value):
                 return False
-        elif known.leaves and all(leaf.codec.read(value) is DECLINED for leaf in known.leaves):
+        elif part.type == "Coding" and name not in part.obj.always and name not in _MARKS and name[0] != "_":
             return False
     return True
+
+
+def _is_taken(member: FMember, value: Any) -> bool:
+    if member.slices and not member.rest:
+        return all(_has_place(member.slices, inner) for inner in value)
+    return not member.leaves or any(leaf.codec.read(value) is not DECLINED for leaf in member.leaves)
+
+
+def _has_place(slices: list[Slice], element: Any) -> bool:
+    """Whether an element of an array inside can be held: no slice is for it, or one that holds it."""
+    own = [part for part in slices if matches(part.step, element, {})]
+    return not own or any(_fits(part, element) for part in own)
 
 
 _MARKS = frozenset({"id", "extension", "display"})

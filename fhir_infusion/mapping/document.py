@@ -72,6 +72,7 @@ CODE_TABLE_SHAPES: Final[Shapes] = {
     "description": (str,),
     "source": (str,),
     "target": (str,),
+    "release": (str,),
     "map": (Table,),
     "back": (Table,),
 }

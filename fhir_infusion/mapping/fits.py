@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.mapping import codecs
+from fhir_infusion.mapping.code_tables import CodeTable
 from fhir_infusion.mapping.codecs import KEY, NAMED, PLAIN, QUANTITY, QUANTITY_TYPES, Codec
 from fhir_infusion.mapping.complaints import Complaints, near
 
 if TYPE_CHECKING:
-    from fhir_infusion.mapping.code_tables import CodeTable, Recoding
+    from fhir_infusion.mapping.code_tables import Recoding
     from fhir_infusion.mapping.document import Mark, Table
     from fhir_infusion.mapping.types import End
     from fhir_infusion.records.fields import Field

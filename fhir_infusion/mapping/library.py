@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -27,8 +28,6 @@ from fhir_infusion.mapping.lens import Lens
 from fhir_infusion.records.fields import table as field_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from fhir_infusion.mapping.plan import Plan
     from fhir_infusion.mapping.types import ElementTable
 

@@ -10,14 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from fhir_infusion.mapping.code_tables import Recoding
 from fhir_infusion.mapping.codecs import PLAIN, Codec
 from fhir_infusion.mapping.document import Mark
 from fhir_infusion.mapping.paths import Condition, FStep, IStep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from fhir_infusion.mapping.code_tables import Recoding
 
 
 @dataclass(slots=True, eq=False)

@@ -145,9 +145,10 @@ def test_r4b_uses_the_lens_of_r4_and_what_has_no_document_has_no_lens():
         ({"c": "codes: c"}, "c.yaml:1: a code table has a `map` of internal codes to FHIR codes"),
         ({"c": "codes: c\nmap: {}"}, "c.yaml:1: a code table has a `map` of internal codes to FHIR codes"),
         ({"c": "codes: c\nmap: [a]"}, "c.yaml:2: `map` of a code table is a table"),
+        ({"c": "codes: c\nrelease: R6\nmap: {a: b}"}, "c.yaml:2: the release of a code table is R4 or R5"),
         (
             {"c": "codes: c\nmap: {a: b}\nbak: {}"},
-            "c.yaml:3: 'bak' is not a member of a code table; accepted: back, codes, map, url",
+            "c.yaml:3: 'bak' is not a member of a code table; accepted: back, codes, description, map, release, source, target, url",
         ),
         (
             {"c": "codes: c\nmap:\n  a: x\n  b: x"},
