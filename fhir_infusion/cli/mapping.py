@@ -171,17 +171,16 @@ def diff(release: Release, overlay: str | None, old: Path, new: Path, files: tup
 @mappings_option
 @release_option
 @click.argument("names", nargs=-1, metavar="[TABLE...]")
-def concept_maps(mappings: Path | None, release: Release, names: tuple[str, ...]) -> int:
+def concept_maps(mappings: Path | None, release: Release, names: tuple[str, ...]) -> None:
     """Print the code tables of a release, or those named, as ConceptMap resources, one on a line."""
     tables = {**_translator(load_settings(mappings=mappings)).library.codes, UNITS.name: UNITS}
     tables = {name: table for name, table in tables.items() if table.is_for(release)}
     unknown = [name for name in names if name not in tables]
     if unknown:
-        tell(f"there is no code table {', '.join(unknown)} for {release}; accepted: {', '.join(sorted(tables))}")
-        return REFUSED
+        told = f"there is no code table {', '.join(unknown)} for {release}; accepted: {', '.join(sorted(tables))}"
+        raise click.UsageError(told)
     for name in names or sorted(tables):
         click.echo(fhir_json.write(concept_map(tables[name], release)))
-    return DONE
 
 
 _Turned = list[dict[str, Any]] | tuple[str, ...] | None

@@ -98,6 +98,24 @@ def test_explain_finds_every_record_field_that_is_mapped(translator: Translator)
         assert f"InfusionOrder.{field}" in shown, field
 
 
+def test_the_code_tables_of_a_release_are_printed_as_concept_maps(cli: Run):
+    ran = cli("mapping", "concept-maps", "--release", "R5")
+    made = {one["id"]: one for one in map(json.loads, ran.lines)}
+    assert (ran.code, {one["resourceType"] for one in made.values()}) == (0, {"ConceptMap"})
+    (element,) = (one for one in made["unit-spelling"]["group"][0]["element"] if one["code"] == "mcg")
+    assert element["target"] == [{"code": "ug", "relationship": "equivalent"}]
+    assert "order-status-r4" not in made
+    assert [json.loads(line)["id"] for line in cli("mapping", "concept-maps", "order-status-r4").lines] == [
+        "order-status-r4"
+    ]
+
+
+def test_a_code_table_that_a_release_does_not_have_is_wrong_usage(cli: Run):
+    ran = cli("mapping", "concept-maps", "order-status-r5")
+    assert (ran.code, ran.out) == (2, "")
+    assert "order-status-r4" in ran.err
+
+
 def test_coverage_counts_what_became_of_the_elements(cli: Run, examples: Texts, tmp_path: Path):
     (tmp_path / "a.json").write_text(examples["resource"])
     (tmp_path / "b.json").write_text(examples["resource"].replace('"active"', '"bogus"'))
