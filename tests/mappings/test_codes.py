@@ -395,19 +395,6 @@ def recoding(table: str = ROUTES, pair: str = '{fhir: "coding[]", codes: routes}
     return lens_of(text, "CodeableConcept", kit=KIT, routes=table, interpret=interpret)
 
 
-@pytest.mark.parametrize(
-    ("table", "complaint"),
-    [
-        ("codes: routes\nmap: {a: b}\n", "needs a `source` and another `target` on codings"),
-        ("codes: routes\nsource: urn:a\ntarget: urn:a\nmap: {a: b}\n", "needs a `source` and another `target`"),
-        (ROUTES.replace("'2'", "'1'") + "back: {'1': a}\n", "a table on codings is one to one"),
-    ],
-)
-def test_a_table_that_could_not_lead_back_is_refused_on_codings(table: str, complaint: str) -> None:
-    with pytest.raises(DocumentError, match=complaint):
-        recoding(table)
-
-
 def concepts(seed: int) -> list[Json]:
     """Return concepts whose codings the table moves, leaves, refuses: each with a key, a version or words now and then."""
     dice = Random(seed)
