@@ -7,10 +7,12 @@ folders, the examples of the workbench and of the manuals, the closed lists of t
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -185,3 +187,13 @@ def atoms(unit: str) -> set[str]:
     """Return the atoms of UCUM that a unit is built of: ``ug/kg/min`` of g and min."""
     tree = get_ucum_parser().parse(unit)
     return {str(part.children[-1]) for part in tree.find_data("simple_unit")} - set("1234567890")
+
+
+@cache
+def rows() -> dict[tuple[str, str], dict[str, str]]:
+    """Return the rows of SOURCES.csv by system and code."""
+    with (ROOT / "mappings" / "codes" / "SOURCES.csv").open(newline="", encoding="utf-8") as file:
+        found = list(csv.DictReader(file))
+    made = {(row["system|code"].rpartition("|")[0], row["system|code"].rpartition("|")[2]): row for row in found}
+    assert len(made) == len(found)
+    return made

@@ -1,15 +1,14 @@
-"""The code tables go both ways, do work, and every code that the project uses is in a published source."""
+"""The code tables: each goes both ways, is used by a document or an overlay, and is published as a ConceptMap."""
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 import yaml
@@ -21,9 +20,10 @@ from fhir_infusion.mapping.concept_maps import UNITS, VERSION, concept_map
 from fhir_infusion.mapping.laws import prove
 from fhir_infusion.records import fields, units
 from fhir_infusion.translator import Translator, open_translator
-from tests.codes_in_use import CLOSED, INVENTED, OF_OUR_JSON, OURS, UCUM, Use, atoms, in_use
+from tests.codes_in_use import INVENTED, OURS, rows
 from tests.counts import count
 from tests.mapping.kit import CONCEPT, KIT, lens_of
+from tests.standard.hl7 import errors
 
 ROOT: Final = Path(__file__).parents[2]
 CODES: Final = ROOT / "mappings" / "codes"
@@ -32,92 +32,12 @@ RELEASES: Final = ("R4", "R5")
 SNOMED: Final = "http://snomed.info/sct"
 THO: Final = "http://terminology.hl7.org/CodeSystem/"
 
+if TYPE_CHECKING:
+    from tests.standard.hl7 import Hl7
+
 Json = dict[str, Any]
 
 each_release = pytest.mark.parametrize("release", RELEASES)
-
-
-# --- sources ----------------------------------------------------------------------------------------------------------
-
-
-@cache
-def rows() -> dict[tuple[str, str], dict[str, str]]:
-    """Return the rows of SOURCES.csv by system and code."""
-    with (CODES / "SOURCES.csv").open(newline="", encoding="utf-8") as file:
-        found = list(csv.DictReader(file))
-    made = {(row["system|code"].rpartition("|")[0], row["system|code"].rpartition("|")[2]): row for row in found}
-    assert len(made) == len(found)
-    return made
-
-
-@cache
-def used() -> dict[tuple[str, str], Use]:
-    return in_use()
-
-
-def test_every_code_in_use_has_its_published_source() -> None:
-    lacking = {pair: sorted(use.places)[:3] for pair, use in used().items() if pair[0] != UCUM and pair not in rows()}
-    assert lacking == {}
-
-
-def test_every_unit_in_use_is_built_of_atoms_that_the_table_of_ucum_has() -> None:
-    # A unit of several atoms has no row of its own: the grammar of UCUM (ucumvert) says what it is built of.
-    found = {code for system, code in used() if system == UCUM}
-    assert {code for code in found if not units.is_ucum(code)} == set()
-    assert {atom for code in found for atom in atoms(code)} == {code for system, code in rows() if system == UCUM}
-
-
-def test_no_source_is_of_a_code_that_nothing_uses() -> None:
-    assert [pair for pair in rows() if pair[0] != UCUM and pair not in used()] == []
-
-
-def test_a_source_is_one_place_that_can_be_looked_up() -> None:
-    at_commit = re.compile(r"https://github\.com/[\w.-]+/[\w.-]+/blob/[0-9a-f]{40}/[^ ]+")
-    for row in rows().values():
-        source, key = row["published source"], row["key"]
-        assert row["display"], row
-        if source.startswith("https://github.com/"):
-            assert at_commit.fullmatch(source), row
-            assert re.fullmatch(r"line [1-9][0-9]*", key), row
-        else:
-            assert source.startswith(("https://hl7.org/fhir/R4/", "https://hl7.org/fhir/R5/", "profiles/")), row
-            assert key == row["system|code"].rpartition("|")[2], row
-
-
-@pytest.mark.parametrize("pair", sorted(pair for pair, row in rows().items() if row["published source"][0] == "p"))
-def test_a_source_of_our_own_has_the_code(pair: tuple[str, str]) -> None:
-    content = json.loads((ROOT / rows()[pair]["published source"]).read_text(encoding="utf-8"))
-    assert content["url"] == pair[0]
-    displays = {concept["code"]: concept["display"] for concept in content["concept"]}
-    assert displays[pair[1]] == rows()[pair]["display"]
-
-
-def is_named(name: str, display: str) -> bool:
-    """Whether a display is the source's: capitals aside, and for SNOMED CT with or without the tag in brackets."""
-    return name.casefold() in {display.casefold(), re.sub(r" \([^()]+\)$", "", display).casefold()}
-
-
-def test_a_display_in_use_is_that_of_the_source() -> None:
-    wrong = {
-        pair: (name, rows()[pair]["display"])
-        for pair, use in used().items()
-        if pair in rows()
-        for name in use.names
-        if not is_named(name, rows()[pair]["display"])
-    }
-    assert wrong == {}
-
-
-def test_a_display_of_something_else_is_seen() -> None:
-    assert is_named("Intravenous route", "Intravenous route (qualifier value)")
-    assert is_named("vancomycin", "Vancomycin")
-    assert not is_named("Subcutaneous route", "Intravenous route (qualifier value)")
-    assert not is_named("Intravenous", "Intravenous route (qualifier value)")
-
-
-def test_every_closed_list_of_the_record_is_of_a_named_system_or_never_in_fhir() -> None:
-    lists = {f"{name}.{one.name}" for name, each in fields.table().items() for one in each.values() if one.codes}
-    assert lists == CLOSED.keys() | OF_OUR_JSON
 
 
 # --- tables -----------------------------------------------------------------------------------------------------------
@@ -382,6 +302,24 @@ def test_the_ledger_names_the_table_that_moved_a_code() -> None:
     at = "steps[0].route.codings[0]."
     assert (told[at + "system"], told[at + "code"]) == ("codes(v2-routes)", "codes(v2-routes)")
     assert told[at + "display"] == "plain"
+
+
+@pytest.mark.hl7
+@pytest.mark.timeout(1800)
+@each_release
+def test_hl7_accepts_what_the_overlays_write(hl7: Hl7, release: str) -> None:
+    route, reason, function = (
+        {"codings": [{"system": TABLES[name]["source"], "code": code} for code in TABLES[name]["map"]]}
+        for name in ("v2-routes", "v3-status-reasons", "v3-performer-functions")
+    )
+    performers = [{"function": function, "actor": {"reference": "Practitioner/1"}}]
+    written = [
+        there(order(care_setting="home"), release, "hl7-categories"),
+        there(administration(care_setting="clinic"), release, "hl7-categories"),
+        there(order(status_reason=reason, steps=[{"step_id": "a", "route": route}]), release, V2),
+        there(administration(status_reasons=[reason], route=route, performers=performers), release, V2),
+    ]
+    assert [errors(one) for one in hl7.validate(written, release)] == [[]] * 4
 
 
 # --- the vocabulary ---------------------------------------------------------------------------------------------------
