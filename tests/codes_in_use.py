@@ -54,6 +54,7 @@ CLOSED: Final = {
     "Timing.period_unit": UCUM,
     "Timing.days_of_week": _FHIR + "days-of-week",
     "Dosing.basis": _THO + "dose-rate-type",
+    "Dosing.calculated_from": OURS + "measurement-kind",
     "Span.unit": UCUM,
 }
 OF_OUR_JSON: Final = {
