@@ -199,9 +199,9 @@ def _write_list(lists: list[Items], value: list[tuple[str, Any]], target: _Targe
             continue
         key = item.get(items.scope.key)
         if not items.follow:
-            told = len(state.recorder.lines)
-            _write_obj(items.scope.iobj, _recoded(items.scope.recoding, item, here, state), inner, here, state)
-            if items.scope.recoding is not None and items.scope.recoding.write(item):
+            told, sent = len(state.recorder.lines), _recoded(items.scope.recoding, item, here, state)
+            _write_obj(items.scope.iobj, sent, inner, here, state)
+            if items.scope.recoding is not None and sent is not item:
                 state.recorder.recoded(told, items.scope.recoding.name)
             elements.append((key, element))
             continue
