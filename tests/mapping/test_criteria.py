@@ -106,6 +106,8 @@ pairs:
   rate_as_stated: {fhir: rateQuantity, as: not-rate}
   rate_range: rateRange
   rate_ratio: {drop: true, why: w}
+  rate_text: {drop: true, why: w}
+  calculated_from: {drop: true, why: w}
 """
 BASIS = "codes: basis\nmap: {ordered: ordered, calculated: calculated}\n"
 
