@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-from decimal import Decimal
 from fractions import Fraction
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,152 +11,24 @@ from fhir_infusion.records.check import check
 from fhir_infusion.records.parts import split
 from tests.counts import count
 from tests.generators import records
+from tests.records.found import (
+    AUC,
+    BAG,
+    CALCULATED,
+    FOUND,
+    ORDERED,
+    SC,
+    Record,
+    given_,
+    measure,
+    order,
+    over,
+    pca,
+    q,
+    step,
+    weight,
+)
 from tests.records.samples import DOBUTAMINE, GIVEN, changed
-
-D = Decimal
-Record = dict[str, Any]
-
-
-def q(value: Any, unit: str) -> Record:
-    return {"value": D(value) if isinstance(value, str) else value, "unit": unit}
-
-
-def over(value: int, unit: str = "h", **more: Any) -> Record:
-    return {"duration": {"value": value, "unit": unit}, **more}
-
-
-def order(*steps: Record, **more: Any) -> Record:
-    return {
-        "record": "InfusionOrder",
-        "status": "active",
-        "intent": "order",
-        "patient": {"reference": "Patient/1"},
-        "drug": {"text": "drug"},
-        **({"steps": list(steps)} if steps else {}),
-        **more,
-    }
-
-
-def step(*dosings: Record, **more: Any) -> Record:
-    return {"dosings": list(dosings), **more} if dosings else more
-
-
-def given_(**more: Any) -> Record:
-    return {
-        "record": "Administration",
-        "status": "completed",
-        "patient": {"reference": "Patient/1"},
-        "drug": {"text": "drug"},
-        "when": {"at": "2024-05-01"},
-        **more,
-    }
-
-
-def weight(value: Any, kind: str = "actual-weight") -> Record:
-    return {"kind": kind, "value": q(value, "kg")}
-
-
-def measure(kind: str, value: Any, unit: str) -> Record:
-    return {"kind": kind, "value": q(value, unit)}
-
-
-BAG = {"total_volume": q(250, "mL"), "ingredients": [{"drug": {"text": "x"}, "amount": q(500, "mg")}]}
-ORDERED, CALCULATED = {"basis": "ordered"}, {"basis": "calculated"}
-AUC = step({**ORDERED, "dose": q(5, "mg.min/mL")}, {**CALCULATED, "dose": q(825, "mg")})
-SNOMED = "http://snomed.info/sct"
-SC = {"codings": [{"system": SNOMED, "code": "34206005"}]}
-
-
-def pca(limit: Any, lockout: Any = None, demand: Any = None, basal: Any = None, hours: int = 4) -> Record:
-    control: Record = {"demand_dose": q(1, "mg") if demand is None else demand}
-    if lockout is not None:
-        control["lockout"] = lockout
-    steps = [
-        {
-            "role": "demand",
-            "patient_control": control,
-            "max_per_period": [{"numerator": limit, "denominator": q(hours, "h")}],
-        }
-    ]
-    if basal is not None:
-        steps.append({"role": "basal", "dosings": [{"rate": basal}]})
-    return order(*steps)
-
-
-# record, rule, path, what is said: with both numbers
-FOUND: list[tuple[Record, str, str, str]] = [
-    (order(step({"rate": q(30, "mL/h")}, timing=over(3)), preparation=BAG), "rate-duration-volume", "steps[0]", "30 mL/h for 3 h makes 90 mL; the preparation holds 250 mL"),
-    (order(step({"rate": q(100, "mL/h")}, timing=over(3)), preparation=BAG), "rate-duration-volume", "steps[0]", "100 mL/h for 3 h makes 300 mL; the preparation holds 250 mL"),
-    (order(step({"rate_ratio": {"numerator": q(1000, "mL"), "denominator": q(8, "h")}}, timing=over(4)), preparation=BAG), "rate-duration-volume", "steps[0]", "1000 mL per 8 h for 4 h makes 500 mL; the preparation holds 250 mL"),
-    (order(step({"rate": q(100, "mL/h")}, timing=over(1), sequence=1), step({"rate": q(200, "mL/h")}, timing=over(1), sequence=2), preparation=BAG), "rate-duration-volume", "steps", "the rates and durations of the steps make 300 mL; the preparation holds 250 mL"),
-    (order(step({"rate": q(100, "mL/h")}, timing=over(3), sequence=1), step({"rate": q(200, "mL/h")}, sequence=2), preparation=BAG), "rate-duration-volume", "steps", "the rates and durations of the steps make 300 mL; the preparation holds 250 mL"),
-    (order(step({"rate": q(125, "mL/h")}, timing=over(2, events=["2024"])), step({"rate": q(90, "mL/h")}, timing=over(2)), preparation=BAG), "rate-duration-volume", "steps[1]", "90 mL/h for 2 h makes 180 mL; the preparation holds 250 mL"),
-    (order(step({"dose": q(500, "mg"), "rate": q(50, "mg/h")}, timing=over(4))), "rate-duration-dose", "steps[0].dosings[0]", "50 mg/h for 4 h makes 200 mg; the dose is 500 mg"),
-    (order(step({"rate": q(12, "mL/h")}, {"rate": q("2.5", "mg/h")}), preparation=BAG), "concentration-rate", "steps[0].dosings[1].rate", "12 mL/h of this preparation makes 24 mg/h; the rate is 2.5 mg/h"),
-    (order(step({"rate": q(12, "mL/h")}, {"rate_ratio": {"numerator": q(100, "mg"), "denominator": q(1, "h")}}), preparation=BAG), "concentration-rate", "steps[0].dosings[1].rate_ratio", "12 mL/h of this preparation makes 24 mg/h; the rate is 100 mg per 1 h"),
-    (order(step({"rate": q(12, "mL/h")}, {"rate": q("2.5", "ug/kg/min")}), preparation=BAG, measurements=[weight(80)]), "concentration-rate", "steps[0].dosings[1].rate", "12 mL/h of this preparation makes 400 ug/min; the rate is 2.5 ug/kg/min at 80 kg (actual weight)"),
-    (order(step({**ORDERED, "dose": q(5, "mg/kg")}, {**CALCULATED, "dose": q(500, "mg")}), measurements=[weight(70)]), "calculated-dose", "steps[0].dosings[1].dose", "5 mg/kg at 70 kg (actual weight) makes 350 mg; calculated is 500 mg"),
-    (order(step({**ORDERED, "dose": q(5, "mg/kg")}, {**CALCULATED, "dose": q(350, "mg")}), measurements=[weight(70), weight(60, "dosing-weight")]), "calculated-dose", "steps[0].dosings[1].dose", "5 mg/kg at 60 kg (dosing weight) makes 300 mg; calculated is 350 mg"),
-    (order(step({**ORDERED, "dose": q(175, "mg/m2")}, {**CALCULATED, "dose": q(280, "mg")}), measurements=[measure("body-surface-area", "1.80", "m2")]), "calculated-dose", "steps[0].dosings[1].dose", "175 mg/m2 at 1.80 m2 makes 315 mg; calculated is 280 mg"),
-    (order(AUC, measurements=[measure("gfr", 140, "mL/min")]), "calculated-dose", "steps[0].dosings[1].dose", "AUC 5 mg.min/mL at a GFR of 140 mL/min (counted as 125 mL/min) makes 750 mg; calculated is 825 mg"),
-    (order(AUC, measurements=[measure("creatinine-clearance", 90, "mL/min")]), "calculated-dose", "steps[0].dosings[1].dose", "AUC 5 mg.min/mL at a GFR of 90 mL/min makes 575 mg; calculated is 825 mg"),
-    (order(step({**ORDERED, "dose": q(500, "mg")}, {**CALCULATED, "dose": q(450, "mg")})), "calculated-dose", "steps[0].dosings[1].dose", "ordered 500 mg makes 500 mg; calculated is 450 mg"),
-    (order(step({**ORDERED, "rate": q("2.5", "ug/kg/min")}, {**CALCULATED, "rate": q(60, "mL/h")}), preparation=BAG, measurements=[weight(80)]), "calculated-dose", "steps[0].dosings[1].rate", "2.5 ug/kg/min at 80 kg (actual weight) of this preparation makes 6 mL/h; calculated is 60 mL/h"),
-    (order(step({**ORDERED, "dose": q(8, "mg/kg")}, {**CALCULATED, "dose": q(900, "mg")}, max_per_administration=q(800, "mg")), measurements=[weight(112)]), "max-per-administration", "steps[0].dosings[1].dose", "the dose is 900 mg, above the limit of 800 mg"),
-    (order(step({"dose_range": {"low": q(1, "g"), "high": q(2, "g")}}, max_per_administration=q(1500, "mg"))), "max-per-administration", "steps[0].dosings[0].dose_range.high", "the dose is 2 g, above the limit of 1500 mg"),
-    (order(step({"dose": q(100, "mg")}, max_per_lifetime=q(500, "mg"), timing={"count": 6})), "max-per-lifetime", "steps[0].dosings[0].dose", "6 x 100 mg is above the limit of a life, 500 mg"),
-    (order(step({"rate": q(200, "mL/h")}, max_rate=q(180, "mL/h"))), "max-rate", "steps[0].dosings[0].rate", "the rate is 200 mL/h, above the limit of 180 mL/h"),
-    (order(step({"rate": q(30, "mL/h")}, role="ramp", max_rate=q(180, "mL/h")), step({"rate_range": {"high": q(240, "mL/h")}}, role="ramp")), "max-rate", "steps[1].dosings[0].rate_range.high", "the rate is 240 mL/h, above the limit of 180 mL/h"),
-    (order(step({"rate": q(400, "mL/h")}, max_rate=q(10, "mg/min")), preparation=BAG), "max-rate", "steps[0].dosings[0].rate", "400 mL/h of this preparation makes 13.33 mg/min, above the limit of 10 mg/min"),
-    (order(step({"dose": q(1, "g")}, timing=over(1), max_rate=q(10, "mg/min"))), "max-rate", "steps[0].dosings[0].dose", "1 g in 1 h makes 16.67 mg/min, above the limit of 10 mg/min"),
-    (order(step({"dose": q(20, "mg/kg")}, timing=over(1), max_rate=q(10, "mg/min")), measurements=[weight(70)]), "max-rate", "steps[0].dosings[0].dose", "20 mg/kg at 70 kg (actual weight) in 1 h makes 23.33 mg/min, above the limit of 10 mg/min"),
-    (order(step({"rate": q(30, "mL/h")}, max_rate=q("0.5", "mg/kg/h")), preparation=BAG, measurements=[weight(80)]), "max-rate", "steps[0].dosings[0].rate", "30 mL/h of this preparation makes 60 mg/h, above the limit of 0.5 mg/kg/h"),
-    (order(step({"rate_ratio": {"numerator": q(500, "mg"), "denominator": q(10, "min")}}, max_rate=q(25, "mg/min"))), "max-rate", "steps[0].dosings[0].rate_ratio", "500 mg in 10 min makes 50 mg/min, above the limit of 25 mg/min"),
-    (order(step(titration={"start": q(30, "ug/min"), "ceiling": q(20, "ug/min")})), "titration", "steps[0].titration.start", "the start of the titration is 30 ug/min, above the limit of 20 ug/min"),
-    (order(step(titration={"floor": q(30, "ug/min"), "ceiling": q(20, "ug/min")})), "titration", "steps[0].titration.floor", "the floor of the titration is 30 ug/min, above the limit of 20 ug/min"),
-    (order(step({"rate": q(2, "ug/min")}, titration={"ceiling": q(1000, "ng/min")})), "titration", "steps[0].dosings[0].rate", "the rate is 2 ug/min, above the limit of 1000 ng/min"),
-    (order(step(titration={"ceiling": q(20, "ug/min")}, max_rate=q(10, "ug/min"))), "max-rate", "steps[0].titration.ceiling", "the ceiling of the titration is 20 ug/min, above the limit of 10 ug/min"),
-    (order(step({"dose": q(1, "g")}, timing={"frequency": 1, "period": 6, "period_unit": "h"}, max_per_period=[{"numerator": q(3, "g"), "denominator": q(24, "h")}])), "max-per-period", "steps[0].max_per_period[0]", "1 g as often as stated makes 4 g; the limit is 3 g in 24 h"),
-    (order(step({"dose": q(5, "g")}, max_per_period=[{"numerator": q(3, "g"), "denominator": q(24, "h")}])), "max-per-period", "steps[0].max_per_period[0]", "5 g as often as stated makes 5 g; the limit is 3 g in 24 h"),
-    (order(step({"rate": q(10, "mL/h")}, max_per_period=[{"numerator": q(200, "mL"), "denominator": q(1, "d")}])), "max-per-period", "steps[0].max_per_period[0]", "10 mL/h all that time makes 240 mL; the limit is 200 mL in 1 d"),
-    (pca(q(3, "mg"), basal=q(1, "mg/h")), "pca-limit", "steps[0].max_per_period[0]", "one demand of 1 mg and a basal rate that makes 4 mg is above the limit of 3 mg in 4 h"),
-    (pca(q(3, "mg"), demand=q(4, "mg")), "pca-limit", "steps[0].max_per_period[0]", "one demand of 4 mg is above the limit of 3 mg in 4 h"),
-    (pca(q(40, "mg"), lockout=q(8, "min")), "pca-limit", "steps[0].max_per_period[0]", "1 mg at most every 8 min makes 30 mg at most, so the limit of 40 mg in 4 h limits nothing"),
-    (order(step({"dose": q(0, "mg")})), "zero-dose", "steps[0].dosings[0].dose", "a dose of 0 is ordered"),
-    (order(preparation={**BAG, "final_concentration": {"numerator": q(4, "mg"), "denominator": q(1, "mL")}}), "final-concentration", "preparation.final_concentration", "500 mg in 250 mL is not 4 mg per 1 mL, the final concentration"),
-    (order(preparation={"total_volume": q(2, "L"), "ingredients": [{"drug": {"text": "a"}, "amount": q(1500, "mL")}, {"drug": {"text": "b"}, "amount": q(700, "mL")}]}), "ingredient-volumes", "preparation.total_volume", "the ingredients make 2.2 L; the preparation holds 2 L"),
-    (order(measurements=[measure("height", 180, "cm"), weight(80), measure("body-surface-area", "1.20", "m2")]), "body-surface", "measurements", "180 cm and 80 kg do not make a body surface of 1.20 m2"),
-    (order(step({"rate": q(50, "mL/h")}, text="give 8 L/min")), "text-contradicts", "steps[0].text", "the text says 8 L/min; the structure says 50 mL/h"),
-    (order(step({"rate": q("7.5", "mL/h")}, text="4mcg/kg/min")), "text-contradicts", "steps[0].text", "the text says 4 mcg/kg/min; the structure says 7.5 mL/h"),
-    (order(step({"dose": q(500, "mg")}), rendered_instruction="1,000 mg in 250 mL", preparation={"total_volume": q(250, "mL")}), "text-contradicts", "rendered_instruction", "the text says 1,000 mg; the structure says 500 mg"),
-    (order(step({"dose": q(500, "mg")}, text="2,5 g over 30 min")), "text-contradicts", "steps[0].text", "the text says 2,5 g; the structure says 500 mg"),
-    (order(drug={"text": "Adalimumab 40 mg"}, steps=[{"route": SC}]), "not-an-infusion", "drug", "not an infusion: adalimumab is a subcutaneous injection"),
-    (order(drug={"codings": [{"code": "L04AB04"}]}), "not-an-infusion", "drug", "not an infusion: adalimumab is a subcutaneous injection"),
-    ({name: value for name, value in order(preparation={"ingredients": [{"drug": {"codings": [{"display": "etanercept"}]}}]}).items() if name != "drug"}, "not-an-infusion", "preparation", "not an infusion: etanercept is a subcutaneous injection"),
-    (order(step({"dose": q(5, "mg")}, route=SC)), "not-an-infusion", "steps[0].route", "not an infusion: the route is subcutaneous, and neither rate nor duration is stated"),
-    (order(step({"dose": q(5, "mg")}, route={"text": "give i.m."})), "not-an-infusion", "steps[0].route", "not an infusion: the route is intramuscular, and neither rate nor duration is stated"),
-    (given_(dose_given=q(5, "mg"), route={"text": "oral"}), "not-an-infusion", "route", "not an infusion: the route is oral, and neither rate nor duration is stated"),
-    (order(step({"rate_as_stated": q(20, "min")})), "rate-per-time", "steps[0].dosings[0].rate_as_stated", "what stands where a rate belongs is not per time"),
-    (given_(segments=[{"rate_as_stated": q(20, "min")}]), "rate-per-time", "segments[0].rate_as_stated", "what stands where a rate belongs is not per time"),
-    (order(step({"dose": q(5, "TAB")})), "ucum", "steps[0].dosings[0].dose.unit", "the unit is not a UCUM code"),
-    (order(step({"dose": {**q(5, "mg"), "unit_text": "mcg"}})), "unit-text", "steps[0].dosings[0].dose.unit_text", "the unit in words means something else than the unit's code"),
-    (changed(GIVEN, "segments.1.volume.value", 40), "rate-time-volume", "segments[1].volume", "20 mL/h for 60 min makes 20 mL; the volume is 40 mL"),
-    (changed(GIVEN, "segments.1.rate", q(50, "mg/h")), "rate-time-dose", "segments[1].dose", "50 mg/h for 60 min makes 50 mg; the dose is 40 mg"),
-    (changed(GIVEN, "dose_given.value", 100), "sum-of-segments-dose", "dose_given", "the segments make 60 mg; in all it is 100 mg"),
-    (changed(GIVEN, "dose_given.value", 61), "sum-of-segments-dose", "dose_given", "the segments make 60 mg; in all it is 61 mg"),
-    (changed(changed(GIVEN, "dose_given.value", 61), "representation"), "sum-of-segments-dose", "dose_given", "the segments make 60 mg; in all it is 61 mg"),
-    (changed(GIVEN, "dose_given", q("0.061", "g")), "sum-of-segments-dose", "dose_given", "the segments make 0.06 g; in all it is 0.061 g"),
-    (changed(GIVEN, "dose_given", q("60.0000001", "mg")), "sum-of-segments-dose", "dose_given", "the segments make 60 mg; in all it is 60.0000001 mg"),
-    (changed(GIVEN, "segments.1.dose"), "sum-of-segments-dose", "dose_given", "the segments make 20 mg; in all it is 60 mg"),
-    (changed(changed(GIVEN, "dose_given"), "representation"), "dose-total-missing", "dose_given", "the segments make 60 mg; no total is stated, so that who adds up the doses of administrations counts none of it"),
-    (changed(GIVEN, "volume_given.value", 20), "sum-of-segments-volume", "volume_given", "the segments make 30 mL; in all it is 20 mL"),
-    (changed(changed(GIVEN, "segments.1.dose"), "dose_given.value", 10), "sum-of-segments-dose", "dose_given", "the segments make 20 mg; in all it is 10 mg"),
-    (given_(dose_given=q(100, "mg"), volume_given=q(100, "mL"), preparation=BAG), "concentration-dose", "dose_given", "100 mL of this preparation makes 200 mg; the dose given is 100 mg"),
-    (given_(status="not-done", dose_given=q(100, "mg")), "not-done-dose", "dose_given", "it was not done, and 100 mg were given"),
-    (given_(status="not-done", dose_given={"value": 1, "unit_text": "bag"}), "not-done-dose", "dose_given", "it was not done, and a dose is stated"),
-    (given_(dose_given=q(1, "mg"), dose_total=q(1, "mg")), "dose-twice", "dose_given", "it carries a dose, and so do the administrations that are part of it: adding them up counts twice"),
-    (given_(demand_counts={"attempts": 3, "deliveries": 5}), "demand-counts", "demand_counts", "5 demands were served of 3 made"),
-]  # fmt: skip
 
 
 @pytest.mark.parametrize(("record", "rule", "path", "said"), FOUND)
