@@ -7,9 +7,11 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records.amounts import Amount, amount, differ, of, rounded, shown, stated
+from fhir_infusion.records.bag_findings import preparation_findings
+from fhir_infusion.records.conversions import NOTHING, is_of_a_part, rate_of, runs
+from fhir_infusion.records.demand_findings import counts_findings
 from fhir_infusion.records.findings import VOLUME, concentration, finding
-from fhir_infusion.records.moments import seconds_between
-from fhir_infusion.records.order_findings import preparation_findings, rate_of
+from fhir_infusion.records.moments import is_after, seconds_between
 from fhir_infusion.records.parts import UNSAID, is_split
 
 if TYPE_CHECKING:
@@ -22,12 +24,17 @@ def administration_findings(record: Part) -> Iterator[Issue]:
     """Yield the findings in an administration."""
     segments = record.get("segments", ())
     for position, segment in enumerate(segments):
-        yield from _rate_and_time(segment, f"segments[{position}]")
+        length = _length(segment)
+        if length is not None:
+            yield from _rate_and_time(record, segment, length, segment, f"segments[{position}].")
+    yield from _alone(record, segments)
     yield from _sum(record, segments, "dose", "dose_given")
     yield from _sum(record, segments, "volume", "volume_given")
     yield from _total(record, segments)
     yield from _dose_in_volume(record)
-    yield from _counts(record)
+    yield from _from_the_bag(record, segments)
+    yield from _units_given(record)
+    yield from counts_findings(record)
     yield from preparation_findings(record.get("preparation", {}))
     if record["status"] == "not-done" and record.get("dose_given", {}).get("value", 0) > 0:
         said = f"it was not done, and {stated(record['dose_given'])} were given" if amount(record["dose_given"]) else ""
@@ -37,18 +44,44 @@ def administration_findings(record: Part) -> Iterator[Issue]:
         yield finding("dose_given", reason, "dose-twice")
 
 
-def _rate_and_time(segment: Part, path: str) -> Iterator[Issue]:
-    rate = rate_of(segment)
-    seconds = seconds_between(segment["start"], segment["end"]) if "start" in segment and "end" in segment else None
-    length = of(seconds, "s") if seconds is not None else None
-    if rate is None or length is None:
+def _length(part: Part) -> Amount | None:
+    """Return the time from start to end, where both say the time of day."""
+    seconds = seconds_between(part["start"], part["end"]) if "start" in part and "end" in part else None
+    return of(seconds, "s") if seconds is not None and seconds > 0 else None
+
+
+def _alone(record: Part, segments: Sequence[Part]) -> Iterator[Issue]:
+    """One resource says its rate in its only segment and the rest of itself; a child of a split one is such."""
+    length = _length(record.get("when", {})) if len(segments) == 1 else None
+    # Demands and the doses of a clinician run beside the rate; what is stopped or still runs had pauses unsaid.
+    if length is None or "demand_counts" in record or record["status"] != "completed" or _length(segments[0]):
         return
-    makes = rate[0].times(length)
+    given = {name: record[total] for name, total in _IN_ALL.items() if total in record and name not in segments[0]}
+    yield from _rate_and_time(record, segments[0], length, given, "")
+
+
+_IN_ALL: Final = {"volume": "volume_given", "dose": "dose_given"}
+
+
+def _rate_and_time(record: Part, segment: Part, length: Amount, given: Part, path: str) -> Iterator[Issue]:
+    """Rate x time is the volume; or, where no volume is stated or it is right, the dose."""
     for name in ("volume", "dose"):
-        held = amount(segment.get(name))
-        if held is not None and held.dimension == makes.dimension and differ(held.base, makes.base):
-            how = f"{rate[1]} for {rounded(length.base / 60)} min makes {shown(makes, segment[name]['unit'])}"
-            yield finding(f"{path}.{name}", f"{how}; the {name} is {stated(segment[name])}", f"rate-time-{name}")
+        held = amount(given.get(name))
+        found = list(runs(record, segment, length, held.dimension)) if held is not None else []
+        if (
+            found
+            and held is not None
+            and all(
+                differ(makes.base, held.base, rounding)
+                and not is_of_a_part(record, makes.base, held.base, held.dimension)
+                for _, _, makes, rounding in found
+            )
+        ):
+            how, through, makes, _ = found[0]
+            told = f"{how} for {rounded(length.base / 60)} min{through} makes {shown(makes, given[name]['unit'])}"
+            place = f"{path}{name}" if path else _IN_ALL[name]
+            yield finding(place, f"{told}; the {name} is {stated(given[name])}", f"rate-time-{name}")
+            return
 
 
 def _sum(record: Part, segments: Sequence[Part], name: str, total: str) -> Iterator[Issue]:
@@ -98,7 +131,7 @@ _NOT_GIVEN: Final = frozenset({"entered-in-error", "not-done"})
 
 def _runs(segment: Part) -> bool:
     rate = rate_of(segment)
-    return rate is not None and bool(rate[0].base)
+    return rate is not None and bool(rate.base)
 
 
 def _dose_in_volume(record: Part) -> Iterator[Issue]:
@@ -112,8 +145,45 @@ def _dose_in_volume(record: Part) -> Iterator[Issue]:
         yield finding("dose_given", f"{how}; the dose given is {stated(record['dose_given'])}", "concentration-dose")
 
 
-def _counts(record: Part) -> Iterator[Issue]:
-    counts = record.get("demand_counts", {})
-    if counts.get("deliveries", 0) > counts.get("attempts", counts.get("deliveries", 0)):
-        said = f"{counts['deliveries']} demands were served of {counts['attempts']} made"
-        yield finding("demand_counts", said, "demand-counts")
+def _from_the_bag(record: Part, segments: Sequence[Part]) -> Iterator[Issue]:
+    """What was given and what was left of it is not more than the bag held; with another bag nobody knows."""
+    preparation = record.get("preparation", {})
+    total = amount(preparation.get("total_volume"))
+    if total is None or any(segment.get("event") == "bag-changed" for segment in segments[1:]):
+        return
+    strength = concentration(record)
+    holds = {"volume_given": total} | ({"dose_given": total.times(strength)} if strength is not None else {})
+    wasted = [(entry["amount"], left) for entry in _left_over(record) if (left := amount(entry.get("amount")))]
+    for name, most in holds.items():
+        given = amount(record.get(name))
+        if given is None or given.dimension != most.dimension:
+            continue
+        left = [found for found in wasted if found[1].dimension == most.dimension]
+        makes = Amount(given.base + sum((found.base for _, found in left), NOTHING), most.dimension, "")
+        if makes.base > most.base and differ(makes.base, most.base):
+            unit = record[name]["unit"]
+            parts = [f"{stated(record[name])} given", *(f"{stated(quantity)} wasted" for quantity, _ in left)]
+            said = f"{' and '.join(parts)} make {shown(makes, unit)}" if left else parts[0]
+            yield finding(name, f"{said}; the preparation holds {shown(most, unit)}", "more-than-bag")
+            return
+
+
+def _left_over(record: Part) -> Iterator[Part]:
+    """Yield what was wasted of the bag: what went before the start was the rest of a vial, or run through the line."""
+    when = record.get("when", {})
+    start = when.get("start", when.get("at"))
+    for entry in record.get("waste", ()):
+        if start is None or "time" not in entry or not is_after(start, entry["time"]):
+            yield entry
+
+
+def _units_given(record: Part) -> Iterator[Issue]:
+    """Counted units, such as those of blood, are as many as there are unit numbers; less where it was stopped."""
+    dose = record.get("dose_given", {})
+    given = amount(dose)
+    if given is None or not dose["unit"].startswith("{"):
+        return
+    numbers = sum("unit_number" in entry for entry in record.get("preparation", {}).get("ingredients", ()))
+    if numbers and (given.base > numbers or (record["status"] == "completed" and given.base < numbers)):
+        units = "unit number is" if numbers == 1 else "unit numbers are"
+        yield finding("dose_given", f"{stated(dose)} given; {numbers} {units} recorded", "unit-numbers")

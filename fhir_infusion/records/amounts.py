@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 TOLERANCE: Final = Fraction(5, 100)
 """How far two numbers that should be one may lie apart: rounding to vials, overfill and pump steps stay below it."""
 
+LEAST_STEP: Final = Fraction(1, 20) / 1_000_000 / 3600
+"""Half of 0.1 mL/h, in cubic metres per second: pumps are set in tenths, so a smaller rate is farther off than 5 %."""
+
 GFR_CAP: Final = Fraction(125)
 """mL/min. Calvert's formula is not used with more (FDA, October 2010, carboplatin dosing)."""
 
@@ -99,9 +102,21 @@ def span(part: Mapping[str, Any] | None) -> Amount | None:
     )
 
 
-def differ(left: Fraction, right: Fraction) -> bool:
-    """Return whether two numbers that should be one lie farther apart than the tolerance allows."""
-    return left != right and abs(left - right) > TOLERANCE * max(abs(left), abs(right))
+def longest(part: Mapping[str, Any] | None) -> Amount | None:
+    """Return the length of a record span, the upper limit of one that is a range."""
+    return of(part.get("max", part["value"]), part["unit"]) if part and "value" in part and "unit" in part else None
+
+
+def differ(left: Fraction, right: Fraction, rounding: Fraction = Fraction(0)) -> bool:
+    """Return whether two numbers that should be one lie farther apart than the tolerance, or a rounding, allows."""
+    return left != right and abs(left - right) > max(TOLERANCE * max(abs(left), abs(right)), rounding)
+
+
+def half_digit(value: Decimal | int, code: str) -> Fraction:
+    """Return half of the last digit as it is written, in base units: how far a rounded number may be off."""
+    unit = units.parse(code) or units.ONE
+    last = value.as_tuple().exponent if isinstance(value, Decimal) else 0
+    return unit.factor * Fraction(10) ** int(last) / 2
 
 
 def exceeds(value: Fraction, limit: Fraction) -> bool:

@@ -10,8 +10,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records import units
-from fhir_infusion.records.amounts import GFR_CAP, Amount, Dimension, amount, differ, of, per_body, shown, stated
-from fhir_infusion.records.findings import VOLUME_RATE, concentration, finding, measured, weights
+from fhir_infusion.records.amounts import GFR_CAP, Amount, amount, differ, of, per_body, shown, stated
+from fhir_infusion.records.conversions import MASS, for_this_body, pump_step
+from fhir_infusion.records.findings import VOLUME_RATE, concentration, finding, measured, occasions
 
 if TYPE_CHECKING:
     from fhir_infusion.errors import Issue
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 Part = Mapping[str, Any]
 
 _AUC: Final = (("g", 1), ("m", -3), ("s", 1))
-_MASS: Final = (("g", 1),)
 _LARGEST: Final = Fraction(21, 100)
 """Body surface by formula and as stated may differ by 10 %, its square by 21 %: the formulas differ that much."""
 
@@ -42,10 +42,12 @@ def _follows(record: Part, step: Part, ordered: Part, calculated: Part, place: t
     if asked is None or got is None:
         return
     cap = amount(step.get("max_per_administration")) if name == "dose" else None
+    days = occasions(step.get("timing", {})) if name == "dose" else 1
     answers = list(_expected(record, ordered[name], asked, got))
     for _, makes in answers:
         reached = min(makes.base, cap.base) if cap is not None and cap.dimension == makes.dimension else makes.base
-        if not differ(reached, got.base):
+        # 2 g/kg may be ordered for all the days of a cycle together, and what is calculated be the dose of each.
+        if not differ(reached, got.base, pump_step(calculated[name])) or not differ(reached, got.base * days):
             return
     for how, makes in answers[:1]:
         said = f"{how} makes {shown(makes, calculated[name]['unit'])}; calculated is {stated(calculated[name])}"
@@ -57,7 +59,7 @@ def _expected(record: Part, quantity: Part, asked: Amount, got: Amount) -> Itera
     if per_body(quantity["unit"]) is None:
         if asked.dimension == got.dimension:
             yield f"ordered {stated(quantity)}", asked
-        elif asked.dimension == _AUC and got.dimension == _MASS:
+        elif asked.dimension == _AUC and got.dimension == MASS:
             yield from _calvert(record, quantity)
         else:
             yield from _through_volume(record, asked, got, stated(quantity))
@@ -69,38 +71,6 @@ def _expected(record: Part, quantity: Part, asked: Amount, got: Amount) -> Itera
             yield from _through_volume(record, makes, got, how)
 
 
-def for_this_body(record: Part, quantity: Part) -> Iterator[tuple[str, Amount]]:
-    """Yield what an amount per kg or per square metre makes for each size of this patient that it may mean."""
-    per, rest = per_body(quantity["unit"]) or ("", "")
-    absolute = of(quantity["value"], rest) if rest else None
-    if absolute is not None:
-        for said, size in _sizes(record, per):
-            yield f"{stated(quantity)} at {said}", Amount(absolute.base * size, absolute.dimension, rest)
-
-
-def as_kind(record: Part, quantity: Part, wanted: Dimension, per: Amount | None = None) -> Iterator[tuple[str, Amount]]:
-    """Yield what a quantity (``per`` a time: a rate) may be for this patient as an amount of another kind, in words.
-
-    An amount per kg becomes one by the patient's weight, a drug rate a volume rate by the concentration, and back.
-    """
-    held = amount(quantity)
-    if held is None or "unit" not in quantity:
-        return
-    start = [(stated(quantity), held)] if per_body(quantity["unit"]) is None else for_this_body(record, quantity)
-    for how, size in start:
-        made = size.times(per, -1) if per is not None else size
-        if made.dimension == wanted:
-            yield how, made
-            continue
-        strength = concentration(record)
-        if strength is None or not strength.base:
-            continue
-        for power in (1, -1):
-            other = made.times(strength, power)
-            if other.dimension == wanted:
-                yield f"{how} of this preparation", other
-
-
 def _through_volume(record: Part, rate: Amount, got: Amount, how: str) -> Iterator[tuple[str, Amount]]:
     """A drug rate and the pump's volume rate are one through the concentration."""
     strength = concentration(record) if got.dimension == VOLUME_RATE else None
@@ -108,19 +78,6 @@ def _through_volume(record: Part, rate: Amount, got: Amount, how: str) -> Iterat
         makes = rate.times(strength, -1)
         if makes.dimension == VOLUME_RATE:
             yield f"{how} of this preparation", makes
-
-
-def _sizes(record: Part, per: str) -> Iterator[tuple[str, Fraction]]:
-    """Yield the patient's weights in kg or body surface in square metres, as stated and as a number."""
-    if per == "kg":
-        for kind, value, held in weights(record):
-            size = units.convert(held.base, "g", "kg") if held.dimension == _MASS else None
-            if size is not None:
-                yield f"{stated(value)} ({kind.replace('-', ' ')})", size
-        return
-    surface = measured(record, "body-surface-area")
-    if surface is not None and surface[1].dimension == (("m", 2),):
-        yield stated(surface[0]), surface[1].base
 
 
 def _calvert(record: Part, auc: Part) -> Iterator[tuple[str, Amount]]:
@@ -146,7 +103,7 @@ def surface_findings(record: Part) -> Iterator[Issue]:
     weight = measured(record, "actual-weight")
     if surface is None or height is None or weight is None:
         return
-    if (surface[1].dimension, height[1].dimension, weight[1].dimension) != ((("m", 2),), (("m", 1),), _MASS):
+    if (surface[1].dimension, height[1].dimension, weight[1].dimension) != ((("m", 2),), (("m", 1),), MASS):
         return
     # Mosteller: square of the surface = cm x kg / 3600; squares are compared, so that no root is taken.
     square = height[1].base * 100 * weight[1].base / 1000 / 3600

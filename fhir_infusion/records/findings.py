@@ -70,6 +70,12 @@ def measured(record: Mapping[str, Any], *kinds: str) -> tuple[Mapping[str, Any],
     return None
 
 
+def occasions(timing: Mapping[str, Any]) -> int:
+    """Return on how many occasions a step is given in all, or in a cycle; 1 where the timing does not say."""
+    named = max(len(timing.get(name, ())) for name in ("events", "days_of_cycle", "weeks"))
+    return int(timing.get("count", named or 1))
+
+
 def per_day(timing: Mapping[str, Any]) -> Fraction | None:
     """Return how often a day at most, where frequency and period say so."""
     if "period" not in timing or not timing["period"]:

@@ -1,4 +1,8 @@
-"""Findings on limits: caps of a dose, of a rate, of a period, of a life; and patient-controlled analgesia."""
+"""Findings on limits: caps of a dose, of a rate, of a period and of a life.
+
+A limit has no tolerance where it is of the same kind as what it limits; through a weight or a concentration it may be
+passed by 1 %, and what is passed is told only where it holds for every way of reckoning.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.records.amounts import Amount, amount, exceeds, per_body, shown, span, stated
-from fhir_infusion.records.body_findings import as_kind, for_this_body
-from fhir_infusion.records.findings import finding, per_day
+from fhir_infusion.records.amounts import Amount, amount, exceeds, longest, of, per_body, rounded, shown, span, stated
+from fhir_infusion.records.comparisons import ROUNDED, above, are_alike, in_kind_of, is_beyond
+from fhir_infusion.records.conversions import THROUGH
+from fhir_infusion.records.demand_findings import demand_findings
+from fhir_infusion.records.findings import concentration, finding, per_day
+from fhir_infusion.records.ramp_findings import ramp_findings
+from fhir_infusion.records.titration_findings import titration_findings
 
 if TYPE_CHECKING:
     from fhir_infusion.errors import Issue
@@ -17,9 +25,6 @@ Part = Mapping[str, Any]
 
 _DAY: Final = Fraction(86_400)
 
-_ROUNDED: Final = Fraction(101, 100)
-"""What is reckoned through a weight or a concentration may be above a limit by the steps of a pump."""
-
 
 def limit_findings(record: Part) -> Iterator[Issue]:
     """Yield where steps go beyond their limits; the largest rate of one step holds for the ramp that it belongs to."""
@@ -27,14 +32,17 @@ def limit_findings(record: Part) -> Iterator[Issue]:
     for position, step in enumerate(steps):
         path = f"steps[{position}]"
         if "max_per_administration" in step:
-            yield from _per_administration(step, path)
+            yield from _per_administration(record, step, path)
         if "titration" in step:
-            yield from _titration(step, path)
-        if "max_per_period" in step:
-            yield from _per_period(steps, step, path)
+            yield from titration_findings(record, step, path, _rates(step))
+        if "patient_control" in step:
+            yield from demand_findings(record, step, path)
+        elif "max_per_period" in step:
+            yield from _per_period(record, step, path)
         if "max_per_lifetime" in step:
             yield from _lifetime(step, path)
-    yield from _ramp(record, steps)
+    yield from _max_rate(record, steps)
+    yield from ramp_findings(record)
 
 
 def _doses(step: Part) -> Iterator[tuple[str, Part, Amount]]:
@@ -48,25 +56,13 @@ def _doses(step: Part) -> Iterator[tuple[str, Part, Amount]]:
                 yield f"dosings[{at}].{place}", quantity, held
 
 
-def _above(what: str, quantity: Part, limit: Part | None) -> str:
-    """Return the sentence where a quantity is above a limit of the same kind, else nothing."""
-    held, most = amount(quantity), amount(limit)
-    if (
-        held is None
-        or most is None
-        or limit is None
-        or held.dimension != most.dimension
-        or not exceeds(held.base, most.base)
-    ):
-        return ""
-    return f"{what} is {stated(quantity)}, above the limit of {stated(limit)}"
-
-
-def _per_administration(step: Part, path: str) -> Iterator[Issue]:
+def _per_administration(record: Part, step: Part, path: str) -> Iterator[Issue]:
+    """Of a dose per kg the cap takes the rest; what was calculated, or stated as such, is not above it."""
     for place, quantity, _ in _doses(step):
-        said = _above("the dose", quantity, step["max_per_administration"])
-        if said:
-            yield finding(f"{path}.{place}", said, "max-per-administration")
+        if per_body(quantity["unit"]) is None:
+            said = above(record, "the dose", quantity, step["max_per_administration"])
+            if said:
+                yield finding(f"{path}.{place}", said, "max-per-administration")
 
 
 def _lifetime(step: Part, path: str) -> Iterator[Issue]:
@@ -90,7 +86,7 @@ def _rates(step: Part) -> Iterator[tuple[str, Part]]:
             yield f"dosings[{at}].rate_range.high", high
 
 
-def _ramp(record: Part, steps: Sequence[Part]) -> Iterator[Issue]:
+def _max_rate(record: Part, steps: Sequence[Part]) -> Iterator[Issue]:
     limits = [step["max_rate"] for step in steps if "max_rate" in step]
     if not limits:
         return
@@ -98,14 +94,16 @@ def _ramp(record: Part, steps: Sequence[Part]) -> Iterator[Issue]:
         own = [step["max_rate"]] if "max_rate" in step else limits if step.get("role") in {"ramp", "taper"} else []
         told = False
         for place, quantity in _rates(step):
-            for limit in own:
-                said = _above("the rate", quantity, limit)
-                if said:
-                    told = True
-                    yield finding(f"steps[{position}].{place}", said, "max-rate")
-                    break
+            said = next((said for limit in own if are_alike(quantity, limit) and (said := _above(quantity, limit))), "")
+            if said:
+                told = True
+                yield finding(f"steps[{position}].{place}", said, "max-rate")
         if not told:
             yield from _too_fast(record, step, own, f"steps[{position}]")
+
+
+def _above(quantity: Part, limit: Part) -> str:
+    return above({}, "the rate", quantity, limit)
 
 
 def _too_fast(record: Part, step: Part, limits: Sequence[Part], path: str) -> Iterator[Issue]:
@@ -115,12 +113,10 @@ def _too_fast(record: Part, step: Part, limits: Sequence[Part], path: str) -> It
     """
     for place, words, quantity, per in _speeds(step):
         for limit in limits:
-            most = amount(limit)
-            if most is None or (per is None and (held := amount(quantity)) and held.dimension == most.dimension):
+            if amount(limit) is None or (per is None and are_alike(quantity, limit)):
                 continue
-            tops = [(stated(limit), most)] if per_body(limit["unit"]) is None else list(for_this_body(record, limit))
-            pairs = [(how, made, top) for _, top in tops for how, made in as_kind(record, quantity, top.dimension, per)]
-            if pairs and all(exceeds(made.base, top.base * _ROUNDED) for _, made, top in pairs):
+            pairs = in_kind_of(record, quantity, limit, per)
+            if pairs and all(is_beyond(made, top, over=True) for _, made, top in pairs):
                 how, made, top = pairs[0]
                 told = f"{how}{words} makes {shown(made, top.code)}, above the limit of {stated(limit)}"
                 yield finding(f"{path}.{place}", told, "max-rate")
@@ -152,91 +148,71 @@ def _speeds(step: Part) -> Iterator[tuple[str, str, Part, Amount | None]]:
             yield f"dosings[{at}].rate_range.high", "", dosing["rate_range"]["high"], None
 
 
-def _titration(step: Part, path: str) -> Iterator[Issue]:
-    titration = step["titration"]
-    ceiling = titration.get("ceiling")
-    if ceiling is None:
-        return
-    for name in ("start", "floor"):
-        said = _above(f"the {name} of the titration", titration[name], ceiling) if name in titration else ""
-        if said:
-            yield finding(f"{path}.titration.{name}", said, "titration")
-    said = _above("the ceiling of the titration", ceiling, step.get("max_rate"))
-    if said:
-        yield finding(f"{path}.titration.ceiling", said, "max-rate")
-    for place, quantity in _rates(step):
-        said = _above("the rate", quantity, ceiling)
-        if said:
-            yield finding(f"{path}.{place}", said, "titration")
-
-
-def _per_period(steps: Sequence[Part], step: Part, path: str) -> Iterator[Issue]:
-    for at, limit in enumerate(step.get("max_per_period", ())):
+def _per_period(record: Part, step: Part, path: str) -> Iterator[Issue]:
+    """Dose x times, or rate x running time, in the period of a limit is not above it."""
+    for at, limit in enumerate(step["max_per_period"]):
         most, length = amount(limit.get("numerator")), amount(limit.get("denominator"))
         if most is None or length is None or length.dimension != (("s", 1),) or not length.base:
             continue
-        said = f"{stated(limit['numerator'])} in {stated(limit['denominator'])}"
-        place = f"{path}.max_per_period[{at}]"
-        demand = step.get("patient_control", {}).get("demand_dose")
-        if demand is not None:
-            yield from _demanded(steps, step, (most, length, said), place)
-        else:
-            yield from _scheduled(step, (most, length, said), place)
+        said = f"the limit is {stated(limit['numerator'])} in {stated(limit['denominator'])}"
+        found = _in_period(record, step, most, length)
+        if found:
+            yield finding(f"{path}.max_per_period[{at}]", f"{found}; {said}", "max-per-period")
 
 
-def _scheduled(step: Part, limit: tuple[Amount, Amount, str], place: str) -> Iterator[Issue]:
-    most, length, said = limit
-    often = per_day(step.get("timing", {}))
+def _in_period(record: Part, step: Part, most: Amount, length: Amount) -> str:
+    """Return in words what a step makes in a period, where it is more than the most; a dose says it before a rate."""
+    timing = step.get("timing", {})
+    times = _times(timing, length)
+    unit = most.code
+    alike = False
     for _, quantity, held in _doses(step):
-        if held.dimension != most.dimension:
-            continue
-        # Whole administrations: every 12 h makes two in 24 h, every 5 days makes one in a day.
-        times = max(Fraction(1), often * length.base / _DAY) if often is not None else Fraction(1)
-        total = Amount(held.base * times, held.dimension, "")
-        if exceeds(total.base, most.base):
-            makes = f"{stated(quantity)} as often as stated makes {shown(total, quantity['unit'])}"
-            yield finding(place, f"{makes}; the limit is {said}", "max-per-period")
+        if held.dimension == most.dimension and per_body(quantity["unit"]) == per_body(unit):
+            alike = True
+            total = Amount(held.base * times, held.dimension, "")
+            if exceeds(total.base, most.base):
+                return f"{rounded(times)} x {stated(quantity)} makes {shown(total, quantity['unit'])}"
+    if alike:
+        return ""
+    lasts = longest(timing.get("duration"))
+    running = length.base if lasts is None else min(length.base, lasts.base * times)
+    time = of(running, "s")
+    if time is None:
+        return ""
     for _, quantity in _rates(step):
         rate = amount(quantity)
-        run = rate.times(length) if rate else None
-        if run is not None and run.dimension == most.dimension and exceeds(run.base, most.base):
-            makes = f"{stated(quantity)} all that time makes {shown(run, most.code)}"
-            yield finding(place, f"{makes}; the limit is {said}", "max-per-period")
-
-
-def _demanded(steps: Sequence[Part], step: Part, limit: tuple[Amount, Amount, str], place: str) -> Iterator[Issue]:
-    """Demands and the basal rate together: one demand must fit under the limit, and the limit must be reachable."""
-    most, length, said = limit
-    control = step["patient_control"]
-    demand, lockout = amount(control["demand_dose"]), amount(control.get("lockout"))
-    if demand is None or demand.dimension != most.dimension:
-        return
-    basal = _basal(steps, length, most)
-    code = control["demand_dose"]["unit"]
-    if exceeds(demand.base + basal, most.base):
-        with_basal = f" and a basal rate that makes {shown(Amount(basal, most.dimension, ''), code)}" if basal else ""
-        reason = f"one demand of {stated(control['demand_dose'])}{with_basal} is above the limit of {said}"
-        yield finding(place, reason, "pca-limit")
-        return
-    if lockout is None or not lockout.base or lockout.dimension != (("s", 1),):
-        return
-    reach = Amount(demand.base * int(length.base / lockout.base) + basal, most.dimension, "")
-    if exceeds(most.base, reach.base):
-        how = f"{stated(control['demand_dose'])} at most every {stated(control['lockout'])}"
-        yield finding(
-            place, f"{how} makes {shown(reach, code)} at most, so the limit of {said} limits nothing", "pca-limit"
-        )
-
-
-def _basal(steps: Sequence[Part], length: Amount, most: Amount) -> Fraction:
-    total = Fraction(0)
-    for step in steps:
-        if step.get("role") != "basal":
+        if rate is None or per_body(quantity["unit"]) is not None:
             continue
-        for _, quantity in _rates(step):
-            rate = amount(quantity)
-            given = rate.times(length) if rate else None
-            if given is not None and given.dimension == most.dimension:
-                total += given.base
-                break
-    return total
+        run = rate.times(time)
+        pairs = [("", run)] if run.dimension == most.dimension else _through(record, run, most)
+        if pairs and all(exceeds(made.base, most.base * (ROUNDED if how else 1)) for how, made in pairs):
+            how, made = pairs[0]
+            return f"{stated(quantity)} for {rounded(running / 3600)} h{how} makes {shown(made, unit)}"
+    return ""
+
+
+def _through(record: Part, run: Amount, most: Amount) -> list[tuple[str, Amount]]:
+    strength = concentration(record)
+    if strength is None or not strength.base:
+        return []
+    powers = [power for power in (1, -1) if run.makes(strength, power) == most.dimension]
+    return [(THROUGH, run.times(strength, power)) for power in powers]
+
+
+def _times(timing: Part, length: Amount) -> Fraction:
+    """Return how often a step is given in a length of time, at least once.
+
+    Whole administrations: every 12 h makes two in 24 h, every 5 days makes one in a day. Never more than it is to be
+    given in all, nor after its bounds.
+    """
+    bounds = amount(timing.get("bounds_length"))
+    within = (
+        min(length.base, bounds.base) if bounds is not None and bounds.dimension == length.dimension else length.base
+    )
+    often = per_day(timing)
+    times = max(Fraction(1), often * within / _DAY) if often is not None else Fraction(1)
+    cycle = longest(timing.get("cycle_length"))
+    if often is None and cycle is not None and cycle.base and within >= cycle.base:
+        times = len(timing.get("days_of_cycle", ())) * (within / cycle.base) or times
+    count = timing.get("count_max", timing.get("count"))
+    return times if count is None else min(times, Fraction(count))

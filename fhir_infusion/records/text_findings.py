@@ -12,7 +12,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.records.amounts import Amount, amount, ratio, rounded, span, stated
+from fhir_infusion.records.amounts import TOLERANCE, Amount, amount, half_digit, per_body, ratio, rounded, span, stated
+from fhir_infusion.records.derived import Derived, derived, follows
 from fhir_infusion.records.findings import finding
 from fhir_infusion.records.units import WORDS, in_words
 
@@ -27,46 +28,76 @@ _AMOUNT: Final = re.compile(
     re.IGNORECASE,
 )
 _TIME: Final = (("s", 1),)
+_BODY: Final = frozenset({"kg", "m2", "cm", "m", "[lb_av]"})
+"""Units that a body is measured in, and that no dose is."""
 _LONGEST: Final = 4096
 """Longer text is not searched: it is no dosage instruction."""
 
 
 def text_findings(record: Part) -> Iterator[Issue]:
-    """Yield the amounts in the dosage text that the structure does not hold."""
+    """Yield the amounts in the dosage text that the structure neither holds nor makes."""
     texts = [(f"steps[{at}].text", step["text"]) for at, step in enumerate(record.get("steps", ())) if "text" in step]
     texts += [(name, record[name]) for name in ("rendered_instruction", "text") if name in record]
     held: list[tuple[Amount, str]] | None = None
+    made: Derived | None = None
     for path, text in texts:
         for number, unit in _AMOUNT.findall(text) if len(text) <= _LONGEST else ():
             found = _said(number, unit)
-            if found is None:
+            if found is None or found.dimension == _TIME:
                 continue
             held = list(_amounts(record)) if held is None else held
-            yield from _contradiction(path, found, f"{number} {unit}", held)
+            alike = _contradicted(found, held)
+            if not alike:
+                continue
+            made = derived(record) if made is None else made
+            if not follows(made, found, _rounding(number, found)):
+                reason = f"the text says {number} {unit}; the structure says {', '.join(dict.fromkeys(alike))}"
+                yield finding(path, reason, "text-contradicts")
 
 
-def _contradiction(path: str, found: Amount, said: str, held: list[tuple[Amount, str]]) -> Iterator[Issue]:
-    """Only where the structure has something of the same kind: what it lacks altogether, the text merely adds."""
-    alike = [words for other, words in held if other.dimension == found.dimension]
-    if found.dimension == _TIME or any(
-        other.base == found.base for other, _ in held if other.dimension == found.dimension
-    ):
-        return
-    rate = dict(found.dimension).get("s", 0) < 0
-    alike = alike or [words for other, words in held if rate and dict(other.dimension).get("s", 0) < 0]
-    if alike:
-        yield finding(
-            path, f"the text says {said}; the structure says {', '.join(dict.fromkeys(alike))}", "text-contradicts"
-        )
+def _contradicted(found: Amount, held: list[tuple[Amount, str]]) -> list[str]:
+    """Return in words what the structure says of this kind, nothing where the text says the same.
+
+    Only where the structure has something of the same kind: what it lacks altogether, the text merely adds.
+    """
+    alike = [(other, words) for other, words in held if _is_alike(found, other)]
+    if any(other.base == found.base for other, _ in alike):
+        return []
+    if alike or found.code in _BODY or not _is_rate(found):
+        return [words for _, words in alike]
+    return [words for other, words in held if _is_rate(other)]
+
+
+def _is_alike(found: Amount, other: Amount) -> bool:
+    """A body weight is one of the measurements and no dose; a dose by weight is no count, though both have no base."""
+    if found.dimension != other.dimension or (found.code in _BODY) != (other.code in _BODY):
+        return False
+    return bool(found.dimension) or per_body(found.code) == per_body(other.code)
+
+
+def _is_rate(found: Amount) -> bool:
+    return dict(found.dimension).get("s", 0) < 0
+
+
+def _rounding(number: str, said: Amount) -> Fraction:
+    """Return how far a number that follows may be from the one in the text: half of its last digit, at most 5 %."""
+    digits = Decimal(_plain(number))
+    return min(said.base / Fraction(digits) * half_digit(digits, "1"), TOLERANCE * said.base) if digits else Fraction(0)
+
+
+def _plain(number: str) -> str:
+    """A comma before three digits divides thousands, any other comma is a decimal one."""
+    return re.sub(r",(?=\d{3}(?:\D|$))", "", number).replace(",", ".")
 
 
 def _said(number: str, unit: str) -> Amount | None:
-    """Return an amount in words; a comma before three digits divides thousands, any other comma is a decimal one."""
-    plain = re.sub(r",(?=\d{3}(?:\D|$))", "", number).replace(",", ".")
+    """Return an amount in words, with its unit as a code; per dL is what a laboratory says, never a preparation."""
+    plain = _plain(number)
+    codes = [WORDS.get(part.strip()) for part in unit.lower().replace(" per ", "/").split("/")]
     meaning = in_words(unit)
-    if meaning is None or plain.count(".") > 1:
+    if meaning is None or plain.count(".") > 1 or "dL" in codes:
         return None
-    return Amount(Fraction(Decimal(plain)) * meaning.factor, meaning.dimension, "")
+    return Amount(Fraction(Decimal(plain)) * meaning.factor, meaning.dimension, "/".join(filter(None, codes)))
 
 
 def _amounts(part: Any) -> Iterator[tuple[Amount, str]]:

@@ -1,0 +1,229 @@
+"""Findings on the bag: what is in it, and whether the steps run what it holds.
+
+A bag may hold more than is given: one that is changed by the clock, one that a bolus is taken from, one whose dose is
+said to be a part. More than it holds never runs out of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Final
+
+from fhir_infusion.records.amounts import Amount, amount, differ, of, ratio, shown, span, stated
+from fhir_infusion.records.conversions import NOTHING, dose_of, pump_step, rate_in_words, rate_of
+from fhir_infusion.records.equality import same
+from fhir_infusion.records.findings import (
+    VOLUME,
+    VOLUME_RATE,
+    active_ingredients,
+    concentration,
+    finding,
+    ingredient_concentration,
+    per_day,
+)
+
+if TYPE_CHECKING:
+    from fhir_infusion.errors import Issue
+
+Part = Mapping[str, Any]
+Members = Sequence[tuple[int, Part]]
+
+_BY_DEMAND: Final = frozenset({"demand", "basal"})
+_BY_THE_CLOCK: Final = frozenset({"continuous", "pca"})
+_FROM_THE_BAG: Final = frozenset({"bolus", "loading"})
+_DAY: Final = Fraction(86_400)
+_WITHIN: Final = frozenset({"duration", "times_of_day"})
+
+
+def bag_findings(record: Part) -> Iterator[Issue]:
+    """Yield where the steps of one occasion run more than the bag holds, or less and nothing says why."""
+    total = record.get("preparation", {}).get("total_volume")
+    holds = amount(total)
+    if total is None or holds is None or holds.dimension != VOLUME:
+        return
+    steps: Sequence[Part] = record.get("steps", ())
+    runs = [_volume(step) for step in steps]
+    for members in occasions_of(steps):
+        yield from _bag(record, members, runs, total, holds)
+
+
+def occasions_of(steps: Sequence[Part]) -> list[list[tuple[int, Part]]]:
+    """Return the steps that run from one bag together: same timing but for how long and at what time of day.
+
+    Weeks 0, 2 and 6, then every 8 weeks, are two occasions with a bag each; the steps of a ramp are one.
+    """
+    found: list[tuple[Part, list[tuple[int, Part]]]] = []
+    for position, step in enumerate(steps):
+        if step.get("role") in _BY_DEMAND:
+            continue
+        timing = {name: value for name, value in step.get("timing", {}).items() if name not in _WITHIN}
+        for other, members in found:
+            if same(other, timing):
+                members.append((position, step))
+                break
+        else:
+            found.append((timing, [(position, step)]))
+    return [members for _, members in found]
+
+
+def _bag(record: Part, members: Members, runs: Sequence[Amount | None], total: Part, holds: Amount) -> Iterator[Issue]:
+    known = [(step, run) for position, step in members if (run := runs[position]) is not None]
+    makes = Amount(sum((run.base for _, run in known), NOTHING), VOLUME, "")
+    if not known or not differ(makes.base, holds.base, sum((_rounding(step) for step, _ in known), NOTHING)):
+        return
+    if makes.base < holds.base:
+        sequences = {step.get("sequence", position) for position, step in members}
+        whole = len(known) == len(members) == len(sequences)
+        if not whole or _is_a_part(record, members, runs, holds):
+            return
+    path = f"steps[{members[0][0]}]" if len(members) == 1 else "steps"
+    if len(known) == 1:
+        rate = next(dosing for dosing in known[0][0]["dosings"] if _is_volume_rate(dosing))
+        said = f"{rate_in_words(rate)} for {stated(known[0][0]['timing']['duration'])} makes"
+    else:
+        said = f"the steps run {' + '.join(shown(run, total['unit']) for _, run in known)}, which makes"
+    reason = f"{said} {shown(makes, total['unit'])}; the preparation holds {stated(total)}"
+    yield finding(path, reason, "rate-duration-volume")
+
+
+def _is_a_part(record: Part, members: Members, runs: Sequence[Amount | None], holds: Amount) -> bool:
+    """Return whether the order says that these steps are not to empty the bag."""
+    steps: Sequence[Part] = record.get("steps", ())
+    if record.get("infusion_type") in _BY_THE_CLOCK or any(_runs_without_a_break(step) for _, step in members):
+        return True
+    if all(_makes_the_dose(record, step, runs[position]) for position, step in members):
+        return True
+    if len(members) == len(steps):
+        return False
+    if all(step.get("role") in _FROM_THE_BAG for _, step in members) and None in runs:
+        return True  # the rest runs afterwards, for as long as it takes
+    return None not in runs and not differ(sum((run.base for run in runs if run), NOTHING), holds.base)
+
+
+def _runs_without_a_break(step: Part) -> bool:
+    """A day or longer, or as long as the period: the bag is changed by the clock."""
+    timing = step.get("timing", {})
+    duration = span(timing.get("duration"))
+    return duration is not None and duration.base * max(per_day(timing) or 0, Fraction(1)) >= _DAY
+
+
+def _makes_the_dose(record: Part, step: Part, run: Amount | None) -> bool:
+    dose = dose_of(step.get("dosings", ()), {})
+    held = amount(dose)
+    if run is None or held is None:
+        return False
+    if held.dimension == VOLUME:
+        return not differ(run.base, held.base)
+    strength = concentration(record)
+    return (
+        strength is not None
+        and run.makes(strength) == held.dimension
+        and not differ(run.base * strength.base, held.base)
+    )
+
+
+def _is_volume_rate(dosing: Part) -> bool:
+    rate = rate_of(dosing)
+    return rate is not None and rate.dimension == VOLUME_RATE
+
+
+def _volume(step: Part) -> Amount | None:
+    duration = span(step.get("timing", {}).get("duration"))
+    for dosing in step.get("dosings", ()) if duration is not None else ():
+        rate = rate_of(dosing)
+        if duration is not None and rate is not None and rate.dimension == VOLUME_RATE:
+            return rate.times(duration)
+    return None
+
+
+def _rounding(step: Part) -> Fraction:
+    duration = span(step["timing"]["duration"])
+    rate = next(dosing.get("rate") for dosing in step["dosings"] if _is_volume_rate(dosing))
+    return pump_step(rate) * duration.base if duration is not None else NOTHING
+
+
+def preparation_findings(preparation: Part) -> Iterator[Issue]:
+    """Yield what does not add up in the bag itself."""
+    if not preparation:
+        return
+    total = amount(preparation.get("total_volume"))
+    if total is not None and total.dimension == VOLUME and total.base:
+        yield from _filled(preparation, total)
+        yield from _strengths(preparation, total)
+    final = ratio(preparation.get("final_concentration"))
+    if final is not None:
+        yield from _final(preparation, final)
+
+
+def _filled(preparation: Part, total: Amount) -> Iterator[Issue]:
+    """The volumes of the ingredients are not more than the bag holds, and make it full where nothing is filled up."""
+    ingredients = preparation.get("ingredients", ())
+    volumes = [(entry, held) for entry in ingredients if (held := _volume_in(entry, total)) is not None]
+    if not volumes:
+        return
+    makes = Amount(sum((held for _, held in volumes), NOTHING), VOLUME, "")
+    if not differ(makes.base, total.base) or (makes.base < total.base and len(volumes) < len(ingredients)):
+        return
+    unit = preparation["total_volume"]["unit"]
+    parts = [shown(Amount(held, VOLUME, ""), unit) for _, held in volumes]
+    said = f"the ingredients, {' + '.join(parts)}, make" if len(parts) > 1 else "the ingredient makes"
+    holds = f"the preparation holds {stated(preparation['total_volume'])}"
+    reason = f"{said} {shown(makes, unit)}; {holds}"
+    if makes.base < total.base:
+        reason += ", and nothing fills it up"
+    yield finding("preparation.total_volume", reason, "ingredient-volumes")
+
+
+def _volume_in(ingredient: Part, total: Amount) -> Fraction | None:
+    """Return how much of the bag an ingredient is, where its amount is a volume."""
+    held = amount(ingredient.get("amount"))
+    if held is not None:
+        return held.base if held.dimension == VOLUME else None
+    strength = ratio(ingredient.get("strength"))
+    if strength is None or strength.dimension or amount(ingredient["strength"]["denominator"]).dimension != VOLUME:
+        return None
+    return strength.base * total.base
+
+
+def _strengths(preparation: Part, total: Amount) -> Iterator[Issue]:
+    """An ingredient that says both its amount and its strength in the bag says one thing."""
+    for at, ingredient in enumerate(preparation.get("ingredients", ())):
+        if "amount" not in ingredient or "strength" not in ingredient:
+            continue
+        held, strength = amount(ingredient["amount"]), ratio(ingredient["strength"])
+        if held is None or strength is None or held.makes(total, -1) != strength.dimension:
+            continue
+        if differ(held.base, strength.base * total.base):
+            per = ingredient["strength"]
+            makes = shown(strength.times(total), ingredient["amount"]["unit"])
+            how = f"{stated(per['numerator'])} per {stated(per['denominator'])} makes {makes}"
+            reason = f"{how} in {stated(preparation['total_volume'])}; the amount is {stated(ingredient['amount'])}"
+            yield finding(f"preparation.ingredients[{at}].amount", reason, "ingredient-strength")
+
+
+def _final(preparation: Part, final: Amount) -> Iterator[Issue]:
+    """The final concentration is that of the one drug, or of several vials of it, or of any of several drugs."""
+    made = [
+        (entry, found)
+        for entry in active_ingredients(preparation)
+        if (found := ingredient_concentration(preparation, entry)) is not None
+    ]
+    if not made or any(found.dimension != final.dimension for _, found in made):
+        return
+    whole = Amount(sum((found.base for _, found in made), NOTHING), final.dimension, "")
+    if any(not differ(found.base, final.base) for found in (whole, *(found for _, found in made))):
+        return
+    said = " + ".join(_in_words(preparation, entry) for entry, _ in made)
+    top, bottom = preparation["final_concentration"]["numerator"], preparation["final_concentration"]["denominator"]
+    per = of(bottom["value"], bottom["unit"])
+    makes = f"{shown(whole.times(per), top['unit'])} per {stated(bottom)}" if per is not None else ""
+    reason = f"{said} makes {makes}; the final concentration is {stated(top)} per {stated(bottom)}"
+    yield finding("preparation.final_concentration", reason, "final-concentration")
+
+
+def _in_words(preparation: Part, ingredient: Part) -> str:
+    if "strength" in ingredient:
+        strength = ingredient["strength"]
+        return f"{stated(strength['numerator'])} per {stated(strength['denominator'])}"
+    return f"{stated(ingredient['amount'])} in {stated(preparation['total_volume'])}"

@@ -1,0 +1,68 @@
+"""Whether a quantity is beyond a limit, said in words with both numbers.
+
+A limit of the same kind is exact. One of another kind (mL/h beside ug/kg/min) is reckoned through the patient's weight
+and the concentration; that may be off by the steps of a pump, and counts only where every way of reckoning says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any, Final
+
+from fhir_infusion.records.amounts import Amount, amount, exceeds, per_body, shown, stated
+from fhir_infusion.records.conversions import absolute, as_kind
+
+Part = Mapping[str, Any]
+
+ROUNDED: Final = Fraction(101, 100)
+"""What is reckoned through a weight or a concentration may be beyond a limit by the steps of a pump."""
+
+
+def are_alike(quantity: Part, other: Part) -> bool:
+    """Return whether two quantities can be compared as they are: mg/kg with g/kg, not with mg, nor with a count."""
+    held, against = amount(quantity), amount(other)
+    if held is None or against is None or held.dimension != against.dimension:
+        return False
+    return bool(held.dimension) or per_body(quantity["unit"]) == per_body(other["unit"])
+
+
+def above(record: Part, what: str, quantity: Part | None, limit: Part | None) -> str:
+    """Return the sentence that a quantity is above a limit, else nothing."""
+    return _beyond(record, what, quantity, limit, over=True)
+
+
+def below(record: Part, what: str, quantity: Part | None, limit: Part | None) -> str:
+    """Return the sentence that a quantity is below a limit, else nothing."""
+    return _beyond(record, what, quantity, limit, over=False)
+
+
+def _beyond(record: Part, what: str, quantity: Part | None, limit: Part | None, *, over: bool) -> str:
+    held, bound = amount(quantity), amount(limit)
+    if quantity is None or limit is None or held is None or bound is None:
+        return ""
+    side = "above the limit of" if over else "below the least of"
+    if are_alike(quantity, limit):
+        passed = exceeds(held.base, bound.base) if over else exceeds(bound.base, held.base)
+        return f"{what} is {stated(quantity)}, {side} {stated(limit)}" if passed else ""
+    pairs = in_kind_of(record, quantity, limit)
+    if not pairs or not all(is_beyond(made, edge, over=over) for _, made, edge in pairs):
+        return ""
+    how, made, edge = pairs[0]
+    return f"{what}, {how}, makes {shown(made, edge.code)}, {side} {stated(limit)}"
+
+
+def is_beyond(made: Amount, edge: Amount, *, over: bool) -> bool:
+    """Return whether a reckoned amount is beyond a limit by more than the steps of a pump."""
+    return exceeds(made.base, edge.base * ROUNDED) if over else exceeds(edge.base, made.base * ROUNDED)
+
+
+def in_kind_of(
+    record: Part, quantity: Part, limit: Part, per: Amount | None = None
+) -> list[tuple[str, Amount, Amount]]:
+    """Return each way in which a quantity (``per`` a time: a rate) is of a limit's kind: in words, and both amounts."""
+    return [
+        (how, made, edge)
+        for _, edge in absolute(record, limit)
+        for how, made in as_kind(record, quantity, edge.dimension, per)
+    ]

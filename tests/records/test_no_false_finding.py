@@ -1,0 +1,195 @@
+"""Orders and administrations as pharmacies write them that a finding must not be made of.
+
+A false finding costs trust in all others. Each here is right arithmetic that a simpler check takes for a contradiction.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fhir_infusion.records.arithmetic import findings
+from fhir_infusion.records.check import check
+from tests.records.found import BAG, CALCULATED, ORDERED, Record, given_, order, over, q, step, weight
+
+
+def bag(volume: int, *ingredients: Record, **more: Any) -> Record:
+    return {"total_volume": q(volume, "mL"), "ingredients": list(ingredients), **more}
+
+
+def holds(value: Any, unit: str, **more: Any) -> Record:
+    return {"drug": {"text": "a"}, "amount": q(value, unit), **more}
+
+
+def per(value: Any, unit: str, in_value: Any, in_unit: str = "mL", **more: Any) -> Record:
+    return {
+        "drug": {"text": "a"},
+        "strength": {"numerator": q(value, unit), "denominator": q(in_value, in_unit)},
+        **more,
+    }
+
+
+HEPARIN = bag(250, holds(25000, "[iU]"))
+MILRINONE = bag(100, holds(20, "mg"))
+FLUOROURACIL = bag(250, holds(5000, "mg"))
+PER_DAY = {"frequency": 1, "period": 1, "period_unit": "d"}
+NAFCILLIN = bag(300, per(12, "g", 300))
+PIPERACILLIN = bag(100, per(4, "g", 100), per("0.5", "g", 100))
+
+BOLUS_FROM_THE_BAG = {
+    "heparin: a bolus of 60 mL, then 13.5 mL/h without an end": order(
+        step(
+            {**CALCULATED, "dose": q(6000, "[iU]"), "rate": q(360, "mL/h")},
+            timing=over(10, "min", count=1),
+            role="bolus",
+            sequence=1,
+        ),
+        step({**CALCULATED, "rate": q("13.5", "mL/h")}, role="maintenance", sequence=2),
+        preparation=HEPARIN,
+        infusion_type="continuous",
+    ),
+    "milrinone: loading, then a range of rates, the type not said": order(
+        step({"rate": q(105, "mL/h")}, timing=over(10, "min", count=1), role="loading", sequence=1),
+        step({"rate_range": {"low": q("7.9", "mL/h"), "high": q("15.8", "mL/h")}}, role="maintenance", sequence=2),
+        preparation=MILRINONE,
+    ),
+    "fluorouracil: a push and 46 hours from one reservoir, each with a count of its own": order(
+        step({"rate": q(5, "mL/min")}, timing=over(4, "min", count=1), role="bolus", sequence=1),
+        step({"rate": q(5, "mL/h")}, timing=over(46, count=2), role="maintenance", sequence=2),
+        preparation=FLUOROURACIL,
+    ),
+    "an epidural loading dose before background and demand": order(
+        step({"rate": q(2, "mL/min")}, timing=over(5, "min", count=1), role="loading", sequence=1),
+        step({"rate": q(8, "mL/h")}, role="basal", sequence=2),
+        preparation=bag(250, per(2, "ug", 1)),
+    ),
+}
+
+BAG_HOLDS_MORE = {
+    "7.2 mL/h for a day from a bag of 200 mL": order(
+        step({"rate": q("7.2", "mL/h")}, timing=over(24, **PER_DAY)),
+        preparation=bag(200, holds(40, "mg")),
+        infusion_type="continuous",
+    ),
+    "the same where nothing but the duration says that it runs by the clock": order(
+        step({"rate": q("7.2", "mL/h")}, timing=over(24)), preparation=bag(200, holds(40, "mg"))
+    ),
+    "every 8 hours, each over 8 hours": order(
+        step({"rate": q(10, "mL/h")}, timing=over(8, frequency=1, period=8, period_unit="h")),
+        preparation=bag(100, holds(40, "mg")),
+    ),
+    "the dose is a part of the bag, and the rate and duration make that part": order(
+        step({"dose": q(400, "mg"), "rate": q(100, "mL/h")}, timing=over(2)), preparation=BAG
+    ),
+    "the dose is a volume that is a part of the bag": order(
+        step({"dose": q(200, "mL"), "rate": q(100, "mL/h")}, timing=over(2)), preparation=BAG
+    ),
+}
+
+OF_ONE_INGREDIENT = {
+    "10 mL of vitamins in a bag that runs at 510 mL per 4 h": order(
+        step({"dose": q(10, "mL"), "rate_ratio": {"numerator": q(510, "mL"), "denominator": q(4, "h")}}, timing=over(4)),
+        preparation=bag(510, per(5, "mL", 510), per(5, "mL", 510), per(500, "mL", 510, role="base")),
+    ),
+    "the dose of piperacillin, the rate of both": order(
+        step({"dose": q(4, "g"), "rate": q(9, "g/h")}, timing=over(30, "min")), preparation=PIPERACILLIN
+    ),
+    "the dose of both, the rate of piperacillin": order(
+        step({"dose": q("4.5", "g"), "rate": q(8, "g/h")}, timing=over(30, "min")), preparation=PIPERACILLIN
+    ),
+    "7.5 mL of vitamins given of 382.5 mL in all": given_(
+        dose_given=q("7.5", "mL"),
+        volume_given=q("382.5", "mL"),
+        preparation=bag(510, per(5, "mL", 510), per(5, "mL", 510), per(500, "mL", 510, role="base")),
+        segments=[{"start": "2024-05-01T09:00:00Z", "end": "2024-05-01T12:00:00Z", "rate_ratio": {"numerator": q(510, "mL"), "denominator": q(4, "h")}, "dose": q("7.5", "mL"), "volume": q("382.5", "mL")}],
+    ),
+}  # fmt: skip
+
+PUMP_STEPS = {
+    "0.3 mL/h for 0.33": order(step({"dose": q(8, "mL"), "rate": q("0.3", "mL/h")}, timing=over(24))),
+    "3.3 mL/h for 3.333": order(
+        step({"rate": q("3.3", "mL/h")}, timing=over(72)), preparation=bag(240, holds(84, "ug"))
+    ),
+    "0.2 mL/h for 0.21 through the concentration": order(
+        step({**ORDERED, "rate": q("0.42", "mg/h")}, {**CALCULATED, "rate": q("0.2", "mL/h")}), preparation=BAG
+    ),
+}
+
+DERIVED_IN_TEXT = {
+    "the volume rate of a drug rate": order(
+        step({"rate": q(18, "[iU]/h")}, {"rate": q(18, "[iU]/h")}, text="18 IU/h (0.18 mL/h)"), preparation=HEPARIN
+    ),
+    "the volume rate of a rate by weight": order(
+        step({"rate": q("2.5", "ug/kg/min")}, text="2.5 mcg/kg/min (6 mL/h)", max_rate=q(60, "mL/h")), preparation=BAG, measurements=[weight(80)]
+    ),
+    "rounded as a pump takes it": order(
+        step({"rate": q("0.375", "ug/kg/min")}, text="from 7.9 mL/h", max_rate=q(20, "mL/h")), preparation=MILRINONE, measurements=[weight(70)]
+    ),
+    "the total of a course": order(step({"dose": q(40, "g")}, timing={"count": 4, **PER_DAY}, text="160 g over 4 days: 40 g a day")),
+    "the total of a cycle": order(
+        step({"dose": q(35, "g")}, timing={"days_of_cycle": [1, 2, 3, 4], "cycle_length": {"value": 28, "unit": "d"}}, text="35 g on days 1 to 4, 140 g in all")
+    ),
+    "the total of a day": order(step({"dose": q(1000, "mL")}, timing={"frequency": 3, "period": 1, "period_unit": "d"}, text="three bags of 1000 mL a day, 3 L in all")),
+    "the dose by weight": order(step({"dose": q(350, "mg")}, text="350 mg (5 mg/kg)"), measurements=[weight(70)], preparation=bag(250, holds(1, "{unit}"))),
+    "a dose rate of a dose over its duration": order(step({"dose": q(100, "mg"), "rate": q(50, "mL/h")}, timing=over(2), text="100 mg at 50 mg/h")),
+    "a volume rate of the bag over its duration": order(step({"dose": q(100, "mg"), "rate": q(50, "mg/h")}, timing=over(2), text="100 mg in 250 mL at 125 mL/h"), preparation=bag(250, holds(100, "mg"))),
+    "the volume of the dose": order(step({"dose": q(60, "mg")}, text="60 mg (30 mL)"), preparation=BAG),
+    "what the steps of a ramp make": order(
+        step({"rate": q(30, "mL/h")}, timing=over(30, "min"), sequence=1),
+        step({"rate": q(60, "mL/h")}, timing=over(30, "min"), sequence=2),
+        rendered_instruction="30 mL/h, then 60 mL/h for 30 minutes each: 15 mL and 30 mL, 45 mL in all",
+        preparation=bag(45, holds(90, "mg")),
+    ),
+    "the strength of the bag": order(step({"dose": q(60, "mg")}, text="60 mg of 2 mg/mL"), preparation={**BAG, "ingredients": [holds(500, "mg"), per(9, "mg", 1, role="base")]}),
+    "the weight, where the record has none": order(step({"dose": q(350, "mg")}, text="350 mg for 70 kg")),
+    "the weight, rounded": order(step({"dose": q(350, "mg")}, text="350 mg for 70 kg"), measurements=[weight("69.8")]),
+    "a value of the laboratory": order(step({"rate": q(2, "mL/h")}, text="2 mL/h to a glucose of 180 mg/dL"), preparation=BAG | {"final_concentration": {"numerator": q(2, "mg"), "denominator": q(1, "mL")}}),
+}  # fmt: skip
+
+DIVIDED_OVER_DAYS = {
+    "2 g/kg over the days of a cycle": order(
+        step({**ORDERED, "dose": q(2, "g/kg")}, {**CALCULATED, "dose": q(35, "g")}, timing={"days_of_cycle": [1, 2, 3, 4], "cycle_length": {"value": 28, "unit": "d"}}),
+        measurements=[weight(70)],
+    ),
+    "2 g/kg over a count of days": order(
+        step({**ORDERED, "dose": q(2, "g/kg")}, {**CALCULATED, "dose": q(28, "g")}, timing={"count": 5, **PER_DAY}), measurements=[weight(70)]
+    ),
+    "1 g in two parts, by events": order(
+        step({**ORDERED, "dose": q(1, "g")}, {**CALCULATED, "dose": q(500, "mg")}, timing={"events": ["2024-05-01", "2024-05-02"]})
+    ),
+}  # fmt: skip
+
+LIMITS = {
+    "a rate for four hours a day under the limit of a day": order(
+        step({"rate": q(15, "mg/h")}, timing=over(4, **PER_DAY), max_per_period=[{"numerator": q(60, "mg"), "denominator": q(24, "h")}])
+    ),
+    "once, though the timing says a period": order(
+        step({"dose": q(1, "g")}, timing={"count": 1, "frequency": 1, "period": 6, "period_unit": "h"}, max_per_period=[{"numerator": q(2, "g"), "denominator": q(24, "h")}])
+    ),
+    "three days in a week": order(
+        step({"dose": q(1, "g")}, timing={**PER_DAY, "bounds_length": q(3, "d")}, max_per_period=[{"numerator": q(3, "g"), "denominator": q(1, "wk")}])
+    ),
+    "one demand in a limit shorter than the lockout": order(
+        {"role": "demand", "patient_control": {"demand_dose": q(1, "mg"), "lockout": q(6, "h")}, "max_per_period": [{"numerator": q(1, "mg"), "denominator": q(4, "h")}]}
+    ),
+    "a ninth demand fits into the hour": order(
+        {"role": "demand", "patient_control": {"demand_dose": q(1, "mg"), "lockout": q(7, "min")}, "max_per_period": [{"numerator": q(9, "mg"), "denominator": q(1, "h")}]}
+    ),
+}  # fmt: skip
+
+ALL = {
+    **BOLUS_FROM_THE_BAG,
+    **BAG_HOLDS_MORE,
+    **OF_ONE_INGREDIENT,
+    **PUMP_STEPS,
+    **DERIVED_IN_TEXT,
+    **DIVIDED_OVER_DAYS,
+    **LIMITS,
+}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_right_arithmetic_is_no_finding(name: str):
+    assert check(ALL[name])
+    assert findings(ALL[name]) == ()
