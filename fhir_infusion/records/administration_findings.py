@@ -152,14 +152,15 @@ def _from_the_bag(record: Part, segments: Sequence[Part]) -> Iterator[Issue]:
     if total is None or any(segment.get("event") == "bag-changed" for segment in segments[1:]):
         return
     strength = concentration(record)
-    holds = {"volume_given": total} | ({"dose_given": total.times(strength)} if strength is not None else {})
-    wasted = [(entry["amount"], left) for entry in _left_over(record) if (left := amount(entry.get("amount")))]
-    for name, most in holds.items():
+    drug = total.times(strength) if strength is not None else total
+    wasted = [(entry["amount"], rest) for entry in _left_over(record) if (rest := amount(entry.get("amount")))]
+    for name in ("volume_given", "dose_given"):
         given = amount(record.get(name))
-        if given is None or given.dimension != most.dimension:
+        most = next((held for held in (total, drug) if given is not None and held.dimension == given.dimension), None)
+        if given is None or most is None:
             continue
-        left = [found for found in wasted if found[1].dimension == most.dimension]
-        makes = Amount(given.base + sum((found.base for _, found in left), NOTHING), most.dimension, "")
+        left = [(quantity, rest) for quantity, rest in wasted if rest.dimension == most.dimension]
+        makes = Amount(given.base + sum((rest.base for _, rest in left), NOTHING), most.dimension, "")
         if makes.base > most.base and differ(makes.base, most.base):
             unit = record[name]["unit"]
             parts = [f"{stated(record[name])} given", *(f"{stated(quantity)} wasted" for quantity, _ in left)]

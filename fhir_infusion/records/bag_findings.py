@@ -150,7 +150,6 @@ def preparation_findings(preparation: Part) -> Iterator[Issue]:
     total = amount(preparation.get("total_volume"))
     if total is not None and total.dimension == VOLUME and total.base:
         yield from _filled(preparation, total)
-        yield from _strengths(preparation, total)
     final = ratio(preparation.get("final_concentration"))
     if final is not None:
         yield from _final(preparation, final)
@@ -180,26 +179,11 @@ def _volume_in(ingredient: Part, total: Amount) -> Fraction | None:
     held = amount(ingredient.get("amount"))
     if held is not None:
         return held.base if held.dimension == VOLUME else None
-    strength = ratio(ingredient.get("strength"))
-    if strength is None or strength.dimension or amount(ingredient["strength"]["denominator"]).dimension != VOLUME:
+    strength = ingredient.get("strength", {})
+    share, top = ratio(strength), amount(strength.get("numerator"))
+    if share is None or share.dimension or top is None or top.dimension != VOLUME:
         return None
-    return strength.base * total.base
-
-
-def _strengths(preparation: Part, total: Amount) -> Iterator[Issue]:
-    """An ingredient that says both its amount and its strength in the bag says one thing."""
-    for at, ingredient in enumerate(preparation.get("ingredients", ())):
-        if "amount" not in ingredient or "strength" not in ingredient:
-            continue
-        held, strength = amount(ingredient["amount"]), ratio(ingredient["strength"])
-        if held is None or strength is None or held.makes(total, -1) != strength.dimension:
-            continue
-        if differ(held.base, strength.base * total.base):
-            per = ingredient["strength"]
-            makes = shown(strength.times(total), ingredient["amount"]["unit"])
-            how = f"{stated(per['numerator'])} per {stated(per['denominator'])} makes {makes}"
-            reason = f"{how} in {stated(preparation['total_volume'])}; the amount is {stated(ingredient['amount'])}"
-            yield finding(f"preparation.ingredients[{at}].amount", reason, "ingredient-strength")
+    return share.base * total.base
 
 
 def _final(preparation: Part, final: Amount) -> Iterator[Issue]:

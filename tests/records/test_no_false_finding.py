@@ -33,7 +33,7 @@ def per(value: Any, unit: str, in_value: Any, in_unit: str = "mL", **more: Any) 
 HEPARIN = bag(250, holds(25000, "[iU]"))
 MILRINONE = bag(100, holds(20, "mg"))
 FLUOROURACIL = bag(250, holds(5000, "mg"))
-PER_DAY = {"frequency": 1, "period": 1, "period_unit": "d"}
+PER_DAY: Record = {"frequency": 1, "period": 1, "period_unit": "d"}
 NAFCILLIN = bag(300, per(12, "g", 300))
 PIPERACILLIN = bag(100, per(4, "g", 100), per("0.5", "g", 100))
 
