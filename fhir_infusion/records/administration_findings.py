@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records.amounts import Amount, amount, differ, of, rounded, shown, stated
 from fhir_infusion.records.bag_findings import preparation_findings
-from fhir_infusion.records.conversions import NOTHING, is_of_a_part, rate_of, runs
+from fhir_infusion.records.conversions import NOTHING, contradiction, rate_of
 from fhir_infusion.records.demand_findings import counts_findings
 from fhir_infusion.records.findings import VOLUME, concentration, finding
 from fhir_infusion.records.moments import is_after, seconds_between
@@ -67,17 +67,9 @@ def _rate_and_time(record: Part, segment: Part, length: Amount, given: Part, pat
     """Rate x time is the volume; or, where no volume is stated or it is right, the dose."""
     for name in ("volume", "dose"):
         held = amount(given.get(name))
-        found = list(runs(record, segment, length, held.dimension)) if held is not None else []
-        if (
-            found
-            and held is not None
-            and all(
-                differ(makes.base, held.base, rounding)
-                and not is_of_a_part(record, makes.base, held.base, held.dimension)
-                for _, _, makes, rounding in found
-            )
-        ):
-            how, through, makes, _ = found[0]
+        found = contradiction(record, segment, length, held) if held is not None else None
+        if found is not None:
+            how, through, makes = found
             told = f"{how} for {rounded(length.base / 60)} min{through} makes {shown(makes, given[name]['unit'])}"
             place = f"{path}{name}" if path else _IN_ALL[name]
             yield finding(place, f"{told}; the {name} is {stated(given[name])}", f"rate-time-{name}")

@@ -107,9 +107,9 @@ def longest(part: Mapping[str, Any] | None) -> Amount | None:
     return of(part.get("max", part["value"]), part["unit"]) if part and "value" in part and "unit" in part else None
 
 
-def differ(left: Fraction, right: Fraction, rounding: Fraction = Fraction(0)) -> bool:
-    """Return whether two numbers that should be one lie farther apart than the tolerance, or a rounding, allows."""
-    return left != right and abs(left - right) > max(TOLERANCE * max(abs(left), abs(right)), rounding)
+def differ(left: Fraction, right: Fraction) -> bool:
+    """Return whether two numbers that should be one lie farther apart than the tolerance allows."""
+    return left != right and abs(left - right) > TOLERANCE * max(abs(left), abs(right))
 
 
 def half_digit(value: Decimal | int, code: str) -> Fraction:

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records.amounts import Amount, amount, differ, of, ratio, shown, span, stated
-from fhir_infusion.records.conversions import NOTHING, dose_of, pump_step, rate_in_words, rate_of
+from fhir_infusion.records.conversions import NOTHING, dose_of, is_pump_step, rate_in_words, rate_of
 from fhir_infusion.records.equality import same
 from fhir_infusion.records.findings import (
     VOLUME,
@@ -70,7 +70,9 @@ def occasions_of(steps: Sequence[Part]) -> list[list[tuple[int, Part]]]:
 def _bag(record: Part, members: Members, runs: Sequence[Amount | None], total: Part, holds: Amount) -> Iterator[Issue]:
     known = [(step, run) for position, step in members if (run := runs[position]) is not None]
     makes = Amount(sum((run.base for _, run in known), NOTHING), VOLUME, "")
-    if not known or not differ(makes.base, holds.base, sum((_rounding(step) for step, _ in known), NOTHING)):
+    if not known or not differ(makes.base, holds.base):
+        return
+    if len(known) == 1 and is_pump_step(_pump(known[0][0]), makes.base, holds.base):
         return
     if makes.base < holds.base:
         sequences = {step.get("sequence", position) for position, step in members}
@@ -79,8 +81,7 @@ def _bag(record: Part, members: Members, runs: Sequence[Amount | None], total: P
             return
     path = f"steps[{members[0][0]}]" if len(members) == 1 else "steps"
     if len(known) == 1:
-        rate = next(dosing for dosing in known[0][0]["dosings"] if _is_volume_rate(dosing))
-        said = f"{rate_in_words(rate)} for {stated(known[0][0]['timing']['duration'])} makes"
+        said = f"{rate_in_words(_pump(known[0][0]))} for {stated(known[0][0]['timing']['duration'])} makes"
     else:
         said = f"the steps run {' + '.join(shown(run, total['unit']) for _, run in known)}, which makes"
     reason = f"{said} {shown(makes, total['unit'])}; the preparation holds {stated(total)}"
@@ -123,9 +124,11 @@ def _makes_the_dose(record: Part, step: Part, run: Amount | None) -> bool:
     )
 
 
-def _is_volume_rate(dosing: Part) -> bool:
-    rate = rate_of(dosing)
-    return rate is not None and rate.dimension == VOLUME_RATE
+def _pump(step: Part) -> Part:
+    """Return the dosing of a step that says its volume rate."""
+    return next(
+        dosing for dosing in step["dosings"] if (rate := rate_of(dosing)) is not None and rate.dimension == VOLUME_RATE
+    )
 
 
 def _volume(step: Part) -> Amount | None:
@@ -135,12 +138,6 @@ def _volume(step: Part) -> Amount | None:
         if duration is not None and rate is not None and rate.dimension == VOLUME_RATE:
             return rate.times(duration)
     return None
-
-
-def _rounding(step: Part) -> Fraction:
-    duration = span(step["timing"]["duration"])
-    rate = next(dosing.get("rate") for dosing in step["dosings"] if _is_volume_rate(dosing))
-    return pump_step(rate) * duration.base if duration is not None else NOTHING
 
 
 def preparation_findings(preparation: Part) -> Iterator[Issue]:
@@ -180,10 +177,9 @@ def _volume_in(ingredient: Part, total: Amount) -> Fraction | None:
     if held is not None:
         return held.base if held.dimension == VOLUME else None
     strength = ingredient.get("strength", {})
-    share, top = ratio(strength), amount(strength.get("numerator"))
-    if share is None or share.dimension or top is None or top.dimension != VOLUME:
-        return None
-    return share.base * total.base
+    top = amount(strength.get("numerator"))
+    share = ratio(strength) if top is not None and top.dimension == VOLUME else None
+    return share.base * total.base if share is not None and not share.dimension else None
 
 
 def _final(preparation: Part, final: Amount) -> Iterator[Issue]:
@@ -195,8 +191,8 @@ def _final(preparation: Part, final: Amount) -> Iterator[Issue]:
     ]
     if not made or any(found.dimension != final.dimension for _, found in made):
         return
-    whole = Amount(sum((found.base for _, found in made), NOTHING), final.dimension, "")
-    if any(not differ(found.base, final.base) for found in (whole, *(found for _, found in made))):
+    whole = made[0][1] if len(made) == 1 else _sum(made, final)
+    if not differ(whole.base, final.base) or any(not differ(found.base, final.base) for _, found in made):
         return
     said = " + ".join(_in_words(preparation, entry) for entry, _ in made)
     top, bottom = preparation["final_concentration"]["numerator"], preparation["final_concentration"]["denominator"]
@@ -204,6 +200,10 @@ def _final(preparation: Part, final: Amount) -> Iterator[Issue]:
     makes = f"{shown(whole.times(per), top['unit'])} per {stated(bottom)}" if per is not None else ""
     reason = f"{said} makes {makes}; the final concentration is {stated(top)} per {stated(bottom)}"
     yield finding("preparation.final_concentration", reason, "final-concentration")
+
+
+def _sum(made: Sequence[tuple[Part, Amount]], final: Amount) -> Amount:
+    return Amount(sum((found.base for _, found in made), NOTHING), final.dimension, "")
 
 
 def _in_words(preparation: Part, ingredient: Part) -> str:

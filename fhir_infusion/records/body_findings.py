@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records import units
 from fhir_infusion.records.amounts import GFR_CAP, Amount, amount, differ, of, per_body, shown, stated
-from fhir_infusion.records.conversions import MASS, for_this_body, pump_step
+from fhir_infusion.records.conversions import MASS, for_this_body, is_pump_step
 from fhir_infusion.records.findings import VOLUME_RATE, concentration, finding, measured, occasions
 
 if TYPE_CHECKING:
@@ -47,7 +47,9 @@ def _follows(record: Part, step: Part, ordered: Part, calculated: Part, place: t
     for _, makes in answers:
         reached = min(makes.base, cap.base) if cap is not None and cap.dimension == makes.dimension else makes.base
         # 2 g/kg may be ordered for all the days of a cycle together, and what is calculated be the dose of each.
-        if not differ(reached, got.base, pump_step(calculated[name])) or not differ(reached, got.base * days):
+        if not differ(reached, got.base) or (days > 1 and not differ(reached, got.base * days)):
+            return
+        if name == "rate" and is_pump_step(calculated, got.base, reached):
             return
     for how, makes in answers[:1]:
         said = f"{how} makes {shown(makes, calculated[name]['unit'])}; calculated is {stated(calculated[name])}"

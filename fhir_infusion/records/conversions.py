@@ -52,32 +52,42 @@ def rate_in_words(dosing: Mapping[str, Any]) -> str:
     return f"{stated(dosing['rate_ratio']['numerator'])} per {stated(dosing['rate_ratio']['denominator'])}"
 
 
-def pump_step(quantity: Mapping[str, Any] | None) -> Fraction:
-    """Return how far a volume rate may be off because a pump takes no more digits, per second in base units."""
-    held = amount(quantity)
-    if quantity is None or held is None or held.dimension != VOLUME_RATE:
-        return NOTHING
-    return min(half_digit(quantity["value"], quantity["unit"]), LEAST_STEP)
+def is_pump_step(dosing: Mapping[str, Any], makes: Fraction, other: Fraction) -> bool:
+    """Return whether what a volume rate makes is off by no more than the digits that a pump takes of the rate."""
+    rate = amount(dosing.get("rate"))
+    if rate is None or rate.dimension != VOLUME_RATE or not rate.base:
+        return False
+    step = min(half_digit(dosing["rate"]["value"], dosing["rate"]["unit"]), LEAST_STEP)
+    return abs(makes - other) * rate.base <= makes * step
 
 
 def dose_of(dosings: Sequence[Mapping[str, Any]], beside: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the dose that a rate belongs to: its own, else the calculated one, else any; never one per kg or m2."""
-    others = [dosing for dosing in dosings if "dose" in dosing]
-    others.sort(key=lambda dosing: (dosing is not beside, dosing.get("basis") != "calculated"))
-    for dosing in others:
-        dose: Mapping[str, Any] = dosing["dose"]
-        if amount(dose) is not None and per_body(dose["unit"]) is None:
-            return dose
-    return None
+    found: Mapping[str, Any] | None = None
+    for dosing in dosings:
+        dose = dosing.get("dose")
+        if dose is None or amount(dose) is None or per_body(dose["unit"]) is not None:
+            continue
+        if dosing is beside:
+            own: Mapping[str, Any] = dose
+            return own
+        if found is None or dosing.get("basis") == "calculated":
+            found = dose
+    return found
 
 
 def for_this_body(record: Mapping[str, Any], quantity: Mapping[str, Any]) -> Iterator[tuple[str, Amount]]:
     """Yield what an amount per kg or per square metre makes for each size of this patient that it may mean."""
+    for said, made in _by_size(record, quantity):
+        yield f"{stated(quantity)}{said}", made
+
+
+def _by_size(record: Mapping[str, Any], quantity: Mapping[str, Any]) -> Iterator[tuple[str, Amount]]:
     per, rest = per_body(quantity["unit"]) or ("", "")
     absolute = of(quantity["value"], rest) if rest else None
     if absolute is not None:
         for said, size in sizes(record, per):
-            yield f"{stated(quantity)} at {said}", Amount(absolute.base * size, absolute.dimension, rest)
+            yield f" at {said}", Amount(absolute.base * size, absolute.dimension, rest)
 
 
 def sizes(record: Mapping[str, Any], per: str) -> Iterator[tuple[str, Fraction]]:
@@ -123,26 +133,53 @@ def as_kind(
 
 def runs(
     record: Mapping[str, Any], dosing: Mapping[str, Any], length: Amount, wanted: Dimension
-) -> Iterator[tuple[str, str, Amount, Fraction]]:
+) -> Iterator[tuple[str, str, Amount]]:
     """Yield what the rate of a dosing or segment makes in a time, as an amount of the wanted kind.
 
-    In words, what it is reckoned through, the amount, and how far it may be off because of the steps of a pump.
+    First in words what the rate is for this patient and what it is reckoned through, where that is not the rate alone.
     """
-    rounding = pump_step(dosing.get("rate")) * length.base
-    rate = amount(dosing.get("rate"))
-    per = ratio(dosing.get("rate_ratio")) if rate is None else None
-    rates = absolute(record, dosing["rate"]) if rate is not None else ((rate_in_words(dosing), per),) if per else ()
-    for how, found in rates:
+    for body, found in _rates(record, dosing):
         made = found.times(length)
         if made.dimension == wanted:
-            yield how, "", made, rounding
+            yield body, "", made
             continue
         strength = concentration(record)
         if strength is None or not strength.base:
             continue
         for power in (1, -1):
             if made.makes(strength, power) == wanted:
-                yield how, THROUGH, made.times(strength, power), rounding * strength.base**power
+                yield body, THROUGH, made.times(strength, power)
+
+
+def _rates(record: Mapping[str, Any], dosing: Mapping[str, Any]) -> Iterator[tuple[str, Amount]]:
+    rate = rate_of(dosing)
+    if rate is not None and per_body(rate.code) is None:
+        yield "", rate
+    elif rate is not None:
+        yield from _by_size(record, dosing["rate"])
+
+
+def contradiction(
+    record: Mapping[str, Any], dosing: Mapping[str, Any], length: Amount, held: Amount, *, through: bool = True
+) -> tuple[str, str, Amount] | None:
+    """Return what the rate of a dosing or segment makes in a time, where that is not an amount beside it.
+
+    Both may be of the mixture or of one ingredient, and a rate may be rounded to what a pump takes; each way of
+    reckoning (``through`` the concentration, too) has to contradict.
+    """
+    first = None
+    for run in runs(record, dosing, length, held.dimension):
+        if run[1] and not through:
+            continue
+        makes = run[2].base
+        if (
+            not differ(makes, held.base)
+            or is_pump_step(dosing, makes, held.base)
+            or is_of_a_part(record, makes, held.base, held.dimension)
+        ):
+            return None
+        first = first or run
+    return (f"{rate_in_words(dosing)}{first[0]}", first[1], first[2]) if first is not None else None
 
 
 def is_of_a_part(record: Mapping[str, Any], whole: Fraction, part: Fraction, dimension: Dimension) -> bool:

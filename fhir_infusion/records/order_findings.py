@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.records.amounts import Amount, amount, differ, per_body, shown, span, stated
 from fhir_infusion.records.bag_findings import bag_findings, preparation_findings
 from fhir_infusion.records.body_findings import body_findings, surface_findings
 from fhir_infusion.records.conversions import (
+    contradiction,
     dose_of,
     for_this_body,
-    is_of_a_part,
-    pump_step,
+    is_pump_step,
     rate_in_words,
     rate_of,
-    runs,
 )
 from fhir_infusion.records.findings import VOLUME_RATE, concentration, finding
 from fhir_infusion.records.limit_findings import limit_findings
@@ -49,22 +48,14 @@ def _rate_and_time(record: Part, step: Part, path: str, *, through: bool) -> Ite
         return
     dosings = step.get("dosings", ())
     for at, dosing in enumerate(dosings):
-        dose = dose_of(dosings, dosing) if dosing.keys() & _RATES else None
+        dose = dose_of(dosings, dosing) if "rate" in dosing or "rate_ratio" in dosing else None
         held = amount(dose)
-        if dose is None or held is None:
-            continue
-        found = [run for run in runs(record, dosing, duration, held.dimension) if through or not run[1]]
-        if found and all(
-            differ(makes.base, held.base, rounding) and not is_of_a_part(record, makes.base, held.base, held.dimension)
-            for _, _, makes, rounding in found
-        ):
-            how, of, makes, _ = found[0]
+        found = contradiction(record, dosing, duration, held, through=through) if held is not None else None
+        if found is not None and dose is not None:
+            how, of, makes = found
             told = f"{how} for {stated(step['timing']['duration'])}{of} makes {shown(makes, dose['unit'])}"
             yield finding(f"{path}.dosings[{at}]", f"{told}; the dose is {stated(dose)}", "rate-duration-dose")
             return
-
-
-_RATES: Final = frozenset({"rate", "rate_ratio"})
 
 
 def _rates_agree(record: Part, step: Part, path: str) -> Iterator[Issue]:
@@ -80,8 +71,9 @@ def _rates_agree(record: Part, step: Part, path: str) -> Iterator[Issue]:
             if dosing is pump or {pump.get("basis"), dosing.get("basis")} == {"ordered", "calculated"}:
                 continue  # an ordered and a calculated rate are judged by body_findings
             stands = [entry for entry in _dose_rates(record, dosing) if entry[1].dimension == makes.dimension]
-            rounding = pump_step(pump.get("rate")) * strength.base
-            if stands and all(differ(makes.base, rate.base, rounding) for _, rate, _ in stands):
+            if stands and all(
+                differ(makes.base, rate.base) and not is_pump_step(pump, makes.base, rate.base) for _, rate, _ in stands
+            ):
                 said, _, code = stands[0]
                 place = f"{path}.dosings[{at}].{'rate' if 'rate' in dosing else 'rate_ratio'}"
                 reason = f"{rate_in_words(pump)} of this preparation makes {shown(makes, code)}; the rate is {said}"
