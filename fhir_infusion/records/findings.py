@@ -78,7 +78,7 @@ def occasions(timing: Mapping[str, Any]) -> int:
 
 def per_day(timing: Mapping[str, Any]) -> Fraction | None:
     """Return how often a day at most, where frequency and period say so."""
-    if "period" not in timing or not timing["period"]:
+    if not timing.get("period") or "period_unit" not in timing:
         return None
     days = DAYS[timing["period_unit"]] * Fraction(timing["period"])
     return Fraction(timing.get("frequency_max", timing.get("frequency", 1))) / days
