@@ -216,6 +216,7 @@ class Ingredient:
     strength: Ratio | None = stated("Amount per amount: 20 mmol per 1000 mL.")
     amount: Quantity | None = stated("Amount of this ingredient in the preparation, where no per is stated.")
     strength_concept: Concept | None = stated("Strength as a code or words (R5).")
+    precision: Coding | None = stated("Whether drug and strength name the salt or the substance in it.")
     quantity_sufficient: Flag | None = stated("Whether the ingredient fills up to the total volume (q.s.).")
     lot_number: Text | None = stated("Lot of this ingredient.")
     expires_at: DateTime | None = stated("Expiry of this lot.")
