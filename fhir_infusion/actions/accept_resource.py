@@ -69,7 +69,7 @@ def create(
             transact.keep_keys(service, tx, caller, type_, record, body_hash, made)
         if also is not None:
             also(tx, made)
-        return earlier is None, made, _beside(service, tx, made, refuse=earlier is None)
+        return earlier is None, made, record_administration.beside(service, tx, made, refuse=earlier is None)
 
     created, stored, more = service.store.transact(caller.tenant, work)
     return _outcome(service, caller, stored, release, created=created, findings=(*findings, *more))
@@ -125,21 +125,9 @@ def _all_of(service: Service, work: Work, also: Also | None) -> Callable[[Tx], t
         stored = work(tx)
         if also is not None:
             also(tx, stored)
-        return stored, _beside(service, tx, stored, refuse=True)
+        return stored, record_administration.beside(service, tx, stored)
 
     return whole_work
-
-
-def _beside(service: Service, tx: Tx, stored: Stored, *, refuse: bool) -> tuple[Issue, ...]:
-    """Return the findings of an administration beside what it belongs to; refused where the settings refuse findings.
-
-    Raises:
-        Refused: with each of them; nothing is stored then.
-    """
-    found = record_administration.beside(service, tx, stored) if stored.type == whole.TYPE else ()
-    if refuse:
-        service.translator.gate(found)
-    return found
 
 
 def _read(service: Service, resource: Json, release: str) -> tuple[Json, tuple[Issue, ...]]:

@@ -14,7 +14,7 @@ from fhir_infusion.actions.transact import HOME, Json, Outcome, Part
 from fhir_infusion.actions.whole import TYPE, Family
 from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
 from fhir_infusion.records import parts
-from fhir_infusion.records.arithmetic import findings_between
+from fhir_infusion.records.arithmetic import findings_between, findings_of_order
 from fhir_infusion.store import text, versions
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def place(service: Service, caller: Caller, record: Json, overlay: str | None = 
             return False, whole.family(tx, earlier), ()
         stored = [transact.write(service, tx, caller, TYPE, part) for part in made]
         transact.keep_keys(service, tx, caller, TYPE, record, body_hash, stored[0])
-        return True, Family(stored[0], tuple(stored[1:])), _demand_fitting(service, tx, record)
+        return True, Family(stored[0], tuple(stored[1:])), beside(service, tx, stored[0], record)
 
     created, family, more = service.store.transact(caller.tenant, work)
     return outcome_of(family, created=created, findings=(*findings, *more))
@@ -81,7 +81,8 @@ def amend(
     def work(tx: Tx) -> tuple[Family, tuple[Issue, ...]]:
         for part in changes:
             transact.write(service, tx, caller, TYPE, part)
-        return _family(tx, id), _demand_fitting(service, tx, record)
+        family = _family(tx, id)
+        return family, beside(service, tx, family.parent, record)
 
     try:
         family, more = service.store.transact(caller.tenant, work)
@@ -106,15 +107,26 @@ def outcome_of(family: Family, *, created: bool, findings: tuple[Issue, ...]) ->
     )
 
 
-def beside(service: Service, tx: Tx, stored: Stored) -> tuple[Issue, ...]:
-    """Return what is to be said about a stored administration beside its order, its parent and its segments.
+def beside(
+    service: Service, tx: Tx, stored: Stored, record: Json | None = None, *, refuse: bool = True
+) -> tuple[Issue, ...]:
+    """Return what is to be said about an administration beside its order, its parent and its segments.
 
-    That both an administration and one that it is part of carry a dose is told once.
+    That both an administration and one that it is part of carry a dose is told once. ``record`` is the whole of which
+    ``stored`` is the parent; of an order there is nothing to say.
+
+    Raises:
+        Refused: with each of them, where the settings refuse findings and ``refuse`` is set; nothing is stored then.
     """
-    parent = {**whole.part_of(stored), "resource_id": stored.id}
+    if stored.type != TYPE:
+        return ()
+    own = whole.part_of(stored)
     children = [whole.part_of(child) for child in whole.family(tx, stored).children]
-    doubled = tuple(issue for _, issue in findings_between([parent, *children]))[:1]
-    return (*_order_findings(service, tx, whole.part_of(stored)), *doubled, *_strays(service, tx, stored))
+    doubled = tuple(issue for _, issue in findings_between([{**own, "resource_id": stored.id}, *children]))[:1]
+    found = (*_order_findings(service, tx, record or own), *doubled)
+    if refuse:
+        service.translator.gate(found)
+    return (*found, *_strays(service, tx, stored))
 
 
 def _strays(service: Service, tx: Tx, stored: Stored) -> tuple[Issue, ...]:
@@ -127,23 +139,17 @@ def _strays(service: Service, tx: Tx, stored: Stored) -> tuple[Issue, ...]:
     return (Issue("warning", "business-rule", "segments", reason, accepted, "segment"),)
 
 
-def _demand_fitting(service: Service, tx: Tx, record: Json) -> tuple[Issue, ...]:
-    """Return the findings of a record beside its order and its parent, refused where the settings refuse findings."""
-    found = _order_findings(service, tx, record)
-    service.translator.gate(found)
-    return found
-
-
 def _order_findings(service: Service, tx: Tx, record: Json) -> tuple[Issue, ...]:
-    """Return that an administration names another patient than its order, and that its parent carries a dose too."""
-    order = transact.order_of(service, tx, record)
-    patient = transact.patient_findings([text.read(order.record)], record) if order is not None else ()
+    """Return what an administration says otherwise than its order, and that its parent carries a dose too."""
+    stored = transact.order_of(service, tx, record)
+    order = text.read(stored.record) if stored is not None else None
+    fitting = (*transact.patient_findings([order], record), *findings_of_order(order, record)) if order else ()
     found = (_referred(service, tx, reference) for reference in record.get("part_of", ()))
     parents = {stored.id: {**whole.part_of(stored), "resource_id": stored.id} for stored in found if stored is not None}
     own = {**record, "part_of": [{"reference": f"{TYPE}/{name}"} for name in parents]}
     own.pop("resource_id", None)
     doubled = (issue for position, issue in findings_between([own, *parents.values()]) if position == 0)
-    return (*patient, *doubled)
+    return (*fitting, *doubled)
 
 
 def _referred(service: Service, tx: Tx, reference: Json) -> Stored | None:

@@ -1,7 +1,8 @@
 """What a pharmacist would ask about: findings with both numbers, never a correction and never a refusal.
 
-``findings`` looks at one record that has the right shape, ``findings_between`` at several of one infusion. All
-arithmetic is exact; numbers that should be one may differ by ``amounts.TOLERANCE``, a limit has none.
+``findings`` looks at one record that has the right shape, ``findings_between`` at several of one infusion,
+``findings_of_order`` at an administration beside its order. All arithmetic is exact; numbers that should be one may
+differ by ``amounts.TOLERANCE``, a limit has none.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.records.administration_findings import administration_findings
 from fhir_infusion.records.check import check
+from fhir_infusion.records.demand_findings import demands_of_order
 from fhir_infusion.records.findings import finding
 from fhir_infusion.records.not_infusions import not_an_infusion
 from fhir_infusion.records.order_findings import order_findings
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     from fhir_infusion.errors import Issue
 
-__all__ = ["findings", "findings_between"]
+__all__ = ["findings", "findings_between", "findings_of_order"]
 
 
 def findings(record: Mapping[str, Any], *, as_sent: bool = True) -> tuple[Issue, ...]:
@@ -51,6 +53,11 @@ def findings_between(
     for position, record in enumerate(records):
         by_name |= {record[name]: position for name in ("administration_id", "resource_id") if name in record}
     return tuple(_doubled(records, by_name))
+
+
+def findings_of_order(order: Mapping[str, Any], administration: Mapping[str, Any]) -> tuple[Issue, ...]:
+    """Return what is doubtful in an administration beside the order that it carries out: what demands delivered."""
+    return tuple(demands_of_order(order, administration))
 
 
 def _doubled(records: Sequence[Mapping[str, Any]], by_name: Mapping[str, int]) -> Iterator[tuple[int, Issue]]:

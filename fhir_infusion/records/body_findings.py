@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fhir_infusion.records import units
 from fhir_infusion.records.amounts import GFR_CAP, Amount, amount, differ, of, per_body, shown, stated
 from fhir_infusion.records.conversions import MASS, for_this_body, is_pump_step
-from fhir_infusion.records.findings import VOLUME_RATE, concentration, finding, measured, occasions
+from fhir_infusion.records.findings import VOLUME_RATE, concentration, finding, measured, named_by, occasions
 
 if TYPE_CHECKING:
     from fhir_infusion.errors import Issue
@@ -43,7 +43,7 @@ def _follows(record: Part, step: Part, ordered: Part, calculated: Part, place: t
         return
     cap = amount(step.get("max_per_administration")) if name == "dose" else None
     days = occasions(step.get("timing", {})) if name == "dose" else 1
-    answers = list(_expected(record, ordered[name], asked, got))
+    answers = list(_expected(named_by(record, calculated), ordered[name], asked, got))
     for _, makes in answers:
         reached = min(makes.base, cap.base) if cap is not None and cap.dimension == makes.dimension else makes.base
         # 2 g/kg may be ordered for all the days of a cycle together, and what is calculated be the dose of each.

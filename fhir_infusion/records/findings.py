@@ -52,9 +52,9 @@ def active_ingredients(preparation: Mapping[str, Any]) -> list[Mapping[str, Any]
 def weights(record: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], Amount]]:
     """Yield the weights that a dose per kg may mean: the dosing weight alone where it is stated."""
     found = [
-        (measurement["kind"], measurement["value"], held)
+        (measurement["kind"], value, held)
         for measurement in record.get("measurements", ())
-        if measurement.get("kind", "").endswith("-weight") and (held := amount(measurement.get("value"))) is not None
+        if measurement.get("kind", "").endswith("-weight") and (held := amount(value := used(measurement))) is not None
     ]
     dosing = [entry for entry in found if entry[0] == "dosing-weight"]
     yield from dosing or found
@@ -64,10 +64,24 @@ def measured(record: Mapping[str, Any], *kinds: str) -> tuple[Mapping[str, Any],
     """Return the first measurement of these kinds that can be computed with."""
     for kind in kinds:
         for measurement in record.get("measurements", ()):
-            held = amount(measurement.get("value")) if measurement.get("kind") == kind else None
-            if held is not None:
-                return measurement["value"], held
+            value = used(measurement) if measurement.get("kind") == kind else None
+            held = amount(value)
+            if value is not None and held is not None:
+                return value, held
     return None
+
+
+def used(measurement: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return what doses are calculated with: the value that a measurement was counted as, else the value measured."""
+    return measurement.get("value_used", measurement.get("value"))
+
+
+def named_by(record: Mapping[str, Any], dosing: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the record with only the measurements that a dosing names, where it names what it was calculated from."""
+    kinds = dosing.get("calculated_from")
+    if not kinds:
+        return record
+    return {**record, "measurements": [one for one in record.get("measurements", ()) if one.get("kind") in kinds]}
 
 
 def occasions(timing: Mapping[str, Any]) -> int:

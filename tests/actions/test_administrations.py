@@ -332,6 +332,24 @@ def test_where_findings_are_refused_one_beside_the_order_stores_nothing(service,
     assert placed.version == 1
 
 
+def test_what_demands_delivered_is_told_where_it_is_not_the_demand_dose_ordered(service, caller):
+    control = {"demand_dose": quantity("0.20", "mg"), "lockout": quantity("8", "min")}
+    place_order.place(
+        service, caller, order(steps=[{"step_id": "demand", "role": "demand", "patient_control": control}])
+    )
+    plain = {"representation": "single", "dose_given": quantity("9", "mg"), "segments": []}
+    counts = {"attempts": 28, "deliveries": 25, "delivered": quantity("6", "mg")}
+    record = administration(**plain, demand_counts=counts)
+    del record["segments"]
+    told = record_administration.place(service, caller, record)
+    said = "25 deliveries of 0.20 mg, the demand dose ordered, make 5 mg; delivered is 6 mg"
+    assert [(issue.rule, issue.path, issue.reason) for issue in told.findings] == [
+        ("demand-deliveries", "demand_counts.delivered", said)
+    ]
+    right = {**record, "demand_counts": {**counts, "delivered": quantity("5.00", "mg")}}
+    assert record_administration.amend(service, caller, told.id, right, "1").findings == ()
+
+
 def test_an_administration_without_rate_changes_is_one_resource(service, caller):
     record = administration(
         segments=[], representation="single", dose_given=quantity("10.0", "mg"), order={"display": "by telephone"}

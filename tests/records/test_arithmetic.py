@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 
 from fhir_infusion.records import amounts
-from fhir_infusion.records.arithmetic import findings, findings_between
+from fhir_infusion.records.arithmetic import findings, findings_between, findings_of_order
 from fhir_infusion.records.check import check
 from fhir_infusion.records.parts import split
 from tests.counts import count
@@ -189,3 +190,29 @@ def test_the_tolerance_is_five_percent_and_a_limit_has_none():
 @pytest.mark.parametrize(("code", "body"), [("ug/kg/min", ("kg", "ug/min")), ("mg/m2", ("m2", "mg")), ("mg", None), ("kg/m2", ("m2", "kg")), ("kg", None)])  # fmt: skip
 def test_what_a_dose_is_per_is_read_from_its_unit(code, body):
     assert amounts.per_body(code) == body
+
+
+def demand_order(*demands: Record) -> Record:
+    return order(*({"role": "demand", "patient_control": {"demand_dose": demand}} for demand in demands))
+
+
+def served(**counts: Any) -> Record:
+    return given_(demand_counts=counts)
+
+
+@pytest.mark.parametrize(
+    ("ordered", "record", "said"),
+    [
+        (demand_order(q(1, "mg")), served(deliveries=24, delivered=q(18, "mg")), ["24 deliveries of 1 mg, the demand dose ordered, make 24 mg; delivered is 18 mg"]),
+        (demand_order(q(1, "mg")), served(deliveries=24, delivered=q(24, "mg")), []),
+        (demand_order(q(1, "mg")), served(deliveries=24, delivered=q(12, "mL")) | {"preparation": BAG}, []),
+        (demand_order(q(1, "mg")), served(deliveries=24, delivered=q(24, "mL")) | {"preparation": BAG}, ["24 deliveries of 1 mg, the demand dose ordered, make 12 mL; delivered is 24 mL"]),
+        (demand_order(q(1, "mg")), served(deliveries=24, delivered=q(24, "mL")), []),
+        (demand_order(q(1, "mg"), q(2, "mg")), served(deliveries=24, delivered=q(30, "mg")), []),
+        (demand_order(), served(deliveries=24, delivered=q(30, "mg")), []),
+        (demand_order(q(1, "mg")), given_(), []),
+    ],
+)  # fmt: skip
+def test_deliveries_times_the_demand_dose_ordered_is_what_was_delivered(ordered, record, said):
+    assert check(record)
+    assert [issue.reason for issue in findings_of_order(ordered, record)] == said

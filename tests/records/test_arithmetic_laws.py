@@ -106,7 +106,7 @@ def consistent_orders(draw: st.DrawFn) -> Record:
             {**CALCULATED, "dose": q(dose, "mg"), "rate": q(rate, "mL/h")},
             timing=timing,
             text=f"{dose} mg ({per_kg} mg/kg) in {volume} mL at {rate} mL/h",
-            max_rate=q(to(dose / minutes * 5, "0.0001"), "mg/min"),
+            max_rate=q(to(dose / minutes * 20, "0.0001"), "mg/min"),
             max_per_administration=q(to(dose * 4, "0.1"), "mg"),
             max_per_period=[{"numerator": q(to(dose * 4, "0.1"), "mg"), "denominator": q(24, "h")}],
         ),
