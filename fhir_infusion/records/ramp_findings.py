@@ -28,10 +28,12 @@ def ramp_findings(record: Part) -> Iterator[Issue]:
         ordered = sorted(members, key=lambda member: member[1].get("sequence", member[0]))
         if len({step.get("sequence", position) for position, step in ordered}) != len(ordered):
             continue  # steps that run together are alternatives
-        rates = [(step, rate) for position, step in ordered if (rate := _rate(position, step)) is not None]
-        yield from _rises([rate for step, rate in rates if step.get("role") == "ramp"])
-        yield from _reaches(record, [(step, rate) for step, rate in rates if step.get("role") == "ramp"])
-        yield from _tapers(rates)
+        rates = [(step, _rate(position, step)) for position, step in ordered]
+        ramp = [(step, rate) for step, rate in rates if step.get("role") == "ramp"]
+        yield from _rises([rate for _, rate in ramp if rate is not None])
+        if len(ramp) > 1:
+            yield from _reaches(record, *ramp[-1])
+        yield from _tapers([(step, rate) for step, rate in rates if rate is not None])
 
 
 def _rate(position: int, step: Part) -> Rate | None:
@@ -49,11 +51,11 @@ def _rises(ramp: Sequence[Rate]) -> Iterator[Issue]:
             yield finding(f"steps[{after[0]}].dosings[{after[1]}].rate", said, "ramp")
 
 
-def _reaches(record: Part, ramp: Sequence[tuple[Part, Rate]]) -> Iterator[Issue]:
+def _reaches(record: Part, step: Part, rate: Rate | None) -> Iterator[Issue]:
     """The last rate of a ramp that says no end is the largest rate, where the step states one."""
-    if not ramp:
+    if rate is None or "titration" in step:
         return
-    step, (position, at, quantity, held) = ramp[-1]
+    position, at, quantity, held = rate
     limit = step.get("max_rate")
     most = amount(limit)
     if limit is None or most is None or span(step.get("timing", {}).get("duration")) is not None:

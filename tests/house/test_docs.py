@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 
 from fhir_infusion import cli
 from fhir_infusion.config import Remote, Settings
-from tests import golden_table
+from fhir_infusion.records.finding_kinds import FINDINGS
+from tests import findings_table, golden_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +69,23 @@ def test_the_two_commands_come_first():
 
 def test_the_table_of_therapies_is_the_one_of_the_golden_folders():
     assert golden_table.table() in README, "python -m tests.golden_table writes it"
+
+
+def test_the_table_of_findings_is_the_one_of_the_code():
+    assert findings_table.table() in findings_table.README.read_text(encoding="utf-8"), (
+        "python -m tests.findings_table writes it"
+    )
+
+
+def test_every_finding_that_the_code_can_make_stands_in_the_table():
+    """The rule is the third argument of ``finding``; ``rate-time-{name}`` stands for a dose and a volume."""
+    made = set()
+    for path in (ROOT / "fhir_infusion" / "records").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "finding" and len(node.args) > 2:
+                made.add(re.sub(r"^f?'|'$", "", ast.unparse(node.args[2])))
+    rules = {rule.replace("{name}", name) for rule in made for name in ("dose", "volume")}
+    assert rules - {"told.rule"} == FINDINGS.keys()
 
 
 def test_every_link_inside_the_project_leads_somewhere():

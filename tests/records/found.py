@@ -178,7 +178,7 @@ FOUND: list[tuple[Record, str, str, str]] = [
     # ramps and tapers
     (order(step({"rate": q(60, "mL/h")}, role="ramp", sequence=1), step({"rate": q(30, "mL/h")}, role="ramp", sequence=2)), "ramp", "steps[1].dosings[0].rate", "the ramp falls from 60 mL/h to 30 mL/h"),
     (order(step({"rate": q(60, "mL/h")}, role="ramp", sequence=1), step({"rate": q(90, "mL/h")}, role="ramp", sequence=2, max_rate=q(180, "mL/h"))), "ramp", "steps[1].dosings[0].rate", "the ramp ends at 90 mL/h, below its largest rate of 180 mL/h"),
-    (order(step({"rate": q(90, "mL/h")}, role="ramp", max_rate=q(200, "mg/h")), preparation=BAG), "ramp", "steps[0].dosings[0].rate", "the ramp ends at 90 mL/h, below its largest rate of 200 mg/h"),
+    (order(step({"rate": q(45, "mL/h")}, role="ramp"), step({"rate": q(90, "mL/h")}, role="ramp", max_rate=q(200, "mg/h")), preparation=BAG), "ramp", "steps[1].dosings[0].rate", "the ramp ends at 90 mL/h, below its largest rate of 200 mg/h"),
     (order(step({"rate": q("190.9", "mL/h")}, role="taper", sequence=1), step({"rate": q("181.8", "mL/h")}, role="maintenance", sequence=2)), "ramp", "steps[0].dosings[0].rate", "the taper runs at 190.9 mL/h, faster than the plateau of 181.8 mL/h"),
     (order(step({"rate": q("90.9", "mL/h")}, timing=over(1), role="taper", sequence=1), step({"rate": q("218.2", "mL/h")}, timing=over(10), role="maintenance", sequence=2), step({"rate": q("90.9", "mL/h")}, timing=over(1), role="taper", sequence=3), preparation={"total_volume": q(2000, "mL")}), "rate-duration-volume", "steps", "the steps run 90.9 mL + 2182 mL + 90.9 mL, which makes 2364 mL; the preparation holds 2000 mL"),
     # the bag
@@ -195,4 +195,11 @@ FOUND: list[tuple[Record, str, str, str]] = [
     (given_(dose_given=q(1, "{unit}"), preparation={"ingredients": [{"drug": {"text": "red cells"}, "unit_number": "X9999 26 004201"}, {"drug": {"text": "red cells"}, "unit_number": "X9999 26 004202"}]}), "unit-numbers", "dose_given", "1 {unit} given; 2 unit numbers are recorded"),
     (given_(dose_given=q(5, "mg"), demand_counts={"deliveries": 8, "delivered": q(8, "mg")}), "demand-counts", "demand_counts.delivered", "demands alone delivered 8 mg; in all 5 mg were given"),
     (given_(demand_counts={"deliveries": 0, "delivered": q(8, "mg")}), "demand-counts", "demand_counts.delivered", "0 demands were served, and 8 mg delivered by them"),
+    (order(step({"dose": q(1, "g")}, timing={"code": {"codings": [{"code": "Q8H"}]}, "frequency": 1, "period": 6, "period_unit": "h"})), "timing-code", "steps[0].timing.code.codings[0]", "the code Q8H says every 8 h; the timing says 1 time in 6 h"),
 ]  # fmt: skip
+
+OF_AN_ORDER = (
+    order({"role": "demand", "patient_control": {"demand_dose": q(1, "mg")}}),
+    given_(demand_counts={"deliveries": 24, "delivered": q(18, "mg")}),
+)
+"""An order and an administration that say otherwise of its demands."""

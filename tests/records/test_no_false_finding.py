@@ -178,7 +178,27 @@ LIMITS = {
     ),
 }  # fmt: skip
 
+RAMPS = {
+    "a ramp whose last step says a range": order(
+        step({"rate": q(30, "mL/h")}, role="ramp", max_rate=q(180, "mL/h")),
+        step({"rate_range": {"high": q(180, "mL/h")}}, role="ramp"),
+    ),
+    "one step that is raised by titration": order(
+        step({"rate": q(30, "mL/h")}, role="ramp", max_rate=q(180, "mL/h"), titration={"step": q(30, "mL/h"), "interval": q(30, "min")})
+    ),
+    "a ramp that ends before its largest rate because the bag is empty": order(
+        step({"rate": q(30, "mL/h")}, timing=over(1), role="ramp", sequence=1),
+        step({"rate": q(60, "mL/h")}, timing=over(1), role="ramp", sequence=2, max_rate=q(180, "mL/h")),
+        preparation=bag(90, holds(90, "mg")),
+    ),
+    "two ramps on two days": order(
+        *(step({"rate": q(rate, "mL/h")}, timing={"events": [day]}, role="ramp", sequence=at, max_rate=q(60, "mL/h"))
+          for at, (day, rate) in enumerate((("2024-05-01", 30), ("2024-05-01", 60), ("2024-05-15", 45), ("2024-05-15", 60))))
+    ),
+}  # fmt: skip
+
 ALL = {
+    **RAMPS,
     **BOLUS_FROM_THE_BAG,
     **BAG_HOLDS_MORE,
     **OF_ONE_INGREDIENT,
