@@ -1,4 +1,4 @@
-"""Findings on limits: caps of a dose, of a rate, of a period and of a life.
+"""Findings on limits: caps of a dose, of a rate and of a life.
 
 A limit has no tolerance where it is of the same kind as what it limits; through a weight or a concentration it may be
 passed by 1 %, and what is passed is told only where it holds for every way of reckoning.
@@ -7,14 +7,13 @@ passed by 1 %, and what is passed is told only where it holds for every way of r
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from fhir_infusion.records.amounts import Amount, amount, exceeds, longest, of, per_body, rounded, shown, span, stated
-from fhir_infusion.records.comparisons import ROUNDED, above, are_alike, in_kind_of, is_beyond
-from fhir_infusion.records.conversions import THROUGH
+from fhir_infusion.records.amounts import Amount, amount, exceeds, per_body, shown, span, stated
+from fhir_infusion.records.comparisons import above, are_alike, in_kind_of, is_beyond
 from fhir_infusion.records.demand_findings import demand_findings
-from fhir_infusion.records.findings import concentration, finding, per_day
+from fhir_infusion.records.findings import finding
+from fhir_infusion.records.period_findings import period_findings
 from fhir_infusion.records.ramp_findings import ramp_findings
 from fhir_infusion.records.titration_findings import titration_findings
 
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from fhir_infusion.errors import Issue
 
 Part = Mapping[str, Any]
-
-_DAY: Final = Fraction(86_400)
 
 
 def limit_findings(record: Part) -> Iterator[Issue]:
@@ -37,11 +34,10 @@ def limit_findings(record: Part) -> Iterator[Issue]:
             yield from titration_findings(record, step, path, _rates(step))
         if "patient_control" in step:
             yield from demand_findings(record, step, path)
-        elif "max_per_period" in step:
-            yield from _per_period(record, step, path)
         if "max_per_lifetime" in step:
             yield from _lifetime(step, path)
     yield from _max_rate(record, steps)
+    yield from period_findings(record)
     yield from ramp_findings(record)
 
 
@@ -146,73 +142,3 @@ def _speeds(step: Part) -> Iterator[tuple[str, str, Part, Amount | None]]:
             yield f"dosings[{at}].rate", "", dosing["rate"], None
         if "high" in dosing.get("rate_range", {}):
             yield f"dosings[{at}].rate_range.high", "", dosing["rate_range"]["high"], None
-
-
-def _per_period(record: Part, step: Part, path: str) -> Iterator[Issue]:
-    """Dose x times, or rate x running time, in the period of a limit is not above it."""
-    for at, limit in enumerate(step["max_per_period"]):
-        most, length = amount(limit.get("numerator")), amount(limit.get("denominator"))
-        if most is None or length is None or length.dimension != (("s", 1),) or not length.base:
-            continue
-        said = f"the limit is {stated(limit['numerator'])} in {stated(limit['denominator'])}"
-        found = _in_period(record, step, most, length)
-        if found:
-            yield finding(f"{path}.max_per_period[{at}]", f"{found}; {said}", "max-per-period")
-
-
-def _in_period(record: Part, step: Part, most: Amount, length: Amount) -> str:
-    """Return in words what a step makes in a period, where it is more than the most; a dose says it before a rate."""
-    timing = step.get("timing", {})
-    times = _times(timing, length)
-    unit = most.code
-    alike = False
-    for _, quantity, held in _doses(step):
-        if held.dimension == most.dimension and per_body(quantity["unit"]) == per_body(unit):
-            alike = True
-            total = Amount(held.base * times, held.dimension, "")
-            if exceeds(total.base, most.base):
-                return f"{rounded(times)} x {stated(quantity)} makes {shown(total, quantity['unit'])}"
-    if alike:
-        return ""
-    lasts = longest(timing.get("duration"))
-    running = length.base if lasts is None else min(length.base, lasts.base * times)
-    time = of(running, "s")
-    if time is None:
-        return ""
-    for _, quantity in _rates(step):
-        rate = amount(quantity)
-        if rate is None or per_body(quantity["unit"]) is not None:
-            continue
-        run = rate.times(time)
-        pairs = [("", run)] if run.dimension == most.dimension else _through(record, run, most)
-        if pairs and all(exceeds(made.base, most.base * (ROUNDED if how else 1)) for how, made in pairs):
-            how, made = pairs[0]
-            return f"{stated(quantity)} for {rounded(running / 3600)} h{how} makes {shown(made, unit)}"
-    return ""
-
-
-def _through(record: Part, run: Amount, most: Amount) -> list[tuple[str, Amount]]:
-    strength = concentration(record)
-    if strength is None or not strength.base:
-        return []
-    powers = [power for power in (1, -1) if run.makes(strength, power) == most.dimension]
-    return [(THROUGH, run.times(strength, power)) for power in powers]
-
-
-def _times(timing: Part, length: Amount) -> Fraction:
-    """Return how often a step is given in a length of time, at least once.
-
-    Whole administrations: every 12 h makes two in 24 h, every 5 days makes one in a day. Never more than it is to be
-    given in all, nor after its bounds.
-    """
-    bounds = amount(timing.get("bounds_length"))
-    within = (
-        min(length.base, bounds.base) if bounds is not None and bounds.dimension == length.dimension else length.base
-    )
-    often = per_day(timing)
-    times = max(Fraction(1), often * within / _DAY) if often is not None else Fraction(1)
-    cycle = longest(timing.get("cycle_length"))
-    if often is None and cycle is not None and cycle.base and within >= cycle.base:
-        times = len(timing.get("days_of_cycle", ())) * (within / cycle.base) or times
-    count = timing.get("count_max", timing.get("count"))
-    return times if count is None else min(times, Fraction(count))

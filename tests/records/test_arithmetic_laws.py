@@ -66,8 +66,8 @@ def other_unit(code: str) -> tuple[str, Decimal]:
 
 
 def kinds(record: Record) -> list[tuple[str, str]]:
-    # What is doubtful in the code of a unit itself goes with the code.
-    return [(issue.rule, issue.path) for issue in findings(record) if issue.rule not in {"ucum", "unit-text"}]
+    # What our own JSON may not hold is about the codes of units themselves.
+    return [(issue.rule, issue.path) for issue in findings(record, as_sent=False)]
 
 
 GOLDENS: Final = goldens()
@@ -246,7 +246,7 @@ OF_GIVEN: Final = {
 def test_rates_times_doses_and_the_bag_of_an_administration_go_together(record: Record, place: str):
     assert check(record)
     assert findings(record) == ()
-    assert {issue.rule for issue in findings(changed(record, place, at(record, place) * 20))} == OF_GIVEN[place]
+    assert {issue.rule for issue in findings(changed(record, place, at(record, place) * 1000))} == OF_GIVEN[place]
 
 
 # --------------------------------------------------------------------------------------------------- what is said of it
