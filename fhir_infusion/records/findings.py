@@ -54,7 +54,9 @@ def weights(record: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any],
     found = [
         (measurement["kind"], value, held)
         for measurement in record.get("measurements", ())
-        if measurement.get("kind", "").endswith("-weight") and (held := amount(value := used(measurement))) is not None
+        if measurement.get("kind", "").endswith("-weight")
+        and (value := used(measurement)) is not None
+        and (held := amount(value)) is not None
     ]
     dosing = [entry for entry in found if entry[0] == "dosing-weight"]
     yield from dosing or found
@@ -73,7 +75,8 @@ def measured(record: Mapping[str, Any], *kinds: str) -> tuple[Mapping[str, Any],
 
 def used(measurement: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return what doses are calculated with: the value that a measurement was counted as, else the value measured."""
-    return measurement.get("value_used", measurement.get("value"))
+    value: Mapping[str, Any] | None = measurement.get("value_used", measurement.get("value"))
+    return value
 
 
 def named_by(record: Mapping[str, Any], dosing: Mapping[str, Any]) -> Mapping[str, Any]:
