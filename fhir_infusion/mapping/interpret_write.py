@@ -32,11 +32,17 @@ Json = dict[str, Any]
 
 @dataclass(slots=True)
 class _Target:
-    """The FHIR object that a scope writes to, with the record object of the scope."""
+    """The FHIR object that a scope writes to, the record object of the scope, and the path to it for the ledger."""
 
     fhir: Json
     fobj: FObj
     record: Any
+    path: str = ""
+
+    def shown(self, steps: tuple[FStep, ...]) -> str:
+        """Return the whole FHIR path of a path in this scope."""
+        inside = show_fhir(steps)
+        return f"{self.path}.{inside}" if self.path and inside != "." else self.path or inside
 
     def holds(self, conditions: Iterable[Condition]) -> bool:
         """Whether the conditions that decide writing hold."""
@@ -118,7 +124,7 @@ def _write_object(member: IMember, value: Any, target: _Target, at: str, state: 
         identifier = read_key(key) if key is not None else None
         _enter(target, steps, state, at, identifier or follow.default_id)
         if key is not None:
-            state.recorder.mapped(f"{at}.{follow.key}", show_fhir(steps), "contained")
+            state.recorder.mapped(f"{at}.{follow.key}", target.shown(steps), "contained")
         value = {name: inner for name, inner in value.items() if name != follow.key}
     if member.obj is not None:
         _write_obj(member.obj, value, target, at, state)
@@ -162,9 +168,9 @@ def _write_leaf(leaves: list[Leaf], value: Any, target: _Target, at: str, state:
         if leaf.codec.codes and leaf.codec.shared.intersection(value if leaf.each else (value,)):
             state.recorder.warnings.append((leaf.pair, SHARED))
         if leaf.carried:
-            state.recorder.carried(at, "extension", show_fhir(leaf.fhir), leaf, value)
+            state.recorder.carried(at, "extension", target.shown(leaf.fhir), leaf, value)
         else:
-            state.recorder.mapped(at, show_fhir(leaf.fhir), leaf.codec.name, leaf, value)
+            state.recorder.mapped(at, target.shown(leaf.fhir), leaf.codec.name, leaf, value)
         return
     told = "; ".join(leaf.codec.accepts for leaf in leaves if leaf.codec.accepts)
     accepted = told or "a value that a pair of the mapping takes"
@@ -192,7 +198,7 @@ def _write_list(lists: list[Items], value: list[tuple[str, Any]], target: _Targe
     elements: list[tuple[str | None, Any]] = []
     for index, (here, item) in enumerate(value):
         element: Json = dict(items.scope.fobj.always)
-        inner = _Target(element, items.scope.fobj, item)
+        inner = _Target(element, items.scope.fobj, item, target.shown(items.fhir))
         if items.scope.plain:
             _write_leaf(items.scope.iobj.members[""].leaves, item, inner, here, state)
             elements.append((plain_token([one for _, one in value], index, array.token), element))
@@ -207,7 +213,7 @@ def _write_list(lists: list[Items], value: list[tuple[str, Any]], target: _Targe
             continue
         identifier = (read_key(key) if key else None) or items.default_id(index)
         if key is not None:
-            state.recorder.mapped(f"{here}.{items.scope.key}", show_fhir(items.fhir), "contained")
+            state.recorder.mapped(f"{here}.{items.scope.key}", inner.path, "contained")
         element["id"] = identifier
         content = {name: held for name, held in item.items() if name != items.scope.key}
         _write_obj(items.scope.iobj, content, inner, here, state)

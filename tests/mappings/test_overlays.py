@@ -298,3 +298,15 @@ def test_text_that_says_another_rate_than_the_structure_is_told(release: str):
     order = resource("MedicationRequest", release, dosageInstruction=[dosage])
     assert read(order, None, release)["steps"][0]["text"] == "infuse at 80 mL/h"
     assert "text-contradicts" in findings(order, None, release)
+
+
+# --- what the ledger says -------------------------------------------------------------------------------------------------
+
+
+def test_the_ledger_of_a_record_names_the_whole_fhir_path_of_what_stands_in_lists():
+    record = read(mixture())
+    lines = translator().to_fhir(record, "R4", as_sent=True).lines
+    went = {line.path: line.to for line in lines}
+    bag = "medicationReference->Medication.ingredient[]"
+    assert went["preparation.ingredients[0].drug.text"] == f"{bag}.itemCodeableConcept.text"
+    assert went["preparation.ingredients[1].strength.numerator.value"] == f"{bag}.strength.numerator"
