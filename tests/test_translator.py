@@ -82,12 +82,12 @@ SEGMENTS: Json = {
         (
             lambda: translator().to_fhir(ORDER, "R4", "our-site"),
             "overlay",
-            "example-site, hl7-categories, hl7-v2-v3-codes, jp-core",
+            "cerner, example-site, hl7-categories, hl7-v2-v3-codes, isik, jp-core, mii",
         ),
         (
             lambda: with_settings(overlay="our-site").to_fhir(ORDER, "R4"),
             "overlay",
-            "example-site, hl7-categories, hl7-v2-v3-codes, jp-core",
+            "cerner, example-site, hl7-categories, hl7-v2-v3-codes, isik, jp-core, mii",
         ),
         (
             lambda: translator().to_internal({"resourceType": "Patient"}, "R4"),
