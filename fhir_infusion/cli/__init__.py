@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "translate": "Records to FHIR, FHIR to records.",
     "roundtrip": "Each resource to a record and back: what changed?",
     "validate": "What is wrong with resources.",
+    "amounts": "What was given of each ingredient of a mixture.",
     "mapping": "Mapping documents: check, explain, test, coverage, diff.",
     "serve": "Serve /api, /fhir and the workbench.",
     "worker": "Keep other FHIR servers in step, without the web service.",

@@ -108,7 +108,10 @@ def _operation(method: str, address: str, summary: str) -> dict[str, Any]:
     if names:
         operation["parameters"] = [{"name": name, "in": "path", "required": True, "schema": _TEXT} for name in names]
     record = next((name for path, name in RECORDS.items() if address.startswith(f"/api/{path}")), None)
-    if record is not None:
+    if address.endswith("/amounts"):
+        openapi_bodies.describe_amounts(operation)
+        operation["responses"].update(_problems("401", "404", "503"))
+    elif record is not None:
         _describe_record_operation(operation, method, record, is_one=bool(names))
     elif address == "/api/translate":
         openapi_bodies.describe_translation(operation)

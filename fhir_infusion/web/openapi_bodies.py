@@ -30,6 +30,29 @@ _ASKED: Final = dict(
         strict=True,
     )
 )
+_INGREDIENT: Final[dict[str, Any]] = {
+    "path": {**_TEXT, "description": "The place in the record."},
+    "drug": {**_TEXT, "description": "The ingredient in words, where it has any."},
+}
+_AMOUNT: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        **_INGREDIENT,
+        "amount": {
+            "type": "object",
+            "properties": {"value": {"type": "number"}, "unit": {**_TEXT, "description": "UCUM."}},
+            "required": ["value", "unit"],
+        },
+        "exact": {"type": "boolean", "description": "False where the number has no end and was rounded."},
+        "how": {**_TEXT, "description": "The sum: strength x volume given = amount."},
+    },
+    "required": ["path", "amount", "exact", "how"],
+}
+_NOT_COMPUTED: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {**_INGREDIENT, "reason": _TEXT},
+    "required": ["path", "reason"],
+}
 SCHEMAS: Final[dict[str, Any]] = {
     "Resource": {"type": "object", "properties": {"resourceType": _TEXT}, "required": ["resourceType"]},
     "Translation": {
@@ -47,6 +70,16 @@ SCHEMAS: Final[dict[str, Any]] = {
             "text": _TEXT,
         },
         "required": ["results", "findings", "ledger"],
+    },
+    "Amounts": {
+        "type": "object",
+        "properties": {
+            "id": _TEXT,
+            "version": _TEXT,
+            "amounts": {"type": "array", "items": _AMOUNT},
+            "not_computed": {"type": "array", "items": _NOT_COMPUTED},
+        },
+        "required": ["id", "version", "amounts", "not_computed"],
     },
 }
 _FAILURES: Final = {
@@ -69,6 +102,13 @@ def describe_translation(operation: dict[str, Any]) -> None:
     operation["requestBody"] = _body("application/json", "Translation")
     content = {"application/json": {"schema": {"$ref": "#/components/schemas/Translated"}}}
     operation["responses"]["200"] = {"description": "What became of the input; nothing is stored.", "content": content}
+
+
+def describe_amounts(operation: dict[str, Any]) -> None:
+    """Describe what was given of each ingredient, but for its failures."""
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Amounts"}}}
+    words = "Worked out from the current version; nothing of it is stored."
+    operation["responses"]["200"] = {"description": words, "content": content}
 
 
 def describe_fhir(operation: dict[str, Any], method: str, address: str) -> None:

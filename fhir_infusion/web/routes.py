@@ -32,6 +32,12 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/api/administrations", administrations.find, "Find administrations"),
     Route("GET", "/api/administrations/<resource_id>", administrations.get, "Read an administration"),
     Route("PUT", "/api/administrations/<resource_id>", administrations.put, "Change an administration"),
+    Route(
+        "GET",
+        "/api/administrations/<resource_id>/amounts",
+        administrations.amounts,
+        "What was given of each ingredient of a mixture",
+    ),
     Route("POST", "/api/translate", translate.post, "Translate without storing"),
     Route("GET", f"{FHIR}/metadata", metadata.get, "CapabilityStatement", is_public=True),
     Route("GET", f"{FHIR}/<fhir_type>", search.get, "Search"),
