@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records import units
@@ -19,8 +20,6 @@ from fhir_infusion.records.findings import VOLUME
 from fhir_infusion.records.number import plain, spelling_of
 
 if TYPE_CHECKING:
-    from fractions import Fraction
-
     from fhir_infusion.records.amounts import Amount
 
 Part = Mapping[str, Any]
@@ -29,6 +28,9 @@ _MOST_DIGITS: Final = 12
 """What has no end (a third) is rounded to so many digits, and said to be about that much."""
 
 _ROUNDED: Final = Context(prec=_MOST_DIGITS, rounding=ROUND_HALF_EVEN)
+_MOST_VOLUME: Final = Fraction(1, 10)
+"""100 L in cubic metres, more than a day of haemofiltration: ``ML`` is UCUM's megalitre, and hardly ever meant."""
+
 _NOT_GIVEN: Final = frozenset({"not-done", "entered-in-error"})
 
 
@@ -119,7 +121,9 @@ def _nothing(path: str, reason: str) -> IngredientsGiven:
 
 def _volume(administration: Part) -> Part | Unknown:
     """Return the volume given: the dose where that is a volume, or else the volume in all; never one of two."""
-    held = {name: administration[name] for name in ("dose_given", "volume_given") if name in administration}
+    held: dict[str, Part] = {
+        name: administration[name] for name in ("dose_given", "volume_given") if name in administration
+    }
     if not held:
         return Unknown("dose_given", "", "neither a dose nor a volume given is stated")
     told = {name: _amount(quantity) for name, quantity in held.items()}
@@ -127,8 +131,9 @@ def _volume(administration: Part) -> Part | Unknown:
     if len({one.base for one in volumes.values()}) > 1:
         both = " and ".join(stated(held[name]) for name in volumes)
         return Unknown("volume_given", "", f"two volumes are stated, {both}, and they are not the same")
-    for name in volumes:
-        return held[name]
+    for name, volume in volumes.items():
+        too_much = _too_much(volume, held[name])
+        return Unknown(name, "", too_much) if too_much else held[name]
     name, one = next(iter(told.items()))
     reason = one if isinstance(one, str) else f"{stated(held[name])} is not a volume, and no volume given is stated"
     return Unknown(name, "", reason)
@@ -150,6 +155,8 @@ def _given(path: str, ingredient: Part, volume: Part) -> Given | Unknown:
     per = stated(strength["denominator"])
     if bottom.dimension != VOLUME:
         return Unknown(f"{path}.strength.denominator", drug, f"the strength is per {per}, which is not a volume")
+    if too_much := _too_much(bottom, strength["denominator"]):
+        return Unknown(f"{path}.strength.denominator", drug, too_much)
     if not bottom.base:
         return Unknown(f"{path}.strength.denominator", drug, f"the strength is per {per}: nothing is per zero")
     unit = strength["numerator"]["unit"]
@@ -180,6 +187,13 @@ def _amount(quantity: Part) -> Amount | str:
     if "comparator" in quantity:
         return "it is a bound, not an amount"
     return "its unit is not a UCUM code, and a unit is never guessed"
+
+
+def _too_much(volume: Amount, quantity: Part) -> str:
+    """Return what speaks against a volume, or the empty string."""
+    if volume.base <= _MOST_VOLUME:
+        return ""
+    return f"{stated(quantity)} is more than an infusion can be: the unit may not be the one that was meant"
 
 
 def _decimal(value: Fraction) -> tuple[int | Decimal, bool]:

@@ -118,6 +118,16 @@ AT = "preparation.ingredients[0]"
         ),
         (administration(MIXTURE, dose_given={"unit": "mL"}), "dose_given", "it has no value"),
         (
+            administration(MIXTURE, dose_given=q(250, "ML")),  # UCUM: megalitres
+            "dose_given",
+            "250 ML is more than an infusion can be: the unit may not be the one that was meant",
+        ),
+        (
+            administration(ingredient(q(40, "meq"), q(250, "ML")), dose_given=q(250, "mL")),
+            f"{AT}.strength.denominator",
+            "250 ML is more than an infusion can be: the unit may not be the one that was meant",
+        ),
+        (
             administration(MIXTURE, status="not-done", dose_given=q(250, "mL")),
             "status",
             "the status is not-done: nothing counts as given",
