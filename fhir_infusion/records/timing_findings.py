@@ -43,12 +43,15 @@ def timing_findings(record: Part) -> Iterator[Issue]:
 def _contradictions(timing: Part, path: str) -> Iterator[Issue]:
     if not timing.get("period") or "period_unit" not in timing:
         return
+    codings = timing.get("code", {}).get("codings", ())
+    said = [(at, coding, says) for at, coding in enumerate(codings) if (says := _says(coding)) is not None]
+    if not said:
+        return
     unit, frequency = DAYS[timing["period_unit"]], timing.get("frequency", 1)
     least = Fraction(frequency) / (Fraction(timing.get("period_max", timing["period"])) * unit)
     most = Fraction(timing.get("frequency_max", frequency)) / (Fraction(timing["period"]) * unit)
-    for at, coding in enumerate(timing.get("code", {}).get("codings", ())):
-        says = _says(coding)
-        if says is not None and not least <= says[0] <= most:
+    for at, coding, says in said:
+        if not least <= says[0] <= most:
             reason = f"the code {coding['code']} says {says[1]}; the timing says {_words(timing)}"
             yield finding(f"{path}.codings[{at}]", reason, "timing-code")
 
