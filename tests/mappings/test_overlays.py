@@ -252,54 +252,6 @@ def test_uk_core_do_not_perform_is_refused():
     assert [issue.path for issue in refusal.value.issues] == ["MedicationRequest.doNotPerform"]
 
 
-# --- units and durations as they are sent -----------------------------------------------------------------------------------
-
-REPAIRS = {"mcg": "ug", "mL/hr": "mL/h", "mEq": "meq", "IU": "[iU]", "cc": "mL"}
-
-
-@pytest.mark.parametrize("release", RELEASES)
-@pytest.mark.parametrize(("sent", "meant"), REPAIRS.items())
-def test_a_unit_that_is_no_ucum_is_repaired_by_the_table_told_and_goes_back_as_it_came(
-    release: str, sent: str, meant: str
-):
-    where = "rateQuantity" if "/" in sent else "doseQuantity"
-    order = resource(
-        "MedicationRequest", release, dosageInstruction=[{"doseAndRate": [{where: quantity("1.50", sent, sent)}]}]
-    )
-    (dosing,) = read(order, None, release)["steps"][0]["dosings"]
-    read_as = dosing["rate" if "/" in sent else "dose"]
-    assert (read_as["unit"], read_as["unit_text"]) == (meant, sent)
-    told = [line.path for line in translator().to_internal(order, release).lines if "unit repaired" in line.why]
-    assert [path.rpartition(".")[2] for path in told] == ["code"]
-
-
-@pytest.mark.parametrize("release", RELEASES)
-def test_a_unit_that_the_table_does_not_have_is_never_guessed(release: str):
-    order = resource(
-        "MedicationRequest", release, dosageInstruction=[{"doseAndRate": [{"doseQuantity": quantity(1, "mgg", "mcg")}]}]
-    )
-    (dosing,) = read(order, None, release)["steps"][0]["dosings"]
-    assert dosing["dose"]["unit"] == "mgg"
-    assert findings(order, None, release)
-
-
-@pytest.mark.parametrize("release", RELEASES)
-def test_a_duration_where_a_rate_belongs_is_no_rate_and_is_told(release: str):
-    dosage = {"dose": quantity(100, "mL"), "rateQuantity": quantity(20, "min")}
-    given = resource("MedicationAdministration", release, dosage=dosage)
-    (segment,) = read(given, None, release)["segments"]
-    assert segment == {"rate_as_stated": {"value": 20, "unit": "min"}}
-    assert "rate-per-time" in findings(given, None, release)
-
-
-@pytest.mark.parametrize("release", RELEASES)
-def test_text_that_says_another_rate_than_the_structure_is_told(release: str):
-    dosage = {"text": "infuse at 80 mL/h", "doseAndRate": [{"rateQuantity": quantity(50, "mL/h")}]}
-    order = resource("MedicationRequest", release, dosageInstruction=[dosage])
-    assert read(order, None, release)["steps"][0]["text"] == "infuse at 80 mL/h"
-    assert "text-contradicts" in findings(order, None, release)
-
-
 # --- what the ledger says -------------------------------------------------------------------------------------------------
 
 
