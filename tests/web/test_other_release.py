@@ -254,12 +254,12 @@ JP = EXAMPLES / "jp-core-from-fsh" / "MedicationAdministration-jp-medicationadmi
 
 
 @pytest.mark.skipif(not JP.exists(), reason="the published examples are not here")
-def test_a_published_administration_with_a_contained_pump_is_read_in_the_other_release(client: Client):
+def test_a_published_administration_with_a_contained_pump_and_side_is_read_in_the_other_release(client: Client):
     text = JP.read_text(encoding="utf-8")
     reply = client.post("/fhir/r4/MedicationAdministration", text, FHIR)
     read = exact(client.get(f"/fhir/r5/MedicationAdministration/{exact(reply)['id']}"))
     assert read["device"] == [{"reference": {"display": "IV Pump"}}]
-    assert [one["resourceType"] for one in read["contained"]] == ["Medication"]
+    assert [one["resourceType"] for one in read["contained"]] == ["BodyStructure", "Medication"]
     assert read["meta"]["tag"] == [SUBSETTED]
 
 
