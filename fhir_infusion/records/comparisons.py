@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 from fhir_infusion.records.amounts import Amount, amount, exceeds, per_body, shown, stated
-from fhir_infusion.records.conversions import absolute, as_kind
+from fhir_infusion.records.conversions import as_kind, for_this_body
 
 Part = Mapping[str, Any]
 
@@ -54,15 +54,16 @@ def _beyond(record: Part, what: str, quantity: Part | None, limit: Part | None, 
 
 def is_beyond(made: Amount, edge: Amount, *, over: bool) -> bool:
     """Return whether a reckoned amount is beyond a limit by more than the steps of a pump."""
-    return exceeds(made.base, edge.base * ROUNDED) if over else exceeds(edge.base, made.base * ROUNDED)
+    more, less = (made, edge) if over else (edge, made)
+    return exceeds(more.base, less.base) and exceeds(more.base, less.base * ROUNDED)
 
 
 def in_kind_of(
     record: Part, quantity: Part, limit: Part, per: Amount | None = None
 ) -> list[tuple[str, Amount, Amount]]:
     """Return each way in which a quantity (``per`` a time: a rate) is of a limit's kind: in words, and both amounts."""
-    return [
-        (how, made, edge)
-        for _, edge in absolute(record, limit)
-        for how, made in as_kind(record, quantity, edge.dimension, per)
-    ]
+    bound = amount(limit)
+    if bound is None:
+        return []
+    edges = [bound] if per_body(limit["unit"]) is None else [edge for _, edge in for_this_body(record, limit)]
+    return [(how, made, edge) for edge in edges for how, made in as_kind(record, quantity, edge.dimension, per)]

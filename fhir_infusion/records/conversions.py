@@ -32,7 +32,7 @@ from fhir_infusion.records.findings import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 MASS: Final = (("g", 1),)
 NOTHING: Final = Fraction(0)
@@ -123,40 +123,9 @@ def as_kind(
         if made.dimension == wanted:
             yield how, made
             continue
-        strength = concentration(record)
-        if strength is None or not strength.base:
-            continue
-        for power in (1, -1):
-            if made.makes(strength, power) == wanted:
-                yield f"{how}{THROUGH}", made.times(strength, power)
-
-
-def runs(
-    record: Mapping[str, Any], dosing: Mapping[str, Any], length: Amount, wanted: Dimension
-) -> Iterator[tuple[str, str, Amount]]:
-    """Yield what the rate of a dosing or segment makes in a time, as an amount of the wanted kind.
-
-    First in words what the rate is for this patient and what it is reckoned through, where that is not the rate alone.
-    """
-    for body, found in _rates(record, dosing):
-        made = found.times(length)
-        if made.dimension == wanted:
-            yield body, "", made
-            continue
-        strength = concentration(record)
-        if strength is None or not strength.base:
-            continue
-        for power in (1, -1):
-            if made.makes(strength, power) == wanted:
-                yield body, THROUGH, made.times(strength, power)
-
-
-def _rates(record: Mapping[str, Any], dosing: Mapping[str, Any]) -> Iterator[tuple[str, Amount]]:
-    rate = rate_of(dosing)
-    if rate is not None and per_body(rate.code) is None:
-        yield "", rate
-    elif rate is not None:
-        yield from _by_size(record, dosing["rate"])
+        found = through_volume(record, made, wanted)
+        if found is not None:
+            yield f"{how}{THROUGH}", found
 
 
 def contradiction(
@@ -164,22 +133,43 @@ def contradiction(
 ) -> tuple[str, str, Amount] | None:
     """Return what the rate of a dosing or segment makes in a time, where that is not an amount beside it.
 
-    Both may be of the mixture or of one ingredient, and a rate may be rounded to what a pump takes; each way of
-    reckoning (``through`` the concentration, too) has to contradict.
+    In words the rate, what it is reckoned through, and the amount. Both may be of the mixture or of one ingredient,
+    and a rate may be rounded to what a pump takes; each way of reckoning (``through`` the concentration, too) has to
+    contradict.
     """
     first = None
-    for run in runs(record, dosing, length, held.dimension):
-        if run[1] and not through:
-            continue
-        makes = run[2].base
+    for body, rate in _rates(record, dosing):
+        made, how = rate.times(length), ""
+        if made.dimension != held.dimension:
+            found = through_volume(record, made, held.dimension) if through else None
+            if found is None:
+                continue
+            made, how = found, THROUGH
         if (
-            not differ(makes, held.base)
-            or is_pump_step(dosing, makes, held.base)
-            or is_of_a_part(record, makes, held.base, held.dimension)
+            not differ(made.base, held.base)
+            or is_pump_step(dosing, made.base, held.base)
+            or is_of_a_part(record, made.base, held.base, held.dimension)
         ):
             return None
-        first = first or run
-    return (f"{rate_in_words(dosing)}{first[0]}", first[1], first[2]) if first is not None else None
+        first = first or (body, how, made)
+    return (f"{rate_in_words(dosing)}{first[0]}", *first[1:]) if first is not None else None
+
+
+def _rates(record: Mapping[str, Any], dosing: Mapping[str, Any]) -> Iterable[tuple[str, Amount]]:
+    """Return what a rate is for this patient, with the size of the patient in words where it is per kg or m2."""
+    rate = rate_of(dosing)
+    if rate is None:
+        return ()
+    return (("", rate),) if per_body(rate.code) is None else _by_size(record, dosing["rate"])
+
+
+def through_volume(record: Mapping[str, Any], made: Amount, wanted: Dimension) -> Amount | None:
+    """Return an amount of drug as a volume of this preparation, or a volume as an amount of drug."""
+    strength = concentration(record)
+    if strength is None or not strength.base:
+        return None
+    power = 1 if made.dimension in {VOLUME, VOLUME_RATE} else -1
+    return made.times(strength, power) if made.makes(strength, power) == wanted else None
 
 
 def is_of_a_part(record: Mapping[str, Any], whole: Fraction, part: Fraction, dimension: Dimension) -> bool:

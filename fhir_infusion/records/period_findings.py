@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from fhir_infusion.records.amounts import Amount, amount, exceeds, longest, of, per_body, rounded, shown, stated
 from fhir_infusion.records.bag_findings import occasions_of
 from fhir_infusion.records.comparisons import ROUNDED
-from fhir_infusion.records.conversions import THROUGH, dose_of
+from fhir_infusion.records.conversions import THROUGH, dose_of, through_volume
 from fhir_infusion.records.equality import same
-from fhir_infusion.records.findings import concentration, finding, per_day
+from fhir_infusion.records.findings import finding, per_day
 
 if TYPE_CHECKING:
     from fhir_infusion.errors import Issue
@@ -111,19 +111,11 @@ def _in_period(record: Part, step: Part, most: Amount, length: Amount) -> str:
         if quantity is None or rate is None or per_body(quantity["unit"]) is not None:
             continue
         run = rate.times(time)
-        pairs = [("", run)] if run.dimension == most.dimension else _through(record, run, most)
-        if pairs and all(exceeds(made.base, most.base * (ROUNDED if how else 1)) for how, made in pairs):
-            how, made = pairs[0]
+        how = "" if run.dimension == most.dimension else THROUGH
+        made = through_volume(record, run, most.dimension) if how else run
+        if made is not None and exceeds(made.base, most.base * (ROUNDED if how else 1)):
             return f"{stated(quantity)} for {rounded(running / 3600)} h{how} makes {shown(made, unit)}"
     return ""
-
-
-def _through(record: Part, run: Amount, most: Amount) -> list[tuple[str, Amount]]:
-    strength = concentration(record)
-    if strength is None or not strength.base:
-        return []
-    powers = [power for power in (1, -1) if run.makes(strength, power) == most.dimension]
-    return [(THROUGH, run.times(strength, power)) for power in powers]
 
 
 def _times(timing: Part, length: Amount) -> Fraction:
