@@ -86,8 +86,10 @@ FINDINGS: Final[Mapping[str, Compared]] = MappingProxyType(
         ),
         "unit-numbers": Compared("Counted units given, with the unit numbers recorded.", _NONE),
         # an administration
-        "rate-time-volume": Compared("Rate x time of a segment, with its volume.", _PUMP),
-        "rate-time-dose": Compared("Rate x time of a segment, with its dose; either may be of one ingredient.", _PUMP),
+        "rate-time-volume": Compared(
+            "Rate x time of a segment, or of one that is completed at one rate, with its volume.", _PUMP
+        ),
+        "rate-time-dose": Compared("The same with the dose; either may be of one ingredient.", _PUMP),
         "sum-of-segments-volume": Compared("Sum of the volumes of the segments, with the volume in all.", _SAME),
         "sum-of-segments-dose": Compared("Sum of the doses of the segments, with the dose in all.", _NONE),
         "concentration-dose": Compared("Volume given x concentration, with the dose given.", _SAME),
