@@ -10,10 +10,13 @@ PORT   ?= 8080
 DATABASE ?= sqlite:///data/fhir-infusion.db
 JUNIT  ?= build/junit.xml
 PYTEST_ARGS ?=
+MUTANTS ?= 400
+MODULE ?=
+SEED   ?= 1
 LONG_MINUTES ?= 360
 
 .DEFAULT_GOAL := help
-.PHONY: help run test long lint format coverage bench install constraints clean
+.PHONY: help run test long lint format coverage bench mutants install constraints clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -57,6 +60,9 @@ coverage: $(VENV)/dev.stamp  ## line and branch coverage of records, mapping and
 
 bench: $(VENV)/dev.stamp  ## how fast translation is, beside the naive path; writes bench.json
 	$(BIN)/python -m tests.bench --json bench.json
+
+mutants: $(VENV)/dev.stamp  ## change the code in MUTANTS=400 places; MODULE=mapping/residue; SEED=1; names what no test sees
+	nice -n 10 $(BIN)/python -m tests.mutants --count $(MUTANTS) --module "$(MODULE)" --seed $(SEED)
 
 constraints: $(VENV)/dev.stamp  ## write the installed versions to docker/constraints.txt
 	@mkdir -p build
