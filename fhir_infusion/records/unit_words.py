@@ -163,7 +163,7 @@ def _part(text: str, *, first: bool) -> frozenset[Unit]:
     numbered = _NUMBERED.fullmatch(text)
     if numbered is not None:
         return _times(Fraction(numbered[1]), numbered[2])
-    return frozenset((ONE,)) if _singular(text.lower()) in _PIECES else frozenset()
+    return frozenset((ONE,)) if not _PIECES.isdisjoint((text.lower(), _singular(text.lower()))) else frozenset()
 
 
 def _counted(text: str) -> frozenset[Unit]:

@@ -1,7 +1,8 @@
 """The mutants of a module: each differs from it in one node of the syntax tree.
 
 What is not mutated: annotations, decorators, docstrings, what only a type checker reads, text with a blank in it (the
-wording of a message), the fixed parts of f-strings, and arguments that only guard or tune (``strict``, ``maxsize``).
+wording of a message), the fixed parts of f-strings, what variables of compiled text are called (``source.name(…, "x")``),
+and arguments that only guard or tune (``strict``, ``maxsize``).
 """
 
 from __future__ import annotations
@@ -154,21 +155,28 @@ def _inner(node: ast.AST, where: str) -> str:
 def _untouched(holder: ast.AST, name: str, node: ast.AST, position: int) -> bool:
     """Whether a node is left alone with all that is in it."""
     match node:
-        case ast.Expr(value=ast.Constant(value=str())):
-            return True  # a docstring
+        case ast.Expr(value=ast.Constant(value=str())):  # a docstring
+            return True
         case ast.If(test=ast.Name(id="TYPE_CHECKING")) | ast.AnnAssign(annotation=ast.Name(id="TypeAlias")):
             return True
-        case ast.Assign(targets=[ast.Name(id=target)]) if target in _UNTOUCHED_NAMES:
-            return True
-        case ast.keyword(arg=argument) if argument in _UNTOUCHED_ARGUMENTS:
-            return True
-        case ast.Constant() if isinstance(holder, ast.JoinedStr):
-            return True
-    return isinstance(holder, ast.Call) and name == "args" and position == 0 and _is_call_of(holder, "cast")
+        case ast.Assign(targets=[ast.Name(id=name_bound)]):
+            return name_bound in _UNTOUCHED_NAMES
+        case ast.keyword(arg=argument):
+            return argument in _UNTOUCHED_ARGUMENTS
+    return _says_nothing(holder, name, node, position)
 
 
-def _is_call_of(node: ast.Call, name: str) -> bool:
-    return isinstance(node.func, ast.Name) and node.func.id == name
+def _says_nothing(holder: ast.AST, name: str, node: ast.AST, position: int) -> bool:
+    """Whether a node is fixed text, a type for the checker, or what a variable of compiled text is called."""
+    match holder:
+        case ast.JoinedStr():
+            return isinstance(node, ast.Constant)
+        case ast.Call(func=ast.Name(id="cast")):
+            return name == "args" and position == 0
+        case ast.Call(func=ast.Attribute(attr="name" | "variable")):
+            return isinstance(node, ast.Constant)
+        case _:
+            return False
 
 
 def _variants(holder: ast.AST, name: str, node: ast.AST) -> Iterator[_Change]:

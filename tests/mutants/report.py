@@ -37,9 +37,7 @@ def lines(verdicts: Mapping[Mutant, str], population: int, seed: int, seconds: f
     of_file: dict[str, list[str]] = defaultdict(list)
     for mutant, verdict in verdicts.items():
         of_file[mutant.file].append(verdict)
-    survivors = sorted((one for one in verdicts if verdicts[one] not in KILLED), key=lambda one: (one.file, one.line))
-    told = [f"{verdicts[one]}: {one}" for one in survivors]
-    told += [""]
+    told: list[str] = []
     for file, found in sorted(of_file.items()):
         told.append(f"{file:<48} {_killed(found):>4} of {len(found):>4} killed")
     killed, total = _killed(verdicts.values()), len(verdicts)

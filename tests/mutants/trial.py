@@ -6,6 +6,8 @@ those of everything else. In a stage, tests that run the line in their body go f
 
 from __future__ import annotations
 
+import importlib
+import json
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -24,10 +26,10 @@ if TYPE_CHECKING:
     from tests.mutants.covered import Recorded
     from tests.mutants.operators import Mutant
 
-BUDGET: Final = 30.0
+BUDGET: Final = 8.0
 """Seconds of recorded tests that one stage runs at most: the rate that is told is one that more tests only raise."""
 
-DEAR: Final = 6.0
+DEAR: Final = 3.0
 """A test that takes longer by itself is not run."""
 
 _SHARED: Final = 1.0
@@ -85,6 +87,20 @@ class _Ordered:
         )
 
 
+def _load_once() -> None:
+    """Let the shipped documents be loaded once in this process, not once in every test file, and compiled when used."""
+    translator = importlib.import_module("fhir_infusion.translator")
+    load, kept = translator.load, dict[str, object]()
+
+    def once(texts: Mapping[str, str], elements: object, settings: Mapping[str, str], *, eager: bool = True) -> object:
+        key = json.dumps([dict(texts), dict(settings)], sort_keys=True)
+        if key not in kept:
+            kept[key] = load(texts, elements, settings, eager=False)
+        return kept[key] if eager else load(texts, elements, settings, eager=False)
+
+    vars(translator)["load"] = once
+
+
 def trial(
     mutant: Mutant | None, text: str, path: Path, module: str, stale: Iterable[str], tests: Sequence[str]
 ) -> Callable[[Path], int]:
@@ -94,6 +110,8 @@ def trial(
         forget(stale)
         if mutant is not None:
             sys.meta_path.insert(0, Finder(module, path, mutated(text, mutant)))
+        if "fhir_infusion.translator" in stale:
+            _load_once()
         files = dict.fromkeys(name.partition("::")[0] for name in tests)
         arguments = [*OPTIONS, "-x", f"--basetemp={scratch / 'pytest'}", *files]
         return int(pytest.main(arguments, plugins=[_Ordered(tests)]))

@@ -45,3 +45,26 @@ def test_a_number_within_the_limits_is_taken(text):
 )
 def test_a_number_beyond_the_limits_is_told(text):
     assert beyond_limits(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("1234567890123456789", "more than 18 significant digits"),
+        ("-0.1234567890123456789", "more than 18 significant digits"),
+        ("0." + "0" * 56, "more than 56 digits"),
+        ("1e1000", "an exponent beyond 38"),
+        ("0e-1000", "an exponent beyond 38"),
+        ("0e77", "an exponent beyond 38"),
+        ("1e39", "a power of ten beyond 38"),
+        ("-10e38", "a power of ten beyond 38"),
+        ("0.01e-37", "a power of ten beyond 38"),
+    ],
+)
+def test_the_limit_that_a_number_breaks_is_named(text, told):
+    assert beyond_limits(text) == told
+
+
+@pytest.mark.parametrize("text", ["-" + "9" * 18, "0." + "0" * 55, "0e76", "0e-76", "10e37", "0.01e-36", "-1e+038"])
+def test_a_number_at_a_limit_is_taken(text):
+    assert beyond_limits(text) == ""

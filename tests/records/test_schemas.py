@@ -15,7 +15,7 @@ from fhir_infusion.records.fields import classes, key_of, table
 from fhir_infusion.records.formats import FORMATS
 from fhir_infusion.records.number import Spelled
 from fhir_infusion.records.order import InfusionOrder
-from fhir_infusion.records.schemas import administration_schema, dump, json_schema, load, order_schema
+from fhir_infusion.records.schemas import administration_schema, dump, issues, json_schema, load, order_schema
 from tests.counts import count
 from tests.generators import records, spoiled
 from tests.records.samples import DOBUTAMINE, GIVEN, changed
@@ -132,3 +132,8 @@ def test_the_json_schema_lets_no_wrong_shape_pass_that_marshmallow_would_take(re
     name = record.get("record")
     if name == "InfusionOrder" and order_schema().validate(record) == {}:
         assert list(VALIDATORS[name].iter_errors(record)) == []
+
+
+def test_residue_may_hold_that_an_element_was_null():
+    record = {**DOBUTAMINE, "residue": [{"release": "R4", "path": "note[]", "value": None}]}
+    assert issues(record) == issues(record, as_sent=True) == ()
