@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from fhir_infusion.mapping.named_words import EDITED, coded, hushed
@@ -12,7 +14,7 @@ def codings(count: int) -> list[dict[str, str]]:
     return [{"system": "http://snomed.info/sct", "code": str(number)} for number in range(count)]
 
 
-def left(read_beside: int, now_beside: int) -> tuple[dict[str, None], list[Line]]:
+def left(read_beside: int, now_beside: int) -> tuple[dict[str, Any], list[Line]]:
     """Return what goes of a text that was read beside so many codings, and the lines that say so."""
     words, codes = coded(TEXT, codings(read_beside)).split(".")
     lines: list[Line] = []
