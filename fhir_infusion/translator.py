@@ -18,13 +18,12 @@ from fhir_infusion.fhir.models import check_with_models
 from fhir_infusion.fhir.validate import validate
 from fhir_infusion.mapping.lens import Ledger, Lens, Translation
 from fhir_infusion.mapping.library import Library, load
-from fhir_infusion.records import check, parts
+from fhir_infusion.mapping.trace import Line
+from fhir_infusion.records import check, parts, pauses
 from fhir_infusion.records.arithmetic import findings as computed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-    from fhir_infusion.mapping.trace import Line
 
 Json = dict[str, Any]
 
@@ -112,17 +111,19 @@ class Translator:
         if strict and (doubts := check_with_models(resource, release)):
             raise Refused(*doubts)
         translation = lens.read(resource)
-        if parts.is_total_unsaid(translation.result):
-            unsaid = {"release": release, "path": parts.UNSAID, "value": True}
-            translation.result.setdefault("residue", []).append(unsaid)
+        record = translation.result
+        if parts.is_total_unsaid(record):
+            record.setdefault("residue", []).append({"release": release, "path": parts.UNSAID, "value": True})
+        if pauses.READING in lens.readings and pauses.is_pause(record):
+            record = pauses.marked(record, release)
         # What could not be written back must not be accepted: two elements of one id, a length of time in milligrams.
-        ours = check.check(translation.result)
+        ours = check.check(record)
         if not ours:
-            check.refuse(translation.result, as_sent=not strict)
-            translation.result.setdefault("residue", []).append({"release": release, "path": AS_SENT, "value": True})
-        found = (*issues, *translation.findings, *computed(translation.result, as_sent=not ours))
+            check.refuse(record, as_sent=not strict)
+            record.setdefault("residue", []).append({"release": release, "path": AS_SENT, "value": True})
+        found = (*issues, *translation.findings, *computed(record, as_sent=not ours))
         self.gate(found, (translation.ledger,), strict=strict)
-        return Translated([translation.result], (translation.ledger,), found)
+        return Translated([record], (translation.ledger,), found)
 
     def to_fhir(
         self,
@@ -157,7 +158,9 @@ class Translator:
         whole = [record]
         if internal == "Administration":
             whole = parts.split(parts.with_total(record), self._settings.administration_system)
-        translations = [_written(lens, part, release) for part in whole]
+        sent = [pauses.untold(part) for part in whole]
+        stale = stale + [_BY_STATE for part, own in zip(whole, sent, strict=True) if own is not part]
+        translations = [_written(lens, part, release) for part in sent]
         resources = [translation.result for translation in translations]
         warned = (issue for translation in translations for issue in translation.findings)
         found = (*warned, *computed(record, as_sent=read_from_fhir))
@@ -182,7 +185,7 @@ class Translator:
 
         What is sent is without them (``to_fhir``); kept, they would be read beside the new dose.
         """
-        return self.lens(release, FHIR_TYPE[record["record"]], overlay).settled(record)
+        return pauses.told(self.lens(release, FHIR_TYPE[record["record"]], overlay).settled(pauses.untold(record)))
 
     def gate(self, found: tuple[Issue, ...], ledgers: tuple[Ledger, ...] = (), *, strict: bool = False) -> None:
         """Refuse findings where they are to be refused, and in strict mode whatever would be dropped.
@@ -205,6 +208,9 @@ FHIR_TYPE = {"InfusionOrder": "MedicationRequest", "Administration": "Medication
 
 AS_SENT = "$as-sent"
 """The path of the residue entry of a record that was read from FHIR and breaks a rule of our own JSON."""
+
+
+_BY_STATE: Final = Line("segments[0].event", "carried", "status", "the state says it: on-hold, and nothing runs")
 
 
 def _is_as_sent(record: Json) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from copy import deepcopy
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +19,6 @@ from tests.golden_write import GOLDEN, translator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from fhir_infusion.config import Release
 
@@ -82,12 +82,12 @@ SEGMENTS: Json = {
         (
             lambda: translator().to_fhir(ORDER, "R4", "our-site"),
             "overlay",
-            "cerner, example-site, hl7-categories, hl7-v2-v3-codes, isik, jp-core, mii",
+            "cerner, example-site, hl7-categories, hl7-v2-v3-codes, isik, jp-core, mii, uk-core",
         ),
         (
             lambda: with_settings(overlay="our-site").to_fhir(ORDER, "R4"),
             "overlay",
-            "cerner, example-site, hl7-categories, hl7-v2-v3-codes, isik, jp-core, mii",
+            "cerner, example-site, hl7-categories, hl7-v2-v3-codes, isik, jp-core, mii, uk-core",
         ),
         (
             lambda: translator().to_internal({"resourceType": "Patient"}, "R4"),
@@ -109,7 +109,8 @@ def test_what_is_not_known_is_refused_with_what_is(work: Callable[[], Any], path
 
 
 def test_what_may_be_asked_for_is_named():
-    assert translator().overlays == ("example-site", "hl7-categories", "hl7-v2-v3-codes", "jp-core")
+    shipped = (path.stem for path in (Path(__file__).parents[1] / "mappings" / "overlays").glob("*.yaml"))
+    assert translator().overlays == tuple(sorted(shipped))
     assert translator().types == set(FHIR_TYPE.values())
     assert translator().lens("R4B", "MedicationRequest") is translator().lens("R4", "MedicationRequest")
 

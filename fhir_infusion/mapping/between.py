@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.mapping.complaints import near
 from fhir_infusion.mapping.document import Mark, Table
+from fhir_infusion.records import pauses
 from fhir_infusion.records.fields import table as field_table
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 DEFAULTS: Final = ("representation",)
 """The fields of an administration that ``defaults`` may set."""
+
+READINGS: Final = (pauses.READING,)
+"""What ``readings`` may ask for: what a guide says that several elements mean together."""
 
 PROTECTED: Final[Mapping[str, frozenset[str]]] = {
     "InfusionOrder": frozenset(
@@ -72,6 +76,15 @@ def wrong_defaults(table: Table) -> list[str]:
         if value not in codes:
             found.append(f"{mark}: '{value}' is not a code of {name}; accepted: {near(str(value), codes)}")
     return found
+
+
+def wrong_readings(table: Table) -> list[str]:
+    """Return a complaint for each reading that there is not."""
+    return [
+        f"{table.marks['readings']}: '{name}' is no reading; accepted: {near(str(name), READINGS)}"
+        for name in table.get("readings") or ()
+        if name not in READINGS
+    ]
 
 
 def wrong_overlay_name(file: str, table: Table) -> list[str]:

@@ -80,6 +80,7 @@ OVERLAY_SHAPES: Final[Shapes] = {
     "overlay": (str,),
     "description": (str,),
     "defaults": (Table,),
+    "readings": (list,),
     "documents": (Table,),
 }
 

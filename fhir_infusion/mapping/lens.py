@@ -92,6 +92,11 @@ class Lens:
         """Return what the document sets for records of this side, such as ``representation``."""
         return self.plan.defaults
 
+    @property
+    def readings(self) -> frozenset[str]:
+        """Return what the overlay asks to be read from several elements together, such as ``pause``."""
+        return self.plan.readings
+
     def read(self, resource: Json) -> Translation:
         """Read a FHIR resource into a record.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from fhir_infusion.errors import DocumentError
-from fhir_infusion.mapping.between import Names, unguarded, wrong_defaults, wrong_overlay_name
+from fhir_infusion.mapping.between import Names, unguarded, wrong_defaults, wrong_overlay_name, wrong_readings
 from fhir_infusion.mapping.build import Ingredients, build
 from fhir_infusion.mapping.code_tables import CodeTable, code_table
 from fhir_infusion.mapping.completeness import NO_PAIR
@@ -132,6 +132,7 @@ def load(
                 complaints.append(f"{content.content.mark}: '{first}' maps {plan.fhir_type} in {plan.release} too")
                 continue
             plan.defaults.update(library.defaults[name])
+            plan.readings = frozenset(overlay.get("readings") or ())
             lens = Lens(plan, field_table(), interpret=interpret)
             library.lenses[which] = lens.compile() if eager else lens
     complaints += _first_told(of_documents, files.documents)
@@ -197,7 +198,7 @@ def _read_files(texts: Mapping[str, str]) -> _Files:
                 files.codes[made.name] = made
             elif "overlay" in table:
                 _demand_shape(table, OVERLAY_SHAPES, "an overlay")
-                complaints += [*wrong_overlay_name(file, table), *wrong_defaults(table)]
+                complaints += [*wrong_overlay_name(file, table), *wrong_defaults(table), *wrong_readings(table)]
                 _demand_new(table, "overlay", files.overlays)
                 files.overlays[table["overlay"]] = table
             else:

@@ -192,6 +192,7 @@ class Plan:
     guarded: frozenset[str]
     scopes: list[Scope] = field(default_factory=list)
     defaults: dict[str, Any] = field(default_factory=dict)
+    readings: frozenset[str] = frozenset()
     drops: bool = False
     aliases: frozenset[str] = frozenset()
 

@@ -84,6 +84,7 @@ _SHAPES: Final = {
     "$units": (lambda value: isinstance(value, str), "a text"),
     "$extended": (lambda value: isinstance(value, str), "a text"),
     "$no-total": (lambda value: value is True, "true"),
+    "$pause-by-state": (lambda value: value is True, "true"),
     "$as-sent": (lambda value: value is True, "true"),
     "display~": (_is_display, "an object with display and of"),
     "contained[]": (_is_object, "a resource"),

@@ -71,6 +71,12 @@ def test_the_defaults_of_an_overlay_are_those_of_its_lenses():
     assert library.defaults == {None: {}, "site": {"representation": "split"}}
 
 
+def test_the_readings_of_an_overlay_are_those_of_its_lenses():
+    library = load_all(site=SITE + "readings: [pause]\n")
+    assert lens(library, "R4", "Period", "site").readings == {"pause"}
+    assert lens(library, "R4", "Period").readings == frozenset()
+
+
 def test_the_shipped_overlay_reaches_both_releases(library: Library):
     record = {
         "record": "InfusionOrder",
@@ -114,7 +120,7 @@ def test_r4b_uses_the_lens_of_r4_and_what_has_no_document_has_no_lens():
         ({"site": "overlay: site\ndocuments: x"}, "site.yaml:2: `documents` of an overlay is a table"),
         (
             {"site": "overlay: site\ndocument: {}"},
-            "site.yaml:2: 'document' is not a member of an overlay; accepted: defaults, description, documents, overlay",
+            "site.yaml:2: 'document' is not a member of an overlay; accepted: defaults, description, documents, overlay, readings",
         ),
         ({"a/site": "overlay: site", "b/site": "overlay: site"}, "b/site.yaml:1: another file has `overlay: site`"),
         (
@@ -129,6 +135,8 @@ def test_r4b_uses_the_lens_of_r4_and_what_has_no_document_has_no_lens():
             {"site": "overlay: site\ndefaults:\n  representation: splitt"},
             "site.yaml:3: 'splitt' is not a code of representation; accepted: split",
         ),
+        ({"site": "overlay: site\nreadings: [pauze]"}, "site.yaml:2: 'pauze' is no reading; accepted: pause"),
+        ({"site": "overlay: site\nreadings: pause"}, "site.yaml:2: `readings` of an overlay is a list"),
         (
             {"site": "overlay: site\ndocuments:\n  document:\n    pairs:\n      strat: ~"},
             "site.yaml:5: there is no 'strat' to remove; accepted: start",
