@@ -235,7 +235,9 @@ def _places(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str | int
         yield path
 
 
-_WORDS = frozenset({"text", "code", "value", "display", "name", "instructions", "patient_instruction", "author_name"})
+_WORDS = frozenset({"text", "code", "value", "display", "name", "instructions", "author_name"}) | {
+    f"{who}_instruction" for who in ("patient", "clinical")
+}
 
 
 def _changed(value: Any, path: tuple[str | int, ...], dice: Dice) -> Any:

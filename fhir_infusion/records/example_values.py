@@ -98,7 +98,8 @@ UNITS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     }
 )
 UNIT_OF_ROLE: Final[Mapping[str, str]] = MappingProxyType({
-    "rate": "rate", "rates": "rate", "change": "rate", "time": "time", "not-rate": "amount", "measure": "amount",
+    "rate": "rate", "rates": "rate", "change": "rate", "time": "time", "length": "time",
+    "not-rate": "amount", "measure": "amount",
 })  # fmt: skip
 UNIT_TEXTS: Final = ("as written", "Einheiten", "Stück", "bag", "vials (50 mg)")
 OTHER_UNIT_SYSTEMS: Final = ("https://example.org/units", "urn:oid:1.2.3")

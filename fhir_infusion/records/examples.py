@@ -131,7 +131,7 @@ class Maker:
         if role in {"measure", "any"} and self._chance("comparator"):
             made["comparator"] = self.choose(("<", "<=", ">=", ">"))
         kind = UNIT_OF_ROLE.get(role, "amount")
-        if role in {"rate", "rates", "change", "time"} or self._chance("unit"):
+        if role in {"rate", "rates", "change", "time", "length"} or self._chance("unit"):
             made["unit"] = self.choose(UNITS[kind])
         if self._chance("unit_text"):
             made["unit_text"] = self.choose(UNIT_TEXTS) if kind == "amount" else made["unit"]

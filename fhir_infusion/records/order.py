@@ -162,7 +162,7 @@ class Step:
     role: StepRole | None = stated("What the step is for.")
     text: Text | None = stated("The step in words.", describes=True)
     additional_instructions: tuple[Concept, ...] = several("Warnings and supplemental instructions.")
-    clinical_instruction: Text | None = stated("What whoever gives it is told.")
+    clinical_instruction: Text | None = stated("What whoever gives it is told.", describes=True)
     patient_instruction: Text | None = stated("What the patient is told.", describes=True)
     timing: Timing | None = stated("When.")
     minimum_duration: Quantity | None = stated("Infuse over at least this long.")

@@ -60,6 +60,7 @@ ROLES: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
         ("Administration", "dose_given"): "amount",
         ("Administration", "dose_total"): "amount",
         ("Administration", "volume_given"): "amount",
+        ("Administration", "infuse_over"): "length",
         ("Measurement", "value"): "measure",
         ("Ingredient", "amount"): "amount",
         ("Preparation", "total_volume"): "amount",
@@ -137,6 +138,12 @@ def _own_time(quantity: Part, at: Place) -> Iterator[Broken]:
         )
 
 
+def _length(quantity: Part, at: Place) -> Iterator[Broken]:
+    """A length of time that others send as any Quantity."""
+    yield from _time(quantity, at)
+    yield from _own_time(quantity, at)
+
+
 _BY_ROLE: Final[Mapping[str, tuple[Find | None, Find | None]]] = MappingProxyType(
     {
         # role: (asked of every record, asked of our own JSON besides)
@@ -146,6 +153,7 @@ _BY_ROLE: Final[Mapping[str, tuple[Find | None, Find | None]]] = MappingProxyTyp
         "change": (_no_comparator, _change),
         "not-rate": (_not_rate, None),
         "time": (_time, _own_time),
+        "length": (None, _length),
         "measure": (None, _not_negative),
         "any": (None, None),
     }
@@ -174,6 +182,7 @@ _QUICK_BY_ROLE: Final = MappingProxyType(
         "rates": "is_plain_rate",
         "change": "is_plain_rate",
         "time": "is_plain_time",
+        "length": "is_plain_time",
     }
 )
 

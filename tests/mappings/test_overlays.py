@@ -200,6 +200,38 @@ def test_cerner_what_the_nurse_is_told_is_read_and_goes_back():
     assert read(order, "cerner")["steps"][0]["clinical_instruction"] == "central line only"
 
 
+@pytest.mark.parametrize("release", RELEASES)
+def test_cerner_an_edited_dose_takes_what_the_nurse_is_told_of_it_along(release: str):
+    told = [{"url": CERNER + "clinical-instruction", "valueString": "40 mcg = 1 mL, IV, once"}]
+    dosage = {"extension": told, "doseAndRate": [{"doseQuantity": quantity(40, "ug")}]}
+    record = read(resource("MedicationRequest", release, dosageInstruction=[dosage]), "cerner", release)
+    record["steps"][0]["dosings"][0]["dose"]["value"] = 80
+    done = translator().to_fhir(record, release, "cerner")
+    assert "40 mcg" not in str(done.results)
+    assert [line.path for line in done.exceptions if line.state == "dropped"] == ["steps[0].clinical_instruction"]
+
+
+@pytest.mark.parametrize("sent", [{"value": 120, "unit": "minutes"}, quantity(5, "mg")], ids=["in words", "a mass"])
+def test_cerner_a_time_that_is_no_coded_length_of_time_is_told_and_goes_back_as_it_came(sent: Json):
+    given = mixture(extension=[{"url": CERNER + "infuse-over-time", "valueQuantity": sent}])
+    assert read(given, "cerner")["infuse_over"]["value"] == sent["value"]
+    assert "drt-1" in findings(given, "cerner")
+
+
+def test_cerner_our_own_infusion_runs_over_a_length_of_time():
+    given = {
+        "record": "Administration",
+        "status": "completed",
+        "patient": {"reference": "Patient/1"},
+        "drug": {"text": "heparin"},
+        "when": {"at": "2026-05-04T10:00:00Z"},
+        "infuse_over": {"value": 5, "unit": "mg"},
+    }
+    with pytest.raises(Refused) as refusal:
+        translator().to_fhir(given, "R4", "cerner")
+    assert [issue.path for issue in refusal.value.issues] == ["infuse_over.unit"]
+
+
 @pytest.mark.skipif(not EXAMPLES.is_dir(), reason=f"the published examples are not here: {EXAMPLES}")
 def test_cerner_the_published_examples_are_read_with_the_overlay():
     found: Counter[str] = Counter()
