@@ -28,6 +28,8 @@ CONTAINED: dict[str, dict[str, Any]] = {
         ("a[type.coding.code=c]", {"type": {"coding": [{"code": "b"}, {"code": "c"}]}}, True),
         ("a[type.coding.code=c]", {"type": {"coding": []}}, False),
         ("a[type.coding.code=c]", {"type": "c"}, False),
+        ("a[when=MORN]", {"when": ["NIGHT", "MORN"]}, True),
+        ("a[when=MORN]", {"when": ["NIGHT"]}, False),
         ("a[concept exists]", {"concept": {}}, True),
         ("a[concept exists]", {}, False),
         ("a[concept missing]", {}, True),
