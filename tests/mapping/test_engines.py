@@ -111,7 +111,7 @@ def test_the_rest_is_told_under_its_own_index_when_written():
     lens = lens_of(FIRST_REST, "Extension", kit=KIT)
     codings = [{"code": "a"}, {"code": "b"}]
     lines = {line.path: line.to for line in lens.write({"codings": codings}).ledger.lines()}
-    assert lines == {"codings[0].code": "valueCoding.code", "codings[1].code": "valueCoding.code"}
+    assert lines == {"codings[0].code": "valueCoding.code", "codings[1].code": "extension[url=more][].valueCoding.code"}
     assert refused(lens.write, {"codings": [{"code": "a"}, {"speed": 1}]}) == [
         ("codings[1].speed", "this is not a field of the record")
     ]
