@@ -133,7 +133,8 @@ def test_f8_a_drip_of_one_byte_at_a_time_ends_at_the_total_deadline(tmp_path: Pa
     rig.place(order("A-1"))
     begun = time.monotonic()
     rig.push()
-    assert time.monotonic() - begun < 4
+    # The whole reply would take minutes at this pace; how busy the machine is must not decide.
+    assert time.monotonic() - begun < 60
     assert rig.states() == ["unknown"]
     assert rig.settle() == ["acked"]
     _exactly_one(rig, "A-1")
