@@ -69,7 +69,11 @@ def create(
             transact.keep_keys(service, tx, caller, type_, record, body_hash, made)
         if also is not None:
             also(tx, made)
-        return earlier is None, made, record_administration.beside(service, tx, made, refuse=earlier is None)
+        return (
+            earlier is None,
+            made,
+            record_administration.beside(service, tx, whole.family(tx, made), refuse=earlier is None),
+        )
 
     created, stored, more = service.store.transact(caller.tenant, work)
     return _outcome(service, caller, stored, release, created=created, findings=(*findings, *more))
@@ -125,7 +129,7 @@ def _all_of(service: Service, work: Work, also: Also | None) -> Callable[[Tx], t
         stored = work(tx)
         if also is not None:
             also(tx, stored)
-        return stored, record_administration.beside(service, tx, stored)
+        return stored, record_administration.beside(service, tx, whole.family(tx, stored))
 
     return whole_work
 

@@ -47,7 +47,11 @@ def place(service: Service, caller: Caller, record: Json, overlay: str | None = 
             return False, whole.family(tx, earlier), ()
         stored = [transact.write(service, tx, caller, TYPE, part) for part in made]
         transact.keep_keys(service, tx, caller, TYPE, record, body_hash, stored[0])
-        return True, Family(stored[0], tuple(stored[1:])), beside(service, tx, stored[0], record)
+        return (
+            True,
+            Family(stored[0], tuple(stored[1:])),
+            beside(service, tx, Family(stored[0], tuple(stored[1:])), record),
+        )
 
     created, family, more = service.store.transact(caller.tenant, work)
     return outcome_of(family, created=created, findings=(*findings, *more))
@@ -82,7 +86,7 @@ def amend(
         for part in changes:
             transact.write(service, tx, caller, TYPE, part)
         family = _family(tx, id)
-        return family, beside(service, tx, family.parent, record)
+        return family, beside(service, tx, family, record)
 
     try:
         family, more = service.store.transact(caller.tenant, work)
@@ -108,31 +112,32 @@ def outcome_of(family: Family, *, created: bool, findings: tuple[Issue, ...]) ->
 
 
 def beside(
-    service: Service, tx: Tx, stored: Stored, record: Json | None = None, *, refuse: bool = True
+    service: Service, tx: Tx, family: Family, record: Json | None = None, *, refuse: bool = True
 ) -> tuple[Issue, ...]:
     """Return what is to be said about an administration beside its order, its parent and its segments.
 
-    That both an administration and one that it is part of carry a dose is told once. ``record`` is the whole of which
-    ``stored`` is the parent; of an order there is nothing to say.
+    That both an administration and one that it is part of carry a dose is told once. ``record`` is the whole, where
+    it is at hand; of an order there is nothing to say.
 
     Raises:
         Refused: with each of them, where the settings refuse findings and ``refuse`` is set; nothing is stored then.
     """
+    stored = family.parent
     if stored.type != TYPE:
         return ()
     own = whole.part_of(stored)
-    children = [whole.part_of(child) for child in whole.family(tx, stored).children]
+    children = [whole.part_of(child) for child in family.children]
     doubled = tuple(issue for _, issue in findings_between([{**own, "resource_id": stored.id}, *children]))[:1]
     found = (*_order_findings(service, tx, record or own), *doubled)
     if refuse:
         service.translator.gate(found)
-    return (*found, *_strays(service, tx, stored))
+    return (*found, *_strays(service, tx, own, children))
 
 
-def _strays(service: Service, tx: Tx, stored: Stored) -> tuple[Issue, ...]:
+def _strays(service: Service, tx: Tx, own: Json, children: list[Json]) -> tuple[Issue, ...]:
     """Return that a segment came before its administration and is not taken for its own."""
-    system = transact.system_of(service, TYPE)
-    if not whole.early_segments(tx, whole.part_of(stored), system):
+    known = {child.get("administration_id") for child in children}
+    if not whole.early_segments(tx, own, transact.system_of(service, TYPE), known):
         return ()
     reason = "a segment of it came before and says another patient, drug or order: it stays by itself"
     accepted = "the segment as the administration says, or entered in error"

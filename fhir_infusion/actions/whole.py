@@ -11,7 +11,7 @@ from fhir_infusion.store import text, versions
 from fhir_infusion.store.versions import Stored
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from fhir_infusion.store import Tx
 
@@ -71,13 +71,17 @@ def parent_of(tx: Tx, record: Json, system: str) -> Stored | None:
     return parent if parent is not None and not parent.parent else None
 
 
-def early_segments(tx: Tx, record: Json, system: str) -> list[Stored]:
-    """Return the segments of an administration that came before it and stand by themselves, in its order."""
+def early_segments(tx: Tx, record: Json, system: str, known: Container[object] = ()) -> list[Stored]:
+    """Return the segments of an administration that came before it and stand by themselves, in its order.
+
+    Those whose ``administration_id`` is ``known`` are not looked for.
+    """
     identifier = record.get("administration_id")
     named = [
         f"{identifier}#{segment['segment_id']}" for segment in record.get("segments", ()) if "segment_id" in segment
     ]
-    found = [versions.by_identifier(tx, TYPE, system, name) for name in named] if identifier else []
+    wanted = [name for name in named if name not in known] if identifier else []
+    found = [versions.by_identifier(tx, TYPE, system, name) for name in wanted]
     return [
         one
         for one in found

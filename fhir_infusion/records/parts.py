@@ -205,7 +205,7 @@ def _whole(parent: Record, children: list[Record]) -> Record | None:
     whole = {**parent, "representation": "split"}
     if "dose_total" in whole:
         whole["dose_given"] = whole.pop("dose_total")
-    first = next((child for child in children if _is_dosed_part(child)), {})
+    first = next((child for child in children if has_dosage(child)), {})
     if "dose_given" not in parent:
         whole |= {name: first[name] for name in DOSAGE if name in first}
     site = whole.get("body_site")
@@ -247,8 +247,10 @@ def is_dosed(segment: Mapping[str, Any]) -> bool:
     return "dose" in segment or _has_rate(segment)
 
 
-def _is_dosed_part(child: Mapping[str, Any]) -> bool:
-    return "dose_given" in child or any(_has_rate(segment) for segment in child.get("segments", ()))
+def has_dosage(part: Mapping[str, Any]) -> bool:
+    """Return whether what goes out as one resource has a dose or a rate, beside which route, site and method stand."""
+    segments = part.get("segments", ())
+    return "dose_given" in part or (len(segments) == 1 and _has_rate(segments[0]))
 
 
 def _system(child: Record) -> str | None:

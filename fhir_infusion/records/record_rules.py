@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from fhir_infusion.records.equality import same
 from fhir_infusion.records.fields import key_of, table
 from fhir_infusion.records.moments import is_after
-from fhir_infusion.records.parts import DOSAGE, RATES, child_status, is_dosed, is_split, split
+from fhir_infusion.records.parts import DOSAGE, RATES, child_status, has_dosage, is_dosed, is_split, split
 from fhir_infusion.records.quantity_rules import hides, role_rules
 from fhir_infusion.records.rules import Broken, Part, Place, Rule, Rules, breaks_fhir, breaks_rule
 from fhir_infusion.records.value_rules import IN_ORDER, VALUE_RULES, needed, one_of
@@ -189,22 +189,16 @@ def _dosed(part: Part) -> Iterator[Broken]:
     if not stated:
         return
     if not is_split(part):
-        segments = part.get("segments", ())
-        if "dose_given" in part or (len(segments) == 1 and any(name in segments[0] for name in RATES)):
+        if has_dosage(part):
             return
         lost = stated
     else:
         parts = split(dict(part))
-        lost = [name for name in stated if not any(name in each and _has_dose_or_rate(each) for each in parts)]
+        lost = [name for name in stated if not any(name in each and has_dosage(each) for each in parts)]
     for name in lost:
         yield breaks_rule(
             (name,), "it stands beside a dose or a rate, and there is none", "dose_given, or notes", "mad-1"
         )
-
-
-def _has_dose_or_rate(part: Part) -> bool:
-    segments = part.get("segments", ())
-    return "dose_given" in part or (len(segments) == 1 and any(name in segments[0] for name in RATES))
 
 
 def _sited(part: Part) -> Iterator[Broken]:
