@@ -23,7 +23,7 @@ from fhir_infusion.records import check, parts, pauses
 from fhir_infusion.records.arithmetic import findings as computed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Container, Iterable
 
 Json = dict[str, Any]
 
@@ -297,9 +297,12 @@ def _with_defaults(record: Json, lens: Lens) -> Json:
 
 
 def load_library(
-    settings: Settings, texts: Callable[[], dict[str, str]] | None = None, *, eager: bool = True
+    settings: Settings,
+    texts: Callable[[], dict[str, str]] | None = None,
+    *,
+    overlays: Container[str] | None = None,
 ) -> Library:
-    """Load the mapping documents of the settings; see ``mapping.library.load`` for ``eager``.
+    """Load the mapping documents of the settings; see ``mapping.library.load`` for ``overlays``.
 
     Raises:
         DocumentError: with every complaint, each with file:line.
@@ -307,20 +310,18 @@ def load_library(
     """
     found = texts() if texts is not None else read_texts(mappings_dir(settings), ".yaml")
     systems = {"order_system": settings.order_system, "administration_system": settings.administration_system}
-    library = load(found, {"R4": elements.table("R4"), "R5": elements.table("R5")}, systems, eager=eager)
+    library = load(found, {"R4": elements.table("R4"), "R5": elements.table("R5")}, systems, overlays=overlays)
     if not library.lenses:
         accepted = "a directory like the shipped one, with files such as r4/infusion-order.yaml"
         raise SettingsError(f"mappings: no document with `pairs` is in {mappings_dir(settings)}; accepted: {accepted}")
     return library
 
 
-def open_translator(settings: Settings, *, eager: bool = True) -> Translator:
-    """Return the translator of the settings; everything loaded and, where ``eager``, compiled.
-
-    Not ``eager`` suits one command, never threads.
+def open_translator(settings: Settings, *, overlays: Container[str] | None = None) -> Translator:
+    """Return the translator of the settings; see ``mapping.library.load`` for ``overlays``.
 
     Raises:
         DocumentError: with every complaint, each with file:line.
         SettingsError: the directory holds none.
     """
-    return Translator(load_library(settings, eager=eager), settings)
+    return Translator(load_library(settings, overlays=overlays), settings)

@@ -300,7 +300,7 @@ def test_the_default_of_an_overlay_is_for_our_own_json_that_does_not_say(change:
 
 
 def test_a_translator_is_opened_from_the_settings():
-    opened = open_translator(SETTINGS, eager=False)
+    opened = open_translator(SETTINGS, overlays=())
     assert opened.library.digest == translator().library.digest
     assert opened.to_fhir(ORDER, "R4").results == translator().to_fhir(ORDER, "R4").results
 

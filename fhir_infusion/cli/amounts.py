@@ -37,7 +37,7 @@ def command(release: Release, overlay: str | None, files: tuple[str, ...], *, as
     """
     from fhir_infusion.cli.translator import build_translator  # noqa: PLC0415  brings the mappings
 
-    task = Task(build_translator(), "internal", release, overlay)
+    task = Task(build_translator(overlay), "internal", release, overlay)
     refused = False
     with bytes_bar(files) as bar:
         for file in files:

@@ -43,6 +43,8 @@ def build_service(settings: Settings, wait_seconds: float = 0) -> Service:
     Raises ``DocumentError``, ``SettingsError``, or ``Unavailable`` where another process writes the database.
     """
     translator = open_translator(settings)
+    # The first request of any other overlay waits for its lenses.
+    translator.library.compile({None, settings.overlay})
     for release in RELEASES:
         validate.prepare(release)  # nothing is built while requests wait, and nothing by several threads at once
     store = open_store(settings.database, clock, wait_seconds=wait_seconds)

@@ -65,7 +65,9 @@ def test(mappings: Path | None, examples: int) -> int:
 
 
 def _prove(settings: Settings, examples: int) -> int:
-    translator = _translator(settings)
+    from fhir_infusion.translator import open_translator  # noqa: PLC0415  brings fhir.resources
+
+    translator = open_translator(settings)
     click.echo(f"{len(translator.library.lenses)} documents load; digest {translator.library.digest}")
     holds = True
     for name, proof in proofs(translator.library, settings, examples):
@@ -89,7 +91,7 @@ def _prove(settings: Settings, examples: int) -> int:
 @click.argument("path")
 def explain(mappings: Path | None, release: Release, overlay: str | None, path: str) -> int:
     """Show which pairs hold PATH, a record path or a FHIR path, in part or whole: both sides, rules, file:line."""
-    translator = _translator(load_settings(mappings=mappings))
+    translator = _translator(load_settings(mappings=mappings), overlay)
     found = 0
     for fhir_type in sorted(translator.types):
         plan = translator.lens(release, fhir_type, overlay).plan
@@ -112,7 +114,7 @@ def coverage(mappings: Path | None, release: Release, overlay: str | None, files
     Narrative, meta and unknown extensions are carried whole: they are listed as `aside` and not in the shares. Exit
     code 1 if any resource did not come back as it was.
     """
-    translator = _translator(load_settings(mappings=mappings))
+    translator = _translator(load_settings(mappings=mappings), overlay)
 
     def judge(resource: dict[str, Any]) -> tuple[list[Line], bool]:
         read = translator.to_internal(resource, release, overlay)
@@ -154,7 +156,7 @@ def diff(release: Release, overlay: str | None, old: Path, new: Path, files: tup
 
     Resources become records, records become resources. What both refuse is counted apart.
     """
-    before, after = _translator(load_settings(mappings=old)), _translator(load_settings(mappings=new))
+    before, after = (_translator(load_settings(mappings=one), overlay) for one in (old, new))
     counts: Counter[str] = Counter()
     for label, given in corpus(files):
         left, right = (_turned(one, given, release, overlay) for one in (before, after))
@@ -173,7 +175,7 @@ def diff(release: Release, overlay: str | None, old: Path, new: Path, files: tup
 @click.argument("names", nargs=-1, metavar="[TABLE...]")
 def concept_maps(mappings: Path | None, release: Release, names: tuple[str, ...]) -> None:
     """Print the code tables of a release, or those named, as ConceptMap resources, one on a line."""
-    tables = {**_translator(load_settings(mappings=mappings)).library.codes, UNITS.name: UNITS}
+    tables = {**_translator(load_settings(mappings=mappings), None).library.codes, UNITS.name: UNITS}
     tables = {name: table for name, table in tables.items() if table.is_for(release)}
     unknown = [name for name in names if name not in tables]
     if unknown:
@@ -223,7 +225,7 @@ def places(issues: Sequence[Any]) -> tuple[str, ...]:
     return tuple(issue.path or "the whole" for issue in issues)
 
 
-def _translator(settings: Settings) -> Translator:
-    from fhir_infusion.translator import open_translator  # noqa: PLC0415  brings fhir.resources
+def _translator(settings: Settings, overlay: str | None) -> Translator:
+    from fhir_infusion.cli.translator import translator_for  # noqa: PLC0415  brings fhir.resources
 
-    return open_translator(settings)
+    return translator_for(settings, overlay)

@@ -40,7 +40,7 @@ def command(release: Release, overlay: str | None, files: tuple[str, ...]) -> in
     """Translate resources to records and back; exit code 1 if any came back changed or we failed."""
     from fhir_infusion.cli.translator import build_translator  # noqa: PLC0415  brings the mappings
 
-    translator = build_translator()
+    translator = build_translator(overlay)
     counts: Counter[str] = Counter()
     with bytes_bar(files) as bar:
         for file in files:

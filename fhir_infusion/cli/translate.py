@@ -93,7 +93,7 @@ def command(
     if bundle and to != "fhir":
         raise click.UsageError("--bundle goes with --to fhir")
     is_wanted = report_file is not None or trace_file is not None
-    task = Task(build_translator(), to, release, overlay, bundle=bundle, strict=strict, ledger=is_wanted)
+    task = Task(build_translator(overlay), to, release, overlay, bundle=bundle, strict=strict, ledger=is_wanted)
     writer = Writer(task, report_file, trace_file)
     with ExitStack() as stack:
         bar = stack.enter_context(bytes_bar(files))

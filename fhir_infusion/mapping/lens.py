@@ -71,20 +71,22 @@ class Lens:
     """One document, compiled both ways."""
 
     def __init__(self, plan: Plan, fields: Mapping[str, Mapping[str, Field]], *, interpret: bool = False) -> None:
-        """Keep the plan; ``interpret`` leaves the work to the interpreter, else ``compile`` makes the functions."""
+        """Keep the plan; the interpreter does the work until ``compile`` is called, ``interpret`` after it too."""
         self.plan = plan
         self._texts = Texts(plan.internal_type, fields)
         self._unit_texts = UnitTexts(plan.internal_type, fields)
         self._oracle = interpreted(plan)
         self._read, self._write = self._oracle
-        self._interpret = interpret
-        self._compiled = False
+        self._done = interpret
 
     def compile(self) -> Lens:
-        """Compile the plan once, before serving; return this lens."""
-        if not (self._compiled or self._interpret):
+        """Compile the plan where it is not yet; return this lens.
+
+        Threads that ask together may each compile, which is wasted work but does no harm: the functions are the same.
+        """
+        if not self._done:
             self._read, self._write = compile_plan(self.plan)
-            self._compiled = True
+            self._done = True
         return self
 
     @property

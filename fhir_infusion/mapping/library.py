@@ -1,10 +1,10 @@
-"""The library of mapping documents: loaded, checked and compiled as a whole before anything is served."""
+"""The library of mapping documents: loaded and checked as a whole before anything is served."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -43,13 +43,12 @@ class Library:
     """
 
     digest: str
-    eager: bool = True
     codes: Mapping[str, CodeTable] = field(default_factory=dict)
     lenses: dict[tuple[str, str, str | None], Lens] = field(default_factory=dict)
     defaults: dict[str | None, dict[str, object]] = field(default_factory=dict)
 
     def lens(self, release: str, fhir_type: str, overlay: str | None = None) -> Lens | None:
-        """Return the lens for a resource type in a release; ``None`` where no document maps it.
+        """Return the lens for a resource type in a release, compiled; ``None`` where no document maps it.
 
         Raises:
             DocumentError: there is no such overlay.
@@ -57,7 +56,13 @@ class Library:
         if overlay is not None and overlay not in self.defaults:
             raise DocumentError(f"there is no overlay '{overlay}'; accepted: {', '.join(sorted(self.overlays()))}")
         found = self.lenses.get((_FAMILY.get(release, release), fhir_type, overlay))
-        return found if found is None or self.eager else found.compile()
+        return found if found is None else found.compile()
+
+    def compile(self, overlays: Container[str | None]) -> None:
+        """Compile the lenses of these overlays (``None`` is the documents without one) before they are asked for."""
+        for (_, _, overlay), lens in self.lenses.items():
+            if overlay in overlays:
+                lens.compile()
 
     def overlays(self) -> list[str]:
         """Name the overlays."""
@@ -93,26 +98,28 @@ def load(
     settings: Mapping[str, str],
     *,
     interpret: bool = False,
-    eager: bool = True,
+    overlays: Container[str] | None = None,
 ) -> Library:
-    """Load every document.
+    """Load every document; a lens is compiled when it is first asked for.
 
     ``texts`` maps the path below ``mappings/`` to the YAML text, ``elements`` each release to its element table,
-    ``settings`` the names behind ``$setting.`` to their values. ``interpret`` leaves the compiling out; without
-    ``eager`` a lens is compiled when it is first asked for, which suits one command but never threads.
+    ``settings`` the names behind ``$setting.`` to their values. ``interpret`` leaves the compiling out.
+    With ``overlays`` the lenses of other overlays are neither built nor checked, which suits a command.
 
     Raises:
         DocumentError: with every complaint, each with file:line.
     """
     files = _read_files(texts)
     digest = hashlib.sha256(json.dumps([sorted(texts.items()), sorted(settings.items())]).encode()).hexdigest()[:16]
-    library = Library(digest, eager, files.codes)
+    library = Library(digest, files.codes)
     library.defaults[None] = {}
     complaints: list[str] = []
     of_documents: dict[_Place, tuple[str, ...]] = {}
     built: dict[_Place, _Built] = {}
     for name, overlay in (None, Table()), *files.overlays.items():
         library.defaults[name] = dict(overlay.get("defaults") or {})
+        if name is not None and overlays is not None and name not in overlays:
+            continue
         changed, unknown = _changed(files.documents, overlay)
         complaints.extend(unknown)
         for document in changed:
@@ -133,10 +140,9 @@ def load(
                 continue
             plan.defaults.update(library.defaults[name])
             plan.readings = frozenset(overlay.get("readings") or ())
-            lens = Lens(plan, field_table(), interpret=interpret)
-            library.lenses[which] = lens.compile() if eager else lens
+            library.lenses[which] = Lens(plan, field_table(), interpret=interpret)
     complaints += _first_told(of_documents, files.documents)
-    complaints += _between(built, elements, whole=not complaints)
+    complaints += _between(built, elements, whole=not complaints and overlays is None)
     if complaints:
         raise DocumentError(*sorted(dict.fromkeys(complaints), key=_cause_first))
     return library

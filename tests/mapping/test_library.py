@@ -306,7 +306,7 @@ def test_a_code_in_neither_column_is_refused_with_those_that_are(side: str, valu
 
 
 def test_a_lens_may_be_compiled_when_it_is_first_asked_for():
-    library = load(texts_of(CONCEPT, kit=KIT), TABLES, SETTINGS, eager=False)
+    library = load(texts_of(CONCEPT, kit=KIT), TABLES, SETTINGS)
     kept = library.lenses["R4", "CodeableConcept", None]
     assert kept._read is kept._oracle[0]
     asked = library.lens("R4", "CodeableConcept")
@@ -315,3 +315,18 @@ def test_a_lens_may_be_compiled_when_it_is_first_asked_for():
     compiled = kept._read
     assert library.lens("R4", "CodeableConcept") is kept
     assert kept._read is compiled
+
+
+def test_overlays_that_are_not_asked_for_are_named_but_not_built():
+    texts = texts_of(PERIOD, site=SITE, other=SITE.replace("overlay: site", "overlay: other"))
+    library = load(texts, TABLES, SETTINGS, overlays={"other"})
+    assert {overlay for _, _, overlay in library.lenses} == {None, "other"}
+    assert library.overlays() == ["other", "site"]
+    assert library.digest == load(texts, TABLES, SETTINGS).digest
+
+
+def test_the_lenses_of_overlays_are_compiled_beforehand_where_they_are_named():
+    library = load(texts_of(PERIOD, site=SITE), TABLES, SETTINGS)
+    library.compile({None})
+    compiled = {overlay: lens._read is not lens._oracle[0] for (_, _, overlay), lens in library.lenses.items()}
+    assert compiled == {None: True, "site": False}

@@ -88,15 +88,17 @@ class _Ordered:
 
 
 def _load_once() -> None:
-    """Let the shipped documents be loaded once in this process, not once in every test file, and compiled when used."""
+    """Let the shipped documents be loaded once in this process, not once in every test file."""
     translator = importlib.import_module("fhir_infusion.translator")
     load, kept = translator.load, dict[str, object]()
 
-    def once(texts: Mapping[str, str], elements: object, settings: Mapping[str, str], *, eager: bool = True) -> object:
+    def once(texts: Mapping[str, str], elements: object, settings: Mapping[str, str], *, overlays: object) -> object:
+        if overlays is not None:
+            return load(texts, elements, settings, overlays=overlays)
         key = json.dumps([dict(texts), dict(settings)], sort_keys=True)
         if key not in kept:
-            kept[key] = load(texts, elements, settings, eager=False)
-        return kept[key] if eager else load(texts, elements, settings, eager=False)
+            kept[key] = load(texts, elements, settings)
+        return kept[key]
 
     vars(translator)["load"] = once
 

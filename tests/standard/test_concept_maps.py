@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.hl7, pytest.mark.timeout(1800)]
 
 @cache
 def tables() -> dict:
-    return {**open_translator(Settings(), eager=False).library.codes, UNITS.name: UNITS}
+    return {**open_translator(Settings(), overlays=()).library.codes, UNITS.name: UNITS}
 
 
 @pytest.mark.parametrize("release", ["R4", "R5"])
