@@ -35,7 +35,7 @@ def _residue(part: Part) -> Iterator[Broken]:
     if not _PATH.fullmatch(path):
         yield breaks_fhir(("path",), "this is no path of a FHIR element", _ACCEPTED, "residue", "structure")
         return
-    if "value" not in part:
+    if part.get("value") is None:
         yield breaks_fhir(("value",), "this is missing", "the FHIR JSON that goes back", "required", "required")
         return
     accepted = _misshapen(path.rpartition(".")[2], part["value"])
