@@ -2,12 +2,17 @@
 
 https://hl7.org/fhir/R4/http.html#create, #ccreate, #update. It is kept as it came, and so is what was read from it.
 Who repeats a create (the same business identifier or Idempotency-Key with the same body, or If-None-Exist) finds what
-was created first. What holds for an order or an administration that came as our JSON holds here too.
+was created first. What holds for an order or an administration that came as our JSON holds here too. What comes along
+with them (a Patient, a Medication) has no record.
+
+``creation`` and ``change`` give the work of one interaction, to be done in a transaction: one alone, or with the others
+of a Bundle.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.actions import record_administration, release_text, rules, second_opinion, transact, whole
@@ -15,16 +20,28 @@ from fhir_infusion.actions.amend_order import refuse_change
 from fhir_infusion.actions.transact import Also, Json, Outcome, Part
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.fhir import subset
+from fhir_infusion.fhir.served import MAPPED
 from fhir_infusion.fhir.validate import validate
 from fhir_infusion.store import search, text, versions
+from fhir_infusion.store.versions import Stored
 
 if TYPE_CHECKING:
     from fhir_infusion.actions.caller import Caller
     from fhir_infusion.service import Service
     from fhir_infusion.store import Tx
-    from fhir_infusion.store.versions import Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a piece of work did in its transaction; ``created`` is False where the resource was there already."""
+
+    stored: Stored
+    created: bool
+    findings: tuple[Issue, ...] = ()
+
 
 Work = Callable[["Tx"], "Stored"]
+Step = Callable[["Tx"], Made]
 _ATTEMPTS: Final = 5
 _ORDER: Final = "MedicationRequest"
 
@@ -55,12 +72,34 @@ def create(
             with another body before.
         Unavailable: it is not stored.
     """
+    body_hash = text.digest(transact.without_server_elements(resource))
+    step = creation(
+        service, caller, release, service.new_id(), resource, body_hash, if_none_exist, origin=origin, also=also
+    )
+    return outcome(service, caller, service.store.transact(caller.tenant, step), release)
+
+
+def creation(
+    service: Service,
+    caller: Caller,
+    release: str,
+    id: str,
+    resource: Json,
+    body_hash: str,
+    if_none_exist: tuple[str, str] | None = None,
+    *,
+    origin: str = "",
+    also: Also | None = None,
+) -> Step:
+    """Return the work of a create; ``id`` is for the new resource, ``body_hash`` that of what was sent.
+
+    Raises ``Refused`` as :func:`create`, here or in the work.
+    """
     record, findings = _read(service, resource, release)
     type_ = str(resource["resourceType"])
-    body_hash = text.digest(transact.without_server_elements(resource))
-    new = Part(service.new_id(), release, resource, record)
+    new = Part(id, release, resource, record)
 
-    def work(tx: Tx) -> tuple[bool, Stored, tuple[Issue, ...]]:
+    def step(tx: Tx) -> Made:
         earlier = _carrying(tx, type_, if_none_exist) if if_none_exist else None
         if earlier is None:
             earlier = transact.earlier_effect(service, tx, caller, type_, record, body_hash)
@@ -69,14 +108,10 @@ def create(
             transact.keep_keys(service, tx, caller, type_, record, body_hash, made)
         if also is not None:
             also(tx, made)
-        return (
-            earlier is None,
-            made,
-            record_administration.beside(service, tx, whole.family(tx, made), refuse=earlier is None),
-        )
+        beside = record_administration.beside(service, tx, whole.family(tx, made), refuse=earlier is None)
+        return Made(made, earlier is None, (*findings, *beside))
 
-    created, stored, more = service.store.transact(caller.tenant, work)
-    return _outcome(service, caller, stored, release, created=created, findings=(*findings, *more))
+    return step
 
 
 def update(  # the parts of the request, one by one
@@ -100,47 +135,67 @@ def update(  # the parts of the request, one by one
             If-Match is stale; 422 it may not become this, such as another patient's.
         Unavailable: it is not stored.
     """
+    for _ in range(_ATTEMPTS):
+        try:
+            step = change(service, caller, release, id, resource, if_match, origin=origin, also=also)
+            return outcome(service, caller, service.store.transact(caller.tenant, step), release)
+        except versions.Moved:
+            if if_match is not None:
+                raise Refused(transact.stale()) from None
+    raise Refused(Issue("error", "conflict", "", "others change this resource all the time", "the same again", "", 409))
+
+
+def change(
+    service: Service,
+    caller: Caller,
+    release: str,
+    id: str,
+    resource: Json,
+    if_match: str | None = None,
+    *,
+    origin: str = "",
+    also: Also | None = None,
+) -> Step:
+    """Return the work of an update, from the version that is there now, or of a create under this id.
+
+    Raises ``Refused`` as :func:`update`, here or in the work; the work ``versions.Moved`` where somebody was faster.
+    """
     if resource.get("id") != id:
         raise Refused(Issue("error", "value", "id", "the id is not that of the address", "the same id in both", "id"))
     # That we left something out for another release is our word, not the client's, who read it with that.
     resource = subset.unmarked(resource)
     record, findings = _read(service, resource, release)
     type_ = str(resource["resourceType"])
-    for _ in range(_ATTEMPTS):
-        before = service.store.read(caller.tenant, lambda tx: versions.current(tx, type_, id))
-        try:
-            if before is None:
-                work = _creation(service, caller, Part(id, release, resource, record), type_, if_match, origin)
-            else:
-                part = Part(id, release, resource, record, before, before.parent)
-                _refuse(before, part, type_, if_match, origin)
-                work = _change(service, caller, type_, part, origin)
-            stored, more = service.store.transact(caller.tenant, _all_of(service, work, also))
-        except versions.Moved:
-            if if_match is not None:
-                raise Refused(transact.stale()) from None
-            continue
-        return _outcome(service, caller, stored, release, created=before is None, findings=(*findings, *more))
-    raise Refused(Issue("error", "conflict", "", "others change this resource all the time", "the same again", "", 409))
+    before = service.store.read(caller.tenant, lambda tx: versions.current(tx, type_, id))
+    if before is None:
+        work = _creation(service, caller, Part(id, release, resource, record), type_, if_match, origin)
+    else:
+        part = Part(id, release, resource, record, before, before.parent)
+        _refuse(before, part, type_, if_match, origin)
+        work = _change(service, caller, type_, part, origin)
 
-
-def _all_of(service: Service, work: Work, also: Also | None) -> Callable[[Tx], tuple[Stored, tuple[Issue, ...]]]:
-    def whole_work(tx: Tx) -> tuple[Stored, tuple[Issue, ...]]:
+    def step(tx: Tx) -> Made:
         stored = work(tx)
         if also is not None:
             also(tx, stored)
-        return stored, record_administration.beside(service, tx, whole.family(tx, stored))
+        beside = record_administration.beside(service, tx, whole.family(tx, stored))
+        return Made(stored, before is None, (*findings, *beside))
 
-    return whole_work
+    return step
 
 
 def _read(service: Service, resource: Json, release: str) -> tuple[Json, tuple[Issue, ...]]:
-    """Return the record of a resource without what only the server says, and the findings."""
+    """Return the record of a resource without what only servers say (``{}`` where none maps it), and the findings."""
     bare = transact.without_server_elements(resource)
-    if bare != resource:
-        errors = [issue for issue in validate(resource, release) if issue.severity in {"error", "fatal"}]
+    is_mapped = resource["resourceType"] in MAPPED
+    if bare != resource or not is_mapped:
+        issues = validate(resource, release)
+        errors = [issue for issue in issues if issue.severity in {"error", "fatal"}]
         if errors:
             raise Refused(*errors)
+        if not is_mapped:
+            second_opinion.ask(service, bare, release)
+            return {}, issues
     translated = service.translator.to_internal(bare, release)
     second_opinion.ask(service, bare, release)
     (record,) = translated.results
@@ -194,6 +249,8 @@ def _refuse(before: Stored, part: Part, type: str, if_match: str | None, origin:
     """Refuse what a resource may not become; a server that it is pulled from need not know our identifiers."""
     transact.known(before, type)
     transact.refuse_unless_current(before, if_match, required=type == _ORDER and not origin)
+    if type not in MAPPED:
+        return
     old, new = whole.part_of(before), part.record
     if type == _ORDER:
         refuse_change(old, new, may_vanish=bool(origin))
@@ -239,9 +296,9 @@ def _change(service: Service, caller: Caller, type: str, part: Part, origin: str
     return work
 
 
-def _outcome(
-    service: Service, caller: Caller, stored: Stored, release: str, *, created: bool, findings: tuple[Issue, ...]
-) -> Outcome:
+def outcome(service: Service, caller: Caller, made: Made, release: str) -> Outcome:
+    """Return what is answered for what was made: its text in the release that was asked in, and its whole record."""
+    stored, findings = made.stored, made.findings
     (body,) = release_text.texts(service, caller.tenant, [stored], release)
     if not isinstance(body, str):
         # It is stored, or was before: what is answered says where it can be read, and refuses nothing.
@@ -250,7 +307,7 @@ def _outcome(
     if stored.type == whole.TYPE:
         family = service.store.read(caller.tenant, lambda tx: whole.family(tx, stored))
     return Outcome(
-        created,
+        made.created,
         stored.type,
         stored.id,
         stored.version,

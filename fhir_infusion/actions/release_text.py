@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Final
 from fhir_infusion.actions import whole
 from fhir_infusion.errors import Issue, Refused, Unavailable
 from fhir_infusion.fhir import subset, targets
+from fhir_infusion.fhir.served import MAPPED
+from fhir_infusion.fhir.validate import demand_valid
 from fhir_infusion.store import text, versions
 from fhir_infusion.store.tx import instant, to_ms
 from fhir_infusion.translator import RELEASES
@@ -116,6 +118,10 @@ def _can_say(service: Service, stored: Stored, release: str) -> bool:
 
 
 def _in_release(service: Service, stored: Stored, release: str) -> str:
+    if stored.type not in MAPPED:
+        # Without a record there is no translation: it is said as it stands, where that is right in this release.
+        demand_valid(text.read(stored.text), release)
+        return stored.text
     record = whole.single(whole.part_of(stored))
     translated = service.translator.to_fhir(record, release, as_sent=True)
     (resource,) = translated.results

@@ -32,6 +32,8 @@ HOME: Final = "R4"
 """The release in which we write what came as our own JSON."""
 
 IDENTITY: Final = {"MedicationRequest": "order_id", "MedicationAdministration": "administration_id"}
+"""The field that holds the business identifier, of the types that have a record."""
+
 KIND: Final = {"MedicationRequest": "InfusionOrder", "MedicationAdministration": "Administration"}
 
 
@@ -107,7 +109,7 @@ def write(service: Service, tx: Tx, caller: Caller, type: str, part: Part, origi
         type, part.id, part.release, part.resource, record, digest, tuple(rows), part.previous, part.parent, bound
     )
     stored = versions.put(tx, draft)
-    if rules.is_pushed(type, record):
+    if type in IDENTITY and rules.is_pushed(type, record):
         stop = rules.is_stop(record)
         payload = text.text_digest(stored.text)
         for remote in service.settings.remotes:
@@ -226,6 +228,8 @@ def patient_findings(orders: Sequence[Json], administration: Json) -> tuple[Issu
 
 def _binding(service: Service, tx: Tx, type: str, part: Part) -> tuple[Bound | None, Bound | None]:
     """Return the identifier to bind now, and the minted one that is to stay searchable."""
+    if type not in IDENTITY:
+        return None, None
     system, value = system_of(service, type), part.record.get(IDENTITY[type])
     there = versions.identifier_of(tx, type, part.id) if part.previous else None
     if value is None:
@@ -243,7 +247,7 @@ def _binding(service: Service, tx: Tx, type: str, part: Part) -> tuple[Bound | N
 
 def _keys(service: Service, caller: Caller, type: str, record: Json) -> list[tuple[str, str]]:
     keys = [(caller.client, f"key|{caller.key}")] if caller.key else []
-    value = record.get(IDENTITY[type])
+    value = record.get(IDENTITY[type]) if type in IDENTITY else None
     return keys if value is None else [*keys, ("", f"{type}|{system_of(service, type)}|{value}")]
 
 

@@ -58,8 +58,8 @@ def _unsaid(record: Json) -> Json:
 
 
 def part_of(stored: Stored) -> Json:
-    """Return the record of one resource."""
-    return text.read(stored.record)
+    """Return the record of one resource; an empty one for what has none."""
+    return text.read(stored.record) if stored.record else {}
 
 
 def parent_of(tx: Tx, record: Json, system: str) -> Stored | None:

@@ -40,6 +40,11 @@ ROOTS: Final = (
     "Device",
     "Observation",
     "Condition",
+    "RelatedPerson",
+    "EpisodeOfCare",
+    "MedicationDispense",
+    "CarePlan",
+    "Provenance",
     "Bundle",
     "OperationOutcome",
 )

@@ -34,7 +34,8 @@ class Moved(Exception):
 class Stored:
     """One version of a resource as it is kept.
 
-    ``text`` and ``record`` are JSON. The record is in the parts form: one record is one resource. ``parent`` is the id
+    ``text`` and ``record`` are JSON; the record is empty for what has none. It is in the parts form: one record is one
+    resource. ``parent`` is the id
     of the administration that this one is a segment of, else empty. ``created`` is the moment of version 1.
     """
 
@@ -211,7 +212,7 @@ def put(tx: Tx, draft: Draft) -> Stored:
         last_updated=from_ms(moment),
         deleted=False,
         text=text.write(resource),
-        record=text.write(draft.record),
+        record=text.write(draft.record) if draft.record else "",
         digest=draft.digest,
         parent=draft.parent,
     )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from flask import request
 
+from fhir_infusion.fhir.served import SERVED
 from fhir_infusion.web import problems
 from fhir_infusion.web.context import home_url
 from fhir_infusion.web.negotiation import etag, is_unchanged, preferences
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from fhir_infusion.config import Release
 
 RELEASES: Final[Mapping[str, Release]] = {"r4": "R4", "r4b": "R4B", "r5": "R5"}
-TYPES: Final = ("MedicationRequest", "MedicationAdministration")
 
 
 def release_of(segment: str) -> Release:
@@ -36,8 +36,8 @@ def release_of(segment: str) -> Release:
 
 def known_type(name: str) -> str:
     """Return the type that a path names. Raises ``Refused`` (404) where it is not served."""
-    if name not in TYPES:
-        raise refusal(404, "not-supported", "this type of resource is not served", accepted=" or ".join(TYPES))
+    if name not in SERVED:
+        raise refusal(404, "not-supported", "this type of resource is not served", accepted=", ".join(SERVED))
     return name
 
 

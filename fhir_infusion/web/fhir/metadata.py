@@ -10,8 +10,9 @@ from flask import request
 
 from fhir_infusion.fhir import search as fhir_search
 from fhir_infusion.fhir.releases import RELEASES
+from fhir_infusion.fhir.served import SERVED
 from fhir_infusion.web.context import web
-from fhir_infusion.web.fhir.common import TYPES, base_url, release_of
+from fhir_infusion.web.fhir.common import base_url, release_of
 from fhir_infusion.web.negotiation import FHIR_JSON, check_accept
 from fhir_infusion.web.replies import fhir_reply
 
@@ -26,6 +27,10 @@ _UNSAID = (
     "What was written in another release and cannot be said in this one is answered with 406 and an OperationOutcome"
     " that names the release to read it in; in a search it stands at its place as an entry with search.mode outcome."
     " What something was left out of for this release has the tag SUBSETTED."
+)
+_ALONG: Final = (
+    "Kept as it was sent. Read in another release it is given as it stands where it is right there too, else 406 with"
+    " an OperationOutcome that names the release to read it in."
 )
 _DAY = "2026-01-01"
 """The day of the latest change of what this statement says."""
@@ -45,7 +50,7 @@ def _statement(release: Release, *, is_open: bool) -> dict[str, Any]:
     rest: dict[str, Any] = {
         "mode": "server",
         "documentation": _UNSAID,
-        "resource": [_resource(name, release) for name in TYPES],
+        "resource": [_resource(name, release) for name in SERVED],
     }
     if not is_open:
         words = "A bearer token in every request but this one and /health/live; a token names its tenant."
@@ -70,9 +75,10 @@ _PROFILES: Final = {"MedicationRequest": "infusion-order", "MedicationAdministra
 
 def _resource(name: str, release: Release) -> dict[str, Any]:
     own = [(one.name, one.type) for one in fhir_search.parameters(name, release)]
+    profiles = [f"{_DEFINITIONS}/{_PROFILES[name]}-{'r5' if release == 'R5' else 'r4'}"] if name in _PROFILES else []
     return {
         "type": name,
-        "supportedProfile": [f"{_DEFINITIONS}/{_PROFILES[name]}-{'r5' if release == 'R5' else 'r4'}"],
+        **({"supportedProfile": profiles} if profiles else {"documentation": _ALONG}),
         "interaction": [{"code": code} for code in _INTERACTIONS],
         "versioning": "versioned-update" if name == "MedicationRequest" else "versioned",
         "readHistory": True,
