@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fhir_infusion.web import administrations, health, internal, openapi, orders, translate, workbench
-from fhir_infusion.web.fhir import create, metadata, read, search, update, vread
+from fhir_infusion.web.fhir import bundle, create, metadata, read, search, update, vread
 
 FHIR: Final = "/fhir/<release>"
 
@@ -39,6 +39,8 @@ ROUTES: Final[tuple[Route, ...]] = (
         "What was given of each ingredient of a mixture",
     ),
     Route("POST", "/api/translate", translate.post, "Translate without storing"),
+    Route("POST", FHIR, bundle.post, "Batch or transaction"),
+    Route("POST", f"{FHIR}/", bundle.post, "Batch or transaction, the address with a slash"),
     Route("GET", f"{FHIR}/metadata", metadata.get, "CapabilityStatement", is_public=True),
     Route("GET", f"{FHIR}/<fhir_type>", search.get, "Search"),
     Route("POST", f"{FHIR}/<fhir_type>/_search", search.post, "Search by POST"),

@@ -51,6 +51,7 @@ def _statement(release: Release, *, is_open: bool) -> dict[str, Any]:
         "mode": "server",
         "documentation": _UNSAID,
         "resource": [_resource(name, release) for name in SERVED],
+        "interaction": [{"code": "transaction"}, {"code": "batch"}],
     }
     if not is_open:
         words = "A bearer token in every request but this one and /health/live; a token names its tenant."
