@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fhir_infusion.web import administrations, health, internal, openapi, orders, translate, workbench
-from fhir_infusion.web.fhir import bundle, create, metadata, read, search, update, vread
+from fhir_infusion.web.fhir import bundle, create, metadata, read, search, update, validate, vread
 
 FHIR: Final = "/fhir/<release>"
 
@@ -45,6 +45,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", f"{FHIR}/<fhir_type>", search.get, "Search"),
     Route("POST", f"{FHIR}/<fhir_type>/_search", search.post, "Search by POST"),
     Route("POST", f"{FHIR}/<fhir_type>", create.post, "Create"),
+    Route("POST", f"{FHIR}/<fhir_type>/$validate", validate.post, "Judge a resource and store nothing"),
+    Route("POST", f"{FHIR}/<fhir_type>/<resource_id>/$validate", validate.post, "The same, as what an id would become"),
+    Route("GET", f"{FHIR}/<fhir_type>/<resource_id>/$validate", validate.get, "Judge what is stored"),
     Route("GET", f"{FHIR}/<fhir_type>/<resource_id>", read.get, "Read"),
     Route("PUT", f"{FHIR}/<fhir_type>/<resource_id>", update.put, "Update, or create under this id"),
     Route("GET", f"{FHIR}/<fhir_type>/<resource_id>/_history/<version>", vread.get, "Read a version"),

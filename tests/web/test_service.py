@@ -113,6 +113,8 @@ def test_openapi_names_every_route_and_its_references_resolve(client: Client):
         ("/fhir/{release}", "post"): fhir,
         ("/fhir/{release}/", "post"): fhir,
         ("/fhir/{release}/{fhir_type}", "post"): fhir,
+        ("/fhir/{release}/{fhir_type}/$validate", "post"): fhir,
+        ("/fhir/{release}/{fhir_type}/{resource_id}/$validate", "post"): fhir,
         ("/fhir/{release}/{fhir_type}/{resource_id}", "put"): fhir,
         ("/fhir/{release}/{fhir_type}/_search", "post"): ["application/x-www-form-urlencoded"],
     }

@@ -69,6 +69,7 @@ def _statement(release: Release, *, is_open: bool) -> dict[str, Any]:
     }
 
 
+_OPERATIONS: Final = "http://hl7.org/fhir/OperationDefinition"
 _DEFINITIONS: Final = "https://w3id.org/fhir-infusion/StructureDefinition"
 _PROFILES: Final = {"MedicationRequest": "infusion-order", "MedicationAdministration": "infusion-administration"}
 """What everything that we send obeys (profiles/); R4B has the elements concerned as R4 has them."""
@@ -89,5 +90,6 @@ def _resource(name: str, release: Release) -> dict[str, Any]:
         "conditionalUpdate": False,
         "conditionalDelete": "not-supported",
         "referencePolicy": ["literal", "logical", "local"],
+        "operation": [{"name": "validate", "definition": f"{_OPERATIONS}/Resource-validate"}],
         "searchParam": [{"name": parameter, "type": kind} for parameter, kind in (*_OF_EVERY_TYPE, *own)],
     }
