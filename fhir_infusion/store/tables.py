@@ -258,3 +258,18 @@ CONFLICTS: Final = Table(
     _text("resolution"),
     Index("conflicts_by_aggregate", "tenant", "endpoint", "aggregate", "state"),
 )
+
+# What a bulk export gives out is read from the versions when it is fetched: here is only what was asked, and when.
+EXPORTS: Final = Table(
+    "exports",
+    METADATA,
+    _key("tenant"),
+    _key("export_id"),
+    _text("client"),
+    _text("request"),
+    _text("release"),
+    _text("types"),
+    _number("since"),
+    _number("moment"),
+    _number("requested"),
+)

@@ -52,6 +52,7 @@ def _statement(release: Release, *, is_open: bool) -> dict[str, Any]:
         "documentation": _UNSAID,
         "resource": [_resource(name, release) for name in SERVED],
         "interaction": [{"code": "transaction"}, {"code": "batch"}],
+        "operation": [{"name": "export", "definition": _EXPORT}],
     }
     if not is_open:
         words = "A bearer token in every request but this one and /health/live; a token names its tenant."
@@ -69,6 +70,7 @@ def _statement(release: Release, *, is_open: bool) -> dict[str, Any]:
     }
 
 
+_EXPORT: Final = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export"
 _OPERATIONS: Final = "http://hl7.org/fhir/OperationDefinition"
 _DEFINITIONS: Final = "https://w3id.org/fhir-infusion/StructureDefinition"
 _PROFILES: Final = {"MedicationRequest": "infusion-order", "MedicationAdministration": "infusion-administration"}
