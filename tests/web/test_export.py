@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fhir_infusion.service import Service
 from fhir_infusion.store import open_store
 from fhir_infusion.web.app import create_app
 from tests.exact_json import loads
 from tests.web.conftest import FHIR, Client, exact, issues
 from tests.web.test_fhir import numbered
+
+if TYPE_CHECKING:
+    from fhir_infusion.service import Service
 
 Json = dict[str, Any]
 MR = "/fhir/r4/MedicationRequest"
