@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from fhir_infusion.actions.caller import Caller
+    from fhir_infusion.fhir.json import Json
     from fhir_infusion.service import Service
     from fhir_infusion.store import Tx
     from fhir_infusion.store.versions import Stored
@@ -129,7 +130,7 @@ def deletions(service: Service, caller: Caller, id: str, type: str) -> Iterator[
     export = service.store.read(caller.tenant, lambda tx: _known(tx, id))
     for gone in _pages(service, caller, export, type, deleted=True):
         for begin_at in range(0, len(gone), _ENTRIES):
-            entries = [
+            entries: list[Json] = [
                 {"request": {"method": "DELETE", "url": one.aggregate}} for one in gone[begin_at : begin_at + _ENTRIES]
             ]
             yield text.write({"resourceType": "Bundle", "type": "transaction", "entry": entries})

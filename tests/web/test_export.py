@@ -27,7 +27,7 @@ def begun(client: Client, query: str = "", release: str = "r4") -> str:
     return reply.headers["Content-Location"]
 
 
-def lines(client: Client, url: str) -> list[Json]:
+def lines(client: Client, url: str) -> list[Any]:
     reply = client.get(url)
     assert (reply.status_code, reply.content_type) == (200, "application/fhir+ndjson")
     return [loads(line) for line in reply.data.splitlines()]
