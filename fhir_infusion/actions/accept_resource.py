@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from fhir_infusion.actions import record_administration, release_text, rules, second_opinion, transact, whole
+from fhir_infusion.actions import record_administration, release_text, resolve, rules, second_opinion, transact, whole
 from fhir_infusion.actions.amend_order import refuse_change
 from fhir_infusion.actions.transact import Also, Json, Outcome, Part
 from fhir_infusion.errors import Issue, Refused
@@ -109,7 +109,8 @@ def creation(
         if also is not None:
             also(tx, made)
         beside = record_administration.beside(service, tx, whole.family(tx, made), refuse=earlier is None)
-        return Made(made, earlier is None, (*findings, *beside))
+        beyond = resolve.findings(service, tx, made, findings, refuse=earlier is None)
+        return Made(made, earlier is None, (*findings, *beside, *beyond))
 
     return step
 
@@ -179,7 +180,8 @@ def change(
         if also is not None:
             also(tx, stored)
         beside = record_administration.beside(service, tx, whole.family(tx, stored))
-        return Made(stored, before is None, (*findings, *beside))
+        beyond = resolve.findings(service, tx, stored, findings, refuse=True)
+        return Made(stored, before is None, (*findings, *beside, *beyond))
 
     return step
 
