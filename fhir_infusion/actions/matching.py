@@ -39,9 +39,8 @@ def guarded(
     """
     for _ in range(_ATTEMPTS):
         found = service.store.read(caller.tenant, lambda tx: match(tx, type, query))
-        work = begun(found)
         try:
-            return service.store.transact(caller.tenant, _unless_moved(type, query, found, work))
+            return service.store.transact(caller.tenant, _unless_moved(type, query, found, begun(found)))
         except versions.Moved:
             if if_match is not None:
                 raise Refused(transact.stale()) from None

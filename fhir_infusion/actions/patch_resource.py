@@ -47,8 +47,8 @@ def patch(
     """
     for _ in range(_ATTEMPTS):
         found = service.store.read(caller.tenant, lambda tx: versions.current(tx, type, id))
-        step = _step(service, caller, release, transact.known(found, type), change, if_match)
         try:
+            step = _step(service, caller, release, transact.known(found, type), change, if_match)
             return accept_resource.outcome(service, caller, service.store.transact(caller.tenant, step), release)
         except versions.Moved:
             if if_match is not None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.fhir import elements, path_reader, places
-from fhir_infusion.fhir.patching import MOST_OPERATIONS, Budget, malformed, unappliable, without_empty
 from fhir_infusion.fhir.json import Resource
+from fhir_infusion.fhir.patching import MOST_OPERATIONS, Budget, malformed, unappliable, without_empty
 from fhir_infusion.fhir.path_reader import Name, Path
 from fhir_infusion.fhir.places import Place
 
@@ -193,7 +193,10 @@ def _replace(at: _At) -> None:
         if len(fitting) != 1:
             raise at.refused("the element is a choice of types, and the value of none of them", "one of its types")
         element = fitting[0]
-    _clear(at, place)
+    _refuse_whole(at, place)
+    if element.name != place.name:
+        _clear(at, place)
+    place.owner.pop(f"_{element.name}", None)
     _set(at, replace(place, name=element.name, element=element), value)
 
 
@@ -224,7 +227,9 @@ def _is_of(element: Element, type_name: str) -> bool:
 
 def _set(at: _At, place: Place, value: Value) -> None:
     content = at.json(place.element, value)
-    if content is not None:
+    if content is None:
+        place.owner.pop(place.name, None)
+    else:
         place.owner[place.name] = content
     if value.twin is not None:
         place.owner[f"_{place.name}"] = at.budget.copied(value.twin, at.one.place)
@@ -232,7 +237,7 @@ def _set(at: _At, place: Place, value: Value) -> None:
 
 def _insert_at(at: _At, place: Place, index: int) -> None:
     """Insert the value into a list, and into the list of its twins where there is one or has to be one."""
-    value, count = at.value(), places.length(place)
+    value = at.value()
     content, twin = at.json(place.element, value), f"_{place.name}"
     new = {place.name: content, twin: at.budget.copied(value.twin, at.one.place) if value.twin is not None else None}
     for name, item in new.items():
@@ -241,13 +246,17 @@ def _insert_at(at: _At, place: Place, index: int) -> None:
             if item is None:
                 continue
             items = place.owner[name] = []
-        items += [None] * (count - len(items))
+        items += [None] * (index - len(items))
         items.insert(index, item)
 
 
-def _clear(at: _At, place: Place) -> None:
-    if place.owner.get(place.name) is at.resource:
+def _refuse_whole(at: _At, place: Place) -> None:
+    if place.value is at.resource:
         raise at.refused("the whole resource is no element of it", "an update, or a deletion")
+
+
+def _clear(at: _At, place: Place) -> None:
+    _refuse_whole(at, place)
     for name in (place.name, f"_{place.name}"):
         held = place.owner.get(name)
         if place.index is None:
