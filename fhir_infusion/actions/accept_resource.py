@@ -273,6 +273,7 @@ def _change(service: Service, caller: Caller, type: str, part: Part, origin: str
     if before is None:
         raise TypeError("a change follows a version")
     family = service.store.read(caller.tenant, lambda tx: whole.family(tx, before))
+    back = revive.segments(service, caller, part) if before.deleted and type == whole.TYPE else []
     # Translated here, outside the transaction; nobody can change a child without giving its parent a new version.
     copied = [
         record_administration.retranslated(service, child, record)
@@ -293,7 +294,7 @@ def _change(service: Service, caller: Caller, type: str, part: Part, origin: str
             rules.refuse_misfit(whole.part_of(transact.known(parent, type)), earlier_part, part.record)
         earlier = whole.record_of(whole.family(tx, parent)) if parent else {}
         stored = transact.write(service, tx, caller, type, part, origin)
-        for child in copied:
+        for child in (*back, *copied):
             # The endpoint that the change came from does not know yet what it means for the segments.
             transact.write(service, tx, caller, type, child)
         if parent is not None:

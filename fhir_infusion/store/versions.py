@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, false, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, select, update
 
 from fhir_infusion.fhir.json import Resource
 from fhir_infusion.fhir.search import Entry
@@ -130,7 +130,7 @@ _CHILDREN: Final = Statement(
         RESOURCES.c.tenant == bindparam("tenant"),
         RESOURCES.c.type == "MedicationAdministration",
         RESOURCES.c.parent == bindparam("parent"),
-        RESOURCES.c.deleted == false(),
+        RESOURCES.c.deleted == bindparam("is_deleted"),
     ).order_by(RESOURCES.c.created)
 )
 _BY_IDENTIFIER: Final = Statement(
@@ -168,9 +168,13 @@ def history(tx: Tx, type: str, id: str) -> tuple[Stored, ...]:
     return tuple(map(stored, _HISTORY.rows(tx, {"tenant": tx.tenant, "type": type, "id": id})))
 
 
-def children(tx: Tx, parent_id: str) -> tuple[Stored, ...]:
-    """Return the administrations that are segments of this one and not deleted, in the order they were made in."""
-    return tuple(map(stored, _CHILDREN.rows(tx, {"tenant": tx.tenant, "parent": parent_id})))
+def children(tx: Tx, parent_id: str, *, deleted: bool = False) -> tuple[Stored, ...]:
+    """Return the administrations that are segments of this one, in the order they were made in: those that stand.
+
+    With ``deleted`` those that were deleted.
+    """
+    values = {"tenant": tx.tenant, "parent": parent_id, "is_deleted": deleted}
+    return tuple(map(stored, _CHILDREN.rows(tx, values)))
 
 
 def alive(found: Stored | None) -> Stored | None:
