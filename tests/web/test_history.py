@@ -189,10 +189,10 @@ def patient(number: int) -> Json:
     return text.read(f'{{"resourceType":"Patient","identifier":[{{"system":"urn:p","value":"{number}"}}]}}')
 
 
-def walked(service: Service, caller: Caller, of: Of, count: int) -> list[tuple[str, int]]:
+def walked(service: Service, caller: Caller, of: Of, size: int) -> list[tuple[str, int]]:
     found, before = [], None
     while True:
-        page = history.page(service, caller, "R4", of, count, before)
+        page = history.page(service, caller, "R4", of, size, before)
         found += [(event.id, event.version) for event in page.events]
         if page.before is None:
             return found
@@ -201,7 +201,7 @@ def walked(service: Service, caller: Caller, of: Of, count: int) -> list[tuple[s
 
 def test_paging_while_others_write_misses_nothing_and_repeats_nothing(make_service: Make):
     service, caller = make_service(), Caller("default", "ehr")
-    chance = random.Random(7)  # noqa: S311  repeatable, and no secret
+    chance = random.Random(7)
     for _ in range(count(5, 40)):
         made = [accept_resource.create(service, caller, "R4", patient(number)).id for number in range(6)]
         before = set(walked(service, caller, Of("Patient"), 500))
