@@ -5,7 +5,8 @@
    comes of it goes the way of an update, with every rule of one: If-Match for an order, status, patient, mapping. What
    the update would answer with 400 is 422 here: the request was right, what it makes of the resource is not.
 
-Every digit that the patch does not touch stays. A patch that changes nothing makes no version.
+Every digit that the patch does not touch stays; text that describes what it changes does not (``fhir/stale_text``). A
+patch that changes nothing makes no version.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fhir_infusion.actions import accept_resource, matching, release_text, transact
 from fhir_infusion.errors import BREAKS_FHIR, BREAKS_RULE, Issue, Refused
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.fhir import subset
+from fhir_infusion.fhir import stale_text, subset
 from fhir_infusion.store import text, versions
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def _step(service: Service, caller: Caller, release: str, before: Stored, change
     bare = transact.without_server_elements
     if text.digest(bare(new)) == text.digest(bare(old)):
         return lambda _: accept_resource.Made(before, created=False)
+    new = stale_text.settled(old, new)
     try:
         return accept_resource.change(service, caller, release, before.id, new, str(before.version))
     except Refused as refused:

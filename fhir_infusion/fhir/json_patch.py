@@ -30,6 +30,7 @@ _MEMBERS: Final = {
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,9}")
 _POINTER: Final = re.compile(r"(?:/(?:[^~/]|~[01])*)+")
 _END: Final = "-"
+_NOTHING_TO_DO: Final = re.compile(rb"[ \t\r\n]*\[[ \t\r\n]*\][ \t\r\n]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ def read(body: bytes, limits: Limits = fhir_json.LIMITS) -> tuple[Operation, ...
     Raises:
         Refused: 400, with every reason found in its JSON, or the first operation that is none.
     """
+    if _NOTHING_TO_DO.fullmatch(body):
+        return ()
     # The reader of FHIR JSON takes objects; what it holds then must be this array and nothing else.
     tree = fhir_json.read(b'{"patch":' + body + b"}", limits)
     listed = tree.get("patch")
