@@ -91,8 +91,8 @@ def test_the_type_of_a_choice_follows_the_value_that_replaces_it():
     made = patched(ORDER, operation("replace", path="MedicationRequest.medication", value=value))
     assert "medicationCodeableConcept" not in made
     assert made["medicationReference"] == {"reference": "Medication/1"}
-    value = {"valueString": "B"}
-    made = patched(ORDER, operation("replace", path="extension('http://x.example/b').value", value=value))
+    path = "extension('http://x.example/b').value"
+    made = patched(ORDER, operation("replace", path=path, value={"valueString": "B"}))
     assert made["extension"][1] == {"url": "http://x.example/b", "valueString": "B"}
 
 
