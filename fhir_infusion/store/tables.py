@@ -86,6 +86,8 @@ VERSIONS: Final = Table(
     _text("text"),
     _text("record"),
     _text("digest"),
+    Index("versions_by_change", "tenant", "last_updated"),
+    Index("versions_of_type_by_change", "tenant", "type", "last_updated"),
     ForeignKeyConstraint(["tenant", "type", "id"], ["resources.tenant", "resources.type", "resources.id"]),
 )
 

@@ -68,7 +68,10 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A version to be written. ``resource`` need not have id and meta; ``previous`` is the version that it follows."""
+    """A version to be written. ``resource`` need not have id and meta; ``previous`` is the version that it follows.
+
+    ``deleted``: the version says that the resource was deleted; it has no text, no record and nothing to be found by.
+    """
 
     type: str
     id: str
@@ -80,6 +83,7 @@ class Draft:
     previous: Stored | None = None
     parent: str = ""
     bound: Bound | None = None
+    deleted: bool = False
 
 
 _COLUMNS: Final = (
@@ -126,6 +130,7 @@ _CHILDREN: Final = Statement(
         RESOURCES.c.tenant == bindparam("tenant"),
         RESOURCES.c.type == "MedicationAdministration",
         RESOURCES.c.parent == bindparam("parent"),
+        RESOURCES.c.deleted == bindparam("is_deleted"),
     ).order_by(RESOURCES.c.created)
 )
 _BY_IDENTIFIER: Final = Statement(
@@ -163,13 +168,22 @@ def history(tx: Tx, type: str, id: str) -> tuple[Stored, ...]:
     return tuple(map(stored, _HISTORY.rows(tx, {"tenant": tx.tenant, "type": type, "id": id})))
 
 
-def children(tx: Tx, parent_id: str) -> tuple[Stored, ...]:
-    """Return the administrations that are segments of this one, in the order in which they were made."""
-    return tuple(map(stored, _CHILDREN.rows(tx, {"tenant": tx.tenant, "parent": parent_id})))
+def children(tx: Tx, parent_id: str, *, deleted: bool = False) -> tuple[Stored, ...]:
+    """Return the administrations that are segments of this one, in the order they were made in: those that stand.
+
+    With ``deleted`` those that were deleted.
+    """
+    values = {"tenant": tx.tenant, "parent": parent_id, "is_deleted": deleted}
+    return tuple(map(stored, _CHILDREN.rows(tx, values)))
+
+
+def alive(found: Stored | None) -> Stored | None:
+    """Return a version that is there and was not deleted."""
+    return None if found is None or found.deleted else found
 
 
 def by_identifier(tx: Tx, type: str, system: str, value: str) -> Stored | None:
-    """Return the resource that a business identifier of ours or the sender's names."""
+    """Return the resource that a business identifier of ours or the sender's names, deleted or not: it is for ever."""
     values = {"tenant": tx.tenant, "type": type, "system": system, "value": value}
     row = _BY_IDENTIFIER.one(tx, values)
     return stored(row) if row is not None else None
@@ -213,8 +227,8 @@ def put(tx: Tx, draft: Draft) -> Stored:
     number = previous.version + 1 if previous else 1
     created = to_ms(previous.created) if previous else moment
     key = {"tenant": tx.tenant, "type": draft.type, "id": draft.id}
-    _point(tx, key, number, moment, created, previous, draft.parent)
-    resource = text.with_meta(draft.resource, draft.id, number, instant(moment))
+    _point(tx, key, number, moment, created, draft)
+    text_ = "" if draft.deleted else text.write(text.with_meta(draft.resource, draft.id, number, instant(moment)))
     kept = Stored(
         type=draft.type,
         id=draft.id,
@@ -222,8 +236,8 @@ def put(tx: Tx, draft: Draft) -> Stored:
         release=draft.release,
         created=from_ms(created),
         last_updated=from_ms(moment),
-        deleted=False,
-        text=text.write(resource),
+        deleted=draft.deleted,
+        text=text_,
         record=text.write(draft.record) if draft.record else "",
         digest=draft.digest,
         parent=draft.parent,
@@ -235,7 +249,7 @@ def put(tx: Tx, draft: Draft) -> Stored:
             "version": number,
             "release": kept.release,
             "last_updated": moment,
-            "deleted": False,
+            "deleted": kept.deleted,
             "text": kept.text,
             "record": kept.record,
             "digest": kept.digest,
@@ -279,7 +293,12 @@ _FOLLOW: Final = Statement(
         RESOURCES.c.id == bindparam("of_id"),
         RESOURCES.c.version == bindparam("after"),
     )
-    .values(version=bindparam("to"), last_updated=bindparam("moment"), parent=bindparam("of_parent"))
+    .values(
+        version=bindparam("to"),
+        last_updated=bindparam("moment"),
+        deleted=bindparam("is_deleted"),
+        parent=bindparam("of_parent"),
+    )
 )
 
 _ADOPT: Final = Statement(
@@ -293,17 +312,15 @@ _ADOPT: Final = Statement(
 )
 
 
-def _point(
-    tx: Tx, key: dict[str, str], number: int, moment: int, created: int, previous: Stored | None, parent: str
-) -> None:
-    if previous is None:
-        row = {"version": number, "created": created, "last_updated": moment, "deleted": False, "parent": parent}
+def _point(tx: Tx, key: dict[str, str], number: int, moment: int, created: int, draft: Draft) -> None:
+    if draft.previous is None:
+        row = {"version": number, "created": created, "last_updated": moment, "deleted": False, "parent": draft.parent}
         if not _BEGIN.write(tx, {**key, **row}):
             raise Moved
         return
-    values = {f"of_{name}": value for name, value in key.items()}
-    values |= {"after": previous.version, "to": number, "moment": moment, "of_parent": parent}  # type: ignore[dict-item]  # numbers among the texts
-    if _FOLLOW.write(tx, values) != 1:
+    values: dict[str, str | int] = {f"of_{name}": value for name, value in key.items()}
+    values |= {"after": draft.previous.version, "to": number, "moment": moment, "of_parent": draft.parent}
+    if _FOLLOW.write(tx, {**values, "is_deleted": draft.deleted}) != 1:
         raise Moved
 
 

@@ -7,7 +7,20 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fhir_infusion.web import administrations, health, internal, openapi, orders, translate, workbench
-from fhir_infusion.web.fhir import bundle, create, export, metadata, read, search, update, validate, vread
+from fhir_infusion.web.fhir import (
+    bundle,
+    create,
+    delete,
+    export,
+    history,
+    metadata,
+    patch,
+    read,
+    search,
+    update,
+    validate,
+    vread,
+)
 
 FHIR: Final = "/fhir/<release>"
 
@@ -63,6 +76,14 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", f"{FHIR}/<fhir_type>/<resource_id>", read.get, "Read"),
     Route("PUT", f"{FHIR}/<fhir_type>/<resource_id>", update.put, "Update, or create under this id"),
     Route("GET", f"{FHIR}/<fhir_type>/<resource_id>/_history/<version>", vread.get, "Read a version"),
+    Route("PUT", f"{FHIR}/<fhir_type>", update.put_matching, "Update, or create, the one that meets criteria"),
+    Route("PATCH", f"{FHIR}/<fhir_type>/<resource_id>", patch.patch, "Patch"),
+    Route("PATCH", f"{FHIR}/<fhir_type>", patch.patch_matching, "Patch the one that meets criteria"),
+    Route("DELETE", f"{FHIR}/<fhir_type>/<resource_id>", delete.delete, "Delete"),
+    Route("DELETE", f"{FHIR}/<fhir_type>", delete.delete_matching, "Delete the one that meets criteria"),
+    Route("GET", f"{FHIR}/<fhir_type>/<resource_id>/_history", history.of_resource, "What became of a resource"),
+    Route("GET", f"{FHIR}/<fhir_type>/_history", history.of_type, "What became of all resources of a type"),
+    Route("GET", f"{FHIR}/_history", history.of_all, "What became of everything"),
     Route("POST", "/internal/sync", internal.sync, "Work handed over by a command of this machine", is_public=True),
     Route("POST", "/internal/resolve", internal.resolve, "The same, to decide a conflict", is_public=True),
     Route("GET", "/openapi.json", openapi.get, "This description"),

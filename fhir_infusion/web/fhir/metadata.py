@@ -12,6 +12,7 @@ from fhir_infusion.fhir import search as fhir_search
 from fhir_infusion.fhir.releases import RELEASES
 from fhir_infusion.fhir.served import SERVED
 from fhir_infusion.web.context import web
+from fhir_infusion.web.fhir import patch
 from fhir_infusion.web.fhir.common import base_url, release_of
 from fhir_infusion.web.negotiation import FHIR_JSON, check_accept
 from fhir_infusion.web.replies import fhir_reply
@@ -22,11 +23,17 @@ if TYPE_CHECKING:
     from fhir_infusion.config import Release
 
 _OF_EVERY_TYPE = (("_id", "token"), ("_lastUpdated", "date"))
-_INTERACTIONS = ("read", "vread", "create", "update", "search-type")
+_INTERACTIONS: Final = (
+    *("read", "vread", "create", "update", "patch", "delete"),
+    *("history-instance", "history-type", "search-type"),
+)
+_OF_ALL: Final = ("transaction", "batch", "history-system")
 _UNSAID = (
     "What was written in another release and cannot be said in this one is answered with 406 and an OperationOutcome"
     " that names the release to read it in; in a search it stands at its place as an entry with search.mode outcome."
     " What something was left out of for this release has the tag SUBSETTED."
+    " An order is updated, patched and deleted only with If-Match, also by criteria. What has begun and not ended, and"
+    " what something refers to, is not deleted (409). What was deleted stays in its history, and keeps its identifier."
 )
 _ALONG: Final = (
     "Kept as it was sent. Read in another release it is given as it stands where it is right there too, else 406 with"
@@ -51,7 +58,7 @@ def _statement(release: Release, *, is_open: bool) -> dict[str, Any]:
         "mode": "server",
         "documentation": _UNSAID,
         "resource": [_resource(name, release) for name in SERVED],
-        "interaction": [{"code": "transaction"}, {"code": "batch"}],
+        "interaction": [{"code": code} for code in _OF_ALL],
         "operation": [{"name": "export", "definition": _EXPORT}],
     }
     if not is_open:
@@ -66,6 +73,7 @@ def _statement(release: Release, *, is_open: bool) -> dict[str, Any]:
         "implementation": {"description": "Infusion orders and administrations"},
         "fhirVersion": RELEASES[release].version,
         "format": [FHIR_JSON, "json"],
+        "patchFormat": list(patch.FORMATS),
         "rest": [rest],
     }
 
@@ -89,8 +97,9 @@ def _resource(name: str, release: Release) -> dict[str, Any]:
         "updateCreate": True,
         "conditionalCreate": True,
         "conditionalRead": "full-support",
-        "conditionalUpdate": False,
-        "conditionalDelete": "not-supported",
+        "conditionalUpdate": True,
+        **({"conditionalPatch": True} if release == "R5" else {}),
+        "conditionalDelete": "single",
         "referencePolicy": ["literal", "logical", "local"],
         "operation": [{"name": "validate", "definition": f"{_OPERATIONS}/Resource-validate"}],
         "searchParam": [{"name": parameter, "type": kind} for parameter, kind in (*_OF_EVERY_TYPE, *own)],

@@ -64,7 +64,7 @@ def _answer(release: Release, fhir_type: str, in_body: Parameters) -> Response:
     bound_to = [("", f"{release}/{fhir_type}"), *asked]
     tokens = [value for name, value in given if name == paging.PARAMETER]
     after = paging.open_token(service.store.secret, who.tenant, bound_to, tokens[-1]) if tokens else []
-    page = find.search(service, who, release, fhir_type, _relative(release, fhir_type, asked), count, after)
+    page = find.search(service, who, release, fhir_type, relative(release, fhir_type, asked), count, after)
     here = f"{base_url(release)}/{fhir_type}"
     sized = [*asked, ("_count", str(count))]
     links = [_link("self", here, [*sized, *((paging.PARAMETER, token) for token in tokens[-1:])])]
@@ -89,7 +89,7 @@ def _entry(here: str, found: Found) -> dict[str, Any]:
     }
 
 
-def _relative(release: Release, fhir_type: str, asked: Parameters) -> Parameters:
+def relative(release: Release, fhir_type: str, asked: Parameters) -> Parameters:
     """Return what is searched for with references below our own address made relative, as they are kept."""
     references = {one.name for one in fhir_search.parameters(fhir_type, release) if one.type == "reference"}
     own = re.compile(rf"(^|,){re.escape(home_url())}/fhir/(?:{'|'.join(RELEASES)})/")
