@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import java
+from tests import java, postgresql
 from tests.counts import chosen, count
 from tests.real.server import Hapi
 from tests.standard.hl7 import Hl7
@@ -61,6 +61,29 @@ def running_hapi(hapi: Hapi) -> Iterator[Hapi]:
     if not hapi.is_running():
         hapi.kill()
         hapi.start()
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[postgresql.Server]:
+    """A running PostgreSQL server; take a database of your own from it."""
+    if reason := postgresql.missing():
+        pytest.skip(reason)
+    server = postgresql.Server()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database of the test's own, on each kind of database in turn."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/data/store.db"
+        return
+    server: postgresql.Server = request.getfixturevalue("postgresql_server")
+    url = server.database()
+    yield url
+    server.drop(url)
 
 
 @pytest.fixture(scope="session")

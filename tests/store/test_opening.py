@@ -17,6 +17,12 @@ from fhir_infusion.store import dialect, lock, migrate, open_reader, open_store,
 from fhir_infusion.store.tables import METADATA
 from tests.store.helpers import MR, TENANT, effect, put
 
+@pytest.fixture
+def url(tmp_path):
+    """SQLite's alone: the file, its lock and its faults."""
+    return f"sqlite:///{tmp_path}/data/store.db"
+
+
 
 def path_of(url):
     return Path(url.removeprefix("sqlite:///"))
