@@ -6,6 +6,7 @@ anew each time and prints what reproduces a failure.
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from tests.real.server import Hapi
 from tests.standard.hl7 import Hl7
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 settings.register_profile(
     "short",
@@ -75,15 +76,26 @@ def postgresql_server() -> Iterator[postgresql.Server]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a database of the test's own, on each kind of database in turn."""
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database, on each kind of database in turn."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/data/store.db"
-        return
+        return f"sqlite:///{tmp_path}/data/store.db"
     server: postgresql.Server = request.getfixturevalue("postgresql_server")
-    url = server.database()
-    yield url
-    server.drop(url)
+    return server.emptied()
+
+
+@pytest.fixture
+def another_database(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
+    """Give the URL of one more database of the kind that the test has."""
+    numbers = itertools.count(1)
+
+    def another() -> str:
+        if database.startswith("sqlite"):
+            return f"sqlite:///{tmp_path}/data/another-{next(numbers)}.db"
+        server: postgresql.Server = request.getfixturevalue("postgresql_server")
+        return server.database()
+
+    return another
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,10 @@ from itertools import count
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 
 from fhir_infusion.store import open_store
+from fhir_infusion.store.tables import METADATA
 
 ADMIN = "fhir"
 
@@ -45,7 +47,7 @@ def _ordinary() -> str | None:
 
 
 class Server:
-    """``start``, ``restart``, ``stop``; ``database`` makes a new one with our tables and returns its URL."""
+    """``start``, ``restart``, ``stop``; ``emptied`` and ``database`` give the URL of a database."""
 
     def __init__(self, *options: str) -> None:
         programs = directory_of_programs()
@@ -53,6 +55,7 @@ class Server:
         self._programs = programs
         self._user = _ordinary()
         self._numbers = count(1)
+        self._shares = False
         self._options = options
         self.home = Path(tempfile.mkdtemp(prefix="fhir-pg-"))
         if self._user is not None:
@@ -61,8 +64,6 @@ class Server:
     def start(self) -> None:
         self._run("initdb", "--pgdata", "data", "--auth", "trust", "--username", ADMIN, "--encoding", "UTF8")
         self._control("start")
-        self._admin("CREATE DATABASE prepared")
-        open_store(self.url("prepared"), lambda: datetime.now(UTC)).close()
 
     def restart(self, mode: str = "fast") -> None:
         """Stop and start; ``immediate`` is a crash: no session is ended in order."""
@@ -76,28 +77,30 @@ class Server:
 
     def stop(self) -> None:
         """Stop, and remove everything."""
-        subprocess.run([*self._command("pg_ctl"), "stop", "-D", "data", "-m", "immediate"], **self._settings(), check=False)
+        self._run("pg_ctl", "stop", "-D", "data", "-m", "immediate", check=False)
         shutil.rmtree(self.home)
 
     def url(self, name: str, user: str = ADMIN) -> str:
         return f"postgresql://{user}@/{name}?host={self.home}"
 
-    def database(self) -> str:
-        """Make a database of its own and return its URL."""
-        name = f"test_{next(self._numbers)}"
-        self._admin(f"CREATE DATABASE {name} TEMPLATE prepared")
-        return self.url(name)
+    def emptied(self) -> str:
+        """Return the URL of the one database that tests share, one after the other; nothing is in its tables."""
+        url = self.url("shared")
+        if not self._shares:
+            self._admin("CREATE DATABASE shared")
+            open_store(url, lambda: datetime.now(UTC)).close()
+            self._shares = True
+        with psycopg.connect(url) as connection:
+            for table in reversed(METADATA.sorted_tables):
+                connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table.name)))
+            connection.execute("ALTER SEQUENCE outbox_seq_seq RESTART")
+        return url
 
-    def empty_database(self) -> str:
-        """Make a database without tables and return its URL."""
+    def database(self) -> str:
+        """Make a database of a test's own, without tables, and return its URL; it goes with the server."""
         name = f"test_{next(self._numbers)}"
         self._admin(f"CREATE DATABASE {name}")
         return self.url(name)
-
-    def drop(self, url: str) -> None:
-        """Drop a database, whoever is still connected."""
-        name = url.partition("@/")[2].partition("?")[0]
-        self._admin(f"DROP DATABASE {name} WITH (FORCE)")
 
     def _admin(self, statement: str) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
@@ -107,18 +110,20 @@ class Server:
         options = " ".join(["-c listen_addresses=", f"-k {self.home}", *self._options])
         self._run("pg_ctl", *action, "-D", "data", "-l", "log", "-w", "-t", "60", "-o", options)
 
-    def _run(self, program: str, *arguments: str) -> None:
-        done = subprocess.run([*self._command(program), *arguments], **self._settings(), check=False)
-        if done.returncode != 0:
+    def _run(self, program: str, *arguments: str, check: bool = True) -> None:
+        done = subprocess.run(
+            [str(self._programs / program), *arguments],
+            # What the server inherits stays open as long as it runs: no pipe of ours.
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            user=self._user,
+            group=None if self._user is None else pwd.getpwnam(self._user).pw_gid,
+            extra_groups=None if self._user is None else [],
+            cwd=self.home,
+            env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "HOME": str(self.home)},
+            check=False,
+        )
+        if check and done.returncode != 0:
             log = self.home / "log"
             raise RuntimeError(f"{program} failed: {done.returncode}\n{log.read_text() if log.is_file() else ''}")
-
-    def _command(self, program: str) -> list[str]:
-        return [str(self._programs / program)]
-
-    def _settings(self) -> dict[str, object]:
-        as_user = {} if self._user is None else {"user": self._user, "group": pwd.getpwnam(self._user).pw_gid}
-        # What the server inherits stays open as long as it runs: no pipe of ours.
-        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "HOME": str(self.home)}
-        return {**quiet, **as_user, "extra_groups": [] if as_user else None, "cwd": self.home, "env": environment}

@@ -131,6 +131,11 @@ class Store:
             raise Unavailable("the database is open for reading only")
         return self._lock.announce(address) if self._lock is not None else ""
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes may write the same database."""
+        return dialect.is_shared(self._reading)
+
     def healthy(self) -> bool:
         """Say whether changes are taken now."""
         return self._writer is not None and self._writer.healthy()

@@ -109,7 +109,8 @@ def _control_transactions(engine: Engine, begin: str) -> None:
 def insert_once(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
     """Insert a row unless its key is taken; say whether it was inserted."""
     statement = _inserting(connection, table).on_conflict_do_nothing()
-    return connection.execute(statement, dict(values)).rowcount > 0
+    # SQLAlchemy may fetch the key of an inserted row, and forgets the count then unless told to keep it.
+    return connection.execute(statement, dict(values), execution_options={"preserve_rowcount": True}).rowcount > 0
 
 
 def once(table: Table) -> Statement:

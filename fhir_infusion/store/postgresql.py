@@ -13,7 +13,6 @@ moments given out under the lock become visible in their order: a reader who ask
 from __future__ import annotations
 
 import ipaddress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Engine, NullPool, QueuePool, create_engine, select, text
@@ -29,6 +28,7 @@ except ImportError:  # the extra `postgresql` is not installed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from sqlalchemy import Connection
 
@@ -36,7 +36,9 @@ SCHEME: Final = "postgresql://"
 
 DRIVER_ERRORS: Final[tuple[type[Exception], ...]] = () if psycopg is None else (psycopg.Error,)
 """What running a statement can raise past SQLAlchemy."""
-VALUE_ERRORS: Final[tuple[type[Exception], ...]] = () if psycopg is None else (psycopg.DataError, psycopg.IntegrityError)
+VALUE_ERRORS: Final[tuple[type[Exception], ...]] = (
+    () if psycopg is None else (psycopg.DataError, psycopg.IntegrityError)
+)
 
 _DEFAULTS: Final[Mapping[str, str]] = {
     "connect_timeout": "5",
@@ -150,7 +152,9 @@ def _refuse_plain(connection: Any, given: Mapping[str, str]) -> None:
 
 def lock_upgrades(connection: Connection) -> None:
     """Wait until no other process changes the tables; the lock goes with the connection."""
-    connection.execute(text("SELECT set_config('lock_timeout', '0', false), set_config('statement_timeout', '0', false)"))
+    connection.execute(
+        text("SELECT set_config('lock_timeout', '0', false), set_config('statement_timeout', '0', false)")
+    )
     connection.execute(select(text("pg_advisory_lock(:number)").bindparams(number=_UPGRADING)))
     connection.commit()
 

@@ -16,9 +16,9 @@ from fhir_infusion.store import postgresql
 
 Trouble = Literal["full", "broken", "busy", "own", "again", "lost"]
 
-DRIVER_ERRORS: Final = (sqlite3.Error, DBAPIError, *postgresql.DRIVER_ERRORS)
+DRIVER_ERRORS: Final[tuple[type[Exception], ...]] = (sqlite3.Error, DBAPIError, *postgresql.DRIVER_ERRORS)
 """What running a statement can raise, through SQLAlchemy or past it."""
-STORAGE_ERRORS: Final = (sqlite3.Error, SQLAlchemyError, *postgresql.DRIVER_ERRORS)
+STORAGE_ERRORS: Final[tuple[type[Exception], ...]] = (sqlite3.Error, SQLAlchemyError, *postgresql.DRIVER_ERRORS)
 """What using a database can raise."""
 
 REASONS: Final[dict[Trouble, str]] = {
@@ -48,7 +48,6 @@ _POSTGRESQL: Final[dict[str, Trouble]] = {
     "57014": "busy",  # a statement took too long
     "08": "lost",
     "57": "lost",  # the server shuts down, or is not up yet
-    "25006": "lost",  # read-only: this server follows another one now
     "0A000": "lost",  # a statement was prepared before the tables changed
     "25P03": "lost",  # we were silent in a transaction for too long
 }

@@ -58,6 +58,7 @@ WAITING: Final = 1_000
 PATIENCE_SECONDS: Final = 30
 _PAUSE_SECONDS: Final = 1.0
 _CLOSING: Final = "the store is closed"
+_NOT_OPENED: Final[tuple[type[Exception], ...]] = (*STORAGE_ERRORS, SettingsError)
 _TOO_LONG: Final = Issue(
     "error",
     "too-long",
@@ -283,7 +284,7 @@ class Writer:
                 _discard(connection)
                 return None
             connection.rollback()
-        except (*STORAGE_ERRORS, SettingsError):
+        except _NOT_OPENED:
             if connection is not None:
                 _discard(connection)
             return None

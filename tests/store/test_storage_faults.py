@@ -17,11 +17,11 @@ from fhir_infusion.store import audit, dialect, open_store, outbox, versions, wr
 from tests.store.helpers import MR, SYSTEM, TENANT, Clock, effect, put
 from tests.store.test_crash import ROOT, check_whole
 
+
 @pytest.fixture
 def url(tmp_path):
     """SQLite's alone: the file, its lock and its faults."""
     return f"sqlite:///{tmp_path}/data/store.db"
-
 
 
 def fail(name):
