@@ -21,6 +21,8 @@ from fhir_infusion.store import open_store
 from fhir_infusion.store.tables import METADATA
 
 ADMIN = "fhir"
+GUARDED = "guarded"
+PASSWORD = "made-up-for-tests"
 
 
 def directory_of_programs() -> Path | None:
@@ -63,7 +65,11 @@ class Server:
 
     def start(self) -> None:
         self._run("initdb", "--pgdata", "data", "--auth", "trust", "--username", ADMIN, "--encoding", "UTF8")
+        # One user has to show a password, so that there is one that can be found out.
+        access = self.home / "data" / "pg_hba.conf"
+        access.write_text(f"local all {GUARDED} scram-sha-256\n{access.read_text()}")
         self._control("start")
+        self._admin(f"CREATE ROLE {GUARDED} LOGIN SUPERUSER PASSWORD '{PASSWORD}'")
 
     def restart(self, mode: str = "fast") -> None:
         """Stop and start; ``immediate`` is a crash: no session is ended in order."""
