@@ -27,7 +27,7 @@ from dataclasses import dataclass, fields
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, get_args, get_type_hints
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from fhir_infusion.errors import SettingsError
 
@@ -332,10 +332,13 @@ _ACCEPTED: Final[Mapping[object, str]] = {
 }
 
 
+_POSTGRESQL: Final = r"postgresql://([^:@/?#\s]*@)?[^@?#\s]*(\?(?!([^#]*&)?(ssl)?password=)[^#\s]*)?"
+"""Without a password, which would be printed with the settings."""
 _ORIGIN: Final = r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?"
 
 
 def _check(settings: Settings) -> None:
+    embedded = settings.database.startswith("sqlite:")
     uri = r"[a-z][a-z0-9+.-]*:[^\s<>\"{}|\\^`]+"
     complaints = {
         "port: accepted is a number from 0 to 65535": not 0 <= settings.port <= 65535,
@@ -346,16 +349,12 @@ def _check(settings: Settings) -> None:
         "public_url: accepted is http or https, host and path, without a slash at the end": (
             not re.fullmatch(rf"({_ORIGIN}(/[A-Za-z0-9._~-]+)*)?", settings.public_url)
         ),
-        "database: accepted is sqlite:///PATH or postgresql://USER@HOST:PORT/NAME, without a password": (
-            not re.fullmatch(r"sqlite:///[^?#]+", settings.database) and not _is_postgresql(settings.database)
+        "database: accepted is sqlite:///PATH or postgresql://USER@HOST/NAME, without a password": (
+            not re.fullmatch(rf"sqlite:///[^?#]+|{_POSTGRESQL}", settings.database)
         ),
-        "database_password_file: accepted with a database postgresql://": (
-            settings.database_password_file is not None and not _is_postgresql(settings.database)
-        ),
+        "database_password_file: accepted with postgresql:// only": bool(settings.database_password_file) and embedded,
         "workers: accepted is a number from 1 to 64": not 1 <= settings.workers <= 64,
-        "workers: accepted is 1 with SQLite, which one process writes; more need a database postgresql://": (
-            settings.workers > 1 and not _is_postgresql(settings.database)
-        ),
+        "workers: accepted is 1 with SQLite, which one process writes": settings.workers > 1 and embedded,
         "order_system: accepted is an absolute URI": not re.fullmatch(uri, settings.order_system),
         "administration_system: accepted is an absolute URI": not re.fullmatch(uri, settings.administration_system),
         "administration_system: accepted is another URI than order_system": (
@@ -393,18 +392,6 @@ def _check_remote(remote: Remote, where: str) -> None:
             raise SettingsError(f"{where}: {name}: accepted is a number above 0")
     if remote.overlap_seconds < 0:
         raise SettingsError(f"{where}: overlap_seconds: accepted is 0 or more")
-
-
-def _is_postgresql(url: str) -> bool:
-    """Say whether a URL is one of PostgreSQL without a password, which would be printed with the settings.
-
-    https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
-    """
-    found = re.fullmatch(r"postgresql://([^@/?#\s]*@)?[^@?#\s]*(\?[^#\s]*)?", url)
-    if found is None:
-        return False
-    names = {name.lower() for name, _ in parse_qsl((found[2] or "")[1:], keep_blank_values=True)}
-    return ":" not in (found[1] or "") and not names & {"password", "sslpassword"}
 
 
 def _is_origin(text: str) -> bool:

@@ -102,10 +102,10 @@ class Server:
             connection.execute("ALTER SEQUENCE outbox_seq_seq RESTART")
         return url
 
-    def database(self) -> str:
+    def database(self, options: str = "") -> str:
         """Make a database of a test's own, without tables, and return its URL; it goes with the server."""
         name = f"test_{next(self._numbers)}"
-        self._admin(f"CREATE DATABASE {name}")
+        self._admin(f"CREATE DATABASE {name} {options}")
         return self.url(name)
 
     def _admin(self, statement: str) -> None:

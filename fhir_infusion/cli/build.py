@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from contextlib import contextmanager
 from dataclasses import replace
@@ -97,7 +98,9 @@ def build_running(settings: Settings, address: str, wait_seconds: float) -> Runn
     """
     service = build_service(settings, wait_seconds)
     try:
-        keep_proven(service.translator.library, settings, _known(settings.database))
+        known = _known(settings.database)
+        with _in_turn(known):
+            keep_proven(service.translator.library, settings, known)
         return Running(service, address)
     except BaseException:
         service.store.close()
@@ -118,6 +121,20 @@ def _known(database: str) -> Path | None:
     except OSError:
         return None
     return cache / "proven" if os.access(cache, os.W_OK) else None
+
+
+@contextmanager
+def _in_turn(known: Path | None) -> Iterator[None]:
+    """Let one process of this machine prove the documents, so that the others that start with it find it done."""
+    if known is None:
+        yield
+        return
+    descriptor = os.open(known.with_name(f"{known.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def keep_proven(library: Library, settings: Settings, known: Path | None) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import select
 
-from fhir_infusion.errors import Unavailable
+from fhir_infusion.errors import SettingsError, Unavailable
 from fhir_infusion.store import dialect, lock, migrate, postgresql
 from fhir_infusion.store.tables import SECRETS
 from fhir_infusion.store.trouble import STORAGE_ERRORS, Outage, trouble_of
@@ -82,6 +82,8 @@ class Store:
             try:
                 with self._reading.begin() as connection:
                     result = work(Tx(tenant, now, connection))
+            except SettingsError as error:  # a new connection was refused, such as one that is not encrypted
+                raise Unavailable("the storage cannot be read now") from error
             except STORAGE_ERRORS as error:
                 if trouble_of(error) == "lost":
                     self._reading.dispose()  # what waits in the pool is lost, too

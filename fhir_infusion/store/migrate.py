@@ -26,12 +26,13 @@ def upgrade(engine: Engine) -> None:
     """Run the revisions that this database has not seen.
 
     Raises:
-        SettingsError: the database knows a revision that this program does not.
+        SettingsError: the database knows a revision that this program does not, or cannot hold every text.
     """
     config = _config()
     scripts = ScriptDirectory.from_config(config)
     with engine.connect() as connection:
         if dialect.is_shared(connection):
+            postgresql.demand_unicode(connection)
             postgresql.lock_upgrades(connection)
         current = MigrationContext.configure(connection).get_current_revision()
         connection.rollback()

@@ -159,6 +159,16 @@ def lock_upgrades(connection: Connection) -> None:
     connection.commit()
 
 
+def demand_unicode(connection: Connection) -> None:
+    """Refuse a database that cannot hold every text.
+
+    Raises:
+        SettingsError: its encoding is not UTF8.
+    """
+    if connection.execute(text("SHOW server_encoding")).scalar() != "UTF8":
+        raise SettingsError("database: accepted is a PostgreSQL database with the encoding UTF8")
+
+
 def try_exclusive(connection: Connection, name: str) -> bool:
     """Take a lock of this name for as long as the connection lives; say whether it was free."""
     taken = connection.execute(text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))"), {"name": name}).scalar()

@@ -105,10 +105,16 @@ def test_a_hundred_creates_at_two_processes_at_once_make_exactly_one_resource(
 # ---------------------------------------------------------------------------------------------- a database that crashes
 
 
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where it is noted that the documents were proven, which takes a while."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @contextmanager
-def serving(folder: Path, url: str) -> Iterator[tuple[int, subprocess.Popen[str]]]:
+def serving(folder: Path, cache: Path, url: str) -> Iterator[tuple[int, subprocess.Popen[str]]]:
     port = free_port()
-    environment = {**os.environ, "XDG_CACHE_HOME": str(folder), "FHIR_INFUSION_DATABASE": url}
+    environment = {**os.environ, "XDG_CACHE_HOME": str(cache), "FHIR_INFUSION_DATABASE": url}
     command = [sys.executable, "-m", "fhir_infusion", "serve", "--port", str(port), "--workers", "2"]
     with (folder / "log").open("a") as out:
         process = subprocess.Popen(
@@ -167,11 +173,11 @@ class Client(threading.Thread):
 
 @pytest.mark.timeout(900)
 def test_f24_a_database_that_crashes_under_load_loses_nothing_that_was_acknowledged_and_clients_see_2xx_or_503(
-    crashing: postgresql.Server, tmp_path: Path
+    crashing: postgresql.Server, cache: Path, tmp_path: Path
 ):
     url = crashing.database()
     ending = threading.Event()
-    with serving(tmp_path, url) as (port, process):
+    with serving(tmp_path, cache, url) as (port, process):
         clients = [Client(port, f"c{number}", ending) for number in range(6)]
         for client in clients:
             client.start()
@@ -193,9 +199,8 @@ def test_f24_a_database_that_crashes_under_load_loses_nothing_that_was_acknowled
     listed: list[str] = []
     after: tuple[str, ...] | None = ()
     while after is not None:
-        page = store.read(
-            "default", lambda tx, after=after: search.page(tx, "MedicationRequest", Query(()), 500, after)
-        )
+        more = partial(search.page, type="MedicationRequest", query=Query(()), count=500, after=after)
+        page = store.read("default", more)
         assert {entry.version for entry in page.entries} <= {1}
         listed += [entry.id for entry in page.entries]
         after = page.after
@@ -205,10 +210,12 @@ def test_f24_a_database_that_crashes_under_load_loses_nothing_that_was_acknowled
 
 
 @pytest.mark.timeout(300)
-def test_commands_work_beside_several_serving_processes(postgresql_server: postgresql.Server, tmp_path: Path):
+def test_commands_work_beside_several_serving_processes(
+    postgresql_server: postgresql.Server, cache: Path, tmp_path: Path
+):
     url = postgresql_server.emptied()
     with ExitStack() as stack:
-        port, process = stack.enter_context(serving(tmp_path, url))
+        port, process = stack.enter_context(serving(tmp_path, cache, url))
         ending = threading.Event()
         client = Client(port, "one", ending)
         client.start()

@@ -117,6 +117,12 @@ def test_a_database_of_a_newer_version_is_refused(postgresql_server):
         open_store(url, now)
 
 
+def test_a_database_that_cannot_hold_every_text_is_refused(postgresql_server):
+    url = postgresql_server.database("ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+    with pytest.raises(SettingsError, match="encoding UTF8"):
+        open_store(url, now)
+
+
 def test_nobody_owns_a_database_that_all_may_write(stores, url):
     assert owner(url) is None
     assert [store.announce("127.0.0.1:8080") for store in stores] == ["", ""]
