@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, false, select, tuple_, update
 
 from fhir_infusion.fhir.json import Resource
 from fhir_infusion.fhir.search import Entry
@@ -21,7 +21,7 @@ from fhir_infusion.store.tables import IDENTIFIERS, INDEX_ROWS, RESOURCES, TRANS
 from fhir_infusion.store.tx import from_ms, instant, to_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from fhir_infusion.store.tx import Tx
 
@@ -173,6 +173,18 @@ def by_identifier(tx: Tx, type: str, system: str, value: str) -> Stored | None:
     values = {"tenant": tx.tenant, "type": type, "system": system, "value": value}
     row = _BY_IDENTIFIER.one(tx, values)
     return stored(row) if row is not None else None
+
+
+def which_exist(tx: Tx, named: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return those of these resources (type and id) that are here and not deleted."""
+    if not named:
+        return set()
+    found = select(RESOURCES.c.type, RESOURCES.c.id).where(
+        RESOURCES.c.tenant == tx.tenant,
+        RESOURCES.c.deleted == false(),
+        tuple_(RESOURCES.c.type, RESOURCES.c.id).in_(sorted(named)),
+    )
+    return {(type_, id_) for type_, id_ in tx.connection.execute(found)}
 
 
 def adopt(tx: Tx, child: Stored, parent_id: str) -> None:

@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fhir_infusion.sync.conditional import identifier_in
+from fhir_infusion.actions.conditional import identifier_in
 from fhir_infusion.web.refusals import header_refusal
 
 if TYPE_CHECKING:

@@ -35,10 +35,14 @@ _FORMATS: Final = frozenset({"json", JSON, FHIR_JSON})
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """What ``Prefer`` asks: the body of the answer to a write, and whether unknown parameters may be passed over."""
+    """What ``Prefer`` asks: the body of the answer to a write, and whether unknown parameters may be passed over.
+
+    ``is_async``: the answer may come later, at another address (``respond-async``).
+    """
 
     body: Return | None
     lenient: bool
+    is_async: bool = False
 
 
 def check_content_type(request: Request, release: str | None) -> None:
@@ -108,14 +112,16 @@ def _wrong_release(status: int, name: str, release: str) -> Exception:
 def preferences(request: Request) -> Preferences:
     """Read ``Prefer``. What is not known is passed over, as RFC 7240 section 2 asks."""
     body: Return | None = None
-    lenient = False
+    lenient = is_async = False
     for part in ",".join(request.headers.getlist("Prefer")).replace(";", ",").split(","):
         name, _, value = (piece.strip().strip('"') for piece in part.partition("="))
         if name.lower() == "return":
             body = _RETURNS.get(value.lower()) or body
         elif name.lower() == "handling":
             lenient = value.lower() == "lenient"
-    return Preferences(body, lenient)
+        elif name.lower() == "respond-async":
+            is_async = True
+    return Preferences(body, lenient, is_async)
 
 
 _RETURNS: Final[Mapping[str, Return]] = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fhir_infusion.web import administrations, health, internal, openapi, orders, translate, workbench
-from fhir_infusion.web.fhir import create, metadata, read, search, update, vread
+from fhir_infusion.web.fhir import bundle, create, export, metadata, read, search, update, validate, vread
 
 FHIR: Final = "/fhir/<release>"
 
@@ -39,10 +39,20 @@ ROUTES: Final[tuple[Route, ...]] = (
         "What was given of each ingredient of a mixture",
     ),
     Route("POST", "/api/translate", translate.post, "Translate without storing"),
+    Route("POST", FHIR, bundle.post, "Batch or transaction"),
+    Route("POST", f"{FHIR}/", bundle.post, "Batch or transaction, the address with a slash"),
     Route("GET", f"{FHIR}/metadata", metadata.get, "CapabilityStatement", is_public=True),
+    Route("GET", f"{FHIR}/$export", export.get, "Begin an export of everything"),
+    Route("POST", f"{FHIR}/$export", export.post, "The same, asked for by Parameters"),
+    Route("GET", f"{FHIR}/$export-status/<export_id>", export.status, "The manifest of an export"),
+    Route("DELETE", f"{FHIR}/$export-status/<export_id>", export.cancel, "Forget an export"),
+    Route("GET", f"{FHIR}/$export-file/<export_id>/<name>", export.file, "Fetch a file of an export"),
     Route("GET", f"{FHIR}/<fhir_type>", search.get, "Search"),
     Route("POST", f"{FHIR}/<fhir_type>/_search", search.post, "Search by POST"),
     Route("POST", f"{FHIR}/<fhir_type>", create.post, "Create"),
+    Route("POST", f"{FHIR}/<fhir_type>/$validate", validate.post, "Judge a resource and store nothing"),
+    Route("POST", f"{FHIR}/<fhir_type>/<resource_id>/$validate", validate.post, "The same, as what an id would become"),
+    Route("GET", f"{FHIR}/<fhir_type>/<resource_id>/$validate", validate.get, "Judge what is stored"),
     Route("GET", f"{FHIR}/<fhir_type>/<resource_id>", read.get, "Read"),
     Route("PUT", f"{FHIR}/<fhir_type>/<resource_id>", update.put, "Update, or create under this id"),
     Route("GET", f"{FHIR}/<fhir_type>/<resource_id>/_history/<version>", vread.get, "Read a version"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhir_infusion.sync.conditional import condition, identifier_in, token_value
+from fhir_infusion.actions.conditional import condition, identifier_in, token_value
 
 SYSTEM = "https://example.org/orders"
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1)

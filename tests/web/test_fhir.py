@@ -382,6 +382,7 @@ def test_a_child_that_carries_a_dose_as_its_parent_does_is_told_to_who_posts_it(
     child = {**parent, "partOf": [{"reference": f"MedicationAdministration/{made['id']}"}]}
     reply = client.post("/fhir/r4/MedicationAdministration", child, FHIR, prefer="return=OperationOutcome")
     assert reply.status_code == 201
-    (issue,) = exact(reply)["issue"]
+    issue, unresolved = exact(reply)["issue"]
     assert (issue["severity"], issue["code"]) == ("warning", "business-rule")
     assert "both carry a dose" in dumps(issue)
+    assert (unresolved["severity"], unresolved["code"]) == ("information", "not-found")

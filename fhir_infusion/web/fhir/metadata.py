@@ -51,6 +51,8 @@ def _statement(release: Release, *, is_open: bool) -> dict[str, Any]:
         "mode": "server",
         "documentation": _UNSAID,
         "resource": [_resource(name, release) for name in SERVED],
+        "interaction": [{"code": "transaction"}, {"code": "batch"}],
+        "operation": [{"name": "export", "definition": _EXPORT}],
     }
     if not is_open:
         words = "A bearer token in every request but this one and /health/live; a token names its tenant."
@@ -68,6 +70,8 @@ def _statement(release: Release, *, is_open: bool) -> dict[str, Any]:
     }
 
 
+_EXPORT: Final = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export"
+_OPERATIONS: Final = "http://hl7.org/fhir/OperationDefinition"
 _DEFINITIONS: Final = "https://w3id.org/fhir-infusion/StructureDefinition"
 _PROFILES: Final = {"MedicationRequest": "infusion-order", "MedicationAdministration": "infusion-administration"}
 """What everything that we send obeys (profiles/); R4B has the elements concerned as R4 has them."""
@@ -88,5 +92,6 @@ def _resource(name: str, release: Release) -> dict[str, Any]:
         "conditionalUpdate": False,
         "conditionalDelete": "not-supported",
         "referencePolicy": ["literal", "logical", "local"],
+        "operation": [{"name": "validate", "definition": f"{_OPERATIONS}/Resource-validate"}],
         "searchParam": [{"name": parameter, "type": kind} for parameter, kind in (*_OF_EVERY_TYPE, *own)],
     }

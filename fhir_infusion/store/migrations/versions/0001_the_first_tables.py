@@ -3,12 +3,12 @@
 import sqlalchemy as sa
 from alembic import op
 
+from fhir_infusion.store.tables import TEXT
+
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
-
-TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
