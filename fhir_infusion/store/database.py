@@ -18,7 +18,7 @@ from sqlalchemy import select
 from fhir_infusion.errors import SettingsError, Unavailable
 from fhir_infusion.store import dialect, lock, migrate, postgresql
 from fhir_infusion.store.tables import SECRETS
-from fhir_infusion.store.trouble import STORAGE_ERRORS, Outage, trouble_of
+from fhir_infusion.store.trouble import STORAGE_ERRORS, Outage, refusal_of, trouble_of
 from fhir_infusion.store.tx import Tx, from_ms, to_ms
 from fhir_infusion.store.writer import Writer
 
@@ -65,6 +65,7 @@ class Store:
         of it is stored.
 
         Raises:
+            Refused: 422, an identifier is longer than the database can look up.
             Unavailable: the storage failed, or is open for reading only; nothing is acknowledged.
         """
         if self._writer is None:
@@ -75,6 +76,7 @@ class Store:
         """Run ``work`` on one snapshot of what is committed.
 
         Raises:
+            Refused: 404, it asks for what cannot be there.
             Unavailable: the storage cannot be read now.
         """
         while True:
@@ -85,6 +87,8 @@ class Store:
             except SettingsError as error:  # a new connection was refused, such as one that is not encrypted
                 raise Unavailable("the storage cannot be read now") from error
             except STORAGE_ERRORS as error:
+                if refused := refusal_of(error):
+                    raise refused from None
                 if trouble_of(error) == "lost":
                     self._reading.dispose()  # what waits in the pool is lost, too
                     if self._outage.goes_on():

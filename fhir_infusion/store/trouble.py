@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
 from fhir_infusion.store import postgresql
 
 Trouble = Literal["full", "broken", "busy", "own", "again", "lost"]
@@ -75,10 +76,30 @@ def _of_postgresql(cause: BaseException) -> Trouble:
     return "own" if isinstance(cause, postgresql.VALUE_ERRORS) else "lost"
 
 
-def is_too_long(error: BaseException) -> bool:
-    """Say whether a value was longer than an index of PostgreSQL takes (a third of a page, compressed)."""
+def refusal_of(error: BaseException) -> Refused | None:
+    """Return what is told of a value that PostgreSQL cannot hold and SQLite can; None for any other error."""
     cause = error.orig if isinstance(error, DBAPIError) else error
-    return isinstance(cause, postgresql.DRIVER_ERRORS) and getattr(cause, "sqlstate", None) == "54000"
+    if not isinstance(cause, postgresql.DRIVER_ERRORS):
+        return None
+    state = str(getattr(cause, "sqlstate", None) or "")
+    if state == "54000":
+        return Refused(_TOO_LONG)
+    if state == "22021" or (not state and isinstance(cause, postgresql.VALUE_ERRORS)):
+        return Refused(_NO_TEXT)
+    return None
+
+
+_TOO_LONG: Final = Issue(
+    "error",
+    "too-long",
+    "",
+    "an identifier, code or reference is longer than the database can look up",
+    "2,000 characters",
+    "indexed-length",
+    BREAKS_RULE,
+)
+_NO_TEXT: Final = Issue("error", "not-found", "", "there is nothing whose name holds the character U+0000", status=404)
+"""Everything that is stored was read without that character, so it can only have been asked for."""
 
 
 class Outage:

@@ -35,11 +35,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import update
 
-from fhir_infusion.errors import BREAKS_RULE, Issue, Refused, SettingsError, Unavailable
+from fhir_infusion.errors import SettingsError, Unavailable
 from fhir_infusion.store import dialect, feed
 from fhir_infusion.store.failpoint import reach
 from fhir_infusion.store.tables import SECRETS
-from fhir_infusion.store.trouble import DRIVER_ERRORS, REASONS, STORAGE_ERRORS, Outage, Trouble, is_too_long, trouble_of
+from fhir_infusion.store.trouble import DRIVER_ERRORS, REASONS, STORAGE_ERRORS, Outage, Trouble, refusal_of, trouble_of
 from fhir_infusion.store.tx import Tx, from_ms, to_ms
 
 if TYPE_CHECKING:
@@ -59,15 +59,6 @@ PATIENCE_SECONDS: Final = 30
 _PAUSE_SECONDS: Final = 1.0
 _CLOSING: Final = "the store is closed"
 _NOT_OPENED: Final[tuple[type[Exception], ...]] = (*STORAGE_ERRORS, SettingsError)
-_TOO_LONG: Final = Issue(
-    "error",
-    "too-long",
-    "",
-    "an identifier, code or reference is longer than the database can look up",
-    "2,000 characters",
-    "indexed-length",
-    BREAKS_RULE,
-)
 
 
 @dataclass(slots=True, eq=False)
@@ -258,7 +249,7 @@ class Writer:
                 raise
             cursor.execute("ROLLBACK TO SAVEPOINT job")
             cursor.execute("RELEASE SAVEPOINT job")
-            return None, Refused(_TOO_LONG) if is_too_long(failure) else failure
+            return None, refusal_of(failure) or failure
         cursor.execute("RELEASE SAVEPOINT job")
         return result, None
 

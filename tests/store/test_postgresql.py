@@ -479,6 +479,14 @@ def test_an_identifier_that_no_index_takes_is_refused_and_the_rest_of_the_group_
     assert stores[0].read(TENANT, lambda tx: versions.current(tx, MR, "long")) is None
 
 
+def test_what_no_text_of_the_database_can_be_is_not_there(stores):
+    for ask in (stores[0].read, stores[0].transact):
+        with pytest.raises(Refused) as told:
+            ask(TENANT, lambda tx: versions.current(tx, MR, "a\0b"))
+        assert told.value.status == 404
+    assert put(stores[0], "a").version == 1
+
+
 def test_listings_are_read_from_an_index_without_sorting(stores, admin):
     for number in range(300):
         put(stores[0], f"p{number}")
