@@ -23,15 +23,17 @@ from sqlalchemy import (
 
 METADATA: Final = MetaData()
 
+# Compared byte by byte everywhere: another collation would order otherwise, and change with the operating system.
+TEXT = Text().with_variant(Text(collation="C"), "postgresql")
 _SEQUENCE = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only an INTEGER PRIMARY KEY
 
 
 def _key(name: str) -> Column[str]:
-    return Column(name, Text, primary_key=True, nullable=False)
+    return Column(name, TEXT, primary_key=True, nullable=False)
 
 
 def _text(name: str) -> Column[str]:
-    return Column(name, Text, nullable=False)
+    return Column(name, TEXT, nullable=False)
 
 
 def _number(name: str) -> Column[int]:

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from fhir_infusion.store.tables import TEXT
+
 revision = "0004"
 down_revision = "0002_history"
 branch_labels = None
@@ -13,12 +15,12 @@ def upgrade() -> None:
     """Make the change."""
     op.create_table(
         "exports",
-        sa.Column("tenant", sa.Text(), nullable=False),
-        sa.Column("export_id", sa.Text(), nullable=False),
-        sa.Column("client", sa.Text(), nullable=False),
-        sa.Column("request", sa.Text(), nullable=False),
-        sa.Column("release", sa.Text(), nullable=False),
-        sa.Column("types", sa.Text(), nullable=False),
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("export_id", TEXT, nullable=False),
+        sa.Column("client", TEXT, nullable=False),
+        sa.Column("request", TEXT, nullable=False),
+        sa.Column("release", TEXT, nullable=False),
+        sa.Column("types", TEXT, nullable=False),
         sa.Column("since", sa.BigInteger(), nullable=False),
         sa.Column("moment", sa.BigInteger(), nullable=False),
         sa.Column("requested", sa.BigInteger(), nullable=False),
