@@ -243,9 +243,7 @@ def _read(rest: str, base: str, release: str) -> tuple[list[str], list[str]]:
     return [f"{path}:{kind}" for path, kind in ends], targets
 
 
-def _named(
-    ends: Iterable[tuple[str, str]], name: str, table: Any, release: str
-) -> tuple[list[tuple[str, str]], str]:
+def _named(ends: Iterable[tuple[str, str]], name: str, table: Any, release: str) -> tuple[list[tuple[str, str]], str]:
     found: list[tuple[str, str]] = []
     choice = ""
     for path, kind in ends:

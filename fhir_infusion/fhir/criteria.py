@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from fhir_infusion.errors import Refused
+from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.fhir import wanted
 from fhir_infusion.fhir.exact import name_in_path
 from fhir_infusion.fhir.parameters import TYPES, parameters
@@ -55,7 +55,7 @@ def criterion(resource_type: str, name: str, value: str, here: Here, links: int 
             chain, ``invalid`` for a value that cannot be read.
     """
     if links > _MOST_LINKS:
-        unknown("_has" if name.startswith("_has") else "", "too long a chain", f"at most {_MOST_LINKS} links")
+        raise Refused(Issue("error", "too-costly", "", "too long a chain", f"at most {_MOST_LINKS} links", "search"))
     if name.startswith("_has:"):
         return _has(resource_type, name, value, here, links)
     head, dot, rest = name.partition(".")

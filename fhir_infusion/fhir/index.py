@@ -57,10 +57,10 @@ def entries(resource: dict[str, Any], release: str) -> tuple[Entry, ...]:  # noq
                 rows.update(dict.fromkeys(_is_true(parameter, resource, path.steps[0].name)))
                 continue
             for value in _values(resource, path.steps):
-                there = True
+                there = there or parameter.kind != "reference" or _is_meant(parameter, value)
                 rows.update(dict.fromkeys(_ROWS[parameter.kind](parameter, value, path.type)))
         found.update(rows)
-        if there and not any(row.parameter == parameter.key for row in rows):
+        if there and not any(row.parameter in {parameter.key, f"{parameter.key}:identifier"} for row in rows):
             found[Entry(f"{parameter.key}:present", "token", value="true")] = None
     return tuple(found)
 
@@ -141,9 +141,7 @@ def _references(parameter: Parameter, value: Any, datatype: str) -> Iterator[Ent
     reference = value.get("reference", "")
     if not isinstance(reference, str):
         return  # an R5 CodeableReference where R4 has a Reference; another path of the parameter reads it
-    spelled = literal_type(reference) or value.get("type", "")
-    # What is not one of the parameter's targets (a Group as `patient`) is not found by it; what does not say is.
-    if spelled and parameter.targets and spelled not in parameter.targets:
+    if not _is_meant(parameter, value):
         return
     key = parameter.key
     if reference and not reference.startswith("#"):
@@ -154,6 +152,15 @@ def _references(parameter: Parameter, value: Any, datatype: str) -> Iterator[Ent
                 yield Entry(f"{key}:identifier", "token", row.system, row.value)
     if isinstance(value.get("display"), str):
         yield _text(f"{key}:text", value["display"])
+
+
+def _is_meant(parameter: Parameter, value: Any) -> bool:
+    """Tell whether a Reference is one of the parameter: a Group is none as ``patient``, what does not say is one."""
+    reference = value.get("reference", "") if isinstance(value, dict) else value
+    if not isinstance(reference, str):
+        return False
+    spelled = literal_type(reference) or (value.get("type", "") if isinstance(value, dict) else "")
+    return not (spelled and parameter.targets and spelled not in parameter.targets)
 
 
 def _uris(parameter: Parameter, value: Any, datatype: str) -> Iterator[Entry]:
