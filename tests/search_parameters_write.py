@@ -15,12 +15,12 @@ import tarfile
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from fhir_infusion.fhir.elements import Element, type_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 TARGET: Final = Path(__file__).parents[1] / "fhir_infusion" / "fhir" / "search_parameters.json"
 REPOSITORY: Final = Path.home() / ".m2" / "repository"
@@ -103,13 +103,13 @@ def definitions(repository: Path, release: str) -> Iterator[Json]:
             bundle = json.loads(opened.read("org/hl7/fhir/r4/model/sp/search-parameters.json"))
             yield from (entry["resource"] for entry in bundle["entry"])
         elif release == "R4B":
-            root = ElementTree.fromstring(opened.read("org/hl7/fhir/r4b/model/sp/search-parameters.xml"))
+            root = ET.fromstring(opened.read("org/hl7/fhir/r4b/model/sp/search-parameters.xml"))
             yield from map(_from_xml, root.iter(f"{_FHIR}SearchParameter"))
         else:
             yield from _packaged(opened, "SearchParameter")
 
 
-def _from_xml(node: ElementTree.Element) -> Json:
+def _from_xml(node: ET.Element) -> Json:
     found: Json = {"base": [], "target": []}
     for child in node:
         name, value = child.tag.removeprefix(_FHIR), child.get("value")
@@ -153,8 +153,8 @@ def _bound_r5(repository: Path) -> tuple[dict[str, str], dict[str, list[str]]]:
 
 def _bound_r4b(repository: Path) -> tuple[dict[str, str], dict[str, list[str]]]:
     with jar(repository, "R4B") as opened:
-        structures = ElementTree.fromstring(opened.read("org/hl7/fhir/r4b/model/profile/profiles-resources.xml"))
-        sets = ElementTree.fromstring(opened.read("org/hl7/fhir/r4b/model/valueset/valuesets.xml"))
+        structures = ET.fromstring(opened.read("org/hl7/fhir/r4b/model/profile/profiles-resources.xml"))
+        sets = ET.fromstring(opened.read("org/hl7/fhir/r4b/model/valueset/valuesets.xml"))
     bound = {}
     for element in structures.iter(f"{_FHIR}element"):
         path = element.find(f"{_FHIR}path")
@@ -247,7 +247,7 @@ def _named(ends: Iterable[tuple[str, str]], name: str, table: Any, release: str)
     found: list[tuple[str, str]] = []
     choice = ""
     for path, kind in ends:
-        elements: dict[str, Element] = table.get(kind) or type_table(release, kind)[kind]
+        elements: Mapping[str, Element] = table.get(kind) or type_table(release, kind)[kind]
         for element in elements.values():
             if name in {element.name, element.choice}:
                 choice = element.choice

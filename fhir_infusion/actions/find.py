@@ -58,8 +58,8 @@ class FoundRecord:
 class Page:
     """Some of what was asked for; ``after`` begins the next page, None after the last.
 
-    ``along`` came along with the entries: all that was asked for, or only some, where not ``is_all_along``. ``total`` is
-    how many match in all, where that was asked for.
+    ``along`` came along with the entries: all that was asked for, or only some, where not ``is_all_along``. ``total``
+    is how many match in all, where that was asked for.
     """
 
     entries: tuple[Found, ...]

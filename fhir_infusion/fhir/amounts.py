@@ -1,7 +1,7 @@
 """Quantities as they are searched: a range of sortable numbers in each unit in which one may ask.
 
-https://hl7.org/fhir/R4/search.html#quantity. A quantity is kept under several units: none (a number asked for alone), its
-code or unit as written, its system and code, and, where it is UCUM, its kind of thing in base units, so that 1 g is
+https://hl7.org/fhir/R4/search.html#quantity. A quantity is kept under several units: none (a number asked for alone),
+its code or unit as written, its system and code, and, where it is UCUM, its kind of thing in base units, so that 1 g is
 found by 1000 mg. Values are ``Fraction``: nothing is rounded.
 """
 

@@ -1,23 +1,23 @@
 """One parameter of a search, read strictly: its name with modifiers, chains and ``_has``, and its values.
 
-https://hl7.org/fhir/R4/search.html#modifiers, #chaining, #has. What is not known is refused, never passed over: a search
-that ignores ``patient=`` returns everybody.
+https://hl7.org/fhir/R4/search.html#modifiers, #chaining, #has. What is not known is refused, never passed over: a
+search that ignores ``patient=`` returns everybody.
 """
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.fhir import wanted
 from fhir_infusion.fhir.exact import name_in_path
 from fhir_infusion.fhir.parameters import TYPES, parameters
-from fhir_infusion.fhir.query import Chain, Condition, Criterion, Either, Has, Missing
+from fhir_infusion.fhir.query import Chain, Condition, Criterion, Either, Has, Match, Missing, Wanted
 from fhir_infusion.fhir.wanted import Here, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
     from fhir_infusion.fhir.parameters import Parameter
 
 OF_EVERY_TYPE: Final = ("_id", "_lastUpdated")
@@ -61,7 +61,7 @@ def criterion(resource_type: str, name: str, value: str, here: Here, links: int 
     head, dot, rest = name.partition(".")
     base, _, modifier = head.partition(":")
     if dot and base not in OF_EVERY_TYPE:
-        return _chain(_known(resource_type, base, here), modifier, rest, value, here, links)
+        return _chain(_known(resource_type, base, here), modifier, (rest, value), here, links)
     if base in OF_EVERY_TYPE:
         return _of_every_type(base, modifier or rest, value)
     return _plain(_known(resource_type, base, here), modifier, value, here)
@@ -94,27 +94,30 @@ def _plain(parameter: Parameter, modifier: str, value: str, here: Here) -> Condi
     if modifier == "missing":
         return Missing(parameter.key, parameter.kind, wanted.yes_or_no(name, value))
     values = wanted.split(name, value)
-    key = parameter.key
+    if parameter.kind == "token":
+        return _token(parameter, modifier, values)
+    if parameter.kind == "reference":
+        return _reference(parameter, modifier, values, here)
+    how: Match = _MATCHES.get(modifier, "starts" if parameter.kind == "string" else "")
+    return Criterion(parameter.key, parameter.kind, tuple(_value(parameter, item, how) for item in values), match=how)
+
+
+_MATCHES: Final[Mapping[str, Match]] = MappingProxyType(
+    {"exact": "exact", "contains": "contains", "above": "above", "below": "below"}
+)
+
+
+def _value(parameter: Parameter, value: str, how: Match) -> Wanted:
+    """Read a value that needs no more than itself to be understood."""
     match parameter.kind:
-        case "token":
-            return _token(parameter, modifier, values)
-        case "reference":
-            return _reference(parameter, modifier, values, here)
         case "date":
-            return Criterion(key, "date", tuple(wanted.date(name, item) for item in values))
+            return wanted.date(parameter.name, value)
         case "quantity":
-            return Criterion(key, "quantity", tuple(wanted.quantity(name, item) for item in values))
+            return wanted.quantity(parameter.name, value)
         case "uri":
-            found = tuple(wanted.uri(name, item) for item in values)
-            return Criterion(key, "uri", found, match="above" if modifier == "above" else _below(modifier))
-        case "string":
-            how = "exact" if modifier == "exact" else "contains" if modifier == "contains" else "starts"
-            texts = tuple(wanted.string(name, item, exact=how == "exact") for item in values)
-            return Criterion(key, "string", texts, match=how)
-
-
-def _below(modifier: str) -> str:
-    return "below" if modifier == "below" else ""
+            return wanted.uri(parameter.name, value)
+        case _:
+            return wanted.string(parameter.name, value, exact=how == "exact")
 
 
 def _token(parameter: Parameter, modifier: str, values: list[str]) -> Condition:
@@ -146,8 +149,9 @@ def _reference(parameter: Parameter, modifier: str, values: list[str], here: Her
     return Criterion(key, "reference", tuple(found))
 
 
-def _chain(parameter: Parameter, modifier: str, rest: str, value: str, here: Here, links: int) -> Condition:
+def _chain(parameter: Parameter, modifier: str, asked: tuple[str, str], here: Here, links: int) -> Condition:
     """Read ``patient.identifier``, ``subject:Patient.name``: what is asked of the resource that is referred to."""
+    rest, value = asked
     if parameter.kind != "reference":
         unknown(parameter.name, "a chain through what is no reference", "a parameter of type reference")
     if modifier and parameter.targets and modifier not in parameter.targets:

@@ -1,10 +1,10 @@
 """Numbers as text that sorts as the numbers do, exactly: what a database compares instead of a float.
 
-A value is sign, power of ten and digits: ``p05001`` + ``15`` is 1.5. Of a negative number the digits are complemented. Behind
+A value is sign, power of ten and digits: ``p50001`` + ``15`` is 1.5. Of a negative number all are complemented. Behind
 them stands whether the value itself is meant, or what lies just below or above it, for bounds that do not belong to
-their range. A number without an end (1 mL/h in mL per second) is cut after so many digits that two different values differ
-before the cut: of at most 40 digits, in units whose factors have 20, their quotient has a denominator below 10**80,
-and so differs from 1 by more than 10**-80.
+their range. A number without an end (1 mL/h in mL per second) is cut after so many digits that two different values
+differ before the cut: of at most 40 digits, in units whose factors have 20, their quotient has a denominator below
+10**80, and so differs from 1 by more than 10**-80.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """The search parameters that are served, as data: ``search_parameters.json``, made from HL7's definitions.
 
-https://hl7.org/fhir/R4/searchparameter-registry.html. A row holds the type it is of (``base``; ``Resource``: every type),
-its code, its type, the releases that define it so, the paths that it reads, the types that a reference may point to, and
-the code systems that a plain code stands for. A path is JSON names with the type at their end: ``name.family:string``,
-``telecom[system=phone]:ContactPoint``. ``python -m tests.search_parameters_write`` writes the file. ``_id`` and
-``_lastUpdated`` are of every type and read no element.
+https://hl7.org/fhir/R4/searchparameter-registry.html. A row holds the type it is of (``base``; ``Resource``: every
+type), its code, its type, the releases that define it so, the paths that it reads, the types that a reference may point
+to, and the code systems that a plain code stands for. A path is JSON names with the type at their end:
+``name.family:string``, ``telecom[system=phone]:ContactPoint``. ``python -m tests.search_parameters_write`` writes the
+file. ``_id`` and ``_lastUpdated`` are of every type and read no element.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The values of a search parameter, read strictly: https://hl7.org/fhir/R4/search.html#ptypes.
 
-Values are separated by commas, parts of a value by ``|``; a backslash before ``,``, ``|``, ``$`` or itself says that the
-sign is meant.
+Values are separated by commas, parts of a value by ``|``; a backslash before ``,``, ``|``, ``$`` or itself says that
+the sign is meant.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What comes along with the matches of a search: https://hl7.org/fhir/R4/search.html#include.
 
-What they refer to, and what refers to them, by the index rows; with ``:iterate`` again of what came along. Nothing comes
-twice, a match does not come along with another, and there is an end to it.
+What they refer to, and what refers to them, by the index rows; with ``:iterate`` again of what came along. Nothing
+comes twice, a match does not come along with another, and there is an end to it.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ def _by_creation(tenant: str, type: str, query: Query) -> Order:
 
 
 def _driver(query: Query) -> Criterion | None:
-    """Return the criterion whose index rows are read in the order of creation: of one code with its system, or reference.
+    """Return the criterion whose index rows are read in the order of creation: one code with its system, or reference.
 
     Of one value there is one row a resource; a narrow one is preferred.
     """

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, func, select, false
+from sqlalchemy import ColumnElement, false, func, select
 
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.store import feed, versions
@@ -107,11 +107,14 @@ def _keys(row: Any) -> tuple[str, ...]:
 def _continued(by: Order, after: Sequence[str]) -> _Place:
     try:
         name, upper, phase, *values = after
-        if name != by.name or len(by.phases[int(phase)].keys) != len(values):
-            raise ValueError
-        return _Place(int(upper), int(phase), tuple(values))
-    except (ValueError, IndexError):
+        place = _Place(int(upper), int(phase), tuple(values))
+    except ValueError:
         raise _not_of_this() from None
+    known = dict(enumerate(by.phases)).get(place.phase)
+    # Without values it begins anew in its phase: the page before ended with the phase before.
+    if name != by.name or known is None or len(values) not in {0, len(known.keys)}:
+        raise _not_of_this()
+    return place
 
 
 def _behind(phase: Phase, values: Sequence[str]) -> list[ColumnElement[bool]]:

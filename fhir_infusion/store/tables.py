@@ -119,8 +119,8 @@ IDENTIFIERS: Final = Table(
     sqlite_with_rowid=False,
 )
 
-# What can be searched for, of the current version only: codes, references and addresses; times; words; amounts. `created`
-# is repeated so that a listing by one value is read in order from the index, page by page, without sorting.
+# What can be searched for, of the current version only: codes, references and addresses; times; words; amounts.
+# `created` is repeated so that a listing by one value is read in order from the index, page by page, without sorting.
 INDEX_ROWS: Final = Table(
     "index_rows",
     METADATA,

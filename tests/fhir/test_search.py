@@ -16,6 +16,7 @@ MR, MA = "MedicationRequest", "MedicationAdministration"
 
 def one(name: str, value: str, type_: str = MR, release: str = "R4") -> Criterion:
     (criterion,) = parse(type_, release, [(name, value)]).criteria
+    assert isinstance(criterion, Criterion)
     return criterion
 
 
@@ -90,7 +91,7 @@ def test_id_and_last_updated_are_of_every_type():
 
 def test_parameters_must_all_hold_and_keep_their_order():
     query = parse(MR, "R4", [("status", "active"), ("patient", "7"), ("_sort", "-_lastUpdated"), ("_count", "50")])
-    assert [criterion.parameter for criterion in query.criteria] == ["status", "patient"]
+    assert [getattr(criterion, "parameter", "") for criterion in query.criteria] == ["status", "patient"]
     assert (query.sort, query.count) == ((SortKey("_lastUpdated", "lastUpdated", descending=True),), 50)
     assert parse(MR, "R4", []) == Query(())
 

@@ -20,9 +20,8 @@ from fhir_infusion.web.replies import fhir_reply
 if TYPE_CHECKING:
     from flask import Response
 
-    from fhir_infusion.fhir.search import Parameter
-
     from fhir_infusion.config import Release
+    from fhir_infusion.fhir.search import Parameter
 
 _OF_EVERY_TYPE = (("_id", "token"), ("_lastUpdated", "date"))
 _INTERACTIONS = ("read", "vread", "create", "update", "search-type")
