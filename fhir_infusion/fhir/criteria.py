@@ -18,6 +18,7 @@ from fhir_infusion.fhir.wanted import Here, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
     from fhir_infusion.fhir.parameters import Parameter
 
 OF_EVERY_TYPE: Final = ("_id", "_lastUpdated")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fhir_infusion.fhir.dates import stretch
+from fhir_infusion.fhir.dates import Stretch, stretch
 from tests.counts import count
 from tests.store.finding import found, keep
 
@@ -223,7 +223,7 @@ def test_nobody_finds_anything_through_what_belongs_to_another_tenant(store):
 
 AMOUNTS = [
     ("5", ["mg", "g5"]),
-    ("5.0", ["mg"]),
+    ("5.0", ["mg", "g5"]),
     (f"5|{BOOK}mg", ["mg", "g"]),
     (f"0.005|{BOOK}g", ["mg", "g"]),
     (f"5000|{BOOK}ug", ["mg", "g"]),
@@ -319,16 +319,18 @@ def test_prefixes_of_dates_agree_with_a_naive_reading_of_the_standard(store):
     for moment in rng.sample(MOMENTS, count(4, 7)):
         low, high = stretch(moment)
         naive = {
-            "eq": lambda s, e, low=low, high=high: low <= s and e <= high,
-            "ne": lambda s, e, low=low, high=high: not (low <= s and e <= high),
-            "gt": lambda s, e, high=high: e > high,
-            "lt": lambda s, e, low=low: s < low,
-            "ge": lambda s, e, low=low, high=high: e > high or (low <= s and e <= high),
-            "le": lambda s, e, low=low, high=high: s < low or (low <= s and e <= high),
-            "sa": lambda s, e, high=high: s >= high,
-            "eb": lambda s, e, low=low: e <= low,
+            "eq": lambda it, low=low, high=high: low <= it.start and it.end <= high,
+            "ne": lambda it, low=low, high=high: not (low <= it.start and it.end <= high),
+            "gt": lambda it, high=high: it.end > high,
+            "lt": lambda it, low=low: it.start < low,
+            "ge": lambda it, low=low, high=high: it.end > high or (low <= it.start and it.end <= high),
+            "le": lambda it, low=low, high=high: it.start < low or (low <= it.start and it.end <= high),
+            "sa": lambda it, high=high: it.start >= high,
+            "eb": lambda it, low=low: it.end <= low,
         }
         for prefix, holds in naive.items():
-            wanted = [f"m{n:02}" for n, (a, b) in enumerate(periods) if holds(stretch(a).start, stretch(b).end)]
+            wanted = [
+                f"m{n:02}" for n, (a, b) in enumerate(periods) if holds(Stretch(stretch(a).start, stretch(b).end))
+            ]
             asked = f"MedicationAdministration?effective-time={prefix}{moment.replace('+', '%2B')}"
             assert found(store, asked) == wanted, asked
