@@ -289,7 +289,7 @@ def table(repository: Path) -> list[Json]:
     bound = systems(repository)
     releases: dict[tuple[Any, ...], list[str]] = {}
     for release in ("R4", "R4B", "R5"):
-        for one in dict.fromkeys(of_release(repository, release, bound)):
+        for one in _once(of_release(repository, release, bound)):
             releases.setdefault(one, []).append(release)
     kinds: dict[tuple[str, str], set[str]] = {}
     for base, code, kind, paths, *_ in releases:
@@ -304,6 +304,16 @@ def table(repository: Path) -> list[Json]:
         row |= {"key": f"{code}~{kind}"} if len(kinds[base, code]) > 1 and kind != "token" else {}
         rows.append(row)
     return rows
+
+
+def _once(found: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Return each parameter once: what is defined twice reads what either says (Condition.subject of R5)."""
+    merged: dict[tuple[str, ...], tuple[Any, ...]] = {}
+    for base, code, kind, *more in found:
+        there = merged.get((base, code, kind), ((), (), ()))
+        paths, targets, named = ((*old, *new) for old, new in zip(there, more, strict=True))
+        merged[base, code, kind] = (tuple(dict.fromkeys(paths)), tuple(sorted(set(targets))), tuple(sorted(set(named))))
+    return [(*name, *said) for name, said in merged.items()]
 
 
 def _matched_as(kind: str, paths: Iterable[str]) -> str:
