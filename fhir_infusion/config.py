@@ -80,6 +80,8 @@ class Settings:
     """Everything that can be set. README.md explains each; tests/house holds it to that.
 
     ``strict_sample`` is the share, 0 to 1, of accepted resources that fhir.resources checks as well.
+    ``database_password_file`` holds the password of PostgreSQL, where libpq does not find it by itself; ``workers`` are
+    processes of ``serve``, of which SQLite takes one.
     ``public_url`` begins every address that we give out; without it that is the ``Host`` of the request, over http.
     ``mappings`` is a directory used instead of the shipped documents, for sites with overlays of their own.
     """
@@ -88,6 +90,8 @@ class Settings:
     port: int = 8080
     public_url: str = ""
     database: str = "sqlite:///data/fhir-infusion.db"
+    database_password_file: Path | None = None
+    workers: int = 1
     order_system: str = EXAMPLE_ORDER_SYSTEM
     administration_system: str = EXAMPLE_ADMINISTRATION_SYSTEM
     tokens: Path | None = None
@@ -328,10 +332,13 @@ _ACCEPTED: Final[Mapping[object, str]] = {
 }
 
 
+_POSTGRESQL: Final = r"postgresql://([^:@/?#\s]*@)?[^@?#\s]*(\?(?!([^#]*&)?(ssl)?password=)[^#\s]*)?"
+"""Without a password, which would be printed with the settings."""
 _ORIGIN: Final = r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?"
 
 
 def _check(settings: Settings) -> None:
+    embedded = settings.database.startswith("sqlite:")
     uri = r"[a-z][a-z0-9+.-]*:[^\s<>\"{}|\\^`]+"
     complaints = {
         "port: accepted is a number from 0 to 65535": not 0 <= settings.port <= 65535,
@@ -342,7 +349,12 @@ def _check(settings: Settings) -> None:
         "public_url: accepted is http or https, host and path, without a slash at the end": (
             not re.fullmatch(rf"({_ORIGIN}(/[A-Za-z0-9._~-]+)*)?", settings.public_url)
         ),
-        "database: accepted is sqlite:///PATH": not re.fullmatch(r"sqlite:///[^?#]+", settings.database),
+        "database: accepted is sqlite:///PATH or postgresql://USER@HOST/NAME, without a password": (
+            not re.fullmatch(rf"sqlite:///[^?#]+|{_POSTGRESQL}", settings.database)
+        ),
+        "database_password_file: accepted with postgresql:// only": bool(settings.database_password_file) and embedded,
+        "workers: accepted is a number from 1 to 64": not 1 <= settings.workers <= 64,
+        "workers: accepted is 1 with SQLite, which one process writes": settings.workers > 1 and embedded,
         "order_system: accepted is an absolute URI": not re.fullmatch(uri, settings.order_system),
         "administration_system: accepted is an absolute URI": not re.fullmatch(uri, settings.administration_system),
         "administration_system: accepted is another URI than order_system": (

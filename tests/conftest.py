@@ -6,19 +6,20 @@ anew each time and prints what reproduces a failure.
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import java
+from tests import java, postgresql
 from tests.counts import chosen, count
 from tests.real.server import Hapi
 from tests.standard.hl7 import Hl7
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 settings.register_profile(
     "short",
@@ -61,6 +62,40 @@ def running_hapi(hapi: Hapi) -> Iterator[Hapi]:
     if not hapi.is_running():
         hapi.kill()
         hapi.start()
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[postgresql.Server]:
+    """A running PostgreSQL server; take a database of your own from it."""
+    if reason := postgresql.missing():
+        pytest.skip(reason)
+    server = postgresql.Server()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database, on each kind of database in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/data/store.db"
+    server: postgresql.Server = request.getfixturevalue("postgresql_server")
+    return server.emptied()
+
+
+@pytest.fixture
+def another_database(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
+    """Give the URL of one more database of the kind that the test has."""
+    numbers = itertools.count(1)
+
+    def another() -> str:
+        if database.startswith("sqlite"):
+            return f"sqlite:///{tmp_path}/data/another-{next(numbers)}.db"
+        server: postgresql.Server = request.getfixturevalue("postgresql_server")
+        return server.database()
+
+    return another
 
 
 @pytest.fixture(scope="session")

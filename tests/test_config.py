@@ -80,6 +80,19 @@ def test_a_remote_is_a_section_and_paths_are_relative_to_the_file(tmp_path: Path
         settings.remote("other")
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me@db.example:5432,other.example/infusions?sslmode=verify-full&target_session_attrs=read-write",
+        "postgresql://me@[::1]/infusions",
+        "postgresql:///infusions?host=/run/postgresql",
+        "postgresql://?service=infusions",
+    ],
+)
+def test_an_address_of_postgresql_is_taken_as_libpq_takes_it(url: str):
+    assert load(overrides={"database": url, "workers": 4}).database == url
+
+
 REFUSED = [
     ("findngs = 'refuse'", "findngs: no such setting; known: host, port"),
     ("findings = 'sometimes'", "findings: accepted are report, refuse"),
@@ -90,6 +103,12 @@ REFUSED = [
     ("strict_sample = nan", "strict_sample: accepted is a number from 0 to 1"),
     ("host = ''", "host: accepted"),
     ("database = 'mysql://secret@host/db'", "database: accepted is sqlite:///PATH"),
+    ("database = 'postgresql://me:secret@host/db'", "without a password"),
+    ("database = 'postgresql:///db?password=secret'", "without a password"),
+    ("database = 'postgresql:///db?sslmode=disable&sslpassword=secret'", "without a password"),
+    ("database_password_file = 'secret'", "accepted with postgresql:// only"),
+    ("workers = 2", "accepted is 1 with SQLite"),
+    ("workers = 0", "from 1 to 64"),
     ("order_system = 'orders'", "order_system: accepted is an absolute URI"),
     ("administration_system = 'https://example.org/fhir-infusion/orders'", "another URI than order_system"),
     ("overlay = '../other'", "overlay: accepted is the name of a file"),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from uuid import uuid4
 
@@ -14,13 +17,12 @@ from fhir_infusion.errors import DocumentError
 from fhir_infusion.fhir import validate
 from fhir_infusion.fhir.releases import RELEASES
 from fhir_infusion.service import Service
-from fhir_infusion.store import dialect, open_reader, open_store
+from fhir_infusion.store import dialect, open_reader, open_store, postgresql
 from fhir_infusion.translator import Translator, open_translator
 from fhir_infusion.web.running import Running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from fhir_infusion.config import Settings
     from fhir_infusion.mapping.library import Library
@@ -47,7 +49,9 @@ def build_service(settings: Settings, wait_seconds: float = 0) -> Service:
     translator.library.compile({None, settings.overlay})
     for release in RELEASES:
         validate.prepare(release)  # nothing is built while requests wait, and nothing by several threads at once
-    store = open_store(settings.database, clock, wait_seconds=wait_seconds)
+    store = open_store(
+        settings.database, clock, wait_seconds=wait_seconds, password_file=settings.database_password_file
+    )
     return Service(store, translator, clock, new_id, settings)
 
 
@@ -80,7 +84,7 @@ def reading_store(settings: Settings) -> Iterator[Store]:
 
     Raises ``Unavailable`` where there is no database.
     """
-    store = open_reader(settings.database, clock)
+    store = open_reader(settings.database, clock, password_file=settings.database_password_file)
     try:
         yield store
     finally:
@@ -94,16 +98,46 @@ def build_running(settings: Settings, address: str, wait_seconds: float) -> Runn
     """
     service = build_service(settings, wait_seconds)
     try:
-        # Beside the database, so that the next start with the same documents need not ask again.
-        database = dialect.path_of(settings.database)
-        keep_proven(service.translator.library, settings, database.with_name(f"{database.name}.proven"))
+        known = _known(settings.database)
+        with _in_turn(known):
+            keep_proven(service.translator.library, settings, known)
         return Running(service, address)
     except BaseException:
         service.store.close()
         raise
 
 
-def keep_proven(library: Library, settings: Settings, known: Path) -> None:
+def _known(database: str) -> Path | None:
+    """Return the file of the digests of proven documents, so that the next start need not ask again.
+
+    It lies beside SQLite's file; with PostgreSQL in the user's cache, or nowhere where that cannot be made.
+    """
+    if not postgresql.is_url(database):
+        beside = dialect.path_of(database)
+        return beside.with_name(f"{beside.name}.proven")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fhir-infusion"
+    try:
+        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return cache / "proven" if os.access(cache, os.W_OK) else None
+
+
+@contextmanager
+def _in_turn(known: Path | None) -> Iterator[None]:
+    """Let one process of this machine prove the documents, so that the others that start with it find it done."""
+    if known is None:
+        yield
+        return
+    descriptor = os.open(known.with_name(f"{known.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def keep_proven(library: Library, settings: Settings, known: Path | None) -> None:
     """Ask the laws of every document, and leave out overlays that do not keep them.
 
     One site's overlay that is wrong must not keep the others from being served, unless it is the one that is set.

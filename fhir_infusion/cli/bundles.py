@@ -10,8 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
+from fhir_infusion.actions.condition import condition
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.sync.conditional import condition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -20,7 +20,7 @@ overlay_option = click.option("--overlay", help="The name of a mapping overlay."
 
 tenant_option = click.option("--tenant", default="default", show_default=True, help="Whose data are meant.")
 
-database_option = click.option("--database", help="Where the data lie: sqlite:///PATH.")
+database_option = click.option("--database", help="Where the data lie: sqlite:///PATH or postgresql://….")
 
 
 def _or_standard_input(_context: click.Context, _parameter: click.Parameter, files: tuple[str, ...]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
 _LITERAL: Final = re.compile(
     r"(?:https?://[^\s?#]+/)?([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?(?:#.*)?"
@@ -54,3 +54,17 @@ def local_types(resource: Mapping[str, Any]) -> dict[str, str]:
         for item in inner
         if isinstance(item, dict) and isinstance(item.get("id"), str) and isinstance(item.get("resourceType"), str)
     }
+
+
+def referred(node: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Yield the path and the text of each reference in a resource but those to what it contains."""
+    if isinstance(node, list):
+        for place, item in enumerate(node):
+            yield from referred(item, f"{path}[{place}]")
+    elif isinstance(node, dict):
+        for name, value in node.items():
+            if name == "reference" and isinstance(value, str):
+                if not value.startswith("#"):
+                    yield f"{path}.reference", value
+            elif isinstance(value, dict | list):
+                yield from referred(value, f"{path}.{name}")

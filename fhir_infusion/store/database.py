@@ -1,32 +1,38 @@
-"""The store of one database: opened for writing by one process, for reading by any.
+"""The store of one database: SQLite's is opened for writing by one process, PostgreSQL's by any number.
 
-Opening for writing: 1. make the file, 2. take the lock, 3. check the file where the last writer did not end cleanly,
-4. bring the tables up to date, 5. start the writer thread. Readers never wait for the writer (WAL).
+Opening SQLite for writing: 1. make the file, 2. take the lock, 3. check the file where the last writer did not end
+cleanly, 4. bring the tables up to date, 5. start the writer thread. With PostgreSQL only 4, one process at a time, and
+5. Readers never wait for a writer.
 """
 
 from __future__ import annotations
 
 import secrets
-from contextlib import suppress
+import threading
+import time
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import select
 
-from fhir_infusion.errors import Unavailable
-from fhir_infusion.store import dialect, lock, migrate
+from fhir_infusion.errors import SettingsError, Unavailable
+from fhir_infusion.store import dialect, lock, migrate, postgresql
 from fhir_infusion.store.tables import SECRETS
+from fhir_infusion.store.trouble import STORAGE_ERRORS, Outage, refusal_of, trouble_of
 from fhir_infusion.store.tx import Tx, from_ms, to_ms
 from fhir_infusion.store.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime
+    from pathlib import Path
 
     from sqlalchemy import Engine
 
 T = TypeVar("T")
 
 _PAGE_KEY = "page-tokens"
+_PAUSE_SECONDS = 0.5
 
 
 class Store:
@@ -41,11 +47,15 @@ class Store:
         clock: Callable[[], datetime],
         writer: Writer | None,
         held: lock.WriterLock | None,
+        locking: Engine | None = None,
     ) -> None:
+        self._locking = locking
         self._reading = reading
         self._clock = clock
         self._writer = writer
         self._lock = held
+        self._outage = Outage()
+        self._alone: dict[str, threading.Lock] = {}
         self.secret: bytes = self.read("", _page_secret)
 
     def transact(self, tenant: str, work: Callable[[Tx], T]) -> T:
@@ -55,6 +65,7 @@ class Store:
         of it is stored.
 
         Raises:
+            Refused: 422, an identifier is longer than the database can look up.
             Unavailable: the storage failed, or is open for reading only; nothing is acknowledged.
         """
         if self._writer is None:
@@ -65,24 +76,71 @@ class Store:
         """Run ``work`` on one snapshot of what is committed.
 
         Raises:
+            Refused: 404, it asks for what cannot be there.
             Unavailable: the storage cannot be read now.
         """
-        now = from_ms(to_ms(self._clock()))
+        while True:
+            now = from_ms(to_ms(self._clock()))
+            try:
+                with self._reading.begin() as connection:
+                    result = work(Tx(tenant, now, connection))
+            except SettingsError as error:  # a new connection was refused, such as one that is not encrypted
+                raise Unavailable("the storage cannot be read now") from error
+            except STORAGE_ERRORS as error:
+                if refused := refusal_of(error):
+                    raise refused from None
+                if trouble_of(error) == "lost":
+                    self._reading.dispose()  # what waits in the pool is lost, too
+                    if self._outage.goes_on():
+                        continue
+                raise Unavailable("the storage cannot be read now") from error
+            self._outage.is_over()
+            return result
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[bool]:
+        """Give whether nobody else, in any process, is in a block of this name; whoever is not alone leaves again.
+
+        It keeps others from doing the same work twice, no more: a process that loses its connection is not told.
+
+        Raises:
+            Unavailable: the storage does not answer.
+        """
+        if self._locking is None:
+            within = self._alone.setdefault(name, threading.Lock())
+            taken = within.acquire(blocking=False)
+            try:
+                yield taken
+            finally:
+                if taken:
+                    within.release()
+            return
         try:
-            with self._reading.begin() as connection:
-                return work(Tx(tenant, now, connection))
-        except dialect.STORAGE_ERRORS as error:
-            raise Unavailable("the storage cannot be read now") from error
+            connection = self._locking.connect()
+        except STORAGE_ERRORS as error:
+            raise Unavailable("the storage does not answer") from error
+        try:
+            yield postgresql.try_exclusive(connection, name)
+        finally:
+            with suppress(*STORAGE_ERRORS):
+                connection.close()
 
     def announce(self, address: str) -> str:
         """Tell other processes that work is taken at ``address`` (host:port); return the token they will show.
 
+        It is empty where they may write themselves, so that nobody is told.
+
         Raises:
             Unavailable: this store is open for reading only.
         """
-        if self._lock is None:
+        if self._writer is None:
             raise Unavailable("the database is open for reading only")
-        return self._lock.announce(address)
+        return self._lock.announce(address) if self._lock is not None else ""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes may write the same database."""
+        return dialect.is_shared(self._reading)
 
     def healthy(self) -> bool:
         """Say whether changes are taken now."""
@@ -100,18 +158,23 @@ class Store:
             self._lock = None
 
 
-def open_store(url: str, clock: Callable[[], datetime], *, wait_seconds: float = 0) -> Store:
-    """Open a database for writing, making it where there is none. Call it after the last fork.
+def open_store(
+    url: str, clock: Callable[[], datetime], *, wait_seconds: float = 0, password_file: Path | None = None
+) -> Store:
+    """Open a database for writing, making what is in it where it is not there. Call it after the last fork.
 
     Args:
-        url: ``sqlite:///PATH``.
+        url: ``sqlite:///PATH`` or ``postgresql://…``.
         clock: returns an aware datetime.
-        wait_seconds: how long to wait for a process that still writes to end.
+        wait_seconds: how long to wait for a process that still writes to end, or for a server to come up.
+        password_file: where the password for PostgreSQL stands, if libpq does not find it by itself.
 
     Raises:
-        Unavailable: another process writes it, or the storage failed or is damaged.
+        Unavailable: another process writes it, or the storage failed, is damaged, or cannot be reached.
         SettingsError: the URL is of another form, or the database was made by a newer version of this program.
     """
+    if postgresql.is_url(url):
+        return _open_shared(url, clock, wait_seconds, password_file)
     path = dialect.path_of(url)
     dialect.prepare_file(path)
     held = lock.acquire(path, wait_seconds)
@@ -123,7 +186,7 @@ def open_store(url: str, clock: Callable[[], datetime], *, wait_seconds: float =
         _make_secret(engine)
         writer = Writer(engine, clock)
         return Store(dialect.reading_engine(path), clock, writer, held)
-    except dialect.STORAGE_ERRORS as error:
+    except STORAGE_ERRORS as error:
         held.abandon()
         raise Unavailable("the database cannot be opened for writing") from error
     except BaseException:
@@ -131,17 +194,46 @@ def open_store(url: str, clock: Callable[[], datetime], *, wait_seconds: float =
         raise
 
 
-def open_reader(url: str, clock: Callable[[], datetime]) -> Store:
+def _open_shared(url: str, clock: Callable[[], datetime], wait_seconds: float, password_file: Path | None) -> Store:
+    engine = postgresql.writing_engine(url, password_file)
+    until = time.monotonic() + wait_seconds
+    while True:
+        try:
+            migrate.upgrade(engine)
+            _make_secret(engine)
+        except STORAGE_ERRORS as error:
+            if trouble_of(error) != "lost":
+                raise Unavailable("the database cannot be opened for writing") from error
+            if time.monotonic() >= until:
+                raise postgresql.unreachable() from error
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return Store(postgresql.reading_engine(url, password_file), clock, Writer(engine, clock), None, engine)
+
+
+def open_reader(url: str, clock: Callable[[], datetime], *, password_file: Path | None = None) -> Store:
     """Open a database for reading, beside whoever writes it.
 
     Raises:
         Unavailable: there is no such database, or it cannot be read.
         SettingsError: the URL is of another form.
     """
-    path = dialect.path_of(url)
-    if not path.is_file() or not path.stat().st_size:
+    if postgresql.is_url(url):
+        engine = postgresql.reading_engine(url, password_file)
+        try:
+            with engine.connect() as connection:
+                made = postgresql.is_made(connection)
+        except STORAGE_ERRORS as error:
+            engine.dispose()
+            raise postgresql.unreachable() from error
+    else:
+        path = dialect.path_of(url)
+        made = path.is_file() and path.stat().st_size > 0
+        engine = dialect.reading_engine(path)
+    if not made:
+        engine.dispose()
         raise Unavailable("there is no database at this place yet; `fhir-infusion serve` makes it")
-    return Store(dialect.reading_engine(path), clock, None, None)
+    return Store(engine, clock, None, None)
 
 
 def _check(engine: Engine) -> None:
@@ -157,6 +249,6 @@ def _make_secret(engine: Engine) -> None:
 
 
 def _page_secret(tx: Tx) -> bytes:
-    with suppress(*dialect.STORAGE_ERRORS):
+    with suppress(*STORAGE_ERRORS):
         return bytes(tx.connection.execute(select(SECRETS.c.value).where(SECRETS.c.name == _PAGE_KEY)).scalar_one())
     raise Unavailable("the database is not one of this program, or not made whole yet")

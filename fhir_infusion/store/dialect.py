@@ -1,6 +1,7 @@
-"""What differs between databases, in one place: opening, beginning, inserting once, and reading their complaints.
+"""What differs between databases, in one place: opening, beginning, inserting once, and what they say of themselves.
 
-SQLite runs with WAL and ``synchronous=FULL``: a commit that returned is on disk
+Where both have a word for it, it is chosen here by the connection; how PostgreSQL is connected to stands in
+``postgresql``. SQLite runs with WAL and ``synchronous=FULL``: a commit that returned is on disk
 (https://www.sqlite.org/pragma.html#pragma_synchronous). One connection of one thread writes and does the checkpoints,
 which removes the condition of the WAL-reset fault of SQLite 3.7.0 to 3.51.2.
 """
@@ -10,25 +11,21 @@ from __future__ import annotations
 import os
 import sqlite3
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, NullPool, QueuePool, Table, create_engine, event
+from sqlalchemy.dialects.postgresql import Insert as PostgresqlInsert
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from fhir_infusion.errors import SettingsError, Unavailable
+from fhir_infusion.store import postgresql
 from fhir_infusion.store.statement import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-Trouble = Literal["full", "broken", "busy", "own"]
-
-DRIVER_ERRORS: Final = (sqlite3.Error, DBAPIError)
-"""What running a statement can raise, through SQLAlchemy or past it."""
-STORAGE_ERRORS: Final = (sqlite3.Error, SQLAlchemyError)
-"""What using a database can raise."""
 
 _SCHEME: Final = "sqlite:///"
 _BUSY_MS: Final = 5_000
@@ -111,48 +108,46 @@ def _control_transactions(engine: Engine, begin: str) -> None:
 
 def insert_once(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
     """Insert a row unless its key is taken; say whether it was inserted."""
-    statement = sqlite_insert(table).on_conflict_do_nothing()
-    return connection.execute(statement, dict(values)).rowcount > 0
+    statement = _inserting(connection, table).on_conflict_do_nothing()
+    # SQLAlchemy may fetch the key of an inserted row, and forgets the count then unless told to keep it.
+    return connection.execute(statement, dict(values), execution_options={"preserve_rowcount": True}).rowcount > 0
 
 
 def once(table: Table) -> Statement:
     """Return the statement that inserts a row with all its columns unless its key is taken."""
-    return Statement(sqlite_insert(table).on_conflict_do_nothing())
+    return Statement(
+        sqlite_insert(table).on_conflict_do_nothing(),
+        {"postgresql": postgresql_insert(table).on_conflict_do_nothing()},
+    )
 
 
 def replace(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
     """Insert a row, or set the columns of the row that has its key."""
-    statement = sqlite_insert(table)
+    statement = _inserting(connection, table)
     key = [column.name for column in table.primary_key]
     rest = {name: statement.excluded[name] for name in values if name not in key}
     connection.execute(statement.on_conflict_do_update(index_elements=key, set_=rest), dict(values))
 
 
+def _inserting(connection: Connection, table: Table) -> SqliteInsert | PostgresqlInsert:
+    return postgresql_insert(table) if is_shared(connection) else sqlite_insert(table)
+
+
+def is_shared(where: Connection | Engine) -> bool:
+    """Say whether other processes may write the same database."""
+    return where.dialect.name == "postgresql"
+
+
 def complaints(connection: Connection, *, whole: bool) -> list[str]:
-    """Return what the database's own check of its file finds; ``whole`` also compares indexes with tables."""
+    """Return what the database's own check finds; ``whole`` also compares SQLite's indexes with its tables."""
+    if is_shared(connection):
+        return postgresql.complaints(connection)
     rows = connection.exec_driver_sql(f"PRAGMA {'integrity_check' if whole else 'quick_check'}(10)").scalars()
     return [row for row in rows if row != "ok"]
 
 
 def checkpoint(connection: Connection) -> None:
-    """Bring the log into the database file and empty it. Outside a transaction."""
+    """Bring SQLite's log into the database file and empty it. Outside a transaction."""
     driver = connection.connection.driver_connection
     if isinstance(driver, sqlite3.Connection):
         driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
-
-
-def trouble_of(error: Exception) -> Trouble:
-    """Tell what an error of the driver means for the writer.
-
-    ``own``: the statement's own fault (a constraint), the transaction goes on. ``full``: no space. ``busy``: somebody
-    else holds the database. ``broken``: the disk or the file; nothing of this transaction may be trusted.
-    """
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    name = str(getattr(cause, "sqlite_errorname", ""))
-    if name.startswith("SQLITE_CONSTRAINT"):
-        return "own"
-    if name.startswith("SQLITE_FULL"):
-        return "full"
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return "busy"
-    return "broken"

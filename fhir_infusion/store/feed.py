@@ -1,7 +1,9 @@
 """The clock of a tenant's changes: each later than the one before, even if the machine's clock goes back.
 
 ``lastUpdated`` is assigned here, by the writer, at commit: a reader that asks for everything since its last answer
-misses nothing (https://hl7.org/fhir/R4/http.html#history).
+misses nothing (https://hl7.org/fhir/R4/http.html#history). Where several processes write, each holds the tenant's row
+from before its first look until its commit, which is visible before the row is free: moments become visible in their
+order, and what was compared before a change still holds when it is made.
 """
 
 from __future__ import annotations
@@ -29,7 +31,16 @@ _ADVANCE: Final = Statement(
     )
     .returning(FEEDS.c.last_updated)
 )
+_HOLD: Final = Statement(select(FEEDS.c.tenant).where(FEEDS.c.tenant == bindparam("of_tenant")).with_for_update())
 _LAST: Final = Statement(select(FEEDS.c.last_updated).where(FEEDS.c.tenant == bindparam("of_tenant")))
+
+
+def hold(tx: Tx) -> None:
+    """Let no other process change what belongs to this tenant until the end of the transaction; what it did is seen."""
+    values = {"of_tenant": tx.tenant}
+    if not _HOLD.rows(tx, values):
+        begin(tx)
+        _HOLD.rows(tx, values)
 
 
 def advance(tx: Tx) -> int:

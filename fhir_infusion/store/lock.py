@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from fhir_infusion.errors import Unavailable
+from fhir_infusion.store import postgresql
 from fhir_infusion.store.dialect import path_of
 
 if TYPE_CHECKING:
@@ -87,11 +88,13 @@ def acquire(database: Path, wait_seconds: float = 0) -> WriterLock:
 
 
 def owner_of_url(url: str) -> Owner | None:
-    """Return who writes the database of a URL now; None where nobody does.
+    """Return who alone writes the database of a URL now; None where nobody does.
 
     Raises:
         SettingsError: the URL is not of a database that we know.
     """
+    if postgresql.is_url(url):
+        return None
     path = _beside(path_of(url))
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

@@ -1,7 +1,8 @@
 """Bring the tables of a database up to date, with Alembic; the revisions lie in ``migrations/versions``.
 
 Each revision runs in a transaction of its own together with the note that it ran: a process killed midway leaves the
-database at the last whole revision, and the next start goes on from there.
+database at the last whole revision, and the next start goes on from there. Of several processes that start at once
+one does it, and the others find it done.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from fhir_infusion.errors import SettingsError
+from fhir_infusion.store import dialect, postgresql
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -24,11 +26,14 @@ def upgrade(engine: Engine) -> None:
     """Run the revisions that this database has not seen.
 
     Raises:
-        SettingsError: the database knows a revision that this program does not.
+        SettingsError: the database knows a revision that this program does not, or cannot hold every text.
     """
     config = _config()
     scripts = ScriptDirectory.from_config(config)
     with engine.connect() as connection:
+        if dialect.is_shared(connection):
+            postgresql.demand_unicode(connection)
+            postgresql.lock_upgrades(connection)
         current = MigrationContext.configure(connection).get_current_revision()
         connection.rollback()
         if current == scripts.get_current_head():

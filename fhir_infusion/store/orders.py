@@ -74,6 +74,11 @@ class Order:
     phases: tuple[Phase, ...]
     driver: Criterion | None = None
 
+    @property
+    def is_newest_first(self) -> bool:
+        """Whether the bound itself is what is sorted by, in descending order."""
+        return self.phases[0].keys[0].descending and self.phases[0].keys[0].term is self.stamp
+
 
 def order(tenant: str, type: str, query: Query) -> Order:
     """Return the order of a query."""

@@ -154,7 +154,8 @@ def claim(tx: Tx, endpoint: str, owner: str, limit: int, lease_seconds: int) -> 
         if len(rows) >= limit:
             break
         found = select(OUTBOX.c.seq).where(condition).order_by(OUTBOX.c.rank, OUTBOX.c.seq).limit(limit - len(rows))
-        seqs = list(tx.connection.execute(found).scalars())
+        # What another transaction holds just now is for the next claim (SQLite has one writer, and no such words).
+        seqs = list(tx.connection.execute(found.with_for_update(of=OUTBOX, skip_locked=True)).scalars())
         if seqs:
             rows += _lease(tx, seqs, owner, now + 1000 * lease_seconds)
     return tuple(rows)

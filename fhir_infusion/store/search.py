@@ -57,7 +57,10 @@ def page(tx: Tx, type: str, query: Query, count: int, after: Sequence[str] = (),
     """
     by = order(tx.tenant, type, query)
     place = _continued(by, after) if after else _Place(feed.last(tx), 0, ())
-    conditions = [*_conditions(tx, type, query, by, lone=lone), by.stamp <= place.upper]
+    conditions = _conditions(tx, type, query, by, lone=lone)
+    if not (place.values and by.is_newest_first):
+        # Behind a key of the newest first all is older; said again, it would mislead a database where to begin.
+        conditions.append(by.stamp <= place.upper)
     rows: list[Any] = []
     last = place
     for number, phase in enumerate(by.phases[place.phase :], place.phase):

@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 
 
 class Statement:
-    """One statement. Its ``bindparam`` names are the keys of the values it is run with."""
+    """One statement. Its ``bindparam`` names are the keys of the values it is run with.
 
-    def __init__(self, statement: Executable) -> None:
+    ``others`` holds how it is said where a database has words of its own for it, by the name of the dialect.
+    """
+
+    def __init__(self, statement: Executable, others: Mapping[str, Executable] | None = None) -> None:
         self._statement = statement
+        self._others = others or {}
         self._compiled: dict[str, tuple[str, tuple[str, ...] | None, dict[str, Any]]] = {}
 
     def rows(self, tx: Tx, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
@@ -63,7 +67,8 @@ class Statement:
     def _of(self, dialect: Dialect) -> tuple[str, tuple[str, ...] | None, dict[str, Any]]:
         found = self._compiled.get(dialect.name)
         if found is None:
-            compiled: Any = self._statement.compile(dialect=dialect)  # type: ignore[attr-defined]  # every statement has it
+            statement: Any = self._others.get(dialect.name, self._statement)
+            compiled = statement.compile(dialect=dialect)
             order = compiled.positiontup
             fixed = {name: value for name, value in compiled.params.items() if value is not None}
             found = (str(compiled), tuple(order) if order is not None else None, fixed)

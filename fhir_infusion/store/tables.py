@@ -23,15 +23,17 @@ from sqlalchemy import (
 
 METADATA: Final = MetaData()
 
+# Compared byte by byte everywhere: another collation would order otherwise, and change with the operating system.
+TEXT = Text().with_variant(Text(collation="C"), "postgresql")
 _SEQUENCE = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only an INTEGER PRIMARY KEY
 
 
 def _key(name: str) -> Column[str]:
-    return Column(name, Text, primary_key=True, nullable=False)
+    return Column(name, TEXT, primary_key=True, nullable=False)
 
 
 def _text(name: str) -> Column[str]:
-    return Column(name, Text, nullable=False)
+    return Column(name, TEXT, nullable=False)
 
 
 def _number(name: str) -> Column[int]:
@@ -86,6 +88,8 @@ VERSIONS: Final = Table(
     _text("text"),
     _text("record"),
     _text("digest"),
+    Index("versions_by_change", "tenant", "last_updated"),
+    Index("versions_of_type_by_change", "tenant", "type", "last_updated"),
     ForeignKeyConstraint(["tenant", "type", "id"], ["resources.tenant", "resources.type", "resources.id"]),
 )
 
@@ -298,4 +302,19 @@ CONFLICTS: Final = Table(
     _text("state"),
     _text("resolution"),
     Index("conflicts_by_aggregate", "tenant", "endpoint", "aggregate", "state"),
+)
+
+# What a bulk export gives out is read from the versions when it is fetched: here is only what was asked, and when.
+EXPORTS: Final = Table(
+    "exports",
+    METADATA,
+    _key("tenant"),
+    _key("export_id"),
+    _text("client"),
+    _text("request"),
+    _text("release"),
+    _text("types"),
+    _number("since"),
+    _number("moment"),
+    _number("requested"),
 )

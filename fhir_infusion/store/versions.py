@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, false, select, tuple_, update
 
 from fhir_infusion.fhir.json import Resource
 from fhir_infusion.fhir.search import Entry
@@ -21,7 +21,7 @@ from fhir_infusion.store.tables import IDENTIFIERS, RESOURCES, TRANSLATIONS, VER
 from fhir_infusion.store.tx import from_ms, instant, to_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from fhir_infusion.store.tx import Tx
 
@@ -68,7 +68,10 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A version to be written. ``resource`` need not have id and meta; ``previous`` is the version that it follows."""
+    """A version to be written. ``resource`` need not have id and meta; ``previous`` is the version that it follows.
+
+    ``deleted``: the version says that the resource was deleted; it has no text, no record and nothing to be found by.
+    """
 
     type: str
     id: str
@@ -80,6 +83,7 @@ class Draft:
     previous: Stored | None = None
     parent: str = ""
     bound: Bound | None = None
+    deleted: bool = False
 
 
 COLUMNS: Final = (
@@ -128,6 +132,7 @@ _CHILDREN: Final = Statement(
         RESOURCES.c.tenant == bindparam("tenant"),
         RESOURCES.c.type == "MedicationAdministration",
         RESOURCES.c.parent == bindparam("parent"),
+        RESOURCES.c.deleted == bindparam("is_deleted"),
     ).order_by(RESOURCES.c.created)
 )
 _BY_IDENTIFIER: Final = Statement(
@@ -165,16 +170,37 @@ def history(tx: Tx, type: str, id: str) -> tuple[Stored, ...]:
     return tuple(map(stored, _HISTORY.rows(tx, {"tenant": tx.tenant, "type": type, "id": id})))
 
 
-def children(tx: Tx, parent_id: str) -> tuple[Stored, ...]:
-    """Return the administrations that are segments of this one, in the order in which they were made."""
-    return tuple(map(stored, _CHILDREN.rows(tx, {"tenant": tx.tenant, "parent": parent_id})))
+def children(tx: Tx, parent_id: str, *, deleted: bool = False) -> tuple[Stored, ...]:
+    """Return the administrations that are segments of this one, in the order they were made in: those that stand.
+
+    With ``deleted`` those that were deleted.
+    """
+    values = {"tenant": tx.tenant, "parent": parent_id, "is_deleted": deleted}
+    return tuple(map(stored, _CHILDREN.rows(tx, values)))
+
+
+def alive(found: Stored | None) -> Stored | None:
+    """Return a version that is there and was not deleted."""
+    return None if found is None or found.deleted else found
 
 
 def by_identifier(tx: Tx, type: str, system: str, value: str) -> Stored | None:
-    """Return the resource that a business identifier of ours or the sender's names."""
+    """Return the resource that a business identifier of ours or the sender's names, deleted or not: it is for ever."""
     values = {"tenant": tx.tenant, "type": type, "system": system, "value": value}
     row = _BY_IDENTIFIER.one(tx, values)
     return stored(row) if row is not None else None
+
+
+def which_exist(tx: Tx, named: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return those of these resources (type and id) that are here and not deleted."""
+    if not named:
+        return set()
+    found = select(RESOURCES.c.type, RESOURCES.c.id).where(
+        RESOURCES.c.tenant == tx.tenant,
+        RESOURCES.c.deleted == false(),
+        tuple_(RESOURCES.c.type, RESOURCES.c.id).in_(sorted(named)),
+    )
+    return {(type_, id_) for type_, id_ in tx.connection.execute(found)}
 
 
 def adopt(tx: Tx, child: Stored, parent_id: str) -> None:
@@ -203,8 +229,8 @@ def put(tx: Tx, draft: Draft) -> Stored:
     number = previous.version + 1 if previous else 1
     created = to_ms(previous.created) if previous else moment
     key = {"tenant": tx.tenant, "type": draft.type, "id": draft.id}
-    _point(tx, key, number, moment, created, previous, draft.parent)
-    resource = text.with_meta(draft.resource, draft.id, number, instant(moment))
+    _point(tx, key, number, moment, created, draft)
+    text_ = "" if draft.deleted else text.write(text.with_meta(draft.resource, draft.id, number, instant(moment)))
     kept = Stored(
         type=draft.type,
         id=draft.id,
@@ -212,8 +238,8 @@ def put(tx: Tx, draft: Draft) -> Stored:
         release=draft.release,
         created=from_ms(created),
         last_updated=from_ms(moment),
-        deleted=False,
-        text=text.write(resource),
+        deleted=draft.deleted,
+        text=text_,
         record=text.write(draft.record) if draft.record else "",
         digest=draft.digest,
         parent=draft.parent,
@@ -225,7 +251,7 @@ def put(tx: Tx, draft: Draft) -> Stored:
             "version": number,
             "release": kept.release,
             "last_updated": moment,
-            "deleted": False,
+            "deleted": kept.deleted,
             "text": kept.text,
             "record": kept.record,
             "digest": kept.digest,
@@ -269,7 +295,12 @@ _FOLLOW: Final = Statement(
         RESOURCES.c.id == bindparam("of_id"),
         RESOURCES.c.version == bindparam("after"),
     )
-    .values(version=bindparam("to"), last_updated=bindparam("moment"), parent=bindparam("of_parent"))
+    .values(
+        version=bindparam("to"),
+        last_updated=bindparam("moment"),
+        deleted=bindparam("is_deleted"),
+        parent=bindparam("of_parent"),
+    )
 )
 
 _ADOPT: Final = Statement(
@@ -283,15 +314,13 @@ _ADOPT: Final = Statement(
 )
 
 
-def _point(
-    tx: Tx, key: dict[str, str], number: int, moment: int, created: int, previous: Stored | None, parent: str
-) -> None:
-    if previous is None:
-        row = {"version": number, "created": created, "last_updated": moment, "deleted": False, "parent": parent}
+def _point(tx: Tx, key: dict[str, str], number: int, moment: int, created: int, draft: Draft) -> None:
+    if draft.previous is None:
+        row = {"version": number, "created": created, "last_updated": moment, "deleted": False, "parent": draft.parent}
         if not _BEGIN.write(tx, {**key, **row}):
             raise Moved
         return
-    values = {f"of_{name}": value for name, value in key.items()}
-    values |= {"after": previous.version, "to": number, "moment": moment, "of_parent": parent}  # type: ignore[dict-item]  # numbers among the texts
-    if _FOLLOW.write(tx, values) != 1:
+    values: dict[str, str | int] = {f"of_{name}": value for name, value in key.items()}
+    values |= {"after": draft.previous.version, "to": number, "moment": moment, "of_parent": draft.parent}
+    if _FOLLOW.write(tx, {**values, "is_deleted": draft.deleted}) != 1:
         raise Moved

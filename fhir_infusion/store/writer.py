@@ -1,4 +1,4 @@
-"""The one thread that writes.
+"""The one thread of a process that writes.
 
 Callers hand over a piece of work and wait. The thread takes what has gathered, up to ``GROUP`` pieces, and
 
@@ -11,6 +11,13 @@ Measured before it was built: 32 connections that compete for the lock take 330 
 that commits in groups 83 ms at 64 callers. When the disk fails, nothing of the group is acknowledged, and nothing more
 is written through that connection: after a failed fsync the kernel may have dropped what it could not write while
 SQLite would go on with it. The thread opens the database anew and has it checked before it writes again.
+
+Where other processes write the same database (PostgreSQL), a group is of one tenant, whose changes nobody else makes
+meanwhile (``feed.hold``). What was undone by a deadlock, or lost with its connection before the commit, is run again on
+a new one. A connection lost during the commit leaves it open whether that happened: the caller is told to ask again.
+Measured with PostgreSQL 15 on the same machine, one tenant, 16 callers: a transaction for each piece on a connection
+of its own 106/s (99th percentile 478 ms), groups 325/s (86 ms): the row of the tenant is held during a commit, and one
+wait for the disk serves many.
 """
 
 from __future__ import annotations
@@ -18,6 +25,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -27,10 +35,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import update
 
-from fhir_infusion.errors import Unavailable
-from fhir_infusion.store import dialect
+from fhir_infusion.errors import SettingsError, Unavailable
+from fhir_infusion.store import dialect, feed
 from fhir_infusion.store.failpoint import reach
 from fhir_infusion.store.tables import SECRETS
+from fhir_infusion.store.trouble import DRIVER_ERRORS, REASONS, STORAGE_ERRORS, Outage, Trouble, refusal_of, trouble_of
 from fhir_infusion.store.tx import Tx, from_ms, to_ms
 
 if TYPE_CHECKING:
@@ -49,6 +58,7 @@ WAITING: Final = 1_000
 PATIENCE_SECONDS: Final = 30
 _PAUSE_SECONDS: Final = 1.0
 _CLOSING: Final = "the store is closed"
+_NOT_OPENED: Final[tuple[type[Exception], ...]] = (*STORAGE_ERRORS, SettingsError)
 
 
 @dataclass(slots=True, eq=False)
@@ -59,10 +69,15 @@ class _Job:
 
 
 class _GroupFailedError(Exception):
-    """The transaction of the whole group is lost; holds why."""
+    """The transaction of the whole group is lost; holds why, and whether it may have happened all the same."""
 
-    def __init__(self, trouble: dialect.Trouble) -> None:
-        self.trouble: dialect.Trouble = trouble
+    def __init__(self, trouble: Trouble, *, in_doubt: bool = False) -> None:
+        self.trouble: Trouble = trouble
+        self.in_doubt = in_doubt
+
+    @property
+    def may_be_repeated(self) -> bool:
+        return self.trouble == "again" or (self.trouble == "lost" and not self.in_doubt)
 
 
 class Writer:
@@ -70,9 +85,12 @@ class Writer:
 
     def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
         self._engine = engine
+        self._shared = dialect.is_shared(engine)
         self._clock = clock
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._trouble: dialect.Trouble | None = None
+        self._aside: deque[_Job] = deque()
+        self._trouble: Trouble | None = None
+        self._outage = Outage()
         self._open = True
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
@@ -116,7 +134,9 @@ class Writer:
             raise Unavailable(_CLOSING)
         if self._trouble == "broken":
             raise Unavailable("the storage failed and is being checked", retry_after=5)
-        if self._jobs.qsize() > WAITING:
+        if self._trouble is not None and self._outage.lasts():
+            raise Unavailable(REASONS[self._trouble], retry_after=5)
+        if self._jobs.qsize() + len(self._aside) > WAITING:
             raise Unavailable("too many changes are waiting to be written")
 
     def _run(self) -> None:
@@ -125,23 +145,12 @@ class Writer:
         try:
             while going:
                 group, going = self._next_group()
-                if connection is None:
-                    connection = self._open_checked()
-                if connection is None:
-                    _fail(group, "broken")
-                    continue
-                try:
-                    self._commit(connection, group)
-                except _GroupFailedError as failure:
-                    self._trouble = failure.trouble
-                    _fail(group, failure.trouble)
-                    _discard(connection)
+                connection = self._write(connection, group)
+                if connection is None and going:
                     # Not at the next request but at once: the store is ready again before anybody asks.
-                    connection = self._reopen() if going else None
-                else:
-                    self._trouble = None
+                    connection = self._reopen()
             if connection is not None:
-                with suppress(*dialect.STORAGE_ERRORS):
+                with suppress(*STORAGE_ERRORS):
                     dialect.checkpoint(connection)
         finally:
             self._open = False
@@ -149,32 +158,80 @@ class Writer:
                 _discard(connection)
             self._fail_the_waiting()
 
-    def _next_group(self) -> tuple[list[_Job], bool]:
-        group: list[_Job] = []
-        try:
-            job = self._jobs.get(timeout=_PAUSE_SECONDS if self._trouble else None)
-        except queue.Empty:
-            return group, True  # an empty group tries whether the storage takes changes again
-        while job is not None:
-            if job.future.set_running_or_notify_cancel():
-                group.append(job)
-            if len(group) >= GROUP:
-                return group, True
+    def _write(self, connection: Connection | None, group: list[_Job]) -> Connection | None:
+        """Commit a group, or tell its callers why not; return the connection that serves on, None where none does."""
+        while True:
             try:
-                job = self._jobs.get_nowait()
+                connection = connection or self._open_checked()
+                if connection is None:
+                    raise _GroupFailedError("lost" if self._shared else "broken")  # noqa: TRY301  one place decides
+                self._commit(connection, group)
+            except _GroupFailedError as failure:
+                self._trouble = failure.trouble
+                if connection is not None:
+                    _discard(connection)
+                    connection = None
+                if failure.may_be_repeated and self._outage.goes_on():
+                    continue
+                _fail(group, failure.trouble)
+                return None
+            self._trouble = None
+            self._outage.is_over()
+            return connection
+
+    def _next_group(self) -> tuple[list[_Job], bool]:
+        """Return the pieces of one transaction, and whether any may come after them.
+
+        An empty group tries whether the storage takes changes again.
+        """
+        group: list[_Job] = []
+        others: list[_Job] = []
+        going = True
+        while len(group) < GROUP:
+            try:
+                job = self._next_job(waits=not group and not others)
             except queue.Empty:
-                return group, True
-        return group, False
+                break
+            if job is None:
+                going = False
+                break
+            if group and self._shared and job.tenant != group[0].tenant:
+                others.append(job)
+            elif job.future.set_running_or_notify_cancel():
+                group.append(job)
+        self._aside.extendleft(reversed(others))
+        if not going and self._aside:
+            self._jobs.put(None)  # the end comes after these
+            going = True
+        return group, going
+
+    def _next_job(self, *, waits: bool) -> _Job | None:
+        """Return the next piece, None at the end.
+
+        Raises:
+            queue.Empty: there is none now.
+        """
+        if self._aside:
+            return self._aside.popleft()
+        if not waits:
+            return self._jobs.get_nowait()
+        return self._jobs.get(timeout=_PAUSE_SECONDS if self._trouble else None)
 
     def _commit(self, connection: Connection, group: list[_Job]) -> None:
         try:
-            with connection.begin():
-                if self._trouble is not None:
-                    connection.execute(_PROBE)
-                results = [(job, *self._run_one(connection, job)) for job in group]
-                reach("store.before-commit")
-        except dialect.DRIVER_ERRORS as error:
-            raise _GroupFailedError(dialect.trouble_of(error)) from error
+            transaction = connection.begin()
+            if self._trouble is not None:
+                connection.execute(_PROBE)
+            if self._shared and group:
+                feed.hold(self._tx(connection, group[0]))
+            results = [(job, *self._run_one(connection, job)) for job in group]
+            reach("store.before-commit")
+        except DRIVER_ERRORS as error:
+            raise _GroupFailedError(trouble_of(error)) from error
+        try:
+            transaction.commit()
+        except DRIVER_ERRORS as error:
+            raise _GroupFailedError(trouble_of(error), in_doubt=True) from error
         reach("store.after-commit")
         for job, result, failure in results:
             if failure is None:
@@ -183,25 +240,28 @@ class Writer:
                 job.future.set_exception(failure)
 
     def _run_one(self, connection: Connection, job: _Job) -> tuple[Any, Exception | None]:
-        now = from_ms(to_ms(self._clock()))
         cursor = connection.connection.cursor()
         cursor.execute("SAVEPOINT job")
         try:
-            result = job.work(Tx(job.tenant, now, connection))
+            result = job.work(self._tx(connection, job))
         except Exception as failure:  # whatever it is, it is the caller's
-            if isinstance(failure, dialect.DRIVER_ERRORS) and dialect.trouble_of(failure) != "own":
+            if isinstance(failure, DRIVER_ERRORS) and trouble_of(failure) != "own":
                 raise
             cursor.execute("ROLLBACK TO SAVEPOINT job")
             cursor.execute("RELEASE SAVEPOINT job")
-            return None, failure
+            return None, refusal_of(failure) or failure
         cursor.execute("RELEASE SAVEPOINT job")
         return result, None
+
+    def _tx(self, connection: Connection, job: _Job) -> Tx:
+        return Tx(job.tenant, from_ms(to_ms(self._clock())), connection)
 
     def _reopen(self) -> Connection | None:
         """Open anew until that works; meanwhile callers are refused at once, and what waited is told."""
         while self._open:
             connection = self._open_checked()
             if connection is not None:
+                self._outage.is_over()
                 return connection
             self._fail_the_waiting()
             time.sleep(_PAUSE_SECONDS)
@@ -211,15 +271,15 @@ class Writer:
         connection: Connection | None = None
         try:
             connection = self._engine.connect()
-            if self._trouble == "broken" and dialect.complaints(connection, whole=True):
+            if self._trouble == "broken" and not self._shared and dialect.complaints(connection, whole=True):
                 _discard(connection)
                 return None
             connection.rollback()
-        except dialect.STORAGE_ERRORS:
+        except _NOT_OPENED:
             if connection is not None:
                 _discard(connection)
             return None
-        if self._trouble == "broken":
+        if self._trouble in {"broken", "lost"}:
             self._trouble = None
         return connection
 
@@ -227,7 +287,7 @@ class Writer:
         waiting: list[_Job] = []
         while True:
             try:
-                job = self._jobs.get_nowait()
+                job = self._next_job(waits=False)
             except queue.Empty:
                 break
             if job is None:
@@ -238,21 +298,15 @@ class Writer:
         _fail(waiting, self._trouble or "broken")
 
 
-def _fail(group: list[_Job], trouble: dialect.Trouble) -> None:
-    reason = {
-        "full": "there is no space left to store anything",
-        "busy": "another process writes to the database",
-        "broken": "the storage failed",
-        "own": "the storage failed",
-    }[trouble]
+def _fail(group: list[_Job], found: Trouble) -> None:
     for job in group:
         if not job.future.done():
-            job.future.set_exception(Unavailable(reason, retry_after=5))
+            job.future.set_exception(Unavailable(REASONS[found], retry_after=5))
 
 
 def _discard(connection: Connection) -> None:
     """Close a connection whatever state it is in; what it had not committed is gone."""
-    with suppress(*dialect.STORAGE_ERRORS):
+    with suppress(*STORAGE_ERRORS):
         connection.invalidate()
-    with suppress(*dialect.STORAGE_ERRORS):
+    with suppress(*STORAGE_ERRORS):
         connection.close()

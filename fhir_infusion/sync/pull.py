@@ -49,16 +49,33 @@ class Pulled:
 
 
 def pull(peer: Peer, tenant: str) -> tuple[Pulled, ...]:
-    """Pull every type from a peer and apply what came.
+    """Pull every type from a peer and apply what came, unless somebody else does so now.
 
     Raises:
         Unavailable: the store cannot serve now.
     """
     results = []
-    for type_ in TYPES:
-        fetched = fetch(peer, tenant, type_)
-        results.append(replace(fetched, applied=apply_new(peer, tenant, type_)))
+    with peer.service.store.alone(f"pull {tenant} {peer.name}") as alone:
+        if not alone:
+            return tuple(Pulled(type_, trouble="somebody else pulls now") for type_ in TYPES)
+        for type_ in TYPES:
+            fetched = fetch(peer, tenant, type_)
+            results.append(replace(fetched, applied=apply_new(peer, tenant, type_)))
     return tuple(results)
+
+
+def pulled_at(peer: Peer, tenant: str) -> datetime | None:
+    """Return when every feed of a peer had last been read to its end, by whichever process; None where one never was.
+
+    Raises:
+        Unavailable: the store cannot serve now.
+    """
+
+    def moments(tx: Tx) -> list[datetime | None]:
+        return [inbox.cursor(tx, peer.name, type_).last_success for type_ in TYPES]
+
+    found = [moment for moment in peer.service.store.read(tenant, moments) if moment is not None]
+    return min(found) if len(found) == len(TYPES) else None
 
 
 # ---------------------------------------------------------------------------------------------------- 1 to 5: fetch

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, Self
 from fhir_infusion.errors import FhirInfusionError, SettingsError, Unavailable
 from fhir_infusion.store import outbox
 from fhir_infusion.sync.peer import LOG, Peer
-from fhir_infusion.sync.pull import Pulled, pull
+from fhir_infusion.sync.pull import Pulled, pull, pulled_at
 from fhir_infusion.sync.push import deliver
 
 if TYPE_CHECKING:
@@ -126,11 +126,22 @@ class _Line:
             busy = bool(push(peer, peer.remote.tenant, self.ending))
             self._pushed_at = peer.now() if peer.circuit.open_until is None else self._pushed_at
         due = self._next_pull is None or peer.now() >= self._next_pull
-        if peer.remote.direction in {"pull", "both"} and due and not self.ending.is_set():
+        if peer.remote.direction in {"pull", "both"} and due and not self._pulled_elsewhere():
             self._next_pull = peer.now() + timedelta(seconds=peer.remote.poll_seconds)
             if not any(result.trouble for result in pull(peer, peer.remote.tenant)):
                 self._pulled_at = peer.now()
         return busy
+
+    def _pulled_elsewhere(self) -> bool:
+        """Say whether not to pull: it is the end, or another process on the same database did so just now."""
+        peer = self.peer
+        if self.ending.is_set() or not peer.service.store.is_shared:
+            return self.ending.is_set()
+        last = pulled_at(peer, peer.remote.tenant)
+        if last is None or peer.now() >= last + timedelta(seconds=peer.remote.poll_seconds):
+            return False
+        self._pulled_at, self._next_pull = last, last + timedelta(seconds=peer.remote.poll_seconds)
+        return True
 
 
 def push(peer: Peer, tenant: str, ending: threading.Event | None = None) -> int:

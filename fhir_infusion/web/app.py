@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, g, request
 
 from fhir_infusion.web import logs, problems, replies
-from fhir_infusion.web.context import EXTENSION, Web, correlation_id, web
+from fhir_infusion.web.context import EXTENSION, FAILURE, Web, correlation_id, is_inner, web
 from fhir_infusion.web.metrics import Metrics
 from fhir_infusion.web.routes import ROUTES
 from fhir_infusion.web.security import build_gate
@@ -64,6 +64,8 @@ def _finish(response: Response) -> Response:
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "no-referrer"
     headers.setdefault("Cache-Control", "no-store")
+    if is_inner():
+        return response
     milliseconds = (time.perf_counter_ns() - g.started) // 1_000_000
     route = _template()
     web().metrics.count(_method(), route, response.status_code, milliseconds)
@@ -76,14 +78,16 @@ def _finish(response: Response) -> Response:
         correlation_id=correlation_id(),
     )
     worker = web().worker
-    if worker is not None and request.method in {"POST", "PUT"} and response.status_code in {200, 201}:
+    if worker is not None and request.method in {"POST", "PUT", "PATCH"} and response.status_code in {200, 201}:
         worker.wake()
     return web().gate.add_cors(request, response)
 
 
 def _fail(error: Exception) -> Response:
     found = problems.problem(error, correlation_id())
-    if not problems.is_expected(error):
+    if is_inner():
+        request.environ[FAILURE] = error  # for whoever has to undo what was done before it
+    elif not problems.is_expected(error):
         logs.event("fault", logging.ERROR, failure=error, route=_template(), correlation_id=correlation_id())
     return replies.problem_reply(found, is_fhir=request.path.startswith("/fhir"), correlation_id=correlation_id())
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
-from flask import current_app, g, request
+from flask import current_app, g, has_request_context, request
 
 from fhir_infusion.service import Service
 from fhir_infusion.sync.worker import Worker
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from fhir_infusion.actions.caller import Caller
 
 EXTENSION = "fhir-infusion"
+SERVICE = "fhir_infusion.service"
+"""Where an inner request finds the service that it is to work with; no header can set it."""
+FAILURE = "fhir_infusion.failure"
+"""Where an inner request leaves what it failed with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +37,15 @@ class Web:
 
 
 def web() -> Web:
-    """Return the start that the running request belongs to."""
-    return cast("Web", current_app.extensions[EXTENSION])
+    """Return the start that the running request belongs to, with the service that it is to work with."""
+    found = cast("Web", current_app.extensions[EXTENSION])
+    service = request.environ.get(SERVICE) if has_request_context() else None
+    return found if service is None else replace(found, service=service)
+
+
+def is_inner() -> bool:
+    """Say whether the running request is part of another one that may yet be undone."""
+    return SERVICE in request.environ
 
 
 def caller() -> Caller:

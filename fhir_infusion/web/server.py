@@ -1,4 +1,4 @@
-"""Serving with gunicorn: one process of threads, since SQLite takes one writing process.
+"""Serving with gunicorn: one process of threads, since SQLite takes one writing process; several with PostgreSQL.
 
 1. In the parent: the settings are checked, the address is bound; nothing of ours is built before the fork, so that no
    thread, connection or lock is shared.
@@ -57,7 +57,7 @@ class Server(BaseApplication):
         values: dict[str, Any] = {
             "bind": f"{host}:{self._settings.port}",
             "worker_class": QuietWorker,
-            "workers": 1,
+            "workers": self._settings.workers,
             "threads": THREADS,
             "timeout": BOOT_SECONDS,
             "graceful_timeout": GRACEFUL_SECONDS,

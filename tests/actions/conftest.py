@@ -31,9 +31,9 @@ def clock():
 
 
 @pytest.fixture
-def service(tmp_path, clock, translator):
+def service(database, clock, translator):
     numbers = itertools.count(1)
-    store = open_store(f"sqlite:///{tmp_path}/store.db", clock)
+    store = open_store(database, clock)
     yield Service(store, translator, clock, lambda: f"id-{next(numbers)}", SETTINGS)
     store.close()
 

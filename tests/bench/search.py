@@ -91,17 +91,13 @@ def _bodies(number: int) -> Iterator[dict[str, Any]]:
 
 def page(store: Store, asked: str, size: int, after: Sequence[str] = ()) -> search.Page:
     """Return one page."""
-    query = parse(
-        MR, "R4", [(name, value) for name, _, value in (pair.partition("=") for pair in asked.split("&") if pair)]
-    )
+    query = parse(MR, "R4", parse_qsl(asked))
     return store.read(TENANT, lambda tx: search.page(tx, MR, query, size, after))
 
 
 def steps(store: Store, asked: str, size: int, after: Sequence[str] = ()) -> int:
     """Return how many steps SQLite's machine takes for a page: the same on every machine, however busy."""
-    query = parse(
-        MR, "R4", [(name, value) for name, _, value in (pair.partition("=") for pair in asked.split("&") if pair)]
-    )
+    query = parse(MR, "R4", parse_qsl(asked))
     taken = 0
 
     def count() -> int:

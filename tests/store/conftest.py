@@ -1,4 +1,4 @@
-"""A store of its own for each test, in a file, with a clock that stands still."""
+"""A store of its own for each test, on each kind of database, with a clock that stands still."""
 
 import pytest
 
@@ -12,8 +12,8 @@ def clock():
 
 
 @pytest.fixture
-def url(tmp_path):
-    return f"sqlite:///{tmp_path}/data/store.db"
+def url(database):
+    return database
 
 
 @pytest.fixture

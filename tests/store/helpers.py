@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from fhir_infusion.fhir.search import Entry
-from fhir_infusion.store import audit, idempotency, outbox, text, versions
+from fhir_infusion.store import audit, dialect, idempotency, outbox, postgresql, text, versions
 
 SYSTEM = "https://hospital.example/orders"
 TENANT = "default"
@@ -61,6 +61,14 @@ def put(store, id, value=None, body=None, type=MR, tenant=TENANT, parent="", ext
         return versions.put(tx, draft(id, value or id, body, previous, type, parent, extra))
 
     return store.transact(tenant, work)
+
+
+def tamper(url, *statements):
+    """Run statements past the store, as somebody with access to the database can."""
+    engine = postgresql.writing_engine(url) if postgresql.is_url(url) else dialect.writing_engine(dialect.path_of(url))
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
 
 
 def effect(value, id=None, endpoint="pharmacy"):

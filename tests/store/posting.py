@@ -1,6 +1,7 @@
 """A process that posts from many threads until it is killed; started by the tests of crashes and faults.
 
-Usage: posting.py DATABASE ROUND THREADS [LIMIT] (keys to be tried again on standard input, one a line). It prints
+Usage: posting.py DATABASE ROUND THREADS [LIMIT] (keys to be tried again on standard input, one a line). DATABASE
+is a URL, or the path of SQLite's file. It prints
 ``try KEY`` before and ``ack KEY VERSION`` after each post, ``refused KEY`` where the store was not available.
 """
 
@@ -20,7 +21,8 @@ def say(line):
 
 def main(path, round_, threads, limit="1000000"):
     again = sys.stdin.read().split()
-    store = open_store(f"sqlite:///{path}", lambda: datetime.now(UTC), wait_seconds=5)
+    url = path if "://" in path else f"sqlite:///{path}"
+    store = open_store(url, lambda: datetime.now(UTC), wait_seconds=5)
     say("open")
 
     def post(key):

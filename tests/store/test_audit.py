@@ -1,15 +1,9 @@
 """The audit chain finds what was done to it."""
 
-import sqlite3
-
 import pytest
 
 from fhir_infusion.store import audit, open_store
-from tests.store.helpers import TENANT, effect
-
-
-def path_of(url):
-    return url.removeprefix("sqlite:///")
+from tests.store.helpers import TENANT, effect, tamper
 
 
 @pytest.fixture
@@ -38,10 +32,7 @@ def chain(url, clock):
     ],
 )
 def test_a_row_that_was_deleted_edited_or_moved_is_found_p2(chain, clock, statement, complaint):
-    with sqlite3.connect(path_of(chain)) as connection:
-        connection.execute(statement)
-        connection.execute("UPDATE audit SET seq = -seq WHERE seq < 0")
-    connection.close()
+    tamper(chain, statement, "UPDATE audit SET seq = -seq WHERE seq < 0")
     store = open_store(chain, clock)
     assert complaint in store.read(TENANT, audit.verify)
     store.close()

@@ -14,7 +14,7 @@ import pytest
 from fhir_infusion.store import audit, dialect, open_store, outbox
 from fhir_infusion.store.failpoint import EXIT_STATUS
 from tests.counts import count
-from tests.store.helpers import SYSTEM, TENANT
+from tests.store.helpers import TENANT
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,18 +56,16 @@ class Posting:
         return self.process.wait()
 
 
-def check_whole(path, acknowledged):
+def check_whole(where, acknowledged):
     """Find every acknowledged post once, with its version, index rows, outbox row, audit row and key."""
-    store = open_store(f"sqlite:///{path}", lambda: datetime.now(UTC))
+    url = where if "://" in str(where) else f"sqlite:///{where}"
+    store = open_store(url, lambda: datetime.now(UTC))
     try:
 
-        def column(statement, *values):
-            def work(tx):
-                return list(tx.connection.exec_driver_sql(statement, values).scalars())
+        def column(statement):
+            return store.read(TENANT, lambda tx: list(tx.connection.exec_driver_sql(statement).scalars()))
 
-            return store.read(TENANT, work)
-
-        stored = column("SELECT value FROM index_rows WHERE parameter = 'identifier' AND system = ?", SYSTEM)
+        stored = column("SELECT value FROM index_rows WHERE parameter = 'identifier'")
         assert len(stored) == len(set(stored))
         assert set(acknowledged) <= set(stored)
         whole = sorted(f"id-{value}" for value in stored)
@@ -87,34 +85,32 @@ def check_whole(path, acknowledged):
         store.close()
 
 
-def test_f1_nothing_acknowledged_is_lost_or_doubled_by_kill_9(tmp_path):
+def test_f1_nothing_acknowledged_is_lost_or_doubled_by_kill_9(database):
     rng = random.Random(1)
-    path = tmp_path / "store.db"
     acknowledged: dict[str, int] = {}
     again: list[str] = []
     for round_ in range(count(20, 100)):
-        posting = Posting(path, round_, again)
+        posting = Posting(database, round_, again)
         time.sleep(rng.uniform(0.02, 0.4))
         os.kill(posting.process.pid, signal.SIGKILL)
         posting.end()
         acknowledged |= posting.acknowledged
         assert set(posting.acknowledged.values()) <= {1}
         again = sorted(posting.tried - posting.acknowledged.keys())
-    check_whole(path, acknowledged)
+    check_whole(database, acknowledged)
     assert len(acknowledged) > 20
 
 
 @pytest.mark.parametrize("place", ["store.before-commit", "store.after-commit"])
 @pytest.mark.parametrize("passes", [1, 5])
-def test_f1_a_process_that_dies_around_its_commit_acknowledges_nothing_that_is_not_stored(tmp_path, place, passes):
-    path = tmp_path / "store.db"
+def test_f1_a_process_that_dies_around_its_commit_acknowledges_nothing_that_is_not_stored(database, place, passes):
     environment = {"FHIR_INFUSION_TEST_FAILPOINT": f"{place}:{passes}"}
-    posting = Posting(path, 0, threads=4, environment=environment)
+    posting = Posting(database, 0, threads=4, environment=environment)
     assert posting.end() == EXIT_STATUS
     doubtful = posting.tried - posting.acknowledged.keys()
     assert doubtful
-    check_whole(path, posting.acknowledged)
-    second = Posting(path, 1, sorted(doubtful), threads=4, limit=0)
+    check_whole(database, posting.acknowledged)
+    second = Posting(database, 1, sorted(doubtful), threads=4, limit=0)
     assert second.end() == 0
     assert set(second.acknowledged) == doubtful
-    check_whole(path, posting.acknowledged | second.acknowledged)
+    check_whole(database, posting.acknowledged | second.acknowledged)

@@ -18,6 +18,12 @@ from fhir_infusion.store.tables import METADATA
 from tests.store.helpers import MR, TENANT, effect, put
 
 
+@pytest.fixture
+def url(tmp_path):
+    """SQLite's alone: the file, its lock and its faults."""
+    return f"sqlite:///{tmp_path}/data/store.db"
+
+
 def path_of(url):
     return Path(url.removeprefix("sqlite:///"))
 
@@ -127,7 +133,7 @@ def test_a_reader_finds_no_database_where_there_is_none(url, clock):
         open_reader(url, clock)
 
 
-@pytest.mark.parametrize("url", ["postgresql://x/y", "sqlite://", "sqlite:///", "sqlite:///:memory:"])
+@pytest.mark.parametrize("url", ["mysql://x/y", "sqlite://", "sqlite:///", "sqlite:///:memory:"])
 def test_another_kind_of_url_is_refused(url, clock):
     with pytest.raises(SettingsError, match="accepted is sqlite:///PATH"):
         open_store(url, clock)

@@ -166,6 +166,8 @@ def test_the_listing_of_one_patient_is_read_from_an_index_without_sorting(store)
     """A page costs the same wherever it stands: no scan, and no sort of all that match."""
     from sqlalchemy import event  # noqa: PLC0415  only to look at the statement
 
+    if store._reading.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL plans by what is in the tables: test_postgresql.py looks at full ones")
     seen = []
     event.listen(store._reading, "before_cursor_execute", lambda *arguments: seen.append(arguments[2:4]))
     put(store, "a")

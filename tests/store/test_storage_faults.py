@@ -18,6 +18,12 @@ from tests.store.helpers import MR, SYSTEM, TENANT, Clock, effect, put
 from tests.store.test_crash import ROOT, check_whole
 
 
+@pytest.fixture
+def url(tmp_path):
+    """SQLite's alone: the file, its lock and its faults."""
+    return f"sqlite:///{tmp_path}/data/store.db"
+
+
 def fail(name):
     """Return what the driver raises for an error of SQLite."""
     error = sqlite3.OperationalError(name)

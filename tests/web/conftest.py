@@ -20,8 +20,6 @@ from fhir_infusion.web.examples import texts
 from tests.exact_json import dumps, loads
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from werkzeug.test import TestResponse
 
 Json = dict[str, Any]
@@ -43,6 +41,14 @@ class Client:
 
     def put(self, path: str, body: object, media: str = JSON, **headers: str) -> TestResponse:
         return self.flask.put(path, data=text_of(body), content_type=media, headers=named(headers))
+
+    def patch(
+        self, path: str, body: object, media: str = "application/json-patch+json", **headers: str
+    ) -> TestResponse:
+        return self.flask.patch(path, data=text_of(body), content_type=media, headers=named(headers))
+
+    def delete(self, path: str, **headers: str) -> TestResponse:
+        return self.flask.delete(path, headers=named(headers))
 
 
 def named(headers: dict[str, str]) -> dict[str, str]:
@@ -79,14 +85,15 @@ Make = Callable[..., Service]
 
 
 @pytest.fixture
-def make_service(tmp_path: Path, translator: Translator) -> Iterator[Make]:
+def make_service(database: str, another_database: Callable[[], str], translator: Translator) -> Iterator[Make]:
     """Make a service with settings of one's own, a clock that goes on a second each time, and ids that count."""
     made: list[Service] = []
 
     def make(**changes: Any) -> Service:
         start, seconds = datetime(2026, 1, 2, 12, tzinfo=UTC), count()
         numbers = count(1)
-        settings = replace(Settings(), database=f"sqlite:///{tmp_path}/db-{len(made)}.db", **changes)
+        url = another_database() if made else database
+        settings = replace(Settings(), database=url, **changes)
 
         def clock() -> datetime:
             return start + timedelta(seconds=next(seconds))

@@ -95,3 +95,25 @@ def test_what_carries_an_identifier_already_is_not_created_again(client: Client)
     replies = [client.post("/fhir/r4/Patient", sent, FHIR, if_none_exist="identifier=urn:mrn|7") for _ in range(2)]
     assert [reply.status_code for reply in replies] == [201, 200]
     assert exact(replies[0])["id"] == exact(replies[1])["id"]
+
+
+def test_a_reference_that_leads_nowhere_is_kept_and_told(client: Client, resource: Json):
+    client.put("/fhir/r4/Patient/here", {"resourceType": "Patient", "id": "here"}, FHIR)
+    for reference, told in (
+        ("Patient/here", 0),
+        ("Patient/absent", 1),
+        ("Patient?identifier=urn:mrn|1", 1),
+        ("urn:uuid:05efabf0-4be2-4561-91ce-51548425acb9", 1),
+        ("https://other.example.org/fhir/Patient/1", 0),
+    ):
+        sent = {**resource, "subject": {"reference": reference}, "identifier": [{"value": reference}]}
+        reply = client.post("/fhir/r4/MedicationRequest", sent, FHIR, prefer="return=OperationOutcome")
+        assert reply.status_code == 201
+        found = [
+            one for one in exact(reply)["issue"] if one["code"] == "not-found" and "subject" in one["expression"][0]
+        ]
+        assert [(one["severity"], one["expression"]) for one in found] == [
+            ("information", ["MedicationRequest.subject.reference"])
+        ] * told
+        read = exact(client.get(reply.headers["Location"]))
+        assert read["subject"]["reference"] == reference

@@ -75,17 +75,24 @@ def test_a_conditional_create_answers_with_what_is_there(client: Client, resourc
 @pytest.mark.parametrize(
     "header",
     [
-        "identifier=DEMO-3",
-        f"identifier={SYSTEM}|",
-        "identifier=|DEMO-3",
-        f"identifier={SYSTEM}|a,{SYSTEM}|b",
-        f"identifier={SYSTEM}|a&status=active",
-        "status=active",
+        "identifier=",
+        "identifier=|",
+        f"identifier={SYSTEM}|a&b",
+        f"identifier={SYSTEM}|a&nonsense=1",
+        "_count=1",
+        "_sort=_lastUpdated",
+        "Patient?identifier=a|b",
+        "http://other.example/fhir/r4/MedicationRequest?identifier=a|b",
+        "http://localhost/fhir/r5/MedicationRequest?identifier=a|b",
+        "identifier=%FF",
         "",
+        "?",
         "nonsense",
     ],
 )
-def test_a_conditional_create_by_anything_but_one_identifier_is_400(client: Client, resource: Json, header: str):
+def test_a_conditional_create_by_what_is_no_search_for_its_type_here_is_400(
+    client: Client, resource: Json, header: str
+):
     reply = client.post(MR, resource, FHIR, if_none_exist=header)
     assert reply.status_code == 400
     assert "entry" not in exact(client.get(MR))
@@ -313,12 +320,14 @@ def test_what_is_not_served_is_an_operation_outcome(client: Client, path: str, s
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("DELETE", f"{MR}/1", "GET, HEAD, PUT"),
-        ("PATCH", f"{MR}/1", "GET, HEAD, PUT"),
-        ("PUT", MR, "GET, HEAD, POST"),
+        ("POST", f"{MR}/1", "DELETE, GET, HEAD, PATCH, PUT"),
+        ("PUT", f"{MR}/1/_history/1", "GET, HEAD"),
+        ("DELETE", f"{MR}/1/_history", "GET, HEAD"),
+        ("POST", f"{MR}/_history", "GET, HEAD"),
+        ("DELETE", "/api/orders/1", "GET, HEAD, PUT"),
         ("DELETE", "/api/orders", "GET, HEAD, POST"),
         ("POST", "/health/live", "GET, HEAD"),
-        ("OPTIONS", MR, "GET, HEAD, POST"),
+        ("OPTIONS", MR, "DELETE, GET, HEAD, PATCH, POST, PUT"),
     ],
 )
 def test_a_method_that_is_not_offered_is_405_with_those_that_are(client: Client, method: str, path: str, allowed: str):
@@ -369,6 +378,7 @@ def test_a_child_that_carries_a_dose_as_its_parent_does_is_told_to_who_posts_it(
     child = {**parent, "partOf": [{"reference": f"MedicationAdministration/{made['id']}"}]}
     reply = client.post("/fhir/r4/MedicationAdministration", child, FHIR, prefer="return=OperationOutcome")
     assert reply.status_code == 201
-    (issue,) = exact(reply)["issue"]
+    issue, unresolved = exact(reply)["issue"]
     assert (issue["severity"], issue["code"]) == ("warning", "business-rule")
     assert "both carry a dose" in dumps(issue)
+    assert (unresolved["severity"], unresolved["code"]) == ("information", "not-found")

@@ -2,6 +2,8 @@
 
 import sqlalchemy as sa
 from alembic import op
+
+from fhir_infusion.store.tables import TEXT  # for each text column, in place of sa.Text()
 ${imports if imports else ""}
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}

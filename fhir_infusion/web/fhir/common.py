@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 from flask import request
 
+from fhir_infusion.actions.referred import unresolved
+from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.served import SERVED
 from fhir_infusion.web import problems
-from fhir_infusion.web.context import home_url
+from fhir_infusion.web.context import caller, home_url, web
 from fhir_infusion.web.negotiation import etag, is_unchanged, preferences
 from fhir_infusion.web.refusals import refusal
 from fhir_infusion.web.replies import fhir_reply, unchanged_reply, version_headers
@@ -63,7 +65,9 @@ def written_reply(written: Outcome, release: Release) -> Response:
         case "minimal":
             return fhir_reply(None, release, status, headers)
         case "OperationOutcome":
-            return fhir_reply(problems.outcome(written.findings or (problems.ALL_OK,)), release, status, headers)
+            resource = fhir_json.read(written.text) if written.text else {}
+            told = (*written.findings, *unresolved(web().service, caller(), resource))
+            return fhir_reply(problems.outcome(told or (problems.ALL_OK,)), release, status, headers)
         case _:
             return fhir_reply(written.text.encode(), release, status, headers)
 

@@ -13,6 +13,7 @@ from fhir_infusion.fhir.releases import RELEASES
 from fhir_infusion.fhir.served import SERVED
 from fhir_infusion.fhir.wanted import PREFIXES
 from fhir_infusion.web.context import web
+from fhir_infusion.web.fhir import patch
 from fhir_infusion.web.fhir.common import base_url, release_of
 from fhir_infusion.web.negotiation import FHIR_JSON, check_accept
 from fhir_infusion.web.replies import fhir_reply
@@ -24,7 +25,11 @@ if TYPE_CHECKING:
     from fhir_infusion.fhir.search import Parameter
 
 _OF_EVERY_TYPE = (("_id", "token"), ("_lastUpdated", "date"))
-_INTERACTIONS = ("read", "vread", "create", "update", "search-type")
+_INTERACTIONS: Final = (
+    *("read", "vread", "create", "update", "patch", "delete"),
+    *("history-instance", "history-type", "search-type"),
+)
+_OF_ALL: Final = ("transaction", "batch", "history-system")
 _UNSAID = (
     "What was written in another release and cannot be said in this one is answered with 406 and an OperationOutcome"
     " that names the release to read it in; in a search it stands at its place as an entry with search.mode outcome."
@@ -32,6 +37,8 @@ _UNSAID = (
     " each a date, token, string or uri; what lacks it comes last), _count, _total, _summary, _elements, _include and"
     " _revinclude (with iterate), _has and chains, up to three links deep. A chain to an identifier is also met by a"
     " reference that gives that identifier."
+    " An order is updated, patched and deleted only with If-Match, also by criteria. What has begun and not ended, and"
+    " what something refers to, is not deleted (409). What was deleted stays in its history, and keeps its identifier."
 )
 _ALONG: Final = (
     "Kept as it was sent. Read in another release it is given as it stands where it is right there too, else 406 with"
@@ -56,6 +63,8 @@ def _statement(release: Release, *, is_open: bool) -> dict[str, Any]:
         "mode": "server",
         "documentation": _UNSAID,
         "resource": [_resource(name, release) for name in SERVED],
+        "interaction": [{"code": code} for code in _OF_ALL],
+        "operation": [{"name": "export", "definition": _EXPORT}],
     }
     if not is_open:
         words = "A bearer token in every request but this one and /health/live; a token names its tenant."
@@ -69,10 +78,13 @@ def _statement(release: Release, *, is_open: bool) -> dict[str, Any]:
         "implementation": {"description": "Infusion orders and administrations"},
         "fhirVersion": RELEASES[release].version,
         "format": [FHIR_JSON, "json"],
+        "patchFormat": list(patch.FORMATS),
         "rest": [rest],
     }
 
 
+_EXPORT: Final = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export"
+_OPERATIONS: Final = "http://hl7.org/fhir/OperationDefinition"
 _DEFINITIONS: Final = "https://w3id.org/fhir-infusion/StructureDefinition"
 _PROFILES: Final = {"MedicationRequest": "infusion-order", "MedicationAdministration": "infusion-administration"}
 """What everything that we send obeys (profiles/); R4B has the elements concerned as R4 has them."""
@@ -91,9 +103,11 @@ def _resource(name: str, release: Release) -> dict[str, Any]:
         "updateCreate": True,
         "conditionalCreate": True,
         "conditionalRead": "full-support",
-        "conditionalUpdate": False,
-        "conditionalDelete": "not-supported",
+        "conditionalUpdate": True,
+        **({"conditionalPatch": True} if release == "R5" else {}),
+        "conditionalDelete": "single",
         "referencePolicy": ["literal", "logical", "local"],
+        "operation": [{"name": "validate", "definition": f"{_OPERATIONS}/Resource-validate"}],
         "searchInclude": ["*", *(f"{name}:{one}" for one in fhir_search.includes_of(name, release))],
         "searchRevInclude": list(fhir_search.reverse_includes_of(name, release)),
         "searchParam": found,

@@ -6,8 +6,8 @@ from alembic import op
 from fhir_infusion.fhir.index import entries
 from fhir_infusion.store.text import read
 
-revision = "0003_search"
-down_revision = "0001"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 

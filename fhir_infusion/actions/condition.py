@@ -1,4 +1,4 @@
-r"""The condition of a conditional create, ``identifier=system|value``: of ``If-None-Exist`` and of a Bundle's entry.
+r"""The condition that we send with a create, ``identifier=system|value``: in ``If-None-Exist`` and a Bundle's entry.
 
 https://hl7.org/fhir/R4/http.html#ccreate. It is the query of a search, so it is escaped twice: ``\ | , $`` as a search
 value (https://hl7.org/fhir/R4/search.html#escaping), and the whole as part of an address. Left as it is, the ``&`` or
@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import re
 from typing import Final
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote
 
 _ESCAPED: Final = re.compile(r"([\\|,$])")
-_UNESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
-_NAMED: Final = re.compile(r"((?:[^\\|,]|\\.)+)\|((?:[^\\|,]|\\.)+)", re.DOTALL)
 _LEFT_AS_THEY_ARE: Final = "|:/@!'()*;~-._"
 """Signs that mean nothing in a query: the system stays readable."""
 
@@ -26,15 +24,3 @@ def token_value(system: str, value: str) -> str:
 def condition(system: str, value: str) -> str:
     """Return the condition that no resource has this identifier yet, ready to be sent."""
     return "identifier=" + quote(token_value(system, value), safe=_LEFT_AS_THEY_ARE)
-
-
-def identifier_in(text: str) -> tuple[str, str] | None:
-    """Return the system and value that a condition names, None for any other condition."""
-    try:
-        pairs = parse_qsl(text.strip().lstrip("?"), keep_blank_values=True, strict_parsing=True)
-    except ValueError:
-        return None
-    if len(pairs) != 1 or pairs[0][0] != "identifier":
-        return None
-    named = _NAMED.fullmatch(pairs[0][1])
-    return None if named is None else (_UNESCAPED.sub(r"\1", named[1]), _UNESCAPED.sub(r"\1", named[2]))

@@ -1,0 +1,264 @@
+"""Do what a transaction asks for: all of it, or nothing. https://hl7.org/fhir/R4/http.html#trules.
+
+It is one piece of work of the store. 1. Each entry that writes gets the id of what it means: a new one, or that of what
+is there already (by its condition or business identifier); two entries may not mean one resource. 2. References between
+entries are replaced, conditional ones looked up. 3. The entries are done in the order of the standard, each seeing what
+those before it did.
+
+Sent again it has its effect once: under an Idempotency-Key, or where it is the same to the last digit and creates an
+order or administration with a business identifier, which cannot be created twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl
+
+from fhir_infusion.actions import transact
+from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
+from fhir_infusion.fhir import bundle
+from fhir_infusion.fhir import search as fhir_search
+from fhir_infusion.fhir.rewriting import rewritten
+from fhir_infusion.fhir.served import MAPPED, SERVED
+from fhir_infusion.service import Service
+from fhir_infusion.store import idempotency, search, text, versions
+from fhir_infusion.store.joined import Joined
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fhir_infusion.actions.caller import Caller
+    from fhir_infusion.fhir.bundle import Asked
+    from fhir_infusion.fhir.json import Resource
+    from fhir_infusion.store import Tx
+
+Entry = dict[str, Any]
+"""An entry of the answer."""
+
+Run = Callable[["Asked", Service], Entry]
+"""Does one entry with the service that it is given; raises what it is refused with."""
+
+_WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+def transaction(
+    service: Service, caller: Caller, release: str, sent: Resource, asked: Sequence[Asked], run: Run
+) -> list[Entry]:
+    """Return the answer to each entry, in the order of the Bundle ``sent``, of which ``asked`` are the entries.
+
+    Raises:
+        Refused: an entry is refused, with its place; nothing is stored then.
+        Unavailable: nothing is stored.
+    """
+    body_hash = text.digest(sent)
+    keys = _keys(service, caller, asked, body_hash)
+
+    def work(tx: Tx) -> list[Entry]:
+        earlier = _earlier(tx, keys, body_hash)
+        if earlier is not None:
+            return earlier
+        joined = replace(service, store=Joined(service.store, tx))
+        ids = _Ids(joined, tx, release)
+        meant = {one.place: _meant(ids, one) for one in asked if one.method in _WRITES}
+        _refuse_doubles(asked, meant)
+        known = {one.full_url: meant[one.place] for one in asked if one.full_url and meant.get(one.place)}
+        answers = {one.place: _done(joined, one, meant, known, ids, run) for one in bundle.in_order(asked)}
+        in_order = [answers[one.place] for one in asked]
+        _keep(tx, keys, body_hash, in_order)
+        return in_order
+
+    return service.store.transact(caller.tenant, work)
+
+
+def _meant(ids: _Ids, one: Asked) -> str:
+    try:
+        return ids.of(one)
+    except Refused as refused:
+        raise Refused(*(_placed(issue, one) for issue in refused.issues)) from None
+
+
+def _query_of(condition: str) -> str:
+    """Return the query of a condition, which may stand alone or after an address."""
+    address, mark, query = condition.partition("?")
+    return query if mark and "=" not in address else condition
+
+
+def _done(
+    service: Service, one: Asked, meant: Mapping[int, str], known: Mapping[str, str], ids: _Ids, run: Run
+) -> Entry:
+    """Return the answer to one entry."""
+    wanted = meant.get(one.place, "")
+    try:
+        if isinstance(one.body, dict):
+            one = replace(one, body=rewritten(one.body, one.full_url, known, ids.named))
+        answer = run(one, replace(service, new_id=_first(wanted.partition("/")[2], service.new_id)))
+    except Refused as refused:
+        raise Refused(*(_placed(issue, one) for issue in refused.issues)) from None
+    location = answer["response"].get("location", "")
+    if wanted and location and not location.startswith(f"{wanted}/"):
+        reason = "another entry means the same resource, so that references to this one would lead astray"
+        raise Refused(_issue(one, "conflict", reason, "one entry for one resource", 409))
+    return answer
+
+
+def _first(id: str, new_id: Callable[[], str]) -> Callable[[], str]:
+    """Return what gives this id first, then new ones."""
+    ids = chain([id] if id else [], iter(new_id, None))
+    return lambda: next(ids)
+
+
+class _Ids:
+    """Finds out what an entry means."""
+
+    def __init__(self, service: Service, tx: Tx, release: str) -> None:
+        self._service = service
+        self._tx = tx
+        self._release = release
+
+    def of(self, one: Asked) -> str:
+        """Return ``Type/id`` of what an entry writes; empty where that can be none (a type that is not served)."""
+        if one.type not in SERVED or "$" in one.path:
+            return ""
+        if one.id:
+            return f"{one.type}/{one.id}"
+        found = self._condition(one)
+        if found is None and one.method in {"POST", "PUT"}:
+            found = self._by_business_identifier(one) or self._service.new_id()
+        return f"{one.type}/{found}" if found else ""
+
+    def named(self, reference: str) -> str:
+        """Return ``Type/id`` for a conditional reference.
+
+        Raises:
+            Refused: 412, it names none, or several.
+        """
+        type_, _, query = reference.partition("?")
+        found = self._matches(type_, query)
+        if len(found) != 1:
+            reason = "a conditional reference finds " + ("several resources" if found else "no resource")
+            accepted = "one that finds exactly one"
+            code = "multiple-matches" if found else "not-found"
+            raise Refused(Issue("error", code, "reference", reason, accepted, "bundle", 412))
+        return f"{type_}/{found[0]}"
+
+    def _condition(self, one: Asked) -> str | None:
+        """Return the id of what a condition finds; several are refused by whoever does the entry."""
+        query = _query_of(one.if_none_exist) if one.method == "POST" else one.query
+        matches = self._matches(one.type, query) if query else []
+        return matches[0] if matches else None
+
+    def _matches(self, type_: str, query: str) -> list[str]:
+        if type_ not in SERVED:
+            return []
+        asked = parse_qsl(query, keep_blank_values=True)
+        parsed = fhir_search.parse(type_, self._release, asked)
+        return [found.id for found in search.page(self._tx, type_, parsed, 2).entries]
+
+    def _by_business_identifier(self, one: Asked) -> str | None:
+        for system, value in _business_identifiers(self._service, one):
+            found = versions.by_identifier(self._tx, one.type, system, value)
+            if found is not None:
+                return found.id
+        return None
+
+
+def _business_identifiers(service: Service, one: Asked) -> list[tuple[str, str]]:
+    """Return system and value of the identifiers that name what an entry creates, if it is one of ours."""
+    if one.type not in MAPPED or not isinstance(one.body, dict):
+        return []
+    system = transact.system_of(service, one.type)
+    identifiers = one.body.get("identifier", ())
+    return [
+        (system, str(identifier["value"]))
+        for identifier in (identifiers if isinstance(identifiers, list) else ())
+        if isinstance(identifier, dict) and identifier.get("system") == system and "value" in identifier
+    ]
+
+
+def _refuse_doubles(asked: Sequence[Asked], meant: Mapping[int, str]) -> None:
+    """Refuse a Bundle in which two entries write one resource.
+
+    Raises:
+        Refused: 400, names each entry but the first.
+    """
+    seen: set[str] = set()
+    doubled = []
+    for one in asked:
+        names = {meant.get(one.place, ""), f"{one.type}?{one.if_none_exist}" if one.if_none_exist else ""} - {""}
+        if names & seen:
+            doubled.append(_issue(one, "invalid", "an entry before it means the same resource", "one entry for each"))
+        seen |= names
+    urls = [one.full_url for one in asked if one.full_url and one.method in {"POST", "PUT"}]
+    doubled += [
+        _issue(one, "invalid", "another entry has this fullUrl", "a fullUrl of its own", name=".fullUrl")
+        for place, one in enumerate(asked)
+        if one.method in {"POST", "PUT"} and urls.count(one.full_url) > 1 and place
+    ]
+    if doubled:
+        raise Refused(*doubled)
+
+
+def _placed(issue: Issue, one: Asked) -> Issue:
+    """Return an issue of an entry with its place in the Bundle."""
+    at = f"Bundle.entry[{one.place}]"
+    type_ = one.body.get("resourceType", "") if isinstance(one.body, dict) else ""
+    if issue.path.startswith(f"{type_}.") and type_:
+        path = f"{at}.resource{issue.path.removeprefix(type_)}"
+    else:
+        path = f"{at}.request" if issue.path.startswith("http.") else at
+    return replace(issue, path=path)
+
+
+def _issue(one: Asked, code: str, reason: str, accepted: str, status: int = 400, name: str = "") -> Issue:
+    return Issue("error", code, f"Bundle.entry[{one.place}]{name}", reason, accepted, "bundle", status)
+
+
+_KEPT: Final = "Bundle"
+
+
+def _keys(service: Service, caller: Caller, asked: Sequence[Asked], body_hash: str) -> list[tuple[str, str]]:
+    keys = [(caller.client, f"key|{caller.key}")] if caller.key else []
+    if any(one.method == "POST" and _business_identifiers(service, one) for one in asked):
+        keys.append(("", f"{_KEPT}|{body_hash}"))
+    return keys
+
+
+def _earlier(tx: Tx, keys: Sequence[tuple[str, str]], body_hash: str) -> list[Entry] | None:
+    """Return the answer to a transaction that was done before, None where it is new.
+
+    Raises:
+        Refused: 422, its Idempotency-Key came with another body.
+    """
+    for client, key in keys:
+        effect = idempotency.find(tx, client, key)
+        if effect is None:
+            continue
+        if effect.body_hash != body_hash:
+            reason, accepted = "this Idempotency-Key came with another body before", "a new key, or the body first sent"
+            raise Refused(
+                Issue("error", "business-rule", "Idempotency-Key", reason, accepted, "idempotency-key", BREAKS_RULE)
+            )
+        return [_again(told) for told in effect.id.split("\n")]
+    return None
+
+
+def _again(told: str) -> Entry:
+    status, _, location = told.partition(" ")
+    done: Entry = {"status": "200 OK" if status == "201" else f"{status} as before", "location": location}
+    if location:
+        done["etag"] = f'W/"{location.rpartition("/")[2]}"'
+    else:
+        del done["location"]
+    return {"response": done}
+
+
+def _keep(tx: Tx, keys: Sequence[tuple[str, str]], body_hash: str, answers: Sequence[Entry]) -> None:
+    told = "\n".join(
+        f"{answer['response']['status'].partition(' ')[0]} {answer['response'].get('location', '')}"
+        for answer in answers
+    )
+    for client, key in keys:
+        idempotency.keep(tx, client, key, idempotency.Effect(body_hash, _KEPT, told, 0))

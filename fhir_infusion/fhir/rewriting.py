@@ -1,0 +1,71 @@
+"""References between the entries of a Bundle, replaced by what they mean on this server. Pure.
+
+An entry refers to another by that one's ``fullUrl`` (urn:uuid:…), or relative to the base of its own ``fullUrl``
+(https://hl7.org/fhir/R4/bundle.html#references). They stand in references, in values of the types uri, url, uuid, oid
+and canonical, and in links of the narrative (https://hl7.org/fhir/R4/http.html#trules).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from fhir_infusion.fhir.json import Resource
+
+_URI_MEMBERS: Final = ("valueUri", "valueUrl", "valueUuid", "valueOid", "valueCanonical")
+_LINK: Final = re.compile(r"""((?:href|src)\s*=\s*)(["'])([^"']*)\2""", re.IGNORECASE)
+_TYPED: Final = re.compile(r"(https?://.+/)[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}")
+_CONDITIONAL: Final = re.compile(r"[A-Z][A-Za-z]+\?")
+
+
+def rewritten(resource: Resource, full_url: str, known: Mapping[str, str], find: Callable[[str], str]) -> Resource:
+    """Return a resource with its references to other entries replaced.
+
+    Args:
+        resource: one entry's.
+        full_url: where it said that it stands: relative references start there.
+        known: ``Type/id`` by fullUrl.
+        find: is given a conditional reference (``Patient?identifier=…``) and returns ``Type/id``.
+    """
+    found = _TYPED.fullmatch(full_url)
+    base = full_url.rpartition("/")[0].rpartition("/")[0] + "/" if found else ""
+    return _Rewriting(base, known, find).of(resource)
+
+
+class _Rewriting:
+    def __init__(self, base: str, known: Mapping[str, str], find: Callable[[str], str]) -> None:
+        self._base = base
+        self._known = known
+        self._find = find
+
+    def of(self, node: dict[str, Any]) -> dict[str, Any]:
+        """Return an object with all that it holds rewritten."""
+        return {name: self._member(name, value) for name, value in node.items()}
+
+    def _member(self, name: str, value: Any) -> Any:
+        if isinstance(value, dict):
+            return self.of(value)
+        if isinstance(value, list):
+            return [self._member(name, item) for item in value]
+        if not isinstance(value, str):
+            return value
+        if name == "reference":
+            return self._reference(value)
+        if name == "div":
+            return _LINK.sub(self._link, value)
+        return self._known.get(value, value) if name in _URI_MEMBERS else value
+
+    def _reference(self, reference: str) -> str:
+        if _CONDITIONAL.match(reference):
+            return self._find(reference)
+        plain = reference.partition("/_history/")[0]
+        for spelled in (plain, f"{self._base}{plain}"):
+            if spelled in self._known:
+                return self._known[spelled]
+        return reference
+
+    def _link(self, found: re.Match[str]) -> str:
+        return f"{found[1]}{found[2]}{self._known.get(found[3], found[3])}{found[2]}"

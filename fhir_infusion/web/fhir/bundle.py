@@ -1,0 +1,103 @@
+"""Batch and transaction: https://hl7.org/fhir/R4/http.html#transaction.
+
+Each entry is a request of its own, with every rule of its interaction. In a *batch* each stands or falls alone. A
+*transaction* is one piece of work of the store: 1. each entry that writes gets its id, 2. references between entries
+are replaced, 3. the entries are done in the order of the standard, each seeing what those before it did, 4. all of it
+is kept, or none: the first that is refused undoes the others, and its reasons are the answer.
+
+A transaction that is sent again has its effect once under an ``Idempotency-Key``, and without one where it creates an
+order or administration with a business identifier; else what it creates needs ``ifNoneExist``.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import msgspec
+from flask import request
+
+from fhir_infusion.actions import do_together
+from fhir_infusion.fhir import bundle as asking
+from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.web import problems
+from fhir_infusion.web.bodies import read_object
+from fhir_infusion.web.context import caller, correlation_id, web
+from fhir_infusion.web.fhir.common import base_url, release_of
+from fhir_infusion.web.fhir.inner import answer, outer
+from fhir_infusion.web.idempotency import with_key
+from fhir_infusion.web.negotiation import check_accept
+from fhir_infusion.web.replies import fhir_reply
+
+if TYPE_CHECKING:
+    from flask import Response
+
+    from fhir_infusion.config import Release
+    from fhir_infusion.fhir.bundle import Asked
+    from fhir_infusion.service import Service
+    from fhir_infusion.web.fhir.inner import Outer
+
+MOST_BYTES: Final = fhir_json.LIMITS.bundle
+
+
+def post(release: str) -> Response:
+    """Do what the entries of a Bundle ask for."""
+    served = release_of(release)
+    check_accept(request, served)
+    bundle = read_object(request, served, MOST_BYTES)
+    kind = asking.read_kind(bundle)
+    within = outer(f"/fhir/{release}")
+    entries: list[Any] = bundle.get("entry", [])
+    home = base_url(served)
+    if kind == "transaction":
+        asked = [asking.read_entry(entry, place, kind, served, home) for place, entry in enumerate(entries)]
+        who = with_key(caller(), request)
+
+        def run(one: Asked, service: Service) -> dict[str, Any]:
+            return told(answer(within, one, service), home)
+
+        answers = do_together.transaction(web().service, who, served, bundle, asked, run)
+    else:
+        answers = [_alone(within, entry, place, served, home) for place, entry in enumerate(entries)]
+    reply: dict[str, Any] = {"resourceType": "Bundle", "type": f"{kind}-response"}
+    if answers:
+        reply["entry"] = answers
+    return fhir_reply(reply, served)
+
+
+def _alone(within: Outer, entry: Any, place: int, release: Release, home: str) -> dict[str, Any]:
+    """Return the answer to an entry of a batch, whatever becomes of it."""
+    try:
+        asked = asking.read_entry(entry, place, "batch", release, home)
+        return told(answer(within, asked), home)
+    except Exception as error:  # one bad entry is told of at its place and keeps no other from being done
+        if not problems.is_expected(error):
+            raise
+        found = problems.problem(error, correlation_id())
+        return {"response": {"status": _status(found.status), "outcome": problems.outcome(found.issues)}}
+
+
+def told(reply: Response, home: str) -> dict[str, Any]:
+    """Return the entry that tells of a reply: its status, where the version lies, and its body."""
+    response: dict[str, Any] = {"status": _status(reply.status_code)}
+    location = reply.headers.get("Location", "").removeprefix(f"{home}/")
+    if location:
+        response["location"] = location
+    if "ETag" in reply.headers:
+        response["etag"] = reply.headers["ETag"]
+    if reply.last_modified is not None:
+        response["lastModified"] = reply.last_modified.strftime("%Y-%m-%dT%H:%M:%SZ")
+    body = reply.get_data()
+    if not body:
+        return {"response": response}
+    raw = cast("Any", msgspec.Raw(body))
+    if body.startswith(_OUTCOME):
+        return {"response": {**response, "outcome": raw}}
+    return {"resource": raw, "response": response}
+
+
+_OUTCOME: Final = b'{"resourceType":"OperationOutcome"'
+
+
+def _status(code: int) -> str:
+    return f"{code} {HTTPStatus(code).phrase}"

@@ -1,0 +1,142 @@
+"""``$export`` of everything: https://hl7.org/fhir/uv/bulkdata/export.html#bulk-data-kick-off-request.
+
+Asked with ``Prefer: respond-async``; ``Content-Location`` names the address of the status, which answers with the
+manifest at once: its files are made while they are fetched.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from flask import Response, request, stream_with_context
+
+from fhir_infusion.actions import export as exporting
+from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.fhir.dates import stretch
+from fhir_infusion.fhir.served import SERVED
+from fhir_infusion.store.tx import instant
+from fhir_infusion.web import problems
+from fhir_infusion.web.bodies import read_object
+from fhir_infusion.web.context import caller, web
+from fhir_infusion.web.fhir.common import base_url, release_of
+from fhir_infusion.web.negotiation import check_accept, preferences
+from fhir_infusion.web.parameters import stated
+from fhir_infusion.web.refusals import header_refusal, not_found, parameter_refusal, refusal
+from fhir_infusion.web.replies import json_reply
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from fhir_infusion.errors import Issue
+    from fhir_infusion.web.parameters import Parameters
+
+NDJSON: Final = "application/fhir+ndjson"
+_FORMATS: Final = (NDJSON, "application/ndjson", "ndjson")
+_KNOWN: Final = ("_type", "_since", "_outputFormat")
+_ERRORS: Final = "errors"
+_DELETED: Final = "deleted-"
+
+
+def get(release: str) -> Response:
+    """Begin an export, asked for by an address."""
+    return _begin(release, [])
+
+
+def post(release: str) -> Response:
+    """Begin an export, asked for by Parameters."""
+    body = read_object(request, release_of(release))
+    if body.get("resourceType") != "Parameters":
+        raise refusal(400, "structure", "Parameters belong here", path="resourceType", accepted="Parameters")
+    return _begin(release, list(_parameters(body)))
+
+
+def status(release: str, export_id: str) -> Response:
+    """Answer with the manifest."""
+    served = release_of(release)
+    found = exporting.contents(web().service, caller(), export_id)
+    if found.export.release != served:
+        raise not_found("export")
+    here = f"{base_url(served)}/$export-file/{export_id}"
+    body: dict[str, Any] = {
+        "transactionTime": instant(found.export.moment),
+        "request": found.export.request,
+        "requiresAccessToken": web().gate.tokens is not None,
+        "output": [{"type": one, "url": f"{here}/{one}"} for one in found.types],
+        "deleted": [{"type": "Bundle", "url": f"{here}/{_DELETED}{one}"} for one in found.deleted],
+        "error": [{"type": "OperationOutcome", "url": f"{here}/{_ERRORS}"}] if found.foreign else [],
+    }
+    return json_reply(body)
+
+
+def cancel(release: str, export_id: str) -> Response:
+    """Forget an export; what was fetched stays with who has it."""
+    release_of(release)
+    exporting.cancel(web().service, caller(), export_id)
+    return Response(status=202)
+
+
+def file(release: str, export_id: str, name: str) -> Response:
+    """Stream one file of an export."""
+    release_of(release)
+    service, who = web().service, caller()
+    if name == _ERRORS:
+        return _streamed(exporting.errors(service, who, export_id, _outcome))
+    type_ = name.removeprefix(_DELETED)
+    if type_ not in SERVED:
+        raise not_found("file")
+    making = exporting.deletions if name.startswith(_DELETED) else exporting.lines
+    return _streamed(making(service, who, export_id, type_))
+
+
+def _begin(release: str, in_body: Parameters) -> Response:
+    served = release_of(release)
+    check_accept(request, served)
+    if not preferences(request).is_async:
+        accepted = "Prefer: respond-async"
+        raise header_refusal(400, "required", "Prefer", "an export is answered later", accepted)
+    asked = _understood([*stated(request), *in_body])
+    types = [one for name, value in asked if name == "_type" for one in value.split(",")]
+    unknown = [one for one in types if one not in SERVED]
+    if unknown:
+        raise parameter_refusal("_type", "it names a type that is not served", ", ".join(SERVED))
+    export = exporting.begin(web().service, caller(), served, request.url, types, _since(asked))
+    address = f"{base_url(served)}/$export-status/{export.export_id}"
+    return Response(status=202, headers={"Content-Location": address})
+
+
+def _understood(asked: Parameters) -> Parameters:
+    for name, value in asked:
+        if name == "_outputFormat" and value.replace(" ", "+") not in _FORMATS:
+            raise parameter_refusal(name, "the format is not offered", NDJSON)
+        if name not in _KNOWN and name != "_format" and not preferences(request).lenient:
+            raise parameter_refusal("", "there is no such parameter", ", ".join(_KNOWN), "not-supported")
+    return [pair for pair in asked if pair[0] in _KNOWN]
+
+
+def _since(asked: Parameters) -> int:
+    named = [value for name, value in asked if name == "_since"]
+    if not named:
+        return 0
+    # A plus sign of the offset that was not escaped arrives as a space.
+    covered = stretch(named[-1].replace(" ", "+")) if "T" in named[-1] else None
+    if covered is None:
+        raise parameter_refusal("_since", "it is no instant", "an instant such as 2026-01-01T00:00:00Z")
+    return covered.start
+
+
+def _parameters(body: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    given: Any = body.get("parameter", [])
+    for place, one in enumerate(given if isinstance(given, list) else []):
+        values = [value for key, value in one.items() if key.startswith("value")] if isinstance(one, dict) else []
+        if len(values) != 1 or not isinstance(values[0], str) or not isinstance(one.get("name"), str):
+            at = f"Parameters.parameter[{place}]"
+            raise refusal(400, "structure", "it is no named text", path=at, accepted=", ".join(_KNOWN))
+        yield one["name"], values[0]
+
+
+def _outcome(issues: Sequence[Issue]) -> str:
+    return fhir_json.write(problems.outcome(issues)).decode()
+
+
+def _streamed(lines: Iterable[str]) -> Response:
+    return Response(stream_with_context(f"{line}\n" for line in lines), content_type=NDJSON)

@@ -1,0 +1,89 @@
+"""``$validate``: https://hl7.org/fhir/R4/resource-operation-validate.html.
+
+On a type with the resource in the body, alone or in Parameters; on an instance also without one: then what is stored is
+judged. The answer is an OperationOutcome, 200 whatever it finds: the question was understood.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flask import request
+
+from fhir_infusion.actions import find, validate_resource
+from fhir_infusion.errors import Issue
+from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.web import problems
+from fhir_infusion.web.bodies import read_object
+from fhir_infusion.web.context import caller, web
+from fhir_infusion.web.fhir.common import known_type, release_of
+from fhir_infusion.web.negotiation import check_accept
+from fhir_infusion.web.parameters import stated
+from fhir_infusion.web.refusals import parameter_refusal, refusal
+from fhir_infusion.web.replies import fhir_reply
+
+if TYPE_CHECKING:
+    from flask import Response
+
+    from fhir_infusion.config import Release
+
+Json = dict[str, Any]
+
+
+def post(release: str, fhir_type: str, resource_id: str = "") -> Response:
+    """Judge the resource in the body."""
+    served = release_of(release)
+    known = known_type(fhir_type)
+    check_accept(request, served)
+    body: Json | None = read_object(request, served)
+    asked = _asked()
+    if body is not None and body.get("resourceType") == "Parameters":
+        body, in_body = _parameters(body)
+        asked = {**asked, **in_body}
+    return _answer(served, known, resource_id, body, asked)
+
+
+def get(release: str, fhir_type: str, resource_id: str) -> Response:
+    """Judge what is stored."""
+    served = release_of(release)
+    known = known_type(fhir_type)
+    check_accept(request, served)
+    found = find.read(web().service, caller(), served, known, resource_id)
+    return _answer(served, known, resource_id, fhir_json.read(found.text), _asked())
+
+
+def _answer(release: Release, known: str, resource_id: str, resource: Json | None, asked: dict[str, str]) -> Response:
+    mode = asked.get("mode", "")
+    if mode and mode not in validate_resource.MODES:
+        raise parameter_refusal("mode", "there is no such mode", ", ".join(validate_resource.MODES))
+    if resource is None:
+        raise refusal(400, "required", "the resource is missing", path="Parameters", accepted="a parameter `resource`")
+    if resource.get("resourceType") != known:
+        reason = "the resource is not of the type that the address names"
+        issues: tuple[Issue, ...] = (Issue("error", "structure", "resourceType", reason, known),)
+    else:
+        profile = asked.get("profile", "")
+        issues = validate_resource.issues(web().service, caller(), release, resource, mode, resource_id, profile)
+    return fhir_reply(problems.outcome(issues[: problems.MOST_ISSUES] or (problems.ALL_OK,)), release)
+
+
+def _asked() -> dict[str, str]:
+    return {name: value for name, value in stated(request) if name in {"mode", "profile"}}
+
+
+def _parameters(parameters: Json) -> tuple[Json | None, dict[str, str]]:
+    """Return the resource, mode and profile that Parameters hold."""
+    resource: Json | None = None
+    asked: dict[str, str] = {}
+    given: Any = parameters.get("parameter", ())
+    for place, one in enumerate(given if isinstance(given, list) else []):
+        name = one.get("name") if isinstance(one, dict) else None
+        if name == "resource" and isinstance(one.get("resource"), dict):
+            resource = one["resource"]
+            continue
+        values = [value for key, value in one.items() if key.startswith("value")] if isinstance(one, dict) else []
+        if name not in {"mode", "profile", "usageContext"} or len(values) != 1 or not isinstance(values[0], str):
+            at, accepted = f"Parameters.parameter[{place}]", "resource, mode or profile"
+            raise refusal(400, "not-supported", "there is no such parameter", path=at, accepted=accepted)
+        asked[name] = values[0]
+    return resource, asked

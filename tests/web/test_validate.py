@@ -1,0 +1,142 @@
+"""``$validate``: what would become of a resource, and nothing is stored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fhir_infusion.config import profiles_dir
+from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.fhir import profile_rules
+from tests.web.conftest import FHIR, Client, exact, issues
+
+Json = dict[str, Any]
+MR = "/fhir/r4/MedicationRequest"
+PROFILE = "https://w3id.org/fhir-infusion/StructureDefinition/infusion-order-r4"
+
+
+def parameters(resource: Json, **others: str) -> Json:
+    named = [{"name": name, "valueString": value} for name, value in others.items()]
+    return {"resourceType": "Parameters", "parameter": [{"name": "resource", "resource": resource}, *named]}
+
+
+def stored(client: Client) -> int:
+    return len(exact(client.get(MR)).get("entry", ()))
+
+
+@pytest.mark.parametrize("wrap", [lambda resource: resource, parameters])
+def test_what_is_right_is_told_to_be_right_and_is_not_stored(client: Client, resource: Json, wrap: Any):
+    reply = client.post(f"{MR}/$validate", wrap(resource), FHIR)
+    assert (reply.status_code, [one["severity"] for one in exact(reply)["issue"]]) == (200, ["information"])
+    assert stored(client) == 0
+
+
+def test_everything_that_is_wrong_is_told_with_status_200(client: Client, resource: Json):
+    reply = client.post(f"{MR}/$validate", {**resource, "status": "bogus", "colour": "red"}, FHIR)
+    assert reply.status_code == 200
+    assert {one["path"] for one in issues(reply)} == {"MedicationRequest.status", "MedicationRequest.colour"}
+
+
+def test_what_the_service_would_refuse_is_told_though_it_is_right_fhir(client: Client, resource: Json):
+    reply = client.post(f"{MR}/$validate", {**resource, "doNotPerform": True}, FHIR)
+    assert [one["severity"] for one in exact(reply)["issue"]] == ["error"]
+
+
+def test_a_create_is_tried_and_undone(client: Client, resource: Json):
+    client.post(MR, resource, FHIR)
+    other = {**resource, "priority": "stat"}
+    told = client.post(f"{MR}/$validate?mode=create", other, FHIR)
+    assert "names another record" in issues(told)[0]["reason"]
+    fresh = {**resource, "identifier": [{**resource["identifier"][0], "value": "ORD-99"}]}
+    assert exact(client.post(f"{MR}/$validate?mode=create", fresh, FHIR))["issue"][0]["severity"] == "information"
+    assert stored(client) == 1
+
+
+def test_an_update_that_may_not_be_is_told(client: Client, resource: Json):
+    made = exact(client.post(MR, resource, FHIR))
+    moved = {**made, "subject": {"reference": "Patient/other"}}
+    reply = client.post(f"{MR}/{made['id']}/$validate", parameters(moved, mode="update"), FHIR)
+    assert [one["path"] for one in issues(reply)] == ["patient"]
+    right = client.post(f"{MR}/{made['id']}/$validate", parameters(made, mode="update"), FHIR)
+    assert [one["severity"] for one in exact(right)["issue"]] == ["information"]
+    assert exact(client.get(f"{MR}/{made['id']}")) == made
+
+
+def test_what_is_stored_can_be_judged(client: Client, resource: Json):
+    made = exact(client.post(MR, resource, FHIR))
+    reply = client.get(f"{MR}/{made['id']}/$validate?profile={PROFILE}")
+    assert [one["severity"] for one in exact(reply)["issue"]] == ["information"]
+    assert client.get(f"{MR}/none/$validate").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"identifier": [{"value": "1"}]}, "min"),
+        ({"dosageInstruction": [{"doseAndRate": [{"doseQuantity": {"value": 1, "unit": "mg"}}]}]}, "inf-dose-unit"),
+        (
+            {
+                "dosageInstruction": [
+                    {
+                        "doseAndRate": [
+                            {
+                                "rateQuantity": {
+                                    "value": 30,
+                                    "unit": "min",
+                                    "system": "http://unitsofmeasure.org",
+                                    "code": "min",
+                                }
+                            }
+                        ]
+                    }
+                ]
+            },
+            "inf-rate-unit",
+        ),
+    ],
+)
+def test_the_rules_of_a_profile_are_asked_where_it_is_named(client: Client, resource: Json, change: Json, rule: str):
+    wrong = {**resource, **change}
+    for asked in (f"?profile={PROFILE}", ""):
+        given = wrong if asked else {**wrong, "meta": {"profile": [f"{PROFILE}|0.1.0"]}}
+        told = exact(client.post(f"{MR}/$validate{asked}", given, FHIR))["issue"]
+        assert rule in [one["details"]["coding"][0]["code"] for one in told if "details" in one]
+
+
+def test_an_unknown_profile_is_said_to_be_unknown(client: Client, resource: Json):
+    reply = client.post(f"{MR}/$validate?profile=https://example.org/StructureDefinition/x", resource, FHIR)
+    assert (reply.status_code, issues(reply)[0]["code"]) == (200, "not-supported")
+
+
+@pytest.mark.parametrize(
+    ("body", "query"),
+    [
+        ({"resourceType": "Parameters"}, ""),
+        ({"resourceType": "Parameters", "parameter": [{"name": "colour", "valueCode": "red"}]}, ""),
+        ({"resourceType": "MedicationRequest"}, "?mode=fly"),
+    ],
+)
+def test_a_question_that_is_not_understood_is_400(client: Client, body: Json, query: str):
+    assert client.post(f"{MR}/$validate{query}", body, FHIR).status_code == 400
+
+
+def test_every_rule_of_the_shipped_profiles_is_read():
+    shipped = [fhir_json.read(path.read_text("utf-8")) for path in profiles_dir().glob("r?/StructureDefinition-*.json")]
+    rules = [rule for one in shipped for rule in profile_rules.read(one).rules]
+    asked = [
+        key
+        for one in shipped
+        for element in one["differential"]["element"]
+        for key in [c["key"] for c in element.get("constraint", ())]
+    ]
+    assert sorted(rule.name for rule in rules if rule.name.startswith("inf-")) == sorted(asked)
+
+
+def test_a_profile_that_demands_what_is_not_read_is_refused():
+    sliced = {"id": "MedicationRequest.identifier:mrn", "path": "MedicationRequest.identifier", "min": 1}
+    for element in (sliced, {"id": "X.y", "path": "X.y", "binding": {}}):
+        with pytest.raises(ValueError, match="not read"):
+            profile_rules.read(
+                {"url": "u", "type": "X", "fhirVersion": "4.0.1", "differential": {"element": [element]}}
+            )
