@@ -124,11 +124,11 @@ def _refuse_referred(tx: Tx, stored: Stored, going: set[str]) -> None:
 
 def _reference_parameters() -> frozenset[tuple[str, str]]:
     return frozenset(
-        (name, one.name)
+        (name, one.key)
         for name in SERVED
         for release in RELEASES
         for one in search.parameters(name, release)
-        if one.type == "reference"
+        if one.kind == "reference"
     )
 
 
