@@ -9,6 +9,7 @@ import pytest
 
 from fhir_infusion.config import profiles_dir
 from fhir_infusion.fhir.served import SERVED
+from tests import conformance_table
 from tests.exact_json import dumps
 from tests.web.conftest import FHIR, Client, Json, exact, issues
 
@@ -382,3 +383,8 @@ def test_a_child_that_carries_a_dose_as_its_parent_does_is_told_to_who_posts_it(
     assert (issue["severity"], issue["code"]) == ("warning", "business-rule")
     assert "both carry a dose" in dumps(issue)
     assert (unresolved["severity"], unresolved["code"]) == ("information", "not-found")
+
+
+@pytest.mark.parametrize("query", conformance_table.REFUSED)
+def test_a_search_that_the_conformance_page_calls_absent_is_400(client: Client, query: str):
+    assert client.get(f"{MR}{query}").status_code == 400

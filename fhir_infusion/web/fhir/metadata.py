@@ -53,11 +53,11 @@ def get(release: str) -> Response:
     served = release_of(release)
     check_accept(request, served)
     is_open = web().gate.tokens is None
-    return fhir_reply({**_statement(served, is_open=is_open), "url": f"{base_url(served)}/metadata"}, served)
+    return fhir_reply({**statement(served, is_open=is_open), "url": f"{base_url(served)}/metadata"}, served)
 
 
 @cache
-def _statement(release: Release, *, is_open: bool) -> dict[str, Any]:
+def statement(release: Release, *, is_open: bool) -> dict[str, Any]:
     """Return the statement; it depends on nothing but the release and whether tokens are asked for."""
     rest: dict[str, Any] = {
         "mode": "server",
