@@ -191,6 +191,8 @@ def plan(store, asked):
     ],
 )
 def test_a_page_is_read_in_its_order_from_an_index_without_a_scan_or_a_sort(store, asked):
+    if store._reading.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL plans by what is in the tables: test_postgresql.py looks at full ones")
     keep(store, *shuffled(1, 30))
     steps = plan(store, asked)
     assert [step for step in steps if step.startswith("SCAN") or "TEMP B-TREE" in step] == []
