@@ -181,10 +181,16 @@ def _is_first(key: SortKey, rows: FromClause) -> ColumnElement[bool]:
     They are counted, for each row that is read: a database would turn NOT EXISTS into a join of all rows.
     """
     other = TABLES[key.kind].alias()
-    here, there = (tuple_(*(table.c[name] for name in _columns(key))) for table in (rows, other))
+    here = tuple_(*(rows.c[name] for name in _columns(key)))
+    there = tuple_(*(_bare(key, other.c[name]) for name in _columns(key)))
     same = [other.c[name] == rows.c[name] for name in ("tenant", "type", "id", "parameter")]
     before = there > here if key.descending else there < here
     return select(func.count()).select_from(other).where(*same, before).correlate(rows).scalar_subquery() == 0
+
+
+def _bare(key: SortKey, column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return a column as an expression: the values of one resource are not to be looked for in the index by value."""
+    return column + 0 if key.kind == "date" else column.concat("")
 
 
 def _values(tenant: str, type: str, key: SortKey) -> tuple[Any, ColumnElement[Any]]:
@@ -206,9 +212,8 @@ def _computed(tenant: str, type: str, key: SortKey) -> list[Key]:
         return [_own(key)]
     statement, value = _values(tenant, type, key)
     is_date = key.kind == "date"
-    # Of an expression, so that no database looks for the least of all in the index by value.
-    bare = value + 0 if is_date else value.concat("")
-    found = statement.with_only_columns((func.max if key.descending else func.min)(bare)).scalar_subquery()
+    outermost = (func.max if key.descending else func.min)(_bare(key, value))
+    found = statement.with_only_columns(outermost).scalar_subquery()
     return [
         Key(case((found.is_(None), 1), else_=0), is_number=True),
         Key(func.coalesce(found, 0 if is_date else ""), key.descending, is_date),

@@ -30,7 +30,7 @@ from tests.counts import count
 from tests.postgresql import GUARDED, PASSWORD
 from tests.store.helpers import MR, SYSTEM, TENANT, Clock, draft, effect, put, tamper
 from tests.store.test_crash import ROOT, Posting, check_whole
-from tests.store.test_search import BY_CHANGE
+from tests.store.test_search import BY_CHANGE, NEWEST_FIRST
 
 
 def now():
@@ -499,7 +499,7 @@ def test_listings_are_read_from_an_index_without_sorting(stores, admin):
     admin.execute("ANALYZE")
     seen = []
     event.listen(stores[0]._reading, "before_cursor_execute", lambda *arguments: seen.append(arguments[2:4]))
-    for sort in ("", "_lastUpdated", "-_lastUpdated"):
+    for sort in ((), BY_CHANGE, NEWEST_FIRST):
         stores[0].read(TENANT, lambda tx, sort=sort: search.page(tx, MR, Query((), sort=sort), 20))
     plans = []
     for statement, values in tuple(seen):
