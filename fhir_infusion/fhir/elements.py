@@ -102,7 +102,7 @@ class Element:
     primitive: bool
     extensible: bool
     order: int
-    in_summary: bool
+    in_summary: bool = False
 
     @property
     def path_name(self) -> str:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MOST_KEPT: Final = 401
-"""So many characters of a text are kept for search, one more than may be asked for: an exact text is never cut."""
+MOST_KEPT: Final = 201
+"""So many characters of a text are kept for search, one more than may be asked for: an exact text is never cut.
+
+Twice as many of four bytes each fit into a row of an index on PostgreSQL (2704 bytes)."""
 
 _PARTS: Final = {
     "HumanName": ("text", "family", "given", "prefix", "suffix"),

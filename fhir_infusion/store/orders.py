@@ -166,7 +166,7 @@ def _phases(tenant: str, type: str, sort: Sequence[SortKey]) -> list[Phase]:
                 Key(rows.c.created, key.descending, is_number=True),
                 Key(rows.c.id, key.descending),
             )
-        found.append(Phase(keys, ((rows, mine),), (*named, ~_other_first(key, rows), *lacking)))
+        found.append(Phase(keys, ((rows, mine),), (*named, _is_first(key, rows), *lacking)))
         lacking.append(~exists(_values(tenant, type, key)[0]))
     return [*found, Phase(_CREATION, conditions=tuple(lacking))]
 
@@ -175,12 +175,22 @@ def _columns(key: SortKey) -> tuple[str, str]:
     return _COLUMNS.get(key.kind, _TEXT_COLUMNS)
 
 
-def _other_first(key: SortKey, rows: FromClause) -> ColumnElement[bool]:
-    """Return whether the resource has another value that stands before this one; each stands once, by its first."""
-    other = TABLES[key.kind].alias("other")
-    here, there = (tuple_(*(table.c[name] for name in _columns(key))) for table in (rows, other))
+def _is_first(key: SortKey, rows: FromClause) -> ColumnElement[bool]:
+    """Return that none of the resource's other values stands before this one; each stands once, by its first.
+
+    They are counted, for each row that is read: a database would turn NOT EXISTS into a join of all rows.
+    """
+    other = TABLES[key.kind].alias()
+    here = tuple_(*(rows.c[name] for name in _columns(key)))
+    there = tuple_(*(_bare(key, other.c[name]) for name in _columns(key)))
     same = [other.c[name] == rows.c[name] for name in ("tenant", "type", "id", "parameter")]
-    return exists().where(*same, there > here if key.descending else there < here)
+    before = there > here if key.descending else there < here
+    return select(func.count()).select_from(other).where(*same, before).correlate(rows).scalar_subquery() == 0
+
+
+def _bare(key: SortKey, column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return a column as an expression: the values of one resource are not to be looked for in the index by value."""
+    return column + 0 if key.kind == "date" else column.concat("")
 
 
 def _values(tenant: str, type: str, key: SortKey) -> tuple[Any, ColumnElement[Any]]:
@@ -201,9 +211,9 @@ def _computed(tenant: str, type: str, key: SortKey) -> list[Key]:
     if key.kind in {"id", "lastUpdated"}:
         return [_own(key)]
     statement, value = _values(tenant, type, key)
-    outermost = func.max(value) if key.descending else func.min(value)
-    found = statement.with_only_columns(outermost).scalar_subquery()
     is_date = key.kind == "date"
+    outermost = (func.max if key.descending else func.min)(_bare(key, value))
+    found = statement.with_only_columns(outermost).scalar_subquery()
     return [
         Key(case((found.is_(None), 1), else_=0), is_number=True),
         Key(func.coalesce(found, 0 if is_date else ""), key.descending, is_date),

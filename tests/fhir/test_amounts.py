@@ -74,4 +74,4 @@ def test_a_comparator_leaves_one_end_open_and_a_range_has_two():
 
 
 def test_a_unit_that_would_take_minutes_to_compute_is_none_of_ucum():
-    assert unit_asked("http://unitsofmeasure.org", "Ym999999") == ("http://unitsofmeasure.org|Ym999999", 1)
+    assert unit_asked("http://unitsofmeasure.org", "Ym999999") == ("http://unitsofmeasure.org|Ym999999", Fraction(1))

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fhir_infusion.fhir.dates import Stretch, stretch
+from fhir_infusion.fhir import dates
+from fhir_infusion.fhir.dates import Stretch
 from tests.counts import count
 from tests.store.finding import found, keep
 
@@ -296,6 +297,27 @@ def test_a_search_by_amount_agrees_with_exact_comparison(store, stored, asked, u
     assert [one for one in ids if int(one[1:]) < len(stored)] == wanted
 
 
+def stretch(text):
+    covered = dates.stretch(text)
+    assert covered is not None
+    return covered
+
+
+def naive(prefix: str, low: int, high: int, it: Stretch) -> bool:
+    """Return whether a stretch meets a prefix, by the words of https://hl7.org/fhir/R4/search.html#prefix."""
+    within = low <= it.start and it.end <= high
+    return {
+        "eq": within,
+        "ne": not within,
+        "gt": it.end > high,
+        "lt": it.start < low,
+        "ge": it.end > high or within,
+        "le": it.start < low or within,
+        "sa": it.start >= high,
+        "eb": it.end <= low,
+    }[prefix]
+
+
 MOMENTS = (
     "2024",
     "2024-05",
@@ -318,19 +340,11 @@ def test_prefixes_of_dates_agree_with_a_naive_reading_of_the_standard(store):
     rng = random.Random(3)
     for moment in rng.sample(MOMENTS, count(4, 7)):
         low, high = stretch(moment)
-        naive = {
-            "eq": lambda it, low=low, high=high: low <= it.start and it.end <= high,
-            "ne": lambda it, low=low, high=high: not (low <= it.start and it.end <= high),
-            "gt": lambda it, high=high: it.end > high,
-            "lt": lambda it, low=low: it.start < low,
-            "ge": lambda it, low=low, high=high: it.end > high or (low <= it.start and it.end <= high),
-            "le": lambda it, low=low, high=high: it.start < low or (low <= it.start and it.end <= high),
-            "sa": lambda it, high=high: it.start >= high,
-            "eb": lambda it, low=low: it.end <= low,
-        }
-        for prefix, holds in naive.items():
+        for prefix in ("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb"):
             wanted = [
-                f"m{n:02}" for n, (a, b) in enumerate(periods) if holds(Stretch(stretch(a).start, stretch(b).end))
+                f"m{n:02}"
+                for n, (a, b) in enumerate(periods)
+                if naive(prefix, low, high, Stretch(stretch(a).start, stretch(b).end))
             ]
             asked = f"MedicationAdministration?effective-time={prefix}{moment.replace('+', '%2B')}"
             assert found(store, asked) == wanted, asked

@@ -107,12 +107,15 @@ def test_while_four_writers_change_data_nothing_is_missed_and_nothing_comes_twic
     days = [f"2024-01-{n + 1:02}" for n in range(10)]
     made = [order(f"o{n:02}", days[n % 7], "active") for n in range(40)]
     keep(store, *made)
+    if store._reading.dialect.name == "postgresql":
+        # As autovacuum does a minute later: without figures of the tables its plans are guesses.
+        store.transact(TENANT, lambda tx: tx.connection.exec_driver_sql("ANALYZE").close())
     stop = threading.Event()
 
     def write(number):
         rng = random.Random(number)
         for turn in range(100_000):
-            if stop.is_set():
+            if stop.wait(0.005):
                 return
             mine = rng.choice(made[number::4])
             keep(
@@ -191,6 +194,8 @@ def plan(store, asked):
     ],
 )
 def test_a_page_is_read_in_its_order_from_an_index_without_a_scan_or_a_sort(store, asked):
+    if store._reading.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL plans by what is in the tables: test_postgresql.py looks at full ones")
     keep(store, *shuffled(1, 30))
     steps = plan(store, asked)
     assert [step for step in steps if step.startswith("SCAN") or "TEMP B-TREE" in step] == []

@@ -30,6 +30,7 @@ from tests.counts import count
 from tests.postgresql import GUARDED, PASSWORD
 from tests.store.helpers import MR, SYSTEM, TENANT, Clock, draft, effect, put, tamper
 from tests.store.test_crash import ROOT, Posting, check_whole
+from tests.store.test_search import BY_CHANGE, NEWEST_FIRST
 
 
 def now():
@@ -245,7 +246,7 @@ def test_who_asks_for_what_changed_since_misses_nothing_that_several_processes_w
         while True:
             ended = writing.is_set()
             since = Wanted("gt", start=last, end=last + 1)
-            query = Query((Criterion("_lastUpdated", "lastUpdated", (since,)),), sort="_lastUpdated")
+            query = Query((Criterion("_lastUpdated", "lastUpdated", (since,)),), sort=BY_CHANGE)
             page = reader.read(TENANT, partial(search.page, type=MR, query=query, count=50))
             seen.update(entry.id for entry in page.entries)
             if page.entries:
@@ -498,7 +499,7 @@ def test_listings_are_read_from_an_index_without_sorting(stores, admin):
     admin.execute("ANALYZE")
     seen = []
     event.listen(stores[0]._reading, "before_cursor_execute", lambda *arguments: seen.append(arguments[2:4]))
-    for sort in ("", "_lastUpdated", "-_lastUpdated"):
+    for sort in ((), BY_CHANGE, NEWEST_FIRST):
         stores[0].read(TENANT, lambda tx, sort=sort: search.page(tx, MR, Query((), sort=sort), 20))
     plans = []
     for statement, values in tuple(seen):
