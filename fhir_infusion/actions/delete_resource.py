@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.actions import rules, transact, whole
@@ -122,6 +123,7 @@ def _refuse_referred(tx: Tx, stored: Stored, going: set[str]) -> None:
         _refuse("deletion-referred", reason, "deleting, or changing, what refers to it first")
 
 
+@cache
 def _reference_parameters() -> frozenset[tuple[str, str]]:
     return frozenset(
         (name, one.name)
