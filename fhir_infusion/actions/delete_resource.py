@@ -125,9 +125,14 @@ def _refuse_referred(tx: Tx, stored: Stored, going: set[str]) -> None:
 
 @cache
 def _reference_parameters() -> frozenset[tuple[str, str]]:
+    """Return the reference parameters of what would be left pointing to nothing.
+
+    A Provenance tells where a version came from, also of what was deleted since.
+    """
     return frozenset(
         (name, one.name)
         for name in SERVED
+        if name != "Provenance"
         for release in RELEASES
         for one in search.parameters(name, release)
         if one.type == "reference"
