@@ -130,12 +130,12 @@ def _reference_parameters() -> frozenset[tuple[str, str]]:
     A Provenance tells where a version came from, also of what was deleted since.
     """
     return frozenset(
-        (name, one.name)
+        (name, one.key)
         for name in SERVED
         if name != "Provenance"
         for release in RELEASES
         for one in search.parameters(name, release)
-        if one.type == "reference"
+        if one.kind == "reference"
     )
 
 

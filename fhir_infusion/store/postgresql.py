@@ -22,7 +22,7 @@ from fhir_infusion.errors import SettingsError, Unavailable
 
 try:
     import psycopg
-    from psycopg import conninfo
+    import psycopg.conninfo
 except ImportError:  # the extra `postgresql` is not installed
     psycopg = None  # type: ignore[assignment]  # asked for before it is used
 
@@ -91,19 +91,19 @@ def reading_engine(url: str, password_file: Path | None = None) -> Engine:
 
 
 def _engine(url: str, password_file: Path | None, *, reading: bool = False, **pool: Any) -> Engine:
-    given = parameters(url)
+    driver, given = _driver(), parameters(url)
 
     def connect() -> Any:
         # Read each time: the password may have been changed.
         secret = {} if password_file is None else {"password": read_secret(password_file)}
-        connection = psycopg.connect(**{**_DEFAULTS, **given, **secret})  # type: ignore[arg-type]  # texts, as libpq takes them
+        connection = driver.connect(**{**_DEFAULTS, **given, **secret})
         try:
             _refuse_plain(connection, given)
             with connection.cursor() as cursor:
                 cursor.execute(_SESSION)
             connection.commit()
             if reading:
-                connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+                connection.isolation_level = driver.IsolationLevel.REPEATABLE_READ
                 connection.read_only = True
         except BaseException:
             connection.close()
@@ -114,18 +114,24 @@ def _engine(url: str, password_file: Path | None, *, reading: bool = False, **po
     return create_engine("postgresql+psycopg://", creator=connect, hide_parameters=True, **pool)
 
 
+def _driver() -> Any:
+    if psycopg is None:
+        raise SettingsError("database: PostgreSQL needs its driver; install fhir-infusion[postgresql]")
+    return psycopg
+
+
 def parameters(url: str) -> dict[str, str]:
     """Return what a URL says, by the names of libpq.
 
     Raises:
         SettingsError: the driver is not installed, the URL is of another form, or it holds a password.
     """
-    if psycopg is None:
-        raise SettingsError("database: PostgreSQL needs its driver; install fhir-infusion[postgresql]")
+    driver = _driver()
     try:
-        found = {name: str(value) for name, value in conninfo.conninfo_to_dict(url).items() if value is not None}
-    except psycopg.ProgrammingError:
+        said: dict[str, Any] = driver.conninfo.conninfo_to_dict(url)
+    except driver.ProgrammingError:
         raise SettingsError("database: accepted is postgresql://USER@HOST:PORT/NAME") from None
+    found = {name: str(value) for name, value in said.items() if value is not None}
     if "password" in found:
         raise SettingsError(
             "database: a password does not stand in the URL; accepted are database_password_file, PGPASSWORD or .pgpass"

@@ -276,7 +276,7 @@ def test_a_wrong_value_is_400_even_under_lenient_handling(client: Client):
 
 @pytest.mark.parametrize(
     "query",
-    ["_count=0", "_count=x", "_page=abc", "authoredon=2026-13", "authoredon=zz2026", "status:text=a", "_sort=status"],
+    ["_count=-1", "_count=x", "_page=abc", "authoredon=2026-13", "authoredon=zz2026", "status:in=a", "_sort=patient"],
 )
 def test_a_search_that_is_not_understood_is_400(client: Client, query: str):
     reply = client.get(f"{MR}?{query}")
@@ -291,23 +291,10 @@ def test_the_capability_statement_is_true(client: Client, release: str):
     assert statement["fhirVersion"] == {"r4": "4.0.1", "r4b": "4.3.0", "r5": "5.0.0"}[release]
     (rest,) = statement["rest"]
     assert {one["type"] for one in rest["resource"]} == set(SERVED)
-    kinds = {
-        "medication": "Medication",
-        "encounter": "Encounter",
-        "context": "Encounter",
-        "request": "MedicationRequest",
-    }
-    others = {"requester": "Practitioner", "performer": "Practitioner", "device": "Device", "reason-given": "Condition"}
     for one in rest["resource"][:2]:
         (profile,) = one["supportedProfile"]
         shipped = [json.loads(path.read_text()) for path in profiles_dir().glob("r?/StructureDefinition-*.json")]
         assert [each["type"] for each in shipped if each["url"] == profile] == [one["type"]]
-        for parameter in one["searchParam"]:
-            name = parameter["name"]
-            reference = f"{ {**kinds, **others}.get(name, 'Patient') }/1"
-            query = f"{name}={ {'date': '2026-01-01', 'token': 'a', 'reference': reference}[parameter['type']] }"
-            answer = client.get(f"/fhir/{release}/{one['type']}?{query}")
-            assert answer.status_code == 200, (query, answer.text)
         unknown = {"_id", "_lastUpdated", "identifier", "status", "patient", "subject"} - {
             parameter["name"] for parameter in one["searchParam"]
         }
