@@ -25,6 +25,7 @@ def walked(store, of, size):
 def bury(store, id):
     def work(tx):
         now = versions.current(tx, MR, id)
+        assert now is not None
         gone = versions.Draft(MR, id, now.release, {}, {}, now.digest, (), now, deleted=True)
         return versions.put(tx, gone)
 
