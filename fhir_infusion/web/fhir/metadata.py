@@ -90,6 +90,12 @@ _PROFILES: Final = {"MedicationRequest": "infusion-order", "MedicationAdministra
 """What everything that we send obeys (profiles/); R4B has the elements concerned as R4 has them."""
 
 
+def _operations(name: str) -> list[dict[str, str]]:
+    everything = [{"name": "everything", "definition": f"{_OPERATIONS}/Patient-everything"}]
+    validate = {"name": "validate", "definition": f"{_OPERATIONS}/Resource-validate"}
+    return [validate, *(everything if name == "Patient" else ())]
+
+
 def _resource(name: str, release: Release) -> dict[str, Any]:
     found = [{"name": parameter, "type": kind} for parameter, kind in _OF_EVERY_TYPE]
     found += [_parameter(one, release) for one in fhir_search.parameters(name, release)]
@@ -107,7 +113,7 @@ def _resource(name: str, release: Release) -> dict[str, Any]:
         **({"conditionalPatch": True} if release == "R5" else {}),
         "conditionalDelete": "single",
         "referencePolicy": ["literal", "logical", "local"],
-        "operation": [{"name": "validate", "definition": f"{_OPERATIONS}/Resource-validate"}],
+        "operation": _operations(name),
         "searchInclude": ["*", *(f"{name}:{one}" for one in fhir_search.includes_of(name, release))],
         "searchRevInclude": list(fhir_search.reverse_includes_of(name, release)),
         "searchParam": found,

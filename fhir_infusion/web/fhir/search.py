@@ -75,16 +75,16 @@ def _answer(release: Release, fhir_type: str, in_body: Parameters) -> Response:
     here = base_url(release)
     address = f"{here}/{fhir_type}"
     sized = [*asked, ("_count", str(count))]
-    links = [_link("self", address, [*sized, *((paging.PARAMETER, token) for token in tokens[-1:])])]
+    links = [bundle_link("self", address, [*sized, *((paging.PARAMETER, token) for token in tokens[-1:])])]
     if page.after is not None:
         token = paging.sign(service.store.secret, who.tenant, bound_to, page.after)
-        links.append(_link("next", address, [*sized, (paging.PARAMETER, token)]))
+        links.append(bundle_link("next", address, [*sized, (paging.PARAMETER, token)]))
     total = {} if page.total is None else {"total": page.total}
     bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset", **total, "link": links}
-    entries = [_entry(here, found, "match", _shaped(found, release, shaping)) for found in page.entries]
+    entries = [bundle_entry(here, found, "match", _shaped(found, release, shaping)) for found in page.entries]
     # _elements names elements of what is searched for, not of what comes along.
     beside = shape.Shape() if shaping.elements else shaping
-    entries += [_entry(here, found, "include", _shaped(found, release, beside)) for found in page.along]
+    entries += [bundle_entry(here, found, "include", _shaped(found, release, beside)) for found in page.along]
     if not page.is_all_along:
         entries.append({"resource": problems.outcome((_TOO_MANY,)), "search": {"mode": "outcome"}})
     if entries:
@@ -114,13 +114,16 @@ def _shaped(found: Found, release: Release, asked: shape.Shape) -> bytes:
     return fhir_json.write(shape.shaped(fhir_json.read(found.text), release, asked))
 
 
-def _entry(here: str, found: Found, mode: str, text: bytes) -> dict[str, Any]:
-    """Return the entry of a match or of what came along; what this release cannot say is told of at its place."""
+def bundle_entry(here: str, found: Found, mode: str, text: bytes = b"") -> dict[str, Any]:
+    """Return the entry of a match or of what came along, whole where ``text`` does not say how much of it.
+
+    What this release cannot say is told of at its place.
+    """
     if found.unsaid:
         return {"resource": problems.outcome(found.unsaid), "search": {"mode": "outcome"}}
     return {
         "fullUrl": f"{here}/{found.type}/{found.id}",
-        "resource": cast("Any", msgspec.Raw(text)),
+        "resource": cast("Any", msgspec.Raw(text or found.text.encode())),
         "search": {"mode": mode},
     }
 
@@ -143,5 +146,6 @@ def _is_known(release: Release, fhir_type: str, pair: tuple[str, str]) -> bool:
     return True
 
 
-def _link(relation: str, address: str, parameters: Parameters) -> dict[str, str]:
+def bundle_link(relation: str, address: str, parameters: Parameters) -> dict[str, str]:
+    """Return a link of a Bundle."""
     return {"relation": relation, "url": f"{address}?{urlencode(parameters)}"}
