@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 
-def upgrade(engine: Engine) -> None:
-    """Run the revisions that this database has not seen.
+def upgrade(engine: Engine, to: str = "head") -> None:
+    """Run the revisions that this database has not seen, those up to ``to``.
 
     Raises:
         SettingsError: the database knows a revision that this program does not, or cannot hold every text.
@@ -41,7 +41,7 @@ def upgrade(engine: Engine) -> None:
         if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
             raise SettingsError("database: made by a newer version of this program; accepted is that version or later")
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
 
 
 def _config() -> Config:

@@ -1,6 +1,7 @@
 """Opening: one writer, files for their owner only, tables brought up to date, a check after an unclean end."""
 
 import fcntl
+import json
 import os
 import sqlite3
 import stat
@@ -15,6 +16,7 @@ from alembic.migration import MigrationContext
 from fhir_infusion.errors import SettingsError, Unavailable
 from fhir_infusion.store import dialect, lock, migrate, open_reader, open_store, outbox, owner
 from fhir_infusion.store.tables import METADATA
+from tests.store.finding import found
 from tests.store.helpers import MR, TENANT, effect, put
 
 
@@ -179,3 +181,31 @@ def test_foreign_keys_hold(store):
     with pytest.raises(Exception, match="FOREIGN KEY"):
         store.transact(TENANT, orphan)
     assert put(store, "a", type=MR).version == 1
+
+
+def test_what_was_stored_before_there_were_more_ways_to_search_is_found_by_them(tmp_path, clock):
+    """The tables as they were, with an order in them, brought up to date: what is found is what would be found now."""
+    path = tmp_path / "old.db"
+    dialect.prepare_file(path)
+    engine = dialect.writing_engine(path)
+    migrate.upgrade(engine, "0004")
+    body = {
+        "resourceType": MR,
+        "id": "a",
+        "status": "active",
+        "authoredOn": "2024-05-01",
+        "category": [{"text": "Home"}],
+    }
+    key = (TENANT, MR, "a")
+    with engine.begin() as connection:
+        for statement, values in (
+            ("INSERT INTO resources VALUES (?, ?, ?, 1, 5, 5, 0, '')", key),
+            ("INSERT INTO versions VALUES (?, ?, ?, 1, 'R4', 5, 0, ?, '', '')", (*key, json.dumps(body))),
+            ("INSERT INTO feeds VALUES (?, 5, 0, '')", (TENANT,)),
+        ):
+            connection.exec_driver_sql(statement, values)
+    engine.dispose()
+    store = open_store(f"sqlite:///{path}", clock)
+    for query in ("status=active", "authoredon=2024-05", "category:text=home"):
+        assert found(store, f"{MR}?{query}") == ["a"], query
+    store.close()
