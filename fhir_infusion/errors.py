@@ -2,6 +2,7 @@
 
     FhirInfusionError
     ├── Refused            an input was refused: one or more issues, each with a place and a reason
+    │   └── Deleted        what is asked for was deleted: in which version, and when
     ├── DocumentError      a mapping document does not hold: complaints with file:line
     ├── SettingsError      the settings do not allow a start
     └── Unavailable        the store or a peer cannot serve now; the same call may succeed later
@@ -13,7 +14,10 @@ be taken instead. Patient data therefore never reaches a log or an OperationOutc
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 Severity = Literal["fatal", "error", "warning", "information"]
 
@@ -63,6 +67,17 @@ class Refused(FhirInfusionError):
     def status(self) -> int:
         """The HTTP status: what breaks base FHIR is told before what breaks a rule."""
         return min(issue.status for issue in self.issues)
+
+
+class Deleted(Refused):
+    """What is asked for was deleted (410). ``version`` is that of the deletion, ``last_updated`` its moment."""
+
+    def __init__(self, resource_type: str, version: int, last_updated: datetime) -> None:
+        """Keep which deletion it was."""
+        self.version = version
+        self.last_updated = last_updated
+        accepted = "its versions before that, which its history names"
+        super().__init__(Issue("error", "deleted", "", f"this {resource_type} was deleted", accepted, status=410))
 
 
 class DocumentError(FhirInfusionError):

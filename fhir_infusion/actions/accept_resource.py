@@ -15,18 +15,29 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from fhir_infusion.actions import record_administration, release_text, rules, second_opinion, transact, whole
+from fhir_infusion.actions import (
+    matching,
+    record_administration,
+    release_text,
+    resolve,
+    revive,
+    rules,
+    second_opinion,
+    transact,
+    whole,
+)
 from fhir_infusion.actions.amend_order import refuse_change
 from fhir_infusion.actions.transact import Also, Json, Outcome, Part
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.fhir import subset
 from fhir_infusion.fhir.served import MAPPED
 from fhir_infusion.fhir.validate import validate
-from fhir_infusion.store import search, text, versions
+from fhir_infusion.store import text, versions
 from fhir_infusion.store.versions import Stored
 
 if TYPE_CHECKING:
     from fhir_infusion.actions.caller import Caller
+    from fhir_infusion.fhir.search import Query
     from fhir_infusion.service import Service
     from fhir_infusion.store import Tx
 
@@ -51,7 +62,7 @@ def create(
     caller: Caller,
     release: str,
     resource: Json,
-    if_none_exist: tuple[str, str] | None = None,
+    if_none_exist: Query | None = None,
     *,
     origin: str = "",
     also: Also | None = None,
@@ -63,12 +74,12 @@ def create(
         caller: who asks.
         release: the release in which the resource is written.
         resource: as it was read; its id is disregarded.
-        if_none_exist: system and value of an identifier: what carries it is answered with, nothing is created then.
+        if_none_exist: criteria: what meets them is answered with, nothing is created then.
         origin: the endpoint that it was pulled from, which is not told of it.
         also: more to do in the same transaction.
 
     Raises:
-        Refused: it is not right; 412 several resources carry the identifier; 422 its business identifier or key came
+        Refused: it is not right; 412 several resources meet the criteria; 422 its business identifier or key came
             with another body before.
         Unavailable: it is not stored.
     """
@@ -86,7 +97,7 @@ def creation(
     id: str,
     resource: Json,
     body_hash: str,
-    if_none_exist: tuple[str, str] | None = None,
+    if_none_exist: Query | None = None,
     *,
     origin: str = "",
     also: Also | None = None,
@@ -100,7 +111,7 @@ def creation(
     new = Part(id, release, resource, record)
 
     def step(tx: Tx) -> Made:
-        earlier = _carrying(tx, type_, if_none_exist) if if_none_exist else None
+        earlier = matching.match(tx, type_, if_none_exist) if if_none_exist else None
         if earlier is None:
             earlier = transact.earlier_effect(service, tx, caller, type_, record, body_hash)
         made = earlier or _first(service, tx, caller, type_, new, origin)
@@ -109,7 +120,8 @@ def creation(
         if also is not None:
             also(tx, made)
         beside = record_administration.beside(service, tx, whole.family(tx, made), refuse=earlier is None)
-        return Made(made, earlier is None, (*findings, *beside))
+        beyond = resolve.findings(service, tx, made, findings, refuse=earlier is None)
+        return Made(made, earlier is None, (*findings, *beside, *beyond))
 
     return step
 
@@ -158,6 +170,8 @@ def change(
 ) -> Step:
     """Return the work of an update, from the version that is there now, or of a create under this id.
 
+    What was deleted comes back by it as the next version; under which conditions, ``revive`` tells.
+
     Raises ``Refused`` as :func:`update`, here or in the work; the work ``versions.Moved`` where somebody was faster.
     """
     if resource.get("id") != id:
@@ -171,7 +185,10 @@ def change(
         work = _creation(service, caller, Part(id, release, resource, record), type_, if_match, origin)
     else:
         part = Part(id, release, resource, record, before, before.parent)
-        _refuse(before, part, type_, if_match, origin)
+        if before.deleted:
+            revive.refuse_revival(service, caller, part, if_match, origin)
+        else:
+            _refuse(before, part, type_, if_match, origin)
         work = _change(service, caller, type_, part, origin)
 
     def step(tx: Tx) -> Made:
@@ -179,7 +196,8 @@ def change(
         if also is not None:
             also(tx, stored)
         beside = record_administration.beside(service, tx, whole.family(tx, stored))
-        return Made(stored, before is None, (*findings, *beside))
+        beyond = resolve.findings(service, tx, stored, findings, refuse=True)
+        return Made(stored, before is None or before.deleted, (*findings, *beside, *beyond))
 
     return step
 
@@ -200,14 +218,6 @@ def _read(service: Service, resource: Json, release: str) -> tuple[Json, tuple[I
     second_opinion.ask(service, bare, release)
     (record,) = translated.results
     return {name: value for name, value in record.items() if name != "resource_id"}, translated.findings
-
-
-def _carrying(tx: Tx, type: str, identifier: tuple[str, str]) -> Stored | None:
-    found = search.matching_identifier(tx, type, *identifier)
-    if len(found) > 1:
-        reason = "several resources carry this identifier"
-        raise Refused(Issue("error", "multiple-matches", "If-None-Exist", reason, "an identifier of one", status=412))
-    return found[0] if found else None
 
 
 def _creation(service: Service, caller: Caller, part: Part, type: str, if_match: str | None, origin: str) -> Work:
@@ -247,7 +257,6 @@ def _renew(service: Service, tx: Tx, caller: Caller, parent: Stored, before: Jso
 
 def _refuse(before: Stored, part: Part, type: str, if_match: str | None, origin: str) -> None:
     """Refuse what a resource may not become; a server that it is pulled from need not know our identifiers."""
-    transact.known(before, type)
     transact.refuse_unless_current(before, if_match, required=type == _ORDER and not origin)
     if type not in MAPPED:
         return
@@ -267,6 +276,7 @@ def _change(service: Service, caller: Caller, type: str, part: Part, origin: str
     if before is None:
         raise TypeError("a change follows a version")
     family = service.store.read(caller.tenant, lambda tx: whole.family(tx, before))
+    back = revive.segments(service, caller, part) if before.deleted and type == whole.TYPE else []
     # Translated here, outside the transaction; nobody can change a child without giving its parent a new version.
     copied = [
         record_administration.retranslated(service, child, record)
@@ -279,14 +289,15 @@ def _change(service: Service, caller: Caller, type: str, part: Part, origin: str
         now = versions.current(tx, type, part.id)
         if now is None or now.version != before.version:
             raise versions.Moved
-        if transact.unchanged(before, part) and not copied:
+        if not before.deleted and transact.unchanged(before, part) and not copied:
             return now
         parent = versions.current(tx, type, before.parent) if before.parent else None
         if parent is not None and not origin:
-            rules.refuse_misfit(whole.part_of(parent), whole.part_of(before), part.record)
+            earlier_part = None if before.deleted else whole.part_of(before)
+            rules.refuse_misfit(whole.part_of(transact.known(parent, type)), earlier_part, part.record)
         earlier = whole.record_of(whole.family(tx, parent)) if parent else {}
         stored = transact.write(service, tx, caller, type, part, origin)
-        for child in copied:
+        for child in (*back, *copied):
             # The endpoint that the change came from does not know yet what it means for the segments.
             transact.write(service, tx, caller, type, child)
         if parent is not None:

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
 from fhir_infusion.actions import transact
-from fhir_infusion.actions.conditional import identifier_in
 from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
 from fhir_infusion.fhir import bundle
 from fhir_infusion.fhir import search as fhir_search
@@ -63,7 +62,7 @@ def transaction(
             return earlier
         joined = replace(service, store=Joined(service.store, tx))
         ids = _Ids(joined, tx, release)
-        meant = {one.place: ids.of(one) for one in asked if one.method in _WRITES}
+        meant = {one.place: _meant(ids, one) for one in asked if one.method in _WRITES}
         _refuse_doubles(asked, meant)
         known = {one.full_url: meant[one.place] for one in asked if one.full_url and meant.get(one.place)}
         answers = {one.place: _done(joined, one, meant, known, ids, run) for one in bundle.in_order(asked)}
@@ -72,6 +71,19 @@ def transaction(
         return in_order
 
     return service.store.transact(caller.tenant, work)
+
+
+def _meant(ids: _Ids, one: Asked) -> str:
+    try:
+        return ids.of(one)
+    except Refused as refused:
+        raise Refused(*(_placed(issue, one) for issue in refused.issues)) from None
+
+
+def _query_of(condition: str) -> str:
+    """Return the query of a condition, which may stand alone or after an address."""
+    address, mark, query = condition.partition("?")
+    return query if mark and "=" not in address else condition
 
 
 def _done(
@@ -134,11 +146,8 @@ class _Ids:
 
     def _condition(self, one: Asked) -> str | None:
         """Return the id of what a condition finds; several are refused by whoever does the entry."""
-        if one.method == "POST":
-            named = identifier_in(one.if_none_exist)
-            found = search.matching_identifier(self._tx, one.type, *named) if named else ()
-            return found[0].id if found else None
-        matches = self._matches(one.type, one.query) if one.query else []
+        query = _query_of(one.if_none_exist) if one.method == "POST" else one.query
+        matches = self._matches(one.type, query) if query else []
         return matches[0] if matches else None
 
     def _matches(self, type_: str, query: str) -> list[str]:

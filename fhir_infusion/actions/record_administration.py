@@ -146,15 +146,27 @@ def _strays(service: Service, tx: Tx, own: Json, children: list[Json]) -> tuple[
 
 def _order_findings(service: Service, tx: Tx, record: Json) -> tuple[Issue, ...]:
     """Return what an administration says otherwise than its order, and that its parent carries a dose too."""
-    stored = transact.order_of(service, tx, record)
-    order = text.read(stored.record) if stored is not None else None
+    stored = transact.named_order(service, tx, record)
+    order = text.read(stored.record) if stored is not None and not stored.deleted else None
     fitting = (*transact.patient_findings([order], record), *findings_of_order(order, record)) if order else ()
+    if stored is not None and stored.deleted:
+        fitting = (_ORDER_DELETED,)
     found = (_referred(service, tx, reference) for reference in record.get("part_of", ()))
     parents = {stored.id: {**whole.part_of(stored), "resource_id": stored.id} for stored in found if stored is not None}
     own = {**record, "part_of": [{"reference": f"{TYPE}/{name}"} for name in parents]}
     own.pop("resource_id", None)
     doubled = (issue for position, issue in findings_between([own, *parents.values()]) if position == 0)
     return (*fitting, *doubled)
+
+
+_ORDER_DELETED = Issue(
+    "warning",
+    "business-rule",
+    "order",
+    "the order that this administration carries out was deleted",
+    "an order that stands",
+    "order-deleted",
+)
 
 
 def _referred(service: Service, tx: Tx, reference: Json) -> Stored | None:
@@ -167,7 +179,7 @@ def _referred(service: Service, tx: Tx, reference: Json) -> Stored | None:
     elif "value" in identifier:
         system = identifier.get("system", service.settings.administration_system)
         found = versions.by_identifier(tx, TYPE, system, identifier["value"])
-    return None if found is None or found.deleted else found
+    return versions.alive(found)
 
 
 def in_error(service: Service, child: Stored, overlay: str | None = None) -> Part:

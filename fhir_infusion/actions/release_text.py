@@ -49,32 +49,29 @@ def texts(service: Service, tenant: str, found: Sequence[Stored], release: str) 
     if not foreign:
         return [stored.text for stored in found]
 
-    def kept(tx: Tx) -> dict[str, str]:
-        known = ((stored, versions.translation(tx, *_key(stored), release)) for stored in foreign)
-        return {stored.aggregate: body for stored, body in known if body is not None}
+    def kept(tx: Tx) -> dict[_Key, str]:
+        known = ((key, versions.translation(tx, *key, release)) for key in map(_key, foreign))
+        return {key: body for key, body in known if body is not None}
 
-    bodies: dict[str, str | Unsaid] = {**service.store.read(tenant, kept)}
-    made = {
-        stored.aggregate: _translated(service, stored, release) for stored in foreign if stored.aggregate not in bodies
-    }
-    new = {aggregate: body for aggregate, body in made.items() if isinstance(body, str)}
+    bodies: dict[_Key, str | Unsaid] = {**service.store.read(tenant, kept)}
+    made = {_key(stored): _translated(service, stored, release) for stored in foreign if _key(stored) not in bodies}
+    new = {key: body for key, body in made.items() if isinstance(body, str)}
 
-    def keep(tx: Tx) -> dict[str, str]:
-        return {
-            stored.aggregate: versions.keep_translation(tx, *_key(stored), release, new[stored.aggregate])
-            for stored in foreign
-            if stored.aggregate in new
-        }
+    def keep(tx: Tx) -> dict[_Key, str]:
+        return {key: versions.keep_translation(tx, *key, release, body) for key, body in new.items()}
 
     bodies |= made
     if new:
         # Reads are served even where nothing can be written.
         with suppress(Unavailable):
             bodies |= service.store.transact(tenant, keep)
-    return [stored.text if stored.release == release else bodies[stored.aggregate] for stored in found]
+    return [stored.text if stored.release == release else bodies[_key(stored)] for stored in found]
 
 
-def _key(stored: Stored) -> tuple[str, str, int]:
+_Key = tuple[str, str, int]
+
+
+def _key(stored: Stored) -> _Key:
     return stored.type, stored.id, stored.version
 
 

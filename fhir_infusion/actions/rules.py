@@ -43,6 +43,11 @@ def may_become(before: str, after: str) -> bool:
     return not (before in _BEGUN and after == "draft")
 
 
+def has_ended(status: str) -> bool:
+    """Say whether nobody acts upon a record of this status any more; of ``unknown`` nobody can say."""
+    return status in _ENDED or status == ERROR
+
+
 def is_as_before(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     """Say whether an amendment breaks no rule of our own JSON but those that the record broke before.
 

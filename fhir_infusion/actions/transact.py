@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.actions import rules
-from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
+from fhir_infusion.errors import BREAKS_RULE, Deleted, Issue, Refused
 from fhir_infusion.fhir.search import Entry, entries
 from fhir_infusion.store import audit, idempotency, outbox, text, versions
 from fhir_infusion.store.versions import Bound, Draft, Stored
@@ -90,7 +90,7 @@ def write(service: Service, tx: Tx, caller: Caller, type: str, part: Part, origi
     """Write one version with all that belongs to it.
 
     Raises:
-        Refused: 422, its business identifier names another record, or its order is none.
+        Refused: 422, its business identifier names another record, or its order is none; 409, it names a deleted one.
         versions.Moved: somebody was faster.
     """
     record = part.record
@@ -126,15 +126,18 @@ def earlier_effect(service: Service, tx: Tx, caller: Caller, type: str, record: 
     """Return the current state of what a request made when it came first; None where it is new.
 
     Raises:
-        Refused: 422, the same key or business identifier came with another body.
+        Refused: 422, the same key or business identifier came with another body; 409, what it made was deleted.
     """
     for client, key in _keys(service, caller, type, record):
         effect = idempotency.find(tx, client, key)
         if effect is None:
             continue
+        made = versions.current(tx, effect.type, effect.id)
+        if made is not None and made.deleted:
+            raise Refused(_was_deleted(type))
         if effect.body_hash != body_hash:
             raise Refused(_taken(type, client))
-        return versions.current(tx, effect.type, effect.id)
+        return made
     return None
 
 
@@ -146,7 +149,12 @@ def keep_keys(service: Service, tx: Tx, caller: Caller, type: str, record: Json,
 
 
 def order_of(service: Service, tx: Tx, administration: Json) -> Stored | None:
-    """Return the order that an administration carries out, None where it is not one of ours."""
+    """Return the order that an administration carries out, None where it is not one of ours, or was deleted."""
+    return versions.alive(named_order(service, tx, administration))
+
+
+def named_order(service: Service, tx: Tx, administration: Json) -> Stored | None:
+    """Return the order that an administration names, deleted or not; None where it is not one of ours."""
     reference = administration.get("order", {})
     type_, _, id_ = str(reference.get("reference", "")).partition("/")
     if type_ == "MedicationRequest" and id_:
@@ -214,7 +222,7 @@ def known(stored: Stored | None, type: str) -> Stored:
     if stored is None:
         raise Refused(not_found(type))
     if stored.deleted:
-        raise Refused(Issue("error", "deleted", "", f"this {type} was deleted", status=410))
+        raise Deleted(type, stored.version, stored.last_updated)
     return stored
 
 
@@ -241,6 +249,8 @@ def _binding(service: Service, tx: Tx, type: str, part: Part) -> tuple[Bound | N
         return None, None
     other = versions.by_identifier(tx, type, system, value)
     if other is not None and other.id != part.id:
+        if other.deleted:
+            raise Refused(_was_deleted(type))
         raise Refused(_taken(type, ""))
     return (Bound(system, value) if other is None else None), (there if there is not None and there.minted else None)
 
@@ -258,6 +268,13 @@ def _taken(type: str, client: str) -> Issue:
     field = IDENTITY[type]
     reason, accepted = f"this {field} names another record already", "the body first sent, or PUT to change the record"
     return Issue("error", "business-rule", field, reason, accepted, "identity-taken", BREAKS_RULE)
+
+
+def _was_deleted(type: str) -> Issue:
+    """Return the issue of a record whose identifier stays that of a deleted one (hazards H5, H8)."""
+    reason = "what was made of this before was deleted, and its identifier stays bound to that"
+    accepted = "another identifier; or PUT to the deleted resource with If-Match, which brings it back as it was"
+    return Issue("error", "deleted", IDENTITY.get(type, ""), reason, accepted, "identity-deleted", 409)
 
 
 def _refuse_a_plan(order: Stored) -> None:

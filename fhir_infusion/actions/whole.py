@@ -67,7 +67,7 @@ def parent_of(tx: Tx, record: Json, system: str) -> Stored | None:
     whole, mark, segment = str(record.get("administration_id", "")).rpartition("#")
     if not (whole and mark and segment) or not _refers_to(record.get("part_of", ()), system, whole):
         return None
-    parent = versions.by_identifier(tx, TYPE, system, whole)
+    parent = versions.alive(versions.by_identifier(tx, TYPE, system, whole))
     return parent if parent is not None and not parent.parent else None
 
 
@@ -81,7 +81,7 @@ def early_segments(tx: Tx, record: Json, system: str, known: Container[object] =
         f"{identifier}#{segment['segment_id']}" for segment in record.get("segments", ()) if "segment_id" in segment
     ]
     wanted = [name for name in named if name not in known] if identifier else []
-    found = [versions.by_identifier(tx, TYPE, system, name) for name in wanted]
+    found = [versions.alive(versions.by_identifier(tx, TYPE, system, name)) for name in wanted]
     return [
         one
         for one in found

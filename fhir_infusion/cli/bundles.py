@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
-from fhir_infusion.actions.conditional import condition
+from fhir_infusion.actions.condition import condition
 from fhir_infusion.fhir import json as fhir_json
 
 if TYPE_CHECKING:

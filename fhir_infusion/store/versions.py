@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, false, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, false, select, tuple_, update
 
 from fhir_infusion.fhir.json import Resource
 from fhir_infusion.fhir.search import Entry
-from fhir_infusion.store import dialect, feed, text
+from fhir_infusion.store import dialect, feed, index, text
 from fhir_infusion.store.statement import Statement, inserting
-from fhir_infusion.store.tables import IDENTIFIERS, INDEX_ROWS, RESOURCES, TRANSLATIONS, VERSIONS
+from fhir_infusion.store.tables import IDENTIFIERS, RESOURCES, TRANSLATIONS, VERSIONS
 from fhir_infusion.store.tx import from_ms, instant, to_ms
 
 if TYPE_CHECKING:
@@ -68,7 +68,10 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A version to be written. ``resource`` need not have id and meta; ``previous`` is the version that it follows."""
+    """A version to be written. ``resource`` need not have id and meta; ``previous`` is the version that it follows.
+
+    ``deleted``: the version says that the resource was deleted; it has no text, no record and nothing to be found by.
+    """
 
     type: str
     id: str
@@ -80,9 +83,10 @@ class Draft:
     previous: Stored | None = None
     parent: str = ""
     bound: Bound | None = None
+    deleted: bool = False
 
 
-_COLUMNS: Final = (
+COLUMNS: Final = (
     VERSIONS.c.type,
     VERSIONS.c.id,
     VERSIONS.c.version,
@@ -95,6 +99,8 @@ _COLUMNS: Final = (
     VERSIONS.c.digest,
     RESOURCES.c.parent,
 )
+"""What :func:`selected` selects, in the order of the fields of :class:`Stored`."""
+
 _SAME_RESOURCE: Final = and_(
     VERSIONS.c.tenant == RESOURCES.c.tenant, VERSIONS.c.type == RESOURCES.c.type, VERSIONS.c.id == RESOURCES.c.id
 )
@@ -107,7 +113,7 @@ _THIS: Final = and_(
 def selected(*conditions: ColumnElement[bool], every_version: bool = False) -> Select[*tuple[Any, ...]]:
     """Return the statement that gives :class:`Stored` rows; current versions only, unless told otherwise."""
     joined = _SAME_RESOURCE if every_version else and_(_SAME_RESOURCE, _IS_CURRENT)
-    return select(*_COLUMNS).select_from(RESOURCES).join(VERSIONS, joined).where(*conditions)
+    return select(*COLUMNS).select_from(RESOURCES).join(VERSIONS, joined).where(*conditions)
 
 
 def stored(row: Sequence[Any]) -> Stored:
@@ -126,6 +132,7 @@ _CHILDREN: Final = Statement(
         RESOURCES.c.tenant == bindparam("tenant"),
         RESOURCES.c.type == "MedicationAdministration",
         RESOURCES.c.parent == bindparam("parent"),
+        RESOURCES.c.deleted == bindparam("is_deleted"),
     ).order_by(RESOURCES.c.created)
 )
 _BY_IDENTIFIER: Final = Statement(
@@ -163,13 +170,22 @@ def history(tx: Tx, type: str, id: str) -> tuple[Stored, ...]:
     return tuple(map(stored, _HISTORY.rows(tx, {"tenant": tx.tenant, "type": type, "id": id})))
 
 
-def children(tx: Tx, parent_id: str) -> tuple[Stored, ...]:
-    """Return the administrations that are segments of this one, in the order in which they were made."""
-    return tuple(map(stored, _CHILDREN.rows(tx, {"tenant": tx.tenant, "parent": parent_id})))
+def children(tx: Tx, parent_id: str, *, deleted: bool = False) -> tuple[Stored, ...]:
+    """Return the administrations that are segments of this one, in the order they were made in: those that stand.
+
+    With ``deleted`` those that were deleted.
+    """
+    values = {"tenant": tx.tenant, "parent": parent_id, "is_deleted": deleted}
+    return tuple(map(stored, _CHILDREN.rows(tx, values)))
+
+
+def alive(found: Stored | None) -> Stored | None:
+    """Return a version that is there and was not deleted."""
+    return None if found is None or found.deleted else found
 
 
 def by_identifier(tx: Tx, type: str, system: str, value: str) -> Stored | None:
-    """Return the resource that a business identifier of ours or the sender's names."""
+    """Return the resource that a business identifier of ours or the sender's names, deleted or not: it is for ever."""
     values = {"tenant": tx.tenant, "type": type, "system": system, "value": value}
     row = _BY_IDENTIFIER.one(tx, values)
     return stored(row) if row is not None else None
@@ -213,8 +229,8 @@ def put(tx: Tx, draft: Draft) -> Stored:
     number = previous.version + 1 if previous else 1
     created = to_ms(previous.created) if previous else moment
     key = {"tenant": tx.tenant, "type": draft.type, "id": draft.id}
-    _point(tx, key, number, moment, created, previous, draft.parent)
-    resource = text.with_meta(draft.resource, draft.id, number, instant(moment))
+    _point(tx, key, number, moment, created, draft)
+    text_ = "" if draft.deleted else text.write(text.with_meta(draft.resource, draft.id, number, instant(moment)))
     kept = Stored(
         type=draft.type,
         id=draft.id,
@@ -222,8 +238,8 @@ def put(tx: Tx, draft: Draft) -> Stored:
         release=draft.release,
         created=from_ms(created),
         last_updated=from_ms(moment),
-        deleted=False,
-        text=text.write(resource),
+        deleted=draft.deleted,
+        text=text_,
         record=text.write(draft.record) if draft.record else "",
         digest=draft.digest,
         parent=draft.parent,
@@ -235,7 +251,7 @@ def put(tx: Tx, draft: Draft) -> Stored:
             "version": number,
             "release": kept.release,
             "last_updated": moment,
-            "deleted": False,
+            "deleted": kept.deleted,
             "text": kept.text,
             "record": kept.record,
             "digest": kept.digest,
@@ -244,7 +260,7 @@ def put(tx: Tx, draft: Draft) -> Stored:
     if draft.bound is not None:
         values = {"system": draft.bound.system, "value": draft.bound.value, "minted": draft.bound.minted}
         _BIND.write(tx, {**key, **values})
-    _index(tx, key, created, draft.entries, fresh=previous is None)
+    index.keep(tx, key, created, draft.entries, fresh=previous is None)
     return kept
 
 
@@ -279,7 +295,12 @@ _FOLLOW: Final = Statement(
         RESOURCES.c.id == bindparam("of_id"),
         RESOURCES.c.version == bindparam("after"),
     )
-    .values(version=bindparam("to"), last_updated=bindparam("moment"), parent=bindparam("of_parent"))
+    .values(
+        version=bindparam("to"),
+        last_updated=bindparam("moment"),
+        deleted=bindparam("is_deleted"),
+        parent=bindparam("of_parent"),
+    )
 )
 
 _ADOPT: Final = Statement(
@@ -293,43 +314,13 @@ _ADOPT: Final = Statement(
 )
 
 
-def _point(
-    tx: Tx, key: dict[str, str], number: int, moment: int, created: int, previous: Stored | None, parent: str
-) -> None:
-    if previous is None:
-        row = {"version": number, "created": created, "last_updated": moment, "deleted": False, "parent": parent}
+def _point(tx: Tx, key: dict[str, str], number: int, moment: int, created: int, draft: Draft) -> None:
+    if draft.previous is None:
+        row = {"version": number, "created": created, "last_updated": moment, "deleted": False, "parent": draft.parent}
         if not _BEGIN.write(tx, {**key, **row}):
             raise Moved
         return
-    values = {f"of_{name}": value for name, value in key.items()}
-    values |= {"after": previous.version, "to": number, "moment": moment, "of_parent": parent}  # type: ignore[dict-item]  # numbers among the texts
-    if _FOLLOW.write(tx, values) != 1:
+    values: dict[str, str | int] = {f"of_{name}": value for name, value in key.items()}
+    values |= {"after": draft.previous.version, "to": number, "moment": moment, "of_parent": draft.parent}
+    if _FOLLOW.write(tx, {**values, "is_deleted": draft.deleted}) != 1:
         raise Moved
-
-
-_NAMES: Final = ("parameter", "system", "value", "start", "end")
-_INDEX: Final = inserting(INDEX_ROWS)
-_INDEXED: Final = Statement(
-    select(*(INDEX_ROWS.c[name] for name in _NAMES)).where(
-        INDEX_ROWS.c.tenant == bindparam("tenant"),
-        INDEX_ROWS.c.type == bindparam("type"),
-        INDEX_ROWS.c.id == bindparam("id"),
-    )
-)
-_UNINDEX: Final = Statement(
-    delete(INDEX_ROWS).where(
-        *(INDEX_ROWS.c[name] == bindparam(f"of_{name}") for name in ("tenant", "type", "id", *_NAMES))
-    )
-)
-
-
-def _index(tx: Tx, key: dict[str, str], created: int, entries: Sequence[Entry], *, fresh: bool) -> None:
-    """Make the index rows those of this version; rows that stay are not touched."""
-    wanted = {(entry.parameter, entry.system, entry.value, entry.start, entry.end) for entry in entries}
-    there = set() if fresh else set(_INDEXED.rows(tx, key))
-    if gone := there - wanted:
-        named = [{**key, **dict(zip(_NAMES, row, strict=True))} for row in gone]
-        _UNINDEX.write_many(tx, [{f"of_{name}": value for name, value in row.items()} for row in named])
-    if new := wanted - there:
-        rows = [{**key, **dict(zip(_NAMES, row, strict=True)), "created": created} for row in new]
-        _INDEX.write_many(tx, rows)

@@ -4,6 +4,7 @@
 2. Linked, and the version is one that we wrote or know: an echo, nothing changes.
 3. Linked, and older than what we know: history. Equally old but another version: the current one is asked for; where
    that is gone, the link becomes a tombstone and an alarm is raised (hazard H8).
+   Deleted here meanwhile: an echo or history all the same; what is new is put aside with an alarm, and revives nothing.
 4. Linked and changed: three-way merge (``conflicts``). Only they changed: taken. Both, apart: merged, and pushed again.
    Both, in the same place: held for a person.
 5. Not linked: a resource that carries an identifier of ours is ours (a create whose answer was lost); else it is new.
@@ -88,6 +89,8 @@ def apply(  # noqa: PLR0911  each return is one case of the table
         return _marked(case, Applied("quarantined", "ambiguous-identifier"))
     if case.stored is None:
         return _new(case)
+    if case.stored.deleted:
+        return _deleted(case)
     if case.link is not None:
         return _linked(case, case.link, case.stored)
     if case.in_flight or case.pending:
@@ -96,6 +99,18 @@ def apply(  # noqa: PLR0911  each return is one case of the table
 
 
 # ----------------------------------------------------------------------------------------------------- the cases
+
+
+def _deleted(case: _Case) -> Applied:
+    """Put aside what they changed of a resource that was deleted here: it does not come back by that (H8)."""
+    link, received = case.link, case.received
+    if case.in_flight:
+        return Applied("waiting")
+    if link is not None and received.version == link.version_id:
+        return _marked(case, Applied("echo"))
+    if link is not None and is_before(received.last_updated, link.last_updated):
+        return _marked(case, Applied("history"))
+    return _marked(case, Applied("quarantined", "deleted-here"))
 
 
 def _linked(case: _Case, link: Link, stored: Stored) -> Applied:  # noqa: PLR0911  each return is one case of the table

@@ -14,7 +14,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from fhir_infusion.actions.conditional import token_value
+from fhir_infusion.actions.condition import token_value
 from fhir_infusion.sync.replies import Doubtful, Entry, Found, Gone, Listed, Trouble, Written
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from fhir_infusion.actions.conditional import condition
+from fhir_infusion.actions.condition import condition
 from fhir_infusion.config import Remote, read_secret
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.sync import replies

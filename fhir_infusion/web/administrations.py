@@ -56,6 +56,11 @@ def amounts(resource_id: str) -> Response:
     return json_reply(body)
 
 
+def resolved(resource_id: str) -> Response:
+    """Read an administration with what its references lead to."""
+    return ours.get_resolved(KIND, resource_id)
+
+
 def put(resource_id: str) -> Response:
     """Change an administration."""
     return ours.put(KIND, resource_id)

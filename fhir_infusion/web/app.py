@@ -78,7 +78,7 @@ def _finish(response: Response) -> Response:
         correlation_id=correlation_id(),
     )
     worker = web().worker
-    if worker is not None and request.method in {"POST", "PUT"} and response.status_code in {200, 201}:
+    if worker is not None and request.method in {"POST", "PUT", "PATCH"} and response.status_code in {200, 201}:
         worker.wake()
     return web().gate.add_cors(request, response)
 

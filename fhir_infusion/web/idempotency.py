@@ -1,7 +1,7 @@
 """What names the effect of a write, so that sending it twice has it once.
 
-``Idempotency-Key`` (draft-ietf-httpapi-idempotency-key-header) and FHIR's ``If-None-Exist``
-(https://hl7.org/fhir/http.html#ccreate). Where neither is sent the business identifier is the key.
+``Idempotency-Key`` (draft-ietf-httpapi-idempotency-key-header), and FHIR's ``If-None-Exist`` (``fhir/criteria``). Where
+neither is sent the business identifier is the key.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fhir_infusion.actions.conditional import identifier_in
 from fhir_infusion.web.refusals import header_refusal
 
 if TYPE_CHECKING:
@@ -31,18 +30,3 @@ def with_key(caller: Caller, request: Request) -> Caller:
         accepted = "1 to 255 visible ASCII characters"
         raise header_refusal(400, "value", "Idempotency-Key", "it is not a key", accepted)
     return replace(caller, key=key)
-
-
-def if_none_exist(request: Request) -> tuple[str, str] | None:
-    """Return the identifier that must not exist yet, None without the header.
-
-    Raises ``Refused`` (400) for any other criterion: only an identifier with its system names one order for ever.
-    """
-    header = request.headers.get("If-None-Exist")
-    if header is None:
-        return None
-    named = identifier_in(header)
-    if named is not None:
-        return named
-    reason = "only a search by one identifier with its system is taken"
-    raise header_refusal(400, "not-supported", "If-None-Exist", reason, "identifier=system|value")

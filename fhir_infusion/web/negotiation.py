@@ -45,23 +45,25 @@ class Preferences:
     is_async: bool = False
 
 
-def check_content_type(request: Request, release: str | None) -> None:
+def check_content_type(request: Request, release: str | None, more: tuple[str, ...] = ()) -> str:
     """Refuse a body that is not JSON in UTF-8, is encoded, or is of another FHIR release than the path.
 
-    ``release`` is None on our own routes, where ``application/json`` is asked for. Raises ``Refused`` (415).
+    ``release`` is None on our own routes, where ``application/json`` is asked for; ``more`` are media types that are
+    taken beside those. Returns the media type. Raises ``Refused`` (415).
     """
-    accepted = JSON if release is None else FHIR_JSON
+    accepted = JSON if release is None else ", ".join((*more, FHIR_JSON))
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in {"", "identity"}:
         raise header_refusal(415, "not-supported", "Content-Encoding", "an encoded body is not taken", "identity")
     media, options = parse_options_header(request.headers.get("Content-Type", ""))
-    if media not in ({JSON} if release is None else {JSON, FHIR_JSON}):
+    if media not in ({JSON} if release is None else {JSON, FHIR_JSON, *more}):
         reason = "the body is not declared as JSON" if media else "the media type of the body is not stated"
         raise header_refusal(415, "not-supported", "Content-Type", reason, accepted)
     if options.get("charset", "utf-8").lower() not in {"utf-8", "utf8"}:
         raise header_refusal(415, "not-supported", "Content-Type", "the character set is not UTF-8", "charset=utf-8")
     if release is not None and not _same_release(options, release):
         raise _wrong_release(415, "Content-Type", release)
+    return media
 
 
 def check_accept(request: Request, release: str | None) -> None:

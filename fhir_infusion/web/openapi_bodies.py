@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from fhir_infusion.web.fhir import patch
 from fhir_infusion.web.negotiation import FHIR_JSON, FHIR_VERSIONS
 from fhir_infusion.web.translate import MEMBERS
 
@@ -87,14 +88,26 @@ _FAILURES: Final = {
     "401": "There is no valid token (only where the service does not run open on loopback).",
     "404": "There is no such resource, type or release.",
     "406": "What is asked for cannot be said in this release, or not in the format asked for.",
+    "409": "The resource may not be deleted as it is; or its identifier is that of a deleted one.",
     "410": "The resource was deleted.",
-    "412": "The resource was changed since it was read, or several carry the identifier of If-None-Exist.",
+    "412": "The resource was changed since it was read, or several meet the criteria.",
     "413": "The body is too large.",
     "415": "The body is not FHIR JSON of this release.",
     "422": "The resource breaks a rule; or its identifier is taken by another body.",
     "503": "The service cannot do this now; the same request may succeed later.",
 }
-_HEADERS: Final = {"POST": ("If-None-Exist", "Idempotency-Key", "Prefer"), "PUT": ("If-Match", "Prefer")}
+_OF_ONE_VERSION: Final = ("If-Match", "Prefer")
+_HEADERS: Final = {
+    "POST": ("If-None-Exist", "Idempotency-Key", "Prefer"),
+    **dict.fromkeys(("PUT", "PATCH", "DELETE"), _OF_ONE_VERSION),
+}
+_PATCH: Final[dict[str, Any]] = {
+    "required": True,
+    "content": {
+        patch.JSON_PATCH: {"schema": {"type": "array", "items": _OBJECT}},
+        FHIR_JSON: {"schema": {"$ref": "#/components/schemas/Resource"}},
+    },
+}
 
 
 def describe_translation(operation: dict[str, Any]) -> None:
@@ -119,13 +132,16 @@ def describe_fhir(operation: dict[str, Any], method: str, address: str) -> None:
         schema = {"type": "object", "additionalProperties": _TEXT, "description": words}
         operation["requestBody"] = {"required": False, "content": {FORM: {"schema": schema}}}
     elif method in _HEADERS:
-        operation["requestBody"] = _body(FHIR_JSON, "Resource")
+        if method != "DELETE":
+            operation["requestBody"] = _PATCH if method == "PATCH" else _body(FHIR_JSON, "Resource")
         operation.setdefault("parameters", []).extend(
             {"name": name, "in": "header", "required": False, "schema": _TEXT} for name in _HEADERS[method]
         )
     answers = operation["responses"]
     answers["200"] = {"description": "The resource, or a Bundle of what was found.", "content": _OUTCOME}
-    if method in _HEADERS and not is_search:
+    if method == "DELETE":
+        answers["204"] = {"description": "It is deleted, now or before, or was never there."}
+    elif method in {"POST", "PUT"} and not is_search:
         answers["201"] = {"description": "Stored under a new id.", "content": _OUTCOME}
     answers.update({status: {"description": words, "content": _OUTCOME} for status, words in _FAILURES.items()})
 

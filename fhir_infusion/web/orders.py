@@ -35,6 +35,11 @@ def get(resource_id: str) -> Response:
     return ours.get(KIND, resource_id)
 
 
+def resolved(resource_id: str) -> Response:
+    """Read an order with what its references lead to."""
+    return ours.get_resolved(KIND, resource_id)
+
+
 def put(resource_id: str) -> Response:
     """Change an order."""
     return ours.put(KIND, resource_id)

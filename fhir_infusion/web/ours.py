@@ -13,8 +13,9 @@ from urllib.parse import urlencode
 
 from flask import request
 
-from fhir_infusion.actions import find
+from fhir_infusion.actions import find, resolve
 from fhir_infusion.actions.transact import Outcome
+from fhir_infusion.records.arithmetic import findings
 from fhir_infusion.web import paging
 from fhir_infusion.web.bodies import read_object
 from fhir_infusion.web.context import caller, home_url, web
@@ -76,6 +77,17 @@ def get(kind: Kind, resource_id: str) -> Response:
     if is_unchanged(request, etag(found.version), found.last_updated):
         return unchanged_reply(found.version)
     return json_reply(_entry(found), headers=version_headers(found.version, found.last_updated))
+
+
+def get_resolved(kind: Kind, resource_id: str) -> Response:
+    """Return a record with what its references lead to: derived, so without a version to change it by.
+
+    ``{id, version, record, findings}``
+    """
+    check_accept(request, None)
+    found = resolve.read(web().service, caller(), kind.fhir_type, resource_id)
+    issues = findings(found.record, as_sent=True)
+    return json_reply({**_entry(found), "findings": [finding(issue) for issue in issues]})
 
 
 def find_all(kind: Kind) -> Response:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
-from fhir_infusion.errors import DocumentError, FhirInfusionError, Issue, Refused, SettingsError, Unavailable
+from fhir_infusion.errors import Deleted, DocumentError, FhirInfusionError, Issue, Refused, SettingsError, Unavailable
+from fhir_infusion.web.negotiation import etag, http_date
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,6 +46,12 @@ def _refused(error: Refused) -> Problem:
     return Problem(error.status, error.issues[:MOST_ISSUES], headers)
 
 
+def _deleted(error: Deleted) -> Problem:
+    # https://hl7.org/fhir/http.html#read: the deletion is a version too, which the headers name.
+    headers = (("ETag", etag(error.version)), ("Last-Modified", http_date(error.last_updated)))
+    return Problem(error.status, error.issues, headers)
+
+
 def _unavailable(error: Unavailable) -> Problem:
     issue = Issue("error", "transient", "", "the service cannot do this now; the same request may succeed later")
     return Problem(503, (issue,), (("Retry-After", str(error.retry_after)),))
@@ -72,13 +79,14 @@ def _http(error: HTTPException) -> Problem:
 
 
 TABLE: Final[dict[type[Exception], Callable[[Any], Problem]]] = {
+    Deleted: _deleted,
     Refused: _refused,
     Unavailable: _unavailable,
     DocumentError: _document,
     SettingsError: _settings,
     HTTPException: _http,
 }
-"""The one table. The order matters only where one type is a kind of another; none is."""
+"""The one table. The order matters where one type is a kind of another: what was deleted is refused, too."""
 
 
 def problem(error: Exception, correlation_id: str) -> Problem:

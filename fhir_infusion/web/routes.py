@@ -7,7 +7,20 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fhir_infusion.web import administrations, health, internal, openapi, orders, translate, workbench
-from fhir_infusion.web.fhir import bundle, create, export, metadata, read, search, update, validate, vread
+from fhir_infusion.web.fhir import (
+    bundle,
+    create,
+    delete,
+    export,
+    history,
+    metadata,
+    patch,
+    read,
+    search,
+    update,
+    validate,
+    vread,
+)
 
 FHIR: Final = "/fhir/<release>"
 
@@ -27,6 +40,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "/api/orders", orders.post, "Place an order"),
     Route("GET", "/api/orders", orders.find, "Find orders"),
     Route("GET", "/api/orders/<resource_id>", orders.get, "Read an order"),
+    Route("GET", "/api/orders/<resource_id>/resolved", orders.resolved, "An order with what its references lead to"),
     Route("PUT", "/api/orders/<resource_id>", orders.put, "Change an order"),
     Route("POST", "/api/administrations", administrations.post, "Record an administration"),
     Route("GET", "/api/administrations", administrations.find, "Find administrations"),
@@ -37,6 +51,12 @@ ROUTES: Final[tuple[Route, ...]] = (
         "/api/administrations/<resource_id>/amounts",
         administrations.amounts,
         "What was given of each ingredient of a mixture",
+    ),
+    Route(
+        "GET",
+        "/api/administrations/<resource_id>/resolved",
+        administrations.resolved,
+        "An administration with what its references lead to",
     ),
     Route("POST", "/api/translate", translate.post, "Translate without storing"),
     Route("POST", FHIR, bundle.post, "Batch or transaction"),
@@ -56,6 +76,14 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", f"{FHIR}/<fhir_type>/<resource_id>", read.get, "Read"),
     Route("PUT", f"{FHIR}/<fhir_type>/<resource_id>", update.put, "Update, or create under this id"),
     Route("GET", f"{FHIR}/<fhir_type>/<resource_id>/_history/<version>", vread.get, "Read a version"),
+    Route("PUT", f"{FHIR}/<fhir_type>", update.put_matching, "Update, or create, the one that meets criteria"),
+    Route("PATCH", f"{FHIR}/<fhir_type>/<resource_id>", patch.patch, "Patch"),
+    Route("PATCH", f"{FHIR}/<fhir_type>", patch.patch_matching, "Patch the one that meets criteria"),
+    Route("DELETE", f"{FHIR}/<fhir_type>/<resource_id>", delete.delete, "Delete"),
+    Route("DELETE", f"{FHIR}/<fhir_type>", delete.delete_matching, "Delete the one that meets criteria"),
+    Route("GET", f"{FHIR}/<fhir_type>/<resource_id>/_history", history.of_resource, "What became of a resource"),
+    Route("GET", f"{FHIR}/<fhir_type>/_history", history.of_type, "What became of all resources of a type"),
+    Route("GET", f"{FHIR}/_history", history.of_all, "What became of everything"),
     Route("POST", "/internal/sync", internal.sync, "Work handed over by a command of this machine", is_public=True),
     Route("POST", "/internal/resolve", internal.resolve, "The same, to decide a conflict", is_public=True),
     Route("GET", "/openapi.json", openapi.get, "This description"),

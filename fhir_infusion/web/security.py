@@ -88,7 +88,7 @@ class Gate:
     def answer_preflight(self, response: Response) -> Response:
         """Complete the answer to a preflight."""
         response.status_code = 204
-        response.headers["Access-Control-Allow-Methods"] = "GET, POST, PUT"
+        response.headers["Access-Control-Allow-Methods"] = "GET, POST, PUT, PATCH, DELETE"
         response.headers["Access-Control-Allow-Headers"] = _ALLOWED_HEADERS
         response.headers["Access-Control-Max-Age"] = "600"
         return response

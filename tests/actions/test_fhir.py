@@ -7,6 +7,7 @@ import pytest
 
 from fhir_infusion.actions import accept_resource, amend_order, find, place_order
 from fhir_infusion.errors import Refused, Unavailable
+from fhir_infusion.fhir import search
 from fhir_infusion.store import links, text, versions
 from fhir_infusion.translator import open_translator
 from tests.actions.examples import (
@@ -70,15 +71,12 @@ def test_a_create_is_repeatable_by_its_business_identifier(service, caller):
 
 def test_if_none_exist_finds_what_carries_the_identifier(service, caller):
     other = {"identifier": [{"system": "http://other.example", "value": "X"}]}
-    first = accept_resource.create(service, caller, "R4", request(None, **other), ("http://other.example", "X"))
-    again = accept_resource.create(
-        service, caller, "R4", request(None, **other, priority="stat"), ("http://other.example", "X")
-    )
+    query = search.parse("MedicationRequest", "R4", [("identifier", "http://other.example|X")])
+    first = accept_resource.create(service, caller, "R4", request(None, **other), query)
+    again = accept_resource.create(service, caller, "R4", request(None, **other, priority="stat"), query)
     assert (first.created, again.created, again.id) == (True, False, first.id)
     accept_resource.create(service, caller, "R4", request(None, **other))
-    several = refused(
-        accept_resource.create, service, caller, "R4", request(None, **other), ("http://other.example", "X")
-    )
+    several = refused(accept_resource.create, service, caller, "R4", request(None, **other), query)
     assert several == (412, "multiple-matches")
 
 

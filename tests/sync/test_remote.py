@@ -8,7 +8,7 @@ import pytest
 import responses
 from responses import matchers
 
-from fhir_infusion.actions.conditional import token_value
+from fhir_infusion.actions.condition import token_value
 from fhir_infusion.config import Remote
 from fhir_infusion.sync.remote import Endpoint
 from fhir_infusion.sync.replies import Doubtful, Forbidden, Redirected, Stamp, Unauthorized, Written

@@ -42,6 +42,14 @@ class Client:
     def put(self, path: str, body: object, media: str = JSON, **headers: str) -> TestResponse:
         return self.flask.put(path, data=text_of(body), content_type=media, headers=named(headers))
 
+    def patch(
+        self, path: str, body: object, media: str = "application/json-patch+json", **headers: str
+    ) -> TestResponse:
+        return self.flask.patch(path, data=text_of(body), content_type=media, headers=named(headers))
+
+    def delete(self, path: str, **headers: str) -> TestResponse:
+        return self.flask.delete(path, headers=named(headers))
+
 
 def named(headers: dict[str, str]) -> dict[str, str]:
     """``if_match`` is the header If-Match."""

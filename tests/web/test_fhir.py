@@ -75,17 +75,24 @@ def test_a_conditional_create_answers_with_what_is_there(client: Client, resourc
 @pytest.mark.parametrize(
     "header",
     [
-        "identifier=DEMO-3",
-        f"identifier={SYSTEM}|",
-        "identifier=|DEMO-3",
-        f"identifier={SYSTEM}|a,{SYSTEM}|b",
-        f"identifier={SYSTEM}|a&status=active",
-        "status=active",
+        "identifier=",
+        "identifier=|",
+        f"identifier={SYSTEM}|a&b",
+        f"identifier={SYSTEM}|a&nonsense=1",
+        "_count=1",
+        "_sort=_lastUpdated",
+        "Patient?identifier=a|b",
+        "http://other.example/fhir/r4/MedicationRequest?identifier=a|b",
+        "http://localhost/fhir/r5/MedicationRequest?identifier=a|b",
+        "identifier=%FF",
         "",
+        "?",
         "nonsense",
     ],
 )
-def test_a_conditional_create_by_anything_but_one_identifier_is_400(client: Client, resource: Json, header: str):
+def test_a_conditional_create_by_what_is_no_search_for_its_type_here_is_400(
+    client: Client, resource: Json, header: str
+):
     reply = client.post(MR, resource, FHIR, if_none_exist=header)
     assert reply.status_code == 400
     assert "entry" not in exact(client.get(MR))
@@ -269,7 +276,7 @@ def test_a_wrong_value_is_400_even_under_lenient_handling(client: Client):
 
 @pytest.mark.parametrize(
     "query",
-    ["_count=0", "_count=x", "_page=abc", "authoredon=2026-13", "authoredon=zz2026", "status:text=a", "_sort=status"],
+    ["_count=-1", "_count=x", "_page=abc", "authoredon=2026-13", "authoredon=zz2026", "status:in=a", "_sort=patient"],
 )
 def test_a_search_that_is_not_understood_is_400(client: Client, query: str):
     reply = client.get(f"{MR}?{query}")
@@ -284,23 +291,10 @@ def test_the_capability_statement_is_true(client: Client, release: str):
     assert statement["fhirVersion"] == {"r4": "4.0.1", "r4b": "4.3.0", "r5": "5.0.0"}[release]
     (rest,) = statement["rest"]
     assert {one["type"] for one in rest["resource"]} == set(SERVED)
-    kinds = {
-        "medication": "Medication",
-        "encounter": "Encounter",
-        "context": "Encounter",
-        "request": "MedicationRequest",
-    }
-    others = {"requester": "Practitioner", "performer": "Practitioner", "device": "Device", "reason-given": "Condition"}
     for one in rest["resource"][:2]:
         (profile,) = one["supportedProfile"]
         shipped = [json.loads(path.read_text()) for path in profiles_dir().glob("r?/StructureDefinition-*.json")]
         assert [each["type"] for each in shipped if each["url"] == profile] == [one["type"]]
-        for parameter in one["searchParam"]:
-            name = parameter["name"]
-            reference = f"{ {**kinds, **others}.get(name, 'Patient') }/1"
-            query = f"{name}={ {'date': '2026-01-01', 'token': 'a', 'reference': reference}[parameter['type']] }"
-            answer = client.get(f"/fhir/{release}/{one['type']}?{query}")
-            assert answer.status_code == 200, (query, answer.text)
         unknown = {"_id", "_lastUpdated", "identifier", "status", "patient", "subject"} - {
             parameter["name"] for parameter in one["searchParam"]
         }
@@ -326,12 +320,14 @@ def test_what_is_not_served_is_an_operation_outcome(client: Client, path: str, s
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("DELETE", f"{MR}/1", "GET, HEAD, PUT"),
-        ("PATCH", f"{MR}/1", "GET, HEAD, PUT"),
-        ("PUT", MR, "GET, HEAD, POST"),
+        ("POST", f"{MR}/1", "DELETE, GET, HEAD, PATCH, PUT"),
+        ("PUT", f"{MR}/1/_history/1", "GET, HEAD"),
+        ("DELETE", f"{MR}/1/_history", "GET, HEAD"),
+        ("POST", f"{MR}/_history", "GET, HEAD"),
+        ("DELETE", "/api/orders/1", "GET, HEAD, PUT"),
         ("DELETE", "/api/orders", "GET, HEAD, POST"),
         ("POST", "/health/live", "GET, HEAD"),
-        ("OPTIONS", MR, "GET, HEAD, POST"),
+        ("OPTIONS", MR, "DELETE, GET, HEAD, PATCH, POST, PUT"),
     ],
 )
 def test_a_method_that_is_not_offered_is_405_with_those_that_are(client: Client, method: str, path: str, allowed: str):

@@ -116,7 +116,10 @@ def test_openapi_names_every_route_and_its_references_resolve(client: Client):
         ("/fhir/{release}/{fhir_type}", "post"): fhir,
         ("/fhir/{release}/{fhir_type}/$validate", "post"): fhir,
         ("/fhir/{release}/{fhir_type}/{resource_id}/$validate", "post"): fhir,
+        ("/fhir/{release}/{fhir_type}", "put"): fhir,
+        ("/fhir/{release}/{fhir_type}", "patch"): ["application/json-patch+json", *fhir],
         ("/fhir/{release}/{fhir_type}/{resource_id}", "put"): fhir,
+        ("/fhir/{release}/{fhir_type}/{resource_id}", "patch"): ["application/json-patch+json", *fhir],
         ("/fhir/{release}/{fhir_type}/_search", "post"): ["application/x-www-form-urlencoded"],
     }
     for path, _ in bodies:

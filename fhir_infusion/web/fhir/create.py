@@ -10,7 +10,8 @@ from fhir_infusion.actions import accept_resource
 from fhir_infusion.web.bodies import read_object
 from fhir_infusion.web.context import caller, web
 from fhir_infusion.web.fhir.common import check_type, known_type, release_of, written_reply
-from fhir_infusion.web.idempotency import if_none_exist, with_key
+from fhir_infusion.web.fhir.criteria import if_none_exist, refuse_query
+from fhir_infusion.web.idempotency import with_key
 from fhir_infusion.web.negotiation import check_accept
 
 if TYPE_CHECKING:
@@ -22,8 +23,11 @@ def post(release: str, fhir_type: str) -> Response:
     served = release_of(release)
     known = known_type(fhir_type)
     check_accept(request, served)
+    # Criteria in the address would be passed over, and what they are to prevent, a second resource, would come about.
+    refuse_query(request)
+    criteria = if_none_exist(request, served, known)
     resource = read_object(request, served)
     check_type(resource, known)
     asking = with_key(caller(), request)
-    written = accept_resource.create(web().service, asking, served, resource, if_none_exist(request))
+    written = accept_resource.create(web().service, asking, served, resource, criteria)
     return written_reply(written, served)

@@ -11,7 +11,9 @@ from flask import request
 from fhir_infusion.fhir import search as fhir_search
 from fhir_infusion.fhir.releases import RELEASES
 from fhir_infusion.fhir.served import SERVED
+from fhir_infusion.fhir.wanted import PREFIXES
 from fhir_infusion.web.context import web
+from fhir_infusion.web.fhir import patch
 from fhir_infusion.web.fhir.common import base_url, release_of
 from fhir_infusion.web.negotiation import FHIR_JSON, check_accept
 from fhir_infusion.web.replies import fhir_reply
@@ -20,13 +22,23 @@ if TYPE_CHECKING:
     from flask import Response
 
     from fhir_infusion.config import Release
+    from fhir_infusion.fhir.search import Parameter
 
 _OF_EVERY_TYPE = (("_id", "token"), ("_lastUpdated", "date"))
-_INTERACTIONS = ("read", "vread", "create", "update", "search-type")
+_INTERACTIONS: Final = (
+    *("read", "vread", "create", "update", "patch", "delete"),
+    *("history-instance", "history-type", "search-type"),
+)
+_OF_ALL: Final = ("transaction", "batch", "history-system")
 _UNSAID = (
     "What was written in another release and cannot be said in this one is answered with 406 and an OperationOutcome"
     " that names the release to read it in; in a search it stands at its place as an entry with search.mode outcome."
-    " What something was left out of for this release has the tag SUBSETTED."
+    " What something was left out of for this release has the tag SUBSETTED. Search also takes _sort (by several keys,"
+    " each a date, token, string or uri; what lacks it comes last), _count, _total, _summary, _elements, _include and"
+    " _revinclude (with iterate), _has and chains, up to three links deep. A chain to an identifier is also met by a"
+    " reference that gives that identifier."
+    " An order is updated, patched and deleted only with If-Match, also by criteria. What has begun and not ended, and"
+    " what something refers to, is not deleted (409). What was deleted stays in its history, and keeps its identifier."
 )
 _ALONG: Final = (
     "Kept as it was sent. Read in another release it is given as it stands where it is right there too, else 406 with"
@@ -51,7 +63,7 @@ def _statement(release: Release, *, is_open: bool) -> dict[str, Any]:
         "mode": "server",
         "documentation": _UNSAID,
         "resource": [_resource(name, release) for name in SERVED],
-        "interaction": [{"code": "transaction"}, {"code": "batch"}],
+        "interaction": [{"code": code} for code in _OF_ALL],
         "operation": [{"name": "export", "definition": _EXPORT}],
     }
     if not is_open:
@@ -66,6 +78,7 @@ def _statement(release: Release, *, is_open: bool) -> dict[str, Any]:
         "implementation": {"description": "Infusion orders and administrations"},
         "fhirVersion": RELEASES[release].version,
         "format": [FHIR_JSON, "json"],
+        "patchFormat": list(patch.FORMATS),
         "rest": [rest],
     }
 
@@ -78,7 +91,8 @@ _PROFILES: Final = {"MedicationRequest": "infusion-order", "MedicationAdministra
 
 
 def _resource(name: str, release: Release) -> dict[str, Any]:
-    own = [(one.name, one.type) for one in fhir_search.parameters(name, release)]
+    found = [{"name": parameter, "type": kind} for parameter, kind in _OF_EVERY_TYPE]
+    found += [_parameter(one, release) for one in fhir_search.parameters(name, release)]
     profiles = [f"{_DEFINITIONS}/{_PROFILES[name]}-{'r5' if release == 'R5' else 'r4'}"] if name in _PROFILES else []
     return {
         "type": name,
@@ -89,9 +103,22 @@ def _resource(name: str, release: Release) -> dict[str, Any]:
         "updateCreate": True,
         "conditionalCreate": True,
         "conditionalRead": "full-support",
-        "conditionalUpdate": False,
-        "conditionalDelete": "not-supported",
+        "conditionalUpdate": True,
+        **({"conditionalPatch": True} if release == "R5" else {}),
+        "conditionalDelete": "single",
         "referencePolicy": ["literal", "logical", "local"],
         "operation": [{"name": "validate", "definition": f"{_OPERATIONS}/Resource-validate"}],
-        "searchParam": [{"name": parameter, "type": kind} for parameter, kind in (*_OF_EVERY_TYPE, *own)],
+        "searchInclude": ["*", *(f"{name}:{one}" for one in fhir_search.includes_of(name, release))],
+        "searchRevInclude": list(fhir_search.reverse_includes_of(name, release)),
+        "searchParam": found,
     }
+
+
+def _parameter(one: Parameter, release: Release) -> dict[str, Any]:
+    """Return what is said of a parameter: its type, and in words the modifiers, prefixes and targets that it takes."""
+    words = [f"Modifiers: {', '.join(fhir_search.modifiers(one, release))}."]
+    if one.kind in {"date", "quantity"}:
+        words.append(f"Prefixes: {', '.join(PREFIXES)}.")
+    if one.kind == "reference":
+        words.append(f"Refers to {', '.join(one.targets) or 'any type'}; chains go through it.")
+    return {"name": one.name, "type": one.type, "documentation": " ".join(words)}

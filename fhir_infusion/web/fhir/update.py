@@ -1,8 +1,9 @@
-"""Update and update-as-create: https://hl7.org/fhir/http.html#update, #upsert, #concurrency.
+"""Update, also conditional, and update-as-create: https://hl7.org/fhir/http.html#update, #upsert, #cond-update.
 
 An existing order is changed only by who names the version that was read: without ``If-Match`` 400, with a stale one
 412. For an administration ``If-Match`` is optional, since common FHIR clients send none; a stale one is 412 as well.
-What does not exist is created under the id that the client chose.
+What does not exist is created under the id that the client chose. ``PUT Type?criteria`` updates the one resource that
+meets the criteria, or creates one that does.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from flask import request
 
-from fhir_infusion.actions import accept_resource
+from fhir_infusion.actions import accept_resource, conditional
 from fhir_infusion.web.bodies import read_object
 from fhir_infusion.web.context import caller, web
 from fhir_infusion.web.fhir.common import check_type, known_type, release_of, written_reply
+from fhir_infusion.web.fhir.criteria import refuse_query, stated_criteria
 from fhir_infusion.web.idempotency import with_key
 from fhir_infusion.web.negotiation import check_accept, if_match
 from fhir_infusion.web.refusals import refusal
@@ -28,6 +30,7 @@ def put(release: str, fhir_type: str, resource_id: str) -> Response:
     served = release_of(release)
     known = known_type(fhir_type)
     check_accept(request, served)
+    refuse_query(request)
     resource = read_object(request, served)
     check_type(resource, known)
     if resource.get("id") != resource_id:
@@ -35,4 +38,16 @@ def put(release: str, fhir_type: str, resource_id: str) -> Response:
         raise refusal(400, "value", "the id is not that of the address", path=f"{known}.id", accepted=accepted)
     asking = with_key(caller(), request)
     written = accept_resource.update(web().service, asking, served, resource_id, resource, if_match(request))
+    return written_reply(written, served)
+
+
+def put_matching(release: str, fhir_type: str) -> Response:
+    """Store a new version of the one resource that the criteria of the address find, or the first of a new one."""
+    served = release_of(release)
+    known = known_type(fhir_type)
+    check_accept(request, served)
+    query = stated_criteria(request, served, known)
+    resource = read_object(request, served)
+    check_type(resource, known)
+    written = conditional.update(web().service, caller(), served, query, resource, if_match(request))
     return written_reply(written, served)

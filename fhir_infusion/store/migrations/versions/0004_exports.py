@@ -6,7 +6,7 @@ from alembic import op
 from fhir_infusion.store.tables import TEXT
 
 revision = "0004"
-down_revision = "0001"
+down_revision = "0002_history"
 branch_labels = None
 depends_on = None
 

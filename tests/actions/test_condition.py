@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhir_infusion.actions.conditional import condition, identifier_in, token_value
+from fhir_infusion.actions.condition import condition, token_value
+from fhir_infusion.fhir import search
 
 SYSTEM = "https://example.org/orders"
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1)
@@ -36,16 +37,6 @@ def test_what_a_server_reads_from_the_condition_is_the_identifier_to_the_charact
     assert parse_qsl(urlsplit(f"https://fhir.example/MedicationRequest?{sent}").query) == [
         ("identifier", token_value(system, value))
     ]
-    assert identifier_in(sent) == (system, value)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("", "%", "identifier", "identifier=1", "identifier=|1", "identifier=urn:o|", "identifier=a|b|c"),
-        *("identifier=urn:o|1,urn:o|2", "identifier=urn:o|1&identifier=urn:o|2", "identifier=urn:o|1&patient=2"),
-        *("patient=1", "_id=1"),
-    ],
-)
-def test_a_condition_other_than_one_identifier_with_its_system_is_none(text: str):
-    assert identifier_in(text) is None
+    (criterion,) = search.parse("MedicationRequest", "R4", [("identifier", token_value(system, value))]).criteria
+    (wanted,) = criterion.values
+    assert (wanted.system, wanted.value) == (system, value)

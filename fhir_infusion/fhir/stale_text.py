@@ -1,0 +1,95 @@
+"""Text that a patch has left standing beside what it describes, and that may say the old dose. Pure.
+
+A patch changes data and seldom the text beside them. "The server SHALL ensure that its narrative is not clinically
+unsafe after the PATCH operation" (https://hl7.org/fhir/R4/http.html#patch): a generated narrative is left out, and
+where a person's words would contradict the data the patch is refused until it changes or removes these, too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fhir_infusion.fhir.json import Resource
+
+_DOSAGE: Final = (
+    *("timing", "asNeededBoolean", "asNeededCodeableConcept", "asNeeded", "asNeededFor", "site", "route", "method"),
+    *("doseAndRate", "dose", "rateQuantity", "rateRatio"),
+    *("maxDosePerPeriod", "maxDosePerAdministration", "maxDosePerLifetime"),
+)
+_DESCRIBES: Final = {
+    "text": ("coding", *_DOSAGE),
+    "display": ("reference", "identifier", "code", "system"),
+    "unit": ("code", "system"),
+    "renderedDosageInstruction": ("dosageInstruction",),
+}
+"""Text to the members beside it that it puts into words: of a concept, a dosage, a coding or reference, a quantity."""
+
+_GENERATED: Final = frozenset({"generated", "extensions"})
+"""Narratives made from the data alone; https://hl7.org/fhir/R4/valueset-narrative-status.html."""
+
+
+def settled(old: Resource, new: Resource) -> Resource:
+    """Return a patched resource without the narrative that was generated from what it was.
+
+    Raises:
+        Refused: 422, a text that the patch has not touched describes what it has changed; with every place.
+    """
+    root = str(new.get("resourceType", ""))
+    stale = [f"{root}.{path}" for path in _stale(old, new, "")]
+    narrative = new.get("text")
+    if isinstance(narrative, dict) and narrative == old.get("text") and _rest(old) != _rest(new):
+        if narrative.get("status") in _GENERATED:
+            new = _rest(new)
+        elif narrative.get("status") != "empty":
+            stale.append(f"{root}.text")
+    if stale:
+        reason = "it describes what the patch changes beside it, and would say what that was"
+        accepted = "a patch that changes or removes this, too"
+        raise Refused(*(Issue("error", "business-rule", path, reason, accepted, "text", BREAKS_RULE) for path in stale))
+    return new
+
+
+def _rest(resource: Resource) -> Resource:
+    return {name: value for name, value in resource.items() if name != "text"}
+
+
+def _stale(old: Any, new: Any, path: str) -> Iterator[str]:
+    """Yield the path of every text that stands as it was beside something that does not."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name, described in _DESCRIBES.items():
+            text = new.get(name)
+            stands = isinstance(text, str) and text == old.get(name)
+            if stands and any(member in old and old[member] != new.get(member) for member in described):
+                yield _below(path, name)
+        for name, value in new.items():
+            if name in old and old[name] != value:
+                yield from _stale(old[name], value, _below(path, name))
+    elif isinstance(old, list) and isinstance(new, list):
+        for before, after, index in _paired(old, new):
+            yield from _stale(before, after, f"{path}[{index}]")
+
+
+def _paired(old: list[Any], new: list[Any]) -> Iterator[tuple[Any, Any, int]]:
+    """Yield what an item was, what it is, and where: by its id, else in order among those that are not as they were."""
+    left = [item for item in old if item not in new]
+    for index, item in enumerate(new):
+        if item in old:
+            continue
+        same = [one for one in left if _id(one) is not None and _id(one) == _id(item)]
+        before = same[0] if same else next((one for one in left if _id(one) is None or _id(item) is None), None)
+        if before is not None:
+            left.remove(before)
+            yield before, item, index
+
+
+def _id(item: Any) -> Any:
+    return item.get("id") if isinstance(item, dict) else None
+
+
+def _below(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name

@@ -1,0 +1,64 @@
+"""Patch, also conditional: https://hl7.org/fhir/http.html#patch.
+
+A patch is JSON Patch (``application/json-patch+json``) or FHIRPath Patch (a Parameters resource). An order is patched
+only by who names the version that was read, as it is updated.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from flask import request
+
+from fhir_infusion.actions import patch_resource
+from fhir_infusion.fhir import json_patch, path_patch
+from fhir_infusion.web.bodies import read_bytes, read_object
+from fhir_infusion.web.context import caller, web
+from fhir_infusion.web.fhir.common import check_type, known_type, release_of, written_reply
+from fhir_infusion.web.fhir.criteria import refuse_query, stated_criteria
+from fhir_infusion.web.negotiation import FHIR_JSON, check_accept, check_content_type, if_match
+
+if TYPE_CHECKING:
+    from flask import Response
+
+    from fhir_infusion.actions.patch_resource import Change
+    from fhir_infusion.config import Release
+
+JSON_PATCH: Final = "application/json-patch+json"
+FORMATS: Final = (JSON_PATCH, FHIR_JSON)
+"""The media types of a patch; https://hl7.org/fhir/capabilitystatement-definitions.html, patchFormat."""
+
+
+def patch(release: str, fhir_type: str, resource_id: str) -> Response:
+    """Store the version that a patch makes of the current one."""
+    served = release_of(release)
+    known = known_type(fhir_type)
+    check_accept(request, served)
+    refuse_query(request)
+    change = _change(served)
+    service, who = web().service, caller()
+    written = patch_resource.patch(service, who, served, known, resource_id, change, if_match(request))
+    return written_reply(written, served)
+
+
+def patch_matching(release: str, fhir_type: str) -> Response:
+    """Store the version that a patch makes of the one resource that the criteria of the address find."""
+    served = release_of(release)
+    known = known_type(fhir_type)
+    check_accept(request, served)
+    query = stated_criteria(request, served, known)
+    change = _change(served)
+    service, who = web().service, caller()
+    written = patch_resource.patch_matching(service, who, served, known, query, change, if_match(request))
+    return written_reply(written, served)
+
+
+def _change(release: Release) -> Change:
+    """Return what the patch in the body does to a resource."""
+    if check_content_type(request, release, (JSON_PATCH,)) == JSON_PATCH:
+        operations = json_patch.read(read_bytes(request))
+        return lambda resource, _: json_patch.apply(operations, resource)
+    parameters = read_object(request, release)
+    check_type(parameters, "Parameters")
+    steps = path_patch.read(parameters)
+    return lambda resource, in_release: path_patch.apply(steps, resource, in_release)

@@ -1,0 +1,94 @@
+"""Text beside what a patch has changed: a generated narrative goes, a person's words are not contradicted."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from fhir_infusion.errors import Refused
+from fhir_infusion.fhir.stale_text import settled
+
+DIV = '<div xmlns="http://www.w3.org/1999/xhtml">5 mL/h</div>'
+
+
+def order(**more: Any) -> dict[str, Any]:
+    return {"resourceType": "MedicationRequest", "status": "active", **more}
+
+
+def stale(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    try:
+        settled(order(**old), order(**new))
+    except Refused as refused:
+        return [issue.path.removeprefix("MedicationRequest.") for issue in refused.issues]
+    return []
+
+
+def dosing(value: str, text: str, **more: Any) -> dict[str, Any]:
+    return {**more, "text": text, "doseAndRate": [{"rateQuantity": {"value": Decimal(value), "unit": "mL/h"}}]}
+
+
+DRUG = {"coding": [{"system": "s", "code": "a", "display": "A"}], "text": "A"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "places"),
+    [
+        (
+            {"dosageInstruction": [dosing("5", "5")]},
+            {"dosageInstruction": [dosing("6", "5")]},
+            ["dosageInstruction[0].text"],
+        ),
+        ({"dosageInstruction": [dosing("5", "5")]}, {"dosageInstruction": [dosing("6", "6")]}, []),
+        ({"dosageInstruction": [dosing("5", "5")]}, {"dosageInstruction": [dosing("5", "6")]}, []),
+        ({"dosageInstruction": [dosing("5", "5")]}, {"dosageInstruction": [dosing("5", "5", sequence=1)]}, []),
+        # The first was taken away, and the other changed.
+        (
+            {"dosageInstruction": [dosing("5", "5"), dosing("7", "7", id="b")]},
+            {"dosageInstruction": [dosing("8", "7", id="b")]},
+            ["dosageInstruction[0].text"],
+        ),
+        ({"dosageInstruction": [dosing("5", "5"), dosing("7", "7")]}, {"dosageInstruction": [dosing("7", "7")]}, []),
+        (
+            {"medicationCodeableConcept": DRUG},
+            {"medicationCodeableConcept": {**DRUG, "coding": [{"system": "s", "code": "b", "display": "A"}]}},
+            ["medicationCodeableConcept.text", "medicationCodeableConcept.coding[0].display"],
+        ),
+        (
+            {"requester": {"reference": "Practitioner/1", "display": "One"}},
+            {"requester": {"reference": "Practitioner/2", "display": "One"}},
+            ["requester.display"],
+        ),
+        (
+            {"dose": {"value": 1, "unit": "mg", "code": "mg"}},
+            {"dose": {"value": 1, "unit": "mg", "code": "g"}},
+            ["dose.unit"],
+        ),
+        ({"dose": {"value": 1, "unit": "mg", "code": "mg"}}, {"dose": {"value": 2, "unit": "mg", "code": "mg"}}, []),
+        (
+            {"renderedDosageInstruction": "5", "dosageInstruction": [{"sequence": 1}]},
+            {"renderedDosageInstruction": "5", "dosageInstruction": [{"sequence": 2}]},
+            ["renderedDosageInstruction"],
+        ),
+        ({"note": [{"text": "a", "time": "2026"}]}, {"note": [{"text": "a", "time": "2027"}]}, []),
+        ({"text": {"status": "additional", "div": DIV}}, {"text": {"status": "additional", "div": DIV}}, []),
+        (
+            {"text": {"status": "additional", "div": DIV}},
+            {"text": {"status": "additional", "div": DIV}, "priority": "stat"},
+            ["text"],
+        ),
+    ],
+)
+def test_a_text_that_was_left_beside_a_change_is_told_with_its_place(
+    old: dict[str, Any], new: dict[str, Any], places: list[str]
+):
+    assert stale(old, new) == places
+
+
+def test_a_generated_narrative_is_left_out_and_a_new_one_kept():
+    old = order(text={"status": "generated", "div": DIV})
+    assert settled(old, {**old, "priority": "stat"}) == order(priority="stat")
+    new = {**old, "priority": "stat", "text": {"status": "generated", "div": DIV.replace("5", "6")}}
+    assert settled(old, new) == new
+    assert settled(old, dict(old)) == old
