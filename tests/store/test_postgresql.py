@@ -24,13 +24,15 @@ from sqlalchemy import event
 
 from fhir_infusion.config import Settings
 from fhir_infusion.errors import Refused, SettingsError, Unavailable
-from fhir_infusion.fhir.search import Criterion, Query, Wanted
+from fhir_infusion.fhir.query import Criterion, Query, SortKey, Wanted
 from fhir_infusion.store import audit, dialect, open_reader, open_store, outbox, owner, postgresql, search, versions
 from fhir_infusion.store.tables import METADATA
 from tests.counts import count
 from tests.postgresql import GUARDED, PASSWORD
 from tests.store.helpers import MR, SYSTEM, TENANT, Clock, draft, effect, put, tamper
 from tests.store.test_crash import ROOT, Posting, check_whole
+
+BY_CHANGE = SortKey("_lastUpdated", "lastUpdated")
 
 
 def now():
@@ -291,7 +293,7 @@ def test_who_asks_for_what_changed_since_misses_nothing_that_several_processes_w
         while True:
             ended = writing.is_set()
             since = Wanted("gt", start=last, end=last + 1)
-            query = Query((Criterion("_lastUpdated", "lastUpdated", (since,)),), sort="_lastUpdated")
+            query = Query((Criterion("_lastUpdated", "lastUpdated", (since,)),), sort=(BY_CHANGE,))
             page = reader.read(TENANT, partial(search.page, type=MR, query=query, count=50))
             seen.update(entry.id for entry in page.entries)
             if page.entries:
@@ -546,7 +548,7 @@ def test_listings_are_read_from_an_index_without_sorting(stores, admin):
     admin.execute("ANALYZE")
     seen = []
     event.listen(stores[0]._reading, "before_cursor_execute", lambda *arguments: seen.append(arguments[2:4]))
-    for sort in ("", "_lastUpdated", "-_lastUpdated"):
+    for sort in ((), (BY_CHANGE,), (replace(BY_CHANGE, descending=True),)):
         stores[0].read(TENANT, lambda tx, sort=sort: search.page(tx, MR, Query((), sort=sort), 20))
     plans = []
     for statement, values in tuple(seen):
