@@ -15,7 +15,8 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Engine, NullPool, QueuePool, create_engine, select, text
+from sqlalchemy import Engine, NullPool, QueuePool, create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from fhir_infusion.config import read_secret
 from fhir_infusion.errors import SettingsError, Unavailable
@@ -36,6 +37,7 @@ SCHEME: Final = "postgresql://"
 
 DRIVER_ERRORS: Final[tuple[type[Exception], ...]] = () if psycopg is None else (psycopg.Error,)
 """What running a statement can raise past SQLAlchemy."""
+_NO_ANSWER: Final[tuple[type[Exception], ...]] = (SQLAlchemyError, *DRIVER_ERRORS)
 VALUE_ERRORS: Final[tuple[type[Exception], ...]] = (
     () if psycopg is None else (psycopg.DataError, psycopg.IntegrityError)
 )
@@ -158,10 +160,9 @@ def _refuse_plain(connection: Any, given: Mapping[str, str]) -> None:
 
 def lock_upgrades(connection: Connection) -> None:
     """Wait until no other process changes the tables; the lock goes with the connection."""
-    connection.execute(
-        text("SELECT set_config('lock_timeout', '0', false), set_config('statement_timeout', '0', false)")
-    )
-    connection.execute(select(text("pg_advisory_lock(:number)").bindparams(number=_UPGRADING)))
+    for limit in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"):
+        connection.execute(text("SELECT set_config(:name, '0', false)"), {"name": limit})
+    connection.execute(text("SELECT pg_advisory_lock(:number)"), {"number": _UPGRADING})
     connection.commit()
 
 
@@ -180,6 +181,17 @@ def try_exclusive(connection: Connection, name: str) -> bool:
     taken = connection.execute(text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))"), {"name": name}).scalar()
     connection.commit()
     return bool(taken)
+
+
+def answers(engine: Engine) -> bool:
+    """Say whether the server answers now; a session that it ended meanwhile is made anew."""
+    for _ in range(2):
+        try:
+            with engine.connect() as connection:
+                return connection.execute(text("SELECT 1")).scalar() == 1
+        except _NO_ANSWER:
+            engine.dispose()
+    return False
 
 
 def is_made(connection: Connection) -> bool:

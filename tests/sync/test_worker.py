@@ -74,6 +74,24 @@ def test_the_worker_pushes_and_pulls_by_itself_and_ends_in_order(rig: Rig, there
     assert rig.states() == ["acked", "pending"]
 
 
+def test_one_pulls_from_a_peer_at_a_time(rig: Rig):
+    with rig.service.store.alone(f"pull {TENANT} peer") as alone:
+        assert alone
+        assert {one.trouble for one in rig.pull()} == {"somebody else pulls now"}
+    assert {one.trouble for one in rig.pull()} == {""}
+
+
+def test_what_another_process_pulled_just_now_is_not_asked_for_again(rig: Rig):
+    line = worker._Line(rig.peer)
+    assert not line._pulled_elsewhere()
+    rig.pull()
+    # One process writes SQLite: whatever was pulled, it pulled itself.
+    assert line._pulled_elsewhere() is rig.service.store.is_shared
+    assert line.health().pulled_at == (rig.clock() if rig.service.store.is_shared else None)
+    rig.clock.move(rig.peer.remote.poll_seconds)
+    assert not line._pulled_elsewhere()
+
+
 def test_f8_a_peer_that_hangs_holds_back_no_other(there: Peer, database: str):
     slow = Peer()
     slow.lies.append(lambda _: time.sleep(3))
