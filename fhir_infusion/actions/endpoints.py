@@ -53,7 +53,7 @@ def addresses(settings: Settings, host: str, port: int) -> tuple[str, ...]:
     Raises:
         OSError: it leads nowhere, or one of them may not.
     """
-    found = tuple(dict.fromkeys(str(one[4][0]) for one in resolved(host, port)))
+    found = tuple(resolved(host, port))
     if not found:
         raise OSError("the name leads nowhere")
     if not _is_listed(settings, host) and not all(_may(settings, host, one) for one in found):
@@ -61,13 +61,14 @@ def addresses(settings: Settings, host: str, port: int) -> tuple[str, ...]:
     return found
 
 
-def resolved(host: str, port: int) -> list[tuple[object, ...]]:
-    """Return what the resolver of this machine says; the tests put another in its place.
+def resolved(host: str, port: int) -> list[str]:
+    """Return the addresses that the resolver of this machine gives; the tests put another in its place.
 
     Raises:
         OSError: there is no such name.
     """
-    return list(socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM))
+    found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
 def is_open(settings: Settings) -> bool:

@@ -1,8 +1,8 @@
 """Note, in the transaction of a change, who wants to know of it.
 
 Looked at are the subscriptions of the tenant to this type of resource, and of the resource what is at hand: its record
-and its index rows. Only the plain form of R4 may ask for more than ``patient`` and ``status``: then the search itself is
-asked whether it finds this one resource.
+and its index rows. Only the plain form of R4 may ask for more than ``patient`` and ``status``: then the search itself
+is asked whether it finds this one resource.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ _PLAIN: Final = {
     "patient": re.compile(r"(?:Patient/)?[A-Za-z0-9.-]{1,64}(?:,(?:Patient/)?[A-Za-z0-9.-]{1,64})*"),
 }
 """Values that are compared with the index rows here; whatever else is spelled, the search is asked."""
-_SHAPING: Final = frozenset({"_sort", "_count", "_format", "_summary", "_elements", "_total", "_include", "_revinclude"})
+_SHAPING: Final = frozenset(
+    {"_sort", "_count", "_format", "_summary", "_elements", "_total", "_include", "_revinclude"}
+)
 
 
 def record(tx: Tx, changed: Stored, before: Stored | None, now: dict[str, Any], rows: Sequence[Entry]) -> None:

@@ -1,8 +1,8 @@
 """Subscribe to changes: create, read, change and end a Subscription, and ask how it stands and what it was told.
 
 https://hl7.org/fhir/R5/subscription.html, https://hl7.org/fhir/R4/subscription.html. A subscription is read in the
-release that it was made in, for each has a form of its own. The topic-based one is ``requested`` until its endpoint took
-a handshake; the plain one of R4 knows no handshake and is active at once.
+release that it was made in, for each has a form of its own. The topic-based one is ``requested`` until its endpoint
+took a handshake; the plain one of R4 knows no handshake and is active at once.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.actions import endpoints, notify
 from fhir_infusion.errors import Issue, Refused
@@ -244,7 +244,7 @@ def _shown(found: Subscription, *, created: bool = False) -> Shown:
     if found.error and found.release != "R5":
         resource["error"] = found.error
     moment = from_ms(found.last_updated)
-    return Shown(found.subscription_id, found.version, moment, cast("Json", resource), created)
+    return Shown(found.subscription_id, found.version, moment, resource, created)
 
 
 def _status() -> Issue:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
 from fhir_infusion.fhir.dates import stretch
@@ -189,7 +189,7 @@ def _check_filters(type_: str, filters: Sequence[Filter]) -> None:
 def _content(code: object, path: str) -> Content:
     if code not in _CONTENTS:
         _refuse(path, "a notification is not offered with this content", ", ".join(_CONTENTS))
-    return cast("Content", code)
+    return code
 
 
 def _heartbeat(seconds: Any, path: str) -> int:
