@@ -126,7 +126,7 @@ _EVENTS: Final = Statement(
     .limit(bindparam("most"))
 )
 _DUE: Final = and_(
-    SUBSCRIPTIONS.c.status.in_(("requested", "active", "error")),
+    SUBSCRIPTIONS.c.status != "off",
     or_(
         and_(SUBSCRIPTIONS.c.ends > 0, SUBSCRIPTIONS.c.ends <= bindparam("now")),
         and_(
