@@ -7,7 +7,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Self
 
 from tests import exact_json
 
@@ -32,7 +32,7 @@ class Receiver:
     always: int | float | str = 200
     arrived: list[Arrived] = field(default_factory=list)
 
-    def __enter__(self) -> Receiver:
+    def __enter__(self) -> Self:
         outer = self
 
         class Handler(BaseHTTPRequestHandler):

@@ -16,7 +16,7 @@ from fhir_infusion.fhir.subscriptions import BACKPORT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fhir_infusion.config import Release
+    from fhir_infusion.fhir.releases import ReleaseName as Release
 
 Kind = Literal["handshake", "heartbeat", "event-notification", "query-status", "query-event"]
 Json = dict[str, Any]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from fhir_infusion.config import Release
+    from fhir_infusion.fhir.releases import ReleaseName as Release
 
 BASE: Final = "https://w3id.org/fhir-infusion/SubscriptionTopic"
 FILTERS: Final = ("patient", "status")

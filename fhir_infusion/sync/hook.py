@@ -112,7 +112,7 @@ def _pools(settings: Settings) -> Mapping[str, Any]:
         ConnectionCls = Plain  # pyright: ignore[reportAssignmentType]  urllib3's own class fails its protocol too
 
     class TlsPool(HTTPSConnectionPool):
-        ConnectionCls = Tls  # pyright: ignore[reportAssignmentType]  as in the class above
+        ConnectionCls = Tls  # pyright: ignore[reportAssignmentType]  as in the class above it
 
     return {"http": PlainPool, "https": TlsPool}
 
@@ -125,12 +125,12 @@ def _judged(settings: Settings, connection: Any, connect: Callable[[], socket.so
     except OSError as error:
         raise NewConnectionError(connection, "the address may not be connected to") from error
     for place, address in enumerate(found):
-        connection._dns_host = address  # noqa: SLF001  as above
+        connection._dns_host = address  # noqa: SLF001  as in the line above
         try:
             return connect()
         except NewConnectionError:
             if place == len(found) - 1:
                 raise
         finally:
-            connection._dns_host = name  # noqa: SLF001  as above
+            connection._dns_host = name  # noqa: SLF001  as in the line above
     raise NewConnectionError(connection, "there is no address")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.validate import validate
-from fhir_infusion.sync import notifications
+from fhir_infusion.sync import retry
 from tests.receiver import Receiver, kind_of, numbers_of, until
 from tests.web.conftest import FHIR, exact
 from tests.web.subscribing import Live, backported, plain, topical
@@ -30,7 +31,7 @@ RELEASES = {"r4": "R4", "r4b": "R4B", "r5": "R5"}
 
 @pytest.fixture
 def live(tmp_path: Path, translator: Translator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
-    monkeypatch.setattr(notifications.retry, "wait", lambda *_: notifications.timedelta(milliseconds=50))
+    monkeypatch.setattr(retry, "wait", lambda *_: timedelta(milliseconds=50))
     running = Live(f"sqlite:///{tmp_path}/live.db", translator)
     yield running
     running.close()
@@ -39,7 +40,7 @@ def live(tmp_path: Path, translator: Translator, monkeypatch: pytest.MonkeyPatch
 @pytest.fixture
 def live_anywhere(database: str, translator: Translator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
     """The same on each kind of database."""
-    monkeypatch.setattr(notifications.retry, "wait", lambda *_: notifications.timedelta(milliseconds=50))
+    monkeypatch.setattr(retry, "wait", lambda *_: timedelta(milliseconds=50))
     running = Live(database, translator)
     yield running
     running.close()
