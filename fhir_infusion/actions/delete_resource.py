@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.actions import rules, transact, whole
@@ -122,13 +123,19 @@ def _refuse_referred(tx: Tx, stored: Stored, going: set[str]) -> None:
         _refuse("deletion-referred", reason, "deleting, or changing, what refers to it first")
 
 
+@cache
 def _reference_parameters() -> frozenset[tuple[str, str]]:
+    """Return the reference parameters of what would be left pointing to nothing.
+
+    A Provenance tells where a version came from, also of what was deleted since.
+    """
     return frozenset(
-        (name, one.name)
+        (name, one.key)
         for name in SERVED
+        if name != "Provenance"
         for release in RELEASES
         for one in search.parameters(name, release)
-        if one.type == "reference"
+        if one.kind == "reference"
     )
 
 

@@ -12,8 +12,8 @@ from fhir_infusion.fhir import search as fhir_search
 from fhir_infusion.fhir.search import Criterion, Query, Wanted
 from fhir_infusion.records.administration import AdministrationStatus
 from fhir_infusion.records.order import OrderStatus
+from fhir_infusion.store import include, versions
 from fhir_infusion.store import search as store_search
-from fhir_infusion.store import versions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,10 +56,17 @@ class FoundRecord:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some of what was asked for; ``after`` begins the next page, None after the last."""
+    """Some of what was asked for; ``after`` begins the next page, None after the last.
+
+    ``along`` came along with the entries: all that was asked for, or only some, where not ``is_all_along``. ``total``
+    is how many match in all, where that was asked for.
+    """
 
     entries: tuple[Found, ...]
     after: tuple[str, ...] | None
+    along: tuple[Found, ...] = ()
+    is_all_along: bool = True
+    total: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,18 +124,31 @@ def search(
     parameters: Sequence[tuple[str, str]],
     count: int,
     after: Sequence[str] = (),
+    home: str = "",
 ) -> Page:
-    """Return resources that meet a FHIR search, strictly: a parameter that is not known is refused.
+    """Return up to ``count`` resources that meet a FHIR search, strictly: a parameter that is not known is refused.
 
-    One that cannot be said in this release stands at its place all the same, as what is ``unsaid``.
+    One that cannot be said in this release stands at its place all the same, as what is ``unsaid``. Of none there is
+    only the total. ``home`` is our own address, which references may begin with.
 
     Raises:
         Refused: 400 a parameter, prefix, date or page token is not right.
         Unavailable: the storage cannot be read.
     """
-    query = fhir_search.parse(type, release, parameters)
-    page = service.store.read(caller.tenant, lambda tx: store_search.page(tx, type, query, count, after))
-    return Page(tuple(_found(service, caller, page.entries, release)), page.after)
+    query = fhir_search.parse(type, release, parameters, home)
+
+    def work(tx: Tx) -> tuple[store_search.Page, tuple[Stored, ...], bool, int | None]:
+        total = store_search.total(tx, type, query) if query.total != "none" or not count else None
+        if not count:
+            return store_search.Page((), None), (), True, total
+        page = store_search.page(tx, type, query, count, after)
+        along, is_all = include.along(tx, page.entries, query.includes) if query.includes else ((), True)
+        return page, along, is_all, total
+
+    page, along, is_all, total = service.store.read(caller.tenant, work)
+    found = _found(service, caller, (*page.entries, *along), release)
+    matches = len(page.entries)
+    return Page(tuple(found[:matches]), page.after, tuple(found[matches:]), is_all, total)
 
 
 def records(
@@ -196,7 +216,7 @@ def _query(service: Service, type: str, parameters: Sequence[tuple[str, str]]) -
     except Refused as refused:
         ours = {theirs: name for name, theirs in _IN_FHIR.items()}
         raise Refused(*(replace(one, path=ours.get(one.path, one.path)) for one in refused.issues)) from None
-    return Query((*criteria, *parsed.criteria), parsed.sort, parsed.count)
+    return replace(parsed, criteria=(*criteria, *parsed.criteria))
 
 
 _IN_FHIR: Final = {"changed_since": "_lastUpdated", "order": "request"}

@@ -88,7 +88,8 @@ class Element:
     ``type`` names a primitive, another type of the table, or ``Resource`` (any resource). ``choice`` is the name of
     the choice it belongs to (``dose``) or empty; ``required`` then tells whether one of the choice must be there.
     ``targets`` are the resource types a Reference or CodeableReference may point to (empty: any); ``codes`` the
-    required binding (empty: none, or too large to list). ``extensible`` tells whether ``_name`` may stand beside it.
+    required binding (empty: none, or too large to list). ``extensible`` tells whether ``_name`` may stand beside it,
+    ``in_summary`` whether it is of the summary (https://hl7.org/fhir/R4/search.html#summary).
     """
 
     name: str
@@ -101,6 +102,7 @@ class Element:
     primitive: bool
     extensible: bool
     order: int
+    in_summary: bool = False
 
     @property
     def path_name(self) -> str:
@@ -206,6 +208,7 @@ def _element(origin: Release, type_name: str, name: str, fields: Mapping[str, Fi
         # The id of a resource is FHIR's own type, that of an element and the url of an extension are plain strings.
         extensible=primitive and (name != "id" or declared == "id") and path != "Extension.url",
         order=order,
+        in_summary=bool(extra.get("summary_element_property")),
     )
 
 

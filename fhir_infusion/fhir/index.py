@@ -1,6 +1,8 @@
 """The index rows of a resource: what a search looks at instead of the resource itself.
 
 A row is made under the name that every release gives to a parameter, so that what was written in R4 is found in R5.
+Beside its own rows a parameter may have some under ``name:identifier`` (of a reference), ``name:of-type`` (of an
+identifier), ``name:text`` (the words beside a code) and ``name:present``: there is a value, but none to compare.
 """
 
 from __future__ import annotations
@@ -8,28 +10,36 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from fhir_infusion.fhir import amounts, words
 from fhir_infusion.fhir.dates import BEGINNING, END, Stretch, stretch
-from fhir_infusion.fhir.parameters import IDENTIFIER, PARAMETERS, Parameter
+from fhir_infusion.fhir.parameters import Parameter, Step, indexed
 from fhir_infusion.fhir.references import literal_type, without_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+Kind = Literal["token", "reference", "uri", "date", "string", "quantity"]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One index row.
 
-    A token has ``system`` and ``value``; a reference has ``value`` (``Patient/7``, or the absolute address without its
-    version); a date covers ``start`` up to, not including, ``end`` in milliseconds since 1970 UTC.
+    A token has ``system`` and ``value``; a reference ``value`` (``Patient/7``, or the absolute address without its
+    version), a uri ``value``; a date covers ``start`` up to, not including, ``end`` in milliseconds since 1970 UTC; a
+    string has ``value``, as it is compared, and ``text``, as it is; a quantity is from ``low`` to ``high`` in ``unit``.
     """
 
     parameter: str
-    kind: Literal["token", "reference", "date"]
+    kind: Kind
     system: str = ""
     value: str = ""
     start: int = 0
     end: int = 0
+    text: str = ""
+    unit: str = ""
+    low: str = ""
+    high: str = ""
 
 
 def entries(resource: dict[str, Any], release: str) -> tuple[Entry, ...]:  # noqa: ARG001  see below
@@ -39,54 +49,150 @@ def entries(resource: dict[str, Any], release: str) -> tuple[Entry, ...]:  # noq
     not needed yet, but whoever indexes knows it and a later release may.
     """
     found: dict[Entry, None] = {}
-    for parameter in PARAMETERS.get(resource.get("resourceType", ""), (IDENTIFIER,)):
+    for parameter in indexed(resource.get("resourceType", "")):
+        there = False
+        rows: dict[Entry, None] = {}
         for path in parameter.paths:
-            for value in _values(resource, path.split(".")):
-                found.update(dict.fromkeys(_ROWS[parameter.type](parameter, value)))
+            if path.type == "is-true":
+                rows.update(dict.fromkeys(_is_true(parameter, resource, path.steps[0].name)))
+                continue
+            for value in _values(resource, path.steps):
+                there = there or parameter.kind != "reference" or _is_meant(parameter, value)
+                rows.update(dict.fromkeys(_ROWS[parameter.kind](parameter, value, path.type)))
+        found.update(rows)
+        if there and not any(row.parameter in {parameter.key, f"{parameter.key}:identifier"} for row in rows):
+            found[Entry(f"{parameter.key}:present", "token", value="true")] = None
     return tuple(found)
 
 
-def _values(node: Any, names: list[str]) -> Iterator[Any]:
+def _values(node: Any, steps: tuple[Step, ...]) -> Iterator[Any]:
     """Yield every value at a path, lists taken apart."""
     if isinstance(node, list):
         for item in node:
-            yield from _values(item, names)
-    elif not names:
+            yield from _values(item, steps)
+    elif not steps:
         if node is not None:
             yield node
-    elif isinstance(node, dict) and names[0] in node:
-        yield from _values(node[names[0]], names[1:])
+    elif isinstance(node, dict) and (inner := node.get(steps[0].name)) is not None:
+        step = steps[0]
+        if step.field:
+            inner = [one for one in (inner if isinstance(inner, list) else [inner]) if _has(one, step)]
+        yield from _values(inner, steps[1:])
 
 
-def _tokens(parameter: Parameter, value: Any) -> Iterator[Entry]:
-    """Yield the rows of a code, Coding, CodeableConcept or Identifier."""
-    if isinstance(value, str):
-        yield Entry(parameter.name, "token", "", value)
+def _has(value: Any, step: Step) -> bool:
+    """Tell whether a value's field is what the path asks for: as a text, or as a code."""
+    if not isinstance(value, dict):
+        return False
+    field = value.get(step.field)
+    if isinstance(field, dict):
+        return any(coding.get("code") == step.value for coding in field.get("coding", ()))
+    return bool(field == step.value)
+
+
+def _is_true(parameter: Parameter, resource: dict[str, Any], choice: str) -> Iterator[Entry]:
+    """Yield whether a choice such as ``deceased`` is there and is not false."""
+    values = (value for name, value in resource.items() if name.startswith(choice))
+    said = any(value is not False for value in values)
+    yield Entry(parameter.key, "token", value="true" if said else "false")
+
+
+def _tokens(parameter: Parameter, value: Any, datatype: str) -> Iterator[Entry]:
+    """Yield the rows of a code, Coding, CodeableConcept, Identifier, ContactPoint or boolean."""
+    key = parameter.key
+    if isinstance(value, bool):
+        yield Entry(key, "token", value="true" if value else "false")
+    elif isinstance(value, str):
+        yield Entry(key, "token", value=value)
     elif isinstance(value, dict):
         for coding in value.get("coding", (value,)):
             code = coding.get("value", coding.get("code"))
-            if code is not None:
-                yield Entry(parameter.name, "token", coding.get("system", ""), code)
+            # The system of a ContactPoint is a kind (phone), not the address of a code system.
+            system = "" if datatype == "ContactPoint" else coding.get("system", "")
+            if isinstance(code, str):
+                yield Entry(key, "token", system, code)
+        yield from _words_of(key, value)
+        if datatype == "Identifier":
+            yield from _of_type(key, value)
 
 
-def _references(parameter: Parameter, value: Any) -> Iterator[Entry]:
-    """Yield the rows of a Reference: where it points, and the identifier it gives."""
+def _words_of(key: str, value: dict[str, Any]) -> Iterator[Entry]:
+    """Yield the rows of the words beside a code: https://hl7.org/fhir/R4/search.html#token, ``:text``."""
+    kind = value.get("type")
+    said = [value.get("text"), value.get("display"), kind.get("text") if isinstance(kind, dict) else None]
+    said += [coding.get("display") for coding in value.get("coding", ())]
+    for text in said:
+        if isinstance(text, str):
+            yield _text(f"{key}:text", text)
+
+
+def _of_type(key: str, identifier: dict[str, Any]) -> Iterator[Entry]:
+    """Yield the rows of an identifier with its type: https://hl7.org/fhir/R4/search.html#token, ``:of-type``."""
+    for coding in identifier.get("type", {}).get("coding", ()):
+        if "code" in coding and "value" in identifier:
+            value = f"{coding['code']}|{identifier['value']}"
+            yield Entry(f"{key}:of-type", "token", coding.get("system", ""), value)
+
+
+def _references(parameter: Parameter, value: Any, datatype: str) -> Iterator[Entry]:  # noqa: ARG001  as the others
+    """Yield the rows of a Reference: where it points, the identifier it gives, and its words."""
+    if isinstance(value, str):
+        value = {"reference": value}
     reference = value.get("reference", "")
-    spelled = literal_type(reference) or value.get("type", "")
-    # What is not one of the parameter's targets (a Group as `patient`) is not found by it; what does not say is.
-    if spelled and parameter.targets and spelled not in parameter.targets:
+    if not isinstance(reference, str):
+        return  # an R5 CodeableReference where R4 has a Reference; another path of the parameter reads it
+    if not _is_meant(parameter, value):
         return
+    key = parameter.key
     if reference and not reference.startswith("#"):
-        yield Entry(parameter.name, "reference", "", without_version(reference))
-    for row in _tokens(parameter, value["identifier"]) if "identifier" in value else ():
-        yield Entry(f"{parameter.name}:identifier", "token", row.system, row.value)
+        yield Entry(key, "reference", "", without_version(reference))
+    if "identifier" in value:
+        for row in _tokens(parameter, value["identifier"], ""):
+            if row.parameter == key:
+                yield Entry(f"{key}:identifier", "token", row.system, row.value)
+    if isinstance(value.get("display"), str):
+        yield _text(f"{key}:text", value["display"])
 
 
-def _dates(parameter: Parameter, value: Any) -> Iterator[Entry]:
+def _is_meant(parameter: Parameter, value: Any) -> bool:
+    """Tell whether a Reference is one of the parameter: a Group is none as ``patient``, what does not say is one."""
+    reference = value.get("reference", "") if isinstance(value, dict) else value
+    if not isinstance(reference, str):
+        return False
+    spelled = literal_type(reference) or (value.get("type", "") if isinstance(value, dict) else "")
+    return not (spelled and parameter.targets and spelled not in parameter.targets)
+
+
+def _uris(parameter: Parameter, value: Any, datatype: str) -> Iterator[Entry]:
+    """Yield the row of a uri; of a canonical with its version also the row without."""
+    if isinstance(value, str):
+        yield Entry(parameter.key, "uri", value=value)
+        if datatype == "canonical" and "|" in value:
+            yield Entry(parameter.key, "uri", value=value.partition("|")[0])
+
+
+def _strings(parameter: Parameter, value: Any, datatype: str) -> Iterator[Entry]:
+    """Yield the rows of a string, HumanName or Address."""
+    for text in words.texts(value, datatype):
+        yield _text(parameter.key, text)
+
+
+def _text(key: str, text: str) -> Entry:
+    return Entry(key, "string", value=words.folded(text)[: words.MOST_KEPT], text=text[: words.MOST_KEPT])
+
+
+def _quantities(parameter: Parameter, value: Any, datatype: str) -> Iterator[Entry]:
+    """Yield the rows of a Quantity or Range."""
+    if isinstance(value, dict) and (datatype == "Range" or "value" in value):
+        for unit, low, high in amounts.spans(value, datatype):
+            yield Entry(parameter.key, "quantity", unit=unit, low=low, high=high)
+
+
+def _dates(parameter: Parameter, value: Any, datatype: str) -> Iterator[Entry]:  # noqa: ARG001  as the others
     """Yield the row of a date, dateTime, Period or Timing."""
     covered = _hull(value)
     if covered is not None:
-        yield Entry(parameter.name, "date", start=covered.start, end=covered.end)
+        yield Entry(parameter.key, "date", start=covered.start, end=covered.end)
 
 
 def _hull(value: Any) -> Stretch | None:
@@ -104,4 +210,11 @@ def _hull(value: Any) -> Stretch | None:
     return Stretch(start.start if start else BEGINNING, end.end if end else END)
 
 
-_ROWS = {"token": _tokens, "reference": _references, "date": _dates}
+_ROWS = {
+    "token": _tokens,
+    "reference": _references,
+    "uri": _uris,
+    "date": _dates,
+    "string": _strings,
+    "quantity": _quantities,
+}

@@ -1,103 +1,122 @@
-"""The search parameters that are served, as data.
+"""The search parameters that are served, as data: ``search_parameters.json``, made from HL7's definitions.
 
-https://hl7.org/fhir/R4/searchparameter-registry.html. One line each: name, type, the releases that know it under this
-name, and the elements it reads (a choice by its JSON names; a name that the resource's release does not have is simply
-not there). To add one: one line here. ``_id`` and ``_lastUpdated`` are of every type and read no element.
+https://hl7.org/fhir/R4/searchparameter-registry.html. A row holds the type it is of (``base``; ``Resource``: every
+type), its code, its type, the releases that define it so, the paths that it reads, the types that a reference may point
+to, and the code systems that a plain code stands for. A path is JSON names with the type at their end:
+``name.family:string``, ``telecom[system=phone]:ContactPoint``. ``python -m tests.search_parameters_write`` writes the
+file. ``_id`` and ``_lastUpdated`` are of every type and read no element.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Literal
+import json
+import pkgutil
+import re
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, Final, Literal, NamedTuple, cast
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+ParameterType = Literal["token", "reference", "date", "string", "quantity", "uri"]
 
-ParameterType = Literal["token", "reference", "date"]
+_STEP: Final = re.compile(r"(?P<name>\w+)(?:\[(?P<field>\w+)=(?P<value>[\w-]+)\])?")
 
-_EVERY: Final = ("R4", "R4B", "R5")
-_R4: Final = ("R4", "R4B")
-_R5: Final = ("R5",)
+
+class Step(NamedTuple):
+    """One name on a path; with ``field`` only of the elements where that is ``value``."""
+
+    name: str
+    field: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """Where values stand, and of which datatype they are; ``is-true`` is whether there is one that is not false."""
+
+    steps: tuple[Step, ...]
+    type: str
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """One search parameter of one resource type.
 
-    ``paths`` are dotted element names; ``targets`` the types that a reference without a type may mean; ``systems`` the
-    code systems that a plain code element stands for.
+    ``targets`` are the types that a reference may point to (empty: any), ``systems`` the code systems of a plain code.
+    Index rows are kept under ``key``; it differs from the name where releases mean different things by one name.
     """
 
     name: str
     type: ParameterType
-    paths: tuple[str, ...]
-    releases: tuple[str, ...] = _EVERY
+    paths: tuple[Path, ...]
+    releases: tuple[str, ...] = ("R4", "R4B", "R5")
     targets: tuple[str, ...] = ()
     systems: tuple[str, ...] = ()
+    key: str = ""
+
+    @property
+    def kind(self) -> ParameterType:
+        """How it is compared: what refers by a canonical address is found by the address, like a uri."""
+        is_canonical = self.type == "reference" and all(path.type == "canonical" for path in self.paths)
+        return "uri" if is_canonical else self.type
+
+    @property
+    def is_code(self) -> bool:
+        """Whether its values are plain codes, which carry no system."""
+        return self.type == "token" and all(path.type in {"code", "boolean", "is-true"} for path in self.paths)
+
+    def types(self) -> frozenset[str]:
+        """Return the datatypes that it reads."""
+        return frozenset(path.type for path in self.paths)
 
 
-_SUBJECT: Final = (
-    Parameter("patient", "reference", ("subject",), targets=("Patient",)),
-    Parameter("subject", "reference", ("subject",), targets=("Patient", "Group")),
-)
-_MEDICATION: Final = (
-    Parameter("code", "token", ("medicationCodeableConcept", "medication.concept")),
-    Parameter("medication", "reference", ("medicationReference", "medication.reference"), targets=("Medication",)),
-)
-_EVENTS: Final = "dosageInstruction.timing.event"
-_BOUNDS: Final = "dosageInstruction.timing.repeat.boundsPeriod"
-_ORDER_STATUS: Final = "http://hl7.org/fhir/CodeSystem/medicationrequest-status"
-_ORDER_INTENT: Final = "http://hl7.org/fhir/CodeSystem/medicationrequest-intent"
-_PRIORITY: Final = "http://hl7.org/fhir/request-priority"
-_GIVEN_STATUS: Final = (
-    "http://terminology.hl7.org/CodeSystem/medication-admin-status",
-    "http://hl7.org/fhir/CodeSystem/medication-admin-status",
-)
-_GIVEN_WHEN: Final = ("effectiveDateTime", "effectivePeriod", "occurenceDateTime", "occurencePeriod", "occurenceTiming")
-_REQUESTERS: Final = ("Practitioner", "PractitionerRole", "Organization", "Patient", "RelatedPerson", "Device")
-
-IDENTIFIER: Final = Parameter("identifier", "token", ("identifier",))
-"""Indexed for every resource that has one."""
-
-PARAMETERS: Final[Mapping[str, tuple[Parameter, ...]]] = MappingProxyType(
-    {
-        "MedicationRequest": (
-            IDENTIFIER,
-            Parameter("status", "token", ("status",), systems=(_ORDER_STATUS,)),
-            Parameter("intent", "token", ("intent",), systems=(_ORDER_INTENT,)),
-            Parameter("priority", "token", ("priority",), systems=(_PRIORITY,)),
-            Parameter("category", "token", ("category",)),
-            *_SUBJECT,
-            *_MEDICATION,
-            Parameter("authoredon", "date", ("authoredOn",)),
-            Parameter("date", "date", (_EVENTS,), _R4),
-            Parameter("combo-date", "date", (_EVENTS, _BOUNDS), _R5),
-            Parameter("encounter", "reference", ("encounter",), targets=("Encounter",)),
-            Parameter("requester", "reference", ("requester",), targets=_REQUESTERS),
-            Parameter("group-identifier", "token", ("groupIdentifier",), _R5),
-        ),
-        "MedicationAdministration": (
-            IDENTIFIER,
-            Parameter("status", "token", ("status",), systems=_GIVEN_STATUS),
-            *_SUBJECT,
-            *_MEDICATION,
-            Parameter("request", "reference", ("request",), targets=("MedicationRequest",)),
-            Parameter("effective-time", "date", _GIVEN_WHEN, _R4),
-            Parameter("date", "date", _GIVEN_WHEN, _R5),
-            Parameter("context", "reference", ("context", "encounter"), _R4, ("Encounter", "EpisodeOfCare")),
-            Parameter("encounter", "reference", ("context", "encounter"), _R5, ("Encounter",)),
-            Parameter("reason-not-given", "token", ("statusReason",), _R4),
-        ),
-        "Medication": (
-            IDENTIFIER,
-            Parameter("code", "token", ("code",)),
-            Parameter("status", "token", ("status",), systems=("http://hl7.org/fhir/CodeSystem/medication-status",)),
-        ),
-    }
-)
+def _path(text: str) -> Path:
+    names, _, kind = text.rpartition(":")
+    steps = tuple(Step(*(part or "" for part in found.groups())) for found in _STEP.finditer(names))
+    return Path(steps, kind)
 
 
+def _parameter(row: dict[str, Any]) -> Parameter:
+    return Parameter(
+        row["code"],
+        cast("ParameterType", row["type"]),
+        tuple(map(_path, row["paths"])),
+        tuple(row["releases"]),
+        tuple(row.get("targets", ())),
+        tuple(row.get("systems", ())),
+        row.get("key", row["code"]),
+    )
+
+
+def _read() -> dict[str, tuple[Parameter, ...]]:
+    rows = json.loads(pkgutil.get_data("fhir_infusion.fhir", "search_parameters.json") or b"")
+    found: dict[str, list[Parameter]] = {}
+    for row in rows:
+        found.setdefault(row["base"], []).append(_parameter(row))
+    return {base: tuple(known) for base, known in found.items()}
+
+
+_PARAMETERS: Final = _read()
+TYPES: Final = frozenset(_PARAMETERS) - {"Resource"}
+"""The resource types whose parameters are known."""
+
+
+@cache
 def parameters(resource_type: str, release: str) -> tuple[Parameter, ...]:
-    """Return the parameters of a resource type in a release; only ``identifier`` where the type has no line above."""
-    return tuple(known for known in PARAMETERS.get(resource_type, (IDENTIFIER,)) if release in known.releases)
+    """Return the parameters of a resource type in a release, those of every type last."""
+    rows = (*_PARAMETERS.get(resource_type, ()), *_PARAMETERS["Resource"])
+    return tuple(known for known in rows if release in known.releases)
+
+
+@cache
+def indexed(resource_type: str) -> tuple[Parameter, ...]:
+    """Return what is kept of a resource of this type, whatever release it is written in: all releases' parameters.
+
+    What is kept under one key is one parameter, with the paths and targets of all.
+    """
+    merged: dict[str, Parameter] = {}
+    for known in (*_PARAMETERS.get(resource_type, ()), *_PARAMETERS["Resource"]):
+        there = merged.get(known.key, known)
+        targets = tuple(sorted({*there.targets, *known.targets})) if there.targets and known.targets else ()
+        paths = tuple(dict.fromkeys((*there.paths, *known.paths)))
+        merged[known.key] = replace(there, paths=paths, targets=targets)
+    return tuple(merged.values())

@@ -56,7 +56,19 @@ class Place:
 
 def root(resource: Resource) -> Place:
     """Return the place of a resource."""
-    element = elements.Element(_ROOT, "Resource", False, True, "", (), (), False, False, 0)  # noqa: FBT003  the fields in their order, once
+    element = Element(
+        name=_ROOT,
+        type="Resource",
+        is_list=False,
+        required=True,
+        choice="",
+        targets=(),
+        codes=(),
+        primitive=False,
+        extensible=False,
+        order=0,
+        in_summary=True,
+    )
     return Place({_ROOT: resource}, _ROOT, None, element, {})
 
 

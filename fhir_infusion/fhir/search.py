@@ -1,213 +1,140 @@
 """Search: what a query asks for, read strictly.
 
-https://hl7.org/fhir/R4/search.html. A parameter or modifier that is not known is refused, never passed over: a search
-that ignores ``patient=`` returns everybody. Values of one parameter, separated by commas, are alternatives; parameters
-must all hold.
+https://hl7.org/fhir/R4/search.html. A parameter or modifier that is not known is refused, never passed over. Values of
+one parameter, separated by commas, are alternatives; parameters must all hold.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, NoReturn, cast
+from typing import TYPE_CHECKING, Final, cast, get_args
 
-from fhir_infusion.errors import Issue, Refused
-from fhir_infusion.fhir.dates import stretch
-from fhir_infusion.fhir.exact import name_in_path
+from fhir_infusion.fhir.criteria import OF_EVERY_TYPE, criterion, modifiers
 from fhir_infusion.fhir.index import Entry, entries
-from fhir_infusion.fhir.parameters import Parameter, parameters
-from fhir_infusion.fhir.primitives import ID
-from fhir_infusion.fhir.references import is_unsafe, literal_type, without_version
+from fhir_infusion.fhir.parameters import TYPES, Parameter, parameters
+from fhir_infusion.fhir.query import (
+    Chain,
+    Condition,
+    Criterion,
+    Either,
+    Has,
+    Include,
+    Missing,
+    Query,
+    SortKey,
+    Total,
+    Wanted,
+)
+from fhir_infusion.fhir.wanted import Here, invalid, split, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Criterion", "Entry", "Parameter", "Query", "Wanted", "entries", "parameters", "parse"]
+__all__ = [
+    "OF_EVERY_TYPE", "Chain", "Condition", "Criterion", "Either", "Entry", "Has", "Include", "Missing", "Parameter",
+    "Query", "SortKey", "Wanted", "entries", "includes_of", "modifiers", "parameters", "parse", "reverse_includes_of",
+]  # fmt: skip
 
-Kind = Literal["token", "reference", "date", "id", "lastUpdated"]
-Sort = Literal["", "_lastUpdated", "-_lastUpdated"]
+SORTED: Final = ("date", "token", "string", "uri")
+"""The kinds of parameters that an order may be by."""
 
-PREFIXES: Final = ("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap")
-_SORTS: Final = ("_lastUpdated", "-_lastUpdated")
-_DATE: Final = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?([0-9].*)")
-_MOST_VALUES: Final = 100
-_MOST_TEXT: Final = 2048
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """One value asked for.
-
-    Of a token: ``system`` None means any, "" none; ``value`` None means any code of that system. Of a date: the
-    stretch from ``start`` up to ``end`` (ms since 1970 UTC) and how it is compared.
-    """
-
-    prefix: str = "eq"
-    system: str | None = None
-    value: str | None = None
-    start: int = 0
-    end: int = 0
+_INCLUDES: Final = ("_include", "_include:iterate", "_revinclude", "_revinclude:iterate")
+_MOST_KEYS: Final = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Criterion:
-    """One parameter of a query: any of its values must match."""
-
-    parameter: str
-    kind: Kind
-    values: tuple[Wanted, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """What a search asks for: every criterion must hold."""
-
-    criteria: tuple[Criterion, ...]
-    sort: Sort = ""
-    count: int | None = None
-
-
-def parse(resource_type: str, release: str, asked: Sequence[tuple[str, str]]) -> Query:
+def parse(resource_type: str, release: str, asked: Sequence[tuple[str, str]], home: str = "") -> Query:
     """Read the parameters of a search, names and values as decoded from the URL.
+
+    Args:
+        resource_type: what is searched for.
+        release: whose parameters are asked.
+        asked: names and values.
+        home: our own address; a reference below it is one to what is kept here.
 
     Raises:
         Refused: 400 ``not-supported`` for a parameter, modifier or order that is not known; 400 ``invalid`` for a value
             that cannot be read.
     """
-    known = {parameter.name: parameter for parameter in parameters(resource_type, release)}
-    criteria: list[Criterion] = []
-    sort: Sort = ""
+    here = Here(release, home)
+    criteria: list[Condition] = []
+    sort: tuple[SortKey, ...] = ()
     count: int | None = None
+    total: Total = "none"
+    includes: list[Include] = []
     for name, value in asked:
-        if len(value) > _MOST_TEXT:
-            _invalid(name, "the value is too long", f"at most {_MOST_TEXT} characters")
         if name == "_sort":
-            if value not in _SORTS:
-                _unknown(name, "an order that is not offered", " or ".join(_SORTS))
-            sort = cast("Sort", value)
+            sort = _sort(resource_type, release, value)
         elif name == "_count":
             count = _count(value)
+        elif name == "_total":
+            if value not in get_args(Total):
+                invalid(name, "not a way to count", ", ".join(get_args(Total)))
+            total = cast("Total", value)
+        elif name in _INCLUDES:
+            includes += _include(resource_type, release, name, value)
+        elif name.startswith(("_include", "_revinclude")):
+            unknown(name.partition(":")[0], "a modifier that is not offered", "iterate")
         else:
-            criteria.append(_criterion(name, value, known))
-    return Query(tuple(criteria), sort, count)
+            criteria.append(criterion(resource_type, name, value, here))
+    return Query(tuple(criteria), sort, count, tuple(dict.fromkeys(includes)), total)
 
 
-def _criterion(name: str, value: str, known: dict[str, Parameter]) -> Criterion:
-    """Read one parameter."""
-    base, _, modifier = name.partition(":")
-    values = _split(name, value)
-    if base in {"_id", "_lastUpdated"}:
-        if modifier:
-            _unknown(base, "a modifier that is not offered", base)
-        if base == "_id":
-            return Criterion("_id", "id", tuple(_id(item) for item in values))
-        return Criterion("_lastUpdated", "lastUpdated", tuple(_date(base, item) for item in values))
-    parameter = known.get(base)
-    if parameter is None:
-        _unknown(name_in_path(base), "there is no such parameter", ", ".join(("_id", "_lastUpdated", *known)))
-    if parameter.type == "reference":
-        return _reference_criterion(parameter, modifier, values)
-    if modifier:
-        _unknown(base, "a modifier that is not offered", base)
-    if parameter.type == "date":
-        return Criterion(base, "date", tuple(_date(base, item) for item in values))
-    return Criterion(base, "token", tuple(_token(parameter, item) for item in values))
+def includes_of(resource_type: str, release: str) -> tuple[str, ...]:
+    """Return what ``_include`` takes of a type: its references to what is kept."""
+    known = (one for one in parameters(resource_type, release) if one.kind == "reference")
+    return tuple(one.name for one in known if not one.targets or TYPES & set(one.targets))
 
 
-def _reference_criterion(parameter: Parameter, modifier: str, values: Sequence[str]) -> Criterion:
-    """Read a reference: its modifier is the type it points to, or ``identifier`` for a business identifier."""
-    name = parameter.name
-    if modifier == "identifier":
-        return Criterion(f"{name}:identifier", "token", tuple(_token(parameter, item) for item in values))
-    if modifier and modifier not in parameter.targets:
-        _unknown(name, "a modifier that is not offered", ", ".join(("identifier", *parameter.targets)))
-    targets = (modifier,) if modifier else parameter.targets
-    return Criterion(name, "reference", tuple(wanted for item in values for wanted in _references(name, targets, item)))
+def reverse_includes_of(resource_type: str, release: str) -> tuple[str, ...]:
+    """Return what ``_revinclude`` takes for a type, such as ``Provenance:target``."""
+    return tuple(
+        f"{source}:{one.name}"
+        for source in sorted(TYPES)
+        for one in parameters(source, release)
+        if one.kind == "reference" and (not one.targets or resource_type in one.targets)
+    )
 
 
-def _references(name: str, targets: tuple[str, ...], value: str) -> list[Wanted]:
-    """Read one reference; an id alone may mean each of the targets."""
-    text = _unescape(value)
-    if ID.fullmatch(text):
-        return [Wanted(value=f"{target}/{text}") for target in targets]
-    spelled = literal_type(text)
-    if "|" in text and not spelled:
-        _invalid(name, "a business identifier is not a reference", f"{name}:identifier=system|value")
-    if is_unsafe(text) or not (spelled or text.startswith(("urn:uuid:", "urn:oid:", "http://", "https://"))):
-        _invalid(name, "not a reference", "an id, Type/id or an absolute address")
-    if spelled and spelled not in targets:
-        _invalid(name, "a reference to another type", ", ".join(targets))
-    return [Wanted(value=without_version(text))]
-
-
-def _token(parameter: Parameter, value: str) -> Wanted:
-    """Read ``code``, ``system|code``, ``|code`` or ``system|``."""
-    system, bar, code = _cut(value)
-    if not bar:
-        return Wanted(value=_unescape(system))
-    if not system and not code:
-        _invalid(parameter.name, "neither system nor code", "system|code")
-    named: str | None = _unescape(system)
-    # A code element carries no system: asked for with its own, it is found by the code.
-    if named in parameter.systems:
-        named = None
-    return Wanted(system=named, value=_unescape(code) if code else None)
-
-
-def _date(name: str, value: str) -> Wanted:
-    """Read a date with its prefix; ``ap`` widens it by its own length, for want of a clock."""
-    found = _DATE.fullmatch(value)
-    covered = stretch(found.group(2)) if found else None
-    if found is None or covered is None:
-        accepted = f"[{'|'.join(PREFIXES)}]YYYY[-MM[-DD[Thh:mm[:ss]Z]]]"
-        _invalid(name, "not a date", accepted)
-    prefix = found.group(1) or "eq"
-    start, end = covered
-    width = end - start if prefix == "ap" else 0
-    return Wanted(prefix, start=start - width, end=end + width)
-
-
-def _id(value: str) -> Wanted:
-    if not ID.fullmatch(value):
-        _invalid("_id", "not an id", "1 to 64 letters, digits, '-' and '.'")
-    return Wanted(value=value)
+def _sort(resource_type: str, release: str, value: str) -> tuple[SortKey, ...]:
+    known = {one.name: one for one in parameters(resource_type, release) if one.kind in SORTED}
+    keys = []
+    for item in split("_sort", value):
+        name, descending = item.removeprefix("-"), item.startswith("-")
+        if name in OF_EVERY_TYPE:
+            keys.append(SortKey(name, "id" if name == "_id" else "lastUpdated", descending))
+        elif name in known:
+            keys.append(SortKey(known[name].key, known[name].kind, descending))
+        else:
+            unknown("_sort", "an order that is not offered", ", ".join((*OF_EVERY_TYPE, *known)))
+    if len(keys) > _MOST_KEYS:
+        invalid("_sort", "too many keys", f"at most {_MOST_KEYS}")
+    return tuple(keys)
 
 
 def _count(value: str) -> int:
     if not (value.isascii() and value.isdigit() and len(value) < 10):
-        _invalid("_count", "not a number of entries", "0 or more")
+        invalid("_count", "not a number of entries", "0 or more")
     return int(value)
 
 
-def _split(name: str, value: str) -> list[str]:
-    """Return the alternatives of a value: separated by commas that are not escaped."""
-    ends = [at for at, sign in enumerate(value) if sign == "," and not _is_escaped(value, at)]
-    parts = [value[start + 1 : end] for start, end in zip([-1, *ends], [*ends, len(value)], strict=True)]
-    if not all(part.strip() for part in parts):
-        _invalid(name, "an empty value", "a value")
-    if len(parts) > _MOST_VALUES:
-        _invalid(name, "too many values", f"at most {_MOST_VALUES}")
-    return parts
-
-
-def _cut(value: str) -> tuple[str, str, str]:
-    r"""Cut at the first ``|`` that is not escaped (``\|``)."""
-    place = next((at for at, sign in enumerate(value) if sign == "|" and not _is_escaped(value, at)), None)
-    return (value, "", "") if place is None else (value[:place], "|", value[place + 1 :])
-
-
-def _is_escaped(value: str, at: int) -> bool:
-    before = value[:at]
-    return (len(before) - len(before.rstrip("\\"))) % 2 == 1
-
-
-def _unescape(value: str) -> str:
-    return re.sub(r"\\(.)", r"\1", value)
-
-
-def _unknown(name: str, reason: str, accepted: str) -> NoReturn:
-    raise Refused(Issue("error", "not-supported", name, reason, accepted, "search"))
-
-
-def _invalid(name: str, reason: str, accepted: str) -> NoReturn:
-    raise Refused(Issue("error", "invalid", name.partition(":")[0], reason, accepted, "search"))
+def _include(resource_type: str, release: str, name: str, value: str) -> list[Include]:
+    """Read ``Source:parameter``, ``Source:parameter:Target``, ``Source:*`` or ``*``."""
+    base, _, modifier = name.partition(":")
+    reverse, iterate = base == "_revinclude", modifier == "iterate"
+    if value == "*":
+        sources = sorted(TYPES) if reverse or iterate else [resource_type]
+        return [Include(source, None, "", reverse, iterate) for source in sources]
+    source, _, rest = value.partition(":")
+    through, _, target = rest.partition(":")
+    if source not in TYPES or not through:
+        unknown(base, "not a type that is kept and a reference of it", "Type:parameter, Type:parameter:Target, Type:*")
+    if not reverse and not iterate and source != resource_type:
+        invalid(base, "the references of another type than is searched for", f"{resource_type}:…, or {base}:iterate")
+    if through == "*":
+        return [Include(source, None, target, reverse, iterate)]
+    known = {one.name: one for one in parameters(source, release) if one.kind == "reference"}
+    parameter = known.get(through)
+    if parameter is None:
+        unknown(base, "there is no such reference", ", ".join(f"{source}:{one}" for one in known))
+    if target and parameter.targets and target not in parameter.targets:
+        unknown(base, "a type that it does not refer to", ", ".join(parameter.targets))
+    return [Include(source, parameter.key, target, reverse, iterate)]

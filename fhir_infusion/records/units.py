@@ -73,6 +73,13 @@ class Unit(NamedTuple):
 
 ONE: Final = Unit(Fraction(1), ())
 
+_MOST_SIGNS: Final = 3
+"""Of an exponent: a factor with millions of digits would take minutes to compute."""
+
+
+class _TooHighError(ValueError):
+    """An exponent that no unit has."""
+
 
 @lru_cache(maxsize=8192)
 def parse(code: str) -> Unit | None:
@@ -81,9 +88,9 @@ def parse(code: str) -> Unit | None:
         return None
     try:
         tree = _PARSER.parse(code)
-    except LarkError:
+        return _meaning(tree)
+    except (LarkError, _TooHighError):
         return None
-    return _meaning(tree)
 
 
 def is_ucum(code: str) -> bool:
@@ -132,7 +139,10 @@ def _meaning(node: Tree[Token] | Token) -> Unit:
     if node.data == "simple_unit":
         return _simple(*(str(part) for part in parts))
     if node.data == "annotatable":
-        return multiply(ONE, _meaning(parts[0]), int(str(parts[1])))
+        power = str(parts[1])
+        if len(power) > _MOST_SIGNS:
+            raise _TooHighError
+        return multiply(ONE, _meaning(parts[0]), int(power))
     if node.data == "component":
         return _meaning(parts[0])
     if node.data == "main_term":

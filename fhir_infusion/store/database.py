@@ -143,8 +143,10 @@ class Store:
         return dialect.is_shared(self._reading)
 
     def healthy(self) -> bool:
-        """Say whether changes are taken now."""
-        return self._writer is not None and self._writer.healthy()
+        """Say whether changes are taken now. A server is asked: it may have gone since the last change."""
+        if self._writer is None or not self._writer.healthy():
+            return False
+        return not self.is_shared or postgresql.answers(self._reading)
 
     def close(self) -> None:
         """Finish what waits, and free the lock. Closing twice is harmless."""

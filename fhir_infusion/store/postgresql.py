@@ -15,14 +15,15 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Engine, NullPool, QueuePool, create_engine, select, text
+from sqlalchemy import Engine, NullPool, QueuePool, create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from fhir_infusion.config import read_secret
 from fhir_infusion.errors import SettingsError, Unavailable
 
 try:
     import psycopg
-    from psycopg import conninfo
+    import psycopg.conninfo
 except ImportError:  # the extra `postgresql` is not installed
     psycopg = None  # type: ignore[assignment]  # asked for before it is used
 
@@ -36,6 +37,7 @@ SCHEME: Final = "postgresql://"
 
 DRIVER_ERRORS: Final[tuple[type[Exception], ...]] = () if psycopg is None else (psycopg.Error,)
 """What running a statement can raise past SQLAlchemy."""
+_NO_ANSWER: Final[tuple[type[Exception], ...]] = (SQLAlchemyError, *DRIVER_ERRORS)
 VALUE_ERRORS: Final[tuple[type[Exception], ...]] = (
     () if psycopg is None else (psycopg.DataError, psycopg.IntegrityError)
 )
@@ -91,19 +93,19 @@ def reading_engine(url: str, password_file: Path | None = None) -> Engine:
 
 
 def _engine(url: str, password_file: Path | None, *, reading: bool = False, **pool: Any) -> Engine:
-    given = parameters(url)
+    driver, given = _driver(), parameters(url)
 
     def connect() -> Any:
         # Read each time: the password may have been changed.
         secret = {} if password_file is None else {"password": read_secret(password_file)}
-        connection = psycopg.connect(**{**_DEFAULTS, **given, **secret})  # type: ignore[arg-type]  # texts, as libpq takes them
+        connection = driver.connect(**{**_DEFAULTS, **given, **secret})
         try:
             _refuse_plain(connection, given)
             with connection.cursor() as cursor:
                 cursor.execute(_SESSION)
             connection.commit()
             if reading:
-                connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+                connection.isolation_level = driver.IsolationLevel.REPEATABLE_READ
                 connection.read_only = True
         except BaseException:
             connection.close()
@@ -114,18 +116,24 @@ def _engine(url: str, password_file: Path | None, *, reading: bool = False, **po
     return create_engine("postgresql+psycopg://", creator=connect, hide_parameters=True, **pool)
 
 
+def _driver() -> Any:
+    if psycopg is None:
+        raise SettingsError("database: PostgreSQL needs its driver; install fhir-infusion[postgresql]")
+    return psycopg
+
+
 def parameters(url: str) -> dict[str, str]:
     """Return what a URL says, by the names of libpq.
 
     Raises:
         SettingsError: the driver is not installed, the URL is of another form, or it holds a password.
     """
-    if psycopg is None:
-        raise SettingsError("database: PostgreSQL needs its driver; install fhir-infusion[postgresql]")
+    driver = _driver()
     try:
-        found = {name: str(value) for name, value in conninfo.conninfo_to_dict(url).items() if value is not None}
-    except psycopg.ProgrammingError:
+        said: dict[str, Any] = driver.conninfo.conninfo_to_dict(url)
+    except driver.ProgrammingError:
         raise SettingsError("database: accepted is postgresql://USER@HOST:PORT/NAME") from None
+    found = {name: str(value) for name, value in said.items() if value is not None}
     if "password" in found:
         raise SettingsError(
             "database: a password does not stand in the URL; accepted are database_password_file, PGPASSWORD or .pgpass"
@@ -152,10 +160,9 @@ def _refuse_plain(connection: Any, given: Mapping[str, str]) -> None:
 
 def lock_upgrades(connection: Connection) -> None:
     """Wait until no other process changes the tables; the lock goes with the connection."""
-    connection.execute(
-        text("SELECT set_config('lock_timeout', '0', false), set_config('statement_timeout', '0', false)")
-    )
-    connection.execute(select(text("pg_advisory_lock(:number)").bindparams(number=_UPGRADING)))
+    for limit in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"):
+        connection.execute(text("SELECT set_config(:name, '0', false)"), {"name": limit})
+    connection.execute(text("SELECT pg_advisory_lock(:number)"), {"number": _UPGRADING})
     connection.commit()
 
 
@@ -174,6 +181,17 @@ def try_exclusive(connection: Connection, name: str) -> bool:
     taken = connection.execute(text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))"), {"name": name}).scalar()
     connection.commit()
     return bool(taken)
+
+
+def answers(engine: Engine) -> bool:
+    """Say whether the server answers now; a session that it ended meanwhile is made anew."""
+    for _ in range(2):
+        try:
+            with engine.connect() as connection:
+                return connection.execute(text("SELECT 1")).scalar() == 1
+        except _NO_ANSWER:
+            engine.dispose()
+    return False
 
 
 def is_made(connection: Connection) -> bool:

@@ -1,39 +1,27 @@
-"""Listings, page by page, at a cost that does not grow with what is stored: no offset, no count.
+"""Listings, page by page, at a cost that does not grow with what is stored: no offset, and no count unless asked for.
 
-A page continues after a key (keyset), never at a number of rows. Two orders are offered:
-
-- by creation: an entry that is changed while somebody pages keeps its place, so it is neither skipped nor repeated;
-- by last change (``_lastUpdated`` is asked for or sorted by), for whoever keeps a copy in step: the upper bound is set
-  by the first page; what changes after it is found by asking again from there on.
-
-https://hl7.org/fhir/R4/search.html: values of one parameter are alternatives, parameters must all hold.
+A page continues after a key (keyset) of one of the ``orders``; the key is what ``Page.after`` holds.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, and_, exists, false, or_, select, tuple_
+from sqlalchemy import ColumnElement, false, func, select
 
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.store import feed, versions
+from fhir_infusion.store.criteria import Scope, holds, is_narrow
+from fhir_infusion.store.orders import Order, Phase, order
 from fhir_infusion.store.tables import INDEX_ROWS, RESOURCES, VERSIONS
-from fhir_infusion.store.tx import to_ms
 from fhir_infusion.store.versions import Stored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fhir_infusion.fhir.search import Criterion, Query, Wanted
+    from fhir_infusion.fhir.search import Query
     from fhir_infusion.store.tx import Tx
-
-Order = Literal["created", "changed", "changed-newest-first"]
-
-_ORDERS: Final[dict[str, Order]] = {"_lastUpdated": "changed", "-_lastUpdated": "changed-newest-first"}
-_NAMED: Final[dict[str, Order]] = {"created": "created", **{order: order for order in _ORDERS.values()}}
-_NARROW: Final = ("identifier", "request", "patient", "subject", "patient:identifier", "subject:identifier", "context")
-"""Parameters whose one value names few resources: their listing is read from the value's index rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +34,11 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a page begins: after a moment and an id, nothing beyond ``upper``."""
+    """Where a page begins: nothing beyond ``upper``, in a phase of the order, behind the values of its keys."""
 
-    order: Order
     upper: int
-    moment: int
-    id: str
+    phase: int
+    values: tuple[str, ...]
 
 
 def page(tx: Tx, type: str, query: Query, count: int, after: Sequence[str] = (), *, lone: bool = False) -> Page:
@@ -68,96 +55,80 @@ def page(tx: Tx, type: str, query: Query, count: int, after: Sequence[str] = (),
     Raises:
         Refused: ``after`` is not of this query.
     """
-    place = _continued(after) if after else _first(tx, query)
-    stamp = RESOURCES.c.created if place.order == "created" else RESOURCES.c.last_updated
-    conditions: list[ColumnElement[bool]] = [
-        RESOURCES.c.tenant == tx.tenant,
-        RESOURCES.c.type == type,
-        RESOURCES.c.deleted == false(),
-        stamp <= place.upper,
-        *(_holds(criterion) for criterion in query.criteria),
-    ]
-    if lone:
-        conditions.append(RESOURCES.c.parent == "")
-    if after:
-        here = tuple_(place.moment, place.id)
-        key = tuple_(stamp, RESOURCES.c.id)
-        conditions.append(key < here if place.order == "changed-newest-first" else key > here)
-    statement = versions.selected(*conditions)
-    if place.order == "changed-newest-first":
-        statement = statement.order_by(stamp.desc(), RESOURCES.c.id.desc())
-    else:
-        statement = statement.order_by(stamp, RESOURCES.c.id)
-    rows = [versions.stored(row) for row in tx.connection.execute(statement.limit(count + 1))]
-    found = tuple(rows[:count])
-    return Page(found, _next(place, found[-1]) if len(rows) > count else None)
+    by = order(tx.tenant, type, query)
+    place = _continued(by, after) if after else _Place(feed.last(tx), 0, ())
+    conditions = _conditions(tx, type, query, by, lone=lone)
+    if not (place.values and by.is_newest_first):
+        # Behind a key of the newest first all is older; said again, it would mislead a database where to begin.
+        conditions.append(by.stamp <= place.upper)
+    rows: list[Any] = []
+    last = place
+    for number, phase in enumerate(by.phases[place.phase :], place.phase):
+        behind = _behind(phase, place.values) if number == place.phase and place.values else []
+        found = list(tx.connection.execute(_statement(phase, [*conditions, *behind], count + 1 - len(rows))))
+        if found:
+            # The last of the page is the last but one of what was found, which may be of the phase before.
+            kept = found[: count - len(rows)]
+            last = _Place(place.upper, number, _keys(kept[-1])) if kept else last
+        rows += found
+        if len(rows) > count:
+            break
+    entries = tuple(versions.stored(row[: len(versions.COLUMNS)]) for row in rows[:count])
+    token = (by.name, str(last.upper), str(last.phase), *last.values)
+    return Page(entries, token if len(rows) > count else None)
 
 
-def _first(tx: Tx, query: Query) -> _Place:
-    order = _ORDERS.get(query.sort, "created")
-    if order == "created" and any(criterion.kind == "lastUpdated" for criterion in query.criteria):
-        order = "changed"
-    return _Place(order, feed.last(tx), 0, "")
+def total(tx: Tx, type: str, query: Query) -> int:
+    """Return how many current resources meet every criterion; its cost grows with them."""
+    conditions = [*Scope(tx.tenant, type).alive(), *(holds(Scope(tx.tenant, type), one) for one in query.criteria)]
+    statement = select(func.count()).select_from(RESOURCES).where(*conditions)
+    return int(tx.connection.execute(statement).scalar_one())
 
 
-def _continued(after: Sequence[str]) -> _Place:
+def _conditions(tx: Tx, type: str, query: Query, by: Order, *, lone: bool) -> list[ColumnElement[bool]]:
+    scope = Scope(tx.tenant, type)
+    rest = [one for one in query.criteria if one is not by.driver]
+    # What is narrow lists its own; all else is asked of each that is left.
+    each = by.driver is not None or any(map(is_narrow, rest))
+    found = [*scope.alive(), *(holds(scope, one, each=each and not is_narrow(one)) for one in rest)]
+    return [*found, RESOURCES.c.parent == ""] if lone else found
+
+
+def _statement(phase: Phase, conditions: Sequence[ColumnElement[bool]], limit: int) -> Any:
+    statement = versions.selected(*conditions, *phase.conditions)
+    for table, how in phase.joined:
+        statement = statement.join(table, how)
+    terms = [key.term.desc() if key.descending else key.term for key in phase.keys]
+    labelled = [key.term.label(f"key_{number}") for number, key in enumerate(phase.keys)]
+    return statement.add_columns(*labelled).order_by(*terms).limit(limit)
+
+
+def _keys(row: Any) -> tuple[str, ...]:
+    return tuple(str(value) for value in row[len(versions.COLUMNS) :])
+
+
+def _continued(by: Order, after: Sequence[str]) -> _Place:
     try:
-        name, upper, moment, id_ = after
-        return _Place(_NAMED[name], int(upper), int(moment), id_)
-    except (ValueError, KeyError):
-        raise Refused(Issue("error", "invalid", "", "the page token is not of this listing")) from None
+        name, upper, phase, *values = after
+        place = _Place(int(upper), int(phase), tuple(values))
+    except ValueError:
+        raise _not_of_this() from None
+    known = dict(enumerate(by.phases)).get(place.phase)
+    # Without values it begins anew in its phase: the page before ended with the phase before.
+    if name != by.name or known is None or len(values) not in {0, len(known.keys)}:
+        raise _not_of_this()
+    return place
 
 
-def _next(place: _Place, last: Stored) -> tuple[str, ...]:
-    moment = last.created if place.order == "created" else last.last_updated
-    return (place.order, str(place.upper), str(to_ms(moment)), last.id)
+def _behind(phase: Phase, values: Sequence[str]) -> list[ColumnElement[bool]]:
+    try:
+        return [phase.after([key.read(value) for key, value in zip(phase.keys, values, strict=True)])]
+    except ValueError:
+        raise _not_of_this() from None
 
 
-def _holds(criterion: Criterion) -> ColumnElement[bool]:
-    if criterion.kind == "id":
-        return RESOURCES.c.id.in_([wanted.value for wanted in criterion.values])
-    if criterion.kind == "lastUpdated":
-        moment = RESOURCES.c.last_updated
-        # An instant is one millisecond wide.
-        return or_(*(_compared(wanted, moment, moment + 1) for wanted in criterion.values))
-    matching = or_(*(_matches(criterion.kind, wanted) for wanted in criterion.values))
-    mine = (
-        INDEX_ROWS.c.tenant == RESOURCES.c.tenant,
-        INDEX_ROWS.c.type == RESOURCES.c.type,
-        INDEX_ROWS.c.parameter == criterion.parameter,
-        matching,
-    )
-    if criterion.parameter in _NARROW:
-        return RESOURCES.c.id.in_(select(INDEX_ROWS.c.id).where(*mine))
-    return exists().where(INDEX_ROWS.c.id == RESOURCES.c.id, *mine)
-
-
-def _matches(kind: str, wanted: Wanted) -> ColumnElement[bool]:
-    if kind == "date":
-        return _compared(wanted, INDEX_ROWS.c.start, INDEX_ROWS.c.end)
-    asked: list[ColumnElement[bool]] = []
-    if wanted.value is not None:
-        asked.append(INDEX_ROWS.c.value == wanted.value)
-    if wanted.system is not None and kind == "token":
-        asked.append(INDEX_ROWS.c.system == wanted.system)
-    return and_(*asked) if asked else INDEX_ROWS.c.value != ""
-
-
-def _compared(wanted: Wanted, start: ColumnElement[Any], end: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Compare the range [start, end) with the one asked for; https://hl7.org/fhir/R4/search.html#prefix."""
-    within = and_(start >= wanted.start, end <= wanted.end)
-    compared: dict[str, ColumnElement[bool]] = {
-        "eq": within,
-        "ne": ~within,
-        "gt": end > wanted.end,
-        "lt": start < wanted.start,
-        "ge": or_(end > wanted.end, within),
-        "le": or_(start < wanted.start, within),
-        "sa": start >= wanted.end,
-        "eb": end <= wanted.start,
-        "ap": and_(start < wanted.end, end > wanted.start),
-    }
-    return compared[wanted.prefix]
+def _not_of_this() -> Refused:
+    return Refused(Issue("error", "invalid", "", "the page token is not of this listing"))
 
 
 def matching_identifier(tx: Tx, type: str, system: str, value: str, limit: int = 2) -> tuple[Stored, ...]:

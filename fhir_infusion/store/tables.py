@@ -123,8 +123,8 @@ IDENTIFIERS: Final = Table(
     sqlite_with_rowid=False,
 )
 
-# What can be searched for, of the current version only. `created` is repeated so that a listing by one value is read
-# in order from the index, page by page, without sorting.
+# What can be searched for, of the current version only: codes, references and addresses; times; words; amounts.
+# `created` is repeated so that a listing by one value is read in order from the index, page by page, without sorting.
 INDEX_ROWS: Final = Table(
     "index_rows",
     METADATA,
@@ -134,10 +134,51 @@ INDEX_ROWS: Final = Table(
     _key("parameter"),
     _key("system"),
     _key("value"),
+    _number("created"),
+    Index("index_rows_by_value", "tenant", "type", "parameter", "value", "system", "created", "id"),
+    ForeignKeyConstraint(["tenant", "type", "id"], ["resources.tenant", "resources.type", "resources.id"]),
+    sqlite_with_rowid=False,
+)
+INDEX_DATES: Final = Table(
+    "index_dates",
+    METADATA,
+    _key("tenant"),
+    _key("type"),
+    _key("id"),
+    _key("parameter"),
     _number_key("start"),
     _number_key("end"),
     _number("created"),
-    Index("index_rows_by_value", "tenant", "type", "parameter", "value", "system", "created", "id"),
+    Index("index_dates_by_start", "tenant", "type", "parameter", "start", "end", "created", "id"),
+    ForeignKeyConstraint(["tenant", "type", "id"], ["resources.tenant", "resources.type", "resources.id"]),
+    sqlite_with_rowid=False,
+)
+INDEX_STRINGS: Final = Table(
+    "index_strings",
+    METADATA,
+    _key("tenant"),
+    _key("type"),
+    _key("id"),
+    _key("parameter"),
+    _key("value"),
+    _key("text"),
+    _number("created"),
+    Index("index_strings_by_value", "tenant", "type", "parameter", "value", "text", "created", "id"),
+    ForeignKeyConstraint(["tenant", "type", "id"], ["resources.tenant", "resources.type", "resources.id"]),
+    sqlite_with_rowid=False,
+)
+INDEX_QUANTITIES: Final = Table(
+    "index_quantities",
+    METADATA,
+    _key("tenant"),
+    _key("type"),
+    _key("id"),
+    _key("parameter"),
+    _key("unit"),
+    _key("low"),
+    _key("high"),
+    _number("created"),
+    Index("index_quantities_by_value", "tenant", "type", "parameter", "unit", "low", "high", "id"),
     ForeignKeyConstraint(["tenant", "type", "id"], ["resources.tenant", "resources.type", "resources.id"]),
     sqlite_with_rowid=False,
 )

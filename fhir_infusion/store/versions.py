@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, false, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, false, select, tuple_, update
 
 from fhir_infusion.fhir.json import Resource
 from fhir_infusion.fhir.search import Entry
-from fhir_infusion.store import dialect, feed, text
+from fhir_infusion.store import dialect, feed, index, text
 from fhir_infusion.store.statement import Statement, inserting
-from fhir_infusion.store.tables import IDENTIFIERS, INDEX_ROWS, RESOURCES, TRANSLATIONS, VERSIONS
+from fhir_infusion.store.tables import IDENTIFIERS, RESOURCES, TRANSLATIONS, VERSIONS
 from fhir_infusion.store.tx import from_ms, instant, to_ms
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Draft:
     deleted: bool = False
 
 
-_COLUMNS: Final = (
+COLUMNS: Final = (
     VERSIONS.c.type,
     VERSIONS.c.id,
     VERSIONS.c.version,
@@ -99,6 +99,8 @@ _COLUMNS: Final = (
     VERSIONS.c.digest,
     RESOURCES.c.parent,
 )
+"""What :func:`selected` selects, in the order of the fields of :class:`Stored`."""
+
 _SAME_RESOURCE: Final = and_(
     VERSIONS.c.tenant == RESOURCES.c.tenant, VERSIONS.c.type == RESOURCES.c.type, VERSIONS.c.id == RESOURCES.c.id
 )
@@ -111,7 +113,7 @@ _THIS: Final = and_(
 def selected(*conditions: ColumnElement[bool], every_version: bool = False) -> Select[*tuple[Any, ...]]:
     """Return the statement that gives :class:`Stored` rows; current versions only, unless told otherwise."""
     joined = _SAME_RESOURCE if every_version else and_(_SAME_RESOURCE, _IS_CURRENT)
-    return select(*_COLUMNS).select_from(RESOURCES).join(VERSIONS, joined).where(*conditions)
+    return select(*COLUMNS).select_from(RESOURCES).join(VERSIONS, joined).where(*conditions)
 
 
 def stored(row: Sequence[Any]) -> Stored:
@@ -258,7 +260,7 @@ def put(tx: Tx, draft: Draft) -> Stored:
     if draft.bound is not None:
         values = {"system": draft.bound.system, "value": draft.bound.value, "minted": draft.bound.minted}
         _BIND.write(tx, {**key, **values})
-    _index(tx, key, created, draft.entries, fresh=previous is None)
+    index.keep(tx, key, created, draft.entries, fresh=previous is None)
     return kept
 
 
@@ -322,31 +324,3 @@ def _point(tx: Tx, key: dict[str, str], number: int, moment: int, created: int, 
     values |= {"after": draft.previous.version, "to": number, "moment": moment, "of_parent": draft.parent}
     if _FOLLOW.write(tx, {**values, "is_deleted": draft.deleted}) != 1:
         raise Moved
-
-
-_NAMES: Final = ("parameter", "system", "value", "start", "end")
-_INDEX: Final = inserting(INDEX_ROWS)
-_INDEXED: Final = Statement(
-    select(*(INDEX_ROWS.c[name] for name in _NAMES)).where(
-        INDEX_ROWS.c.tenant == bindparam("tenant"),
-        INDEX_ROWS.c.type == bindparam("type"),
-        INDEX_ROWS.c.id == bindparam("id"),
-    )
-)
-_UNINDEX: Final = Statement(
-    delete(INDEX_ROWS).where(
-        *(INDEX_ROWS.c[name] == bindparam(f"of_{name}") for name in ("tenant", "type", "id", *_NAMES))
-    )
-)
-
-
-def _index(tx: Tx, key: dict[str, str], created: int, entries: Sequence[Entry], *, fresh: bool) -> None:
-    """Make the index rows those of this version; rows that stay are not touched."""
-    wanted = {(entry.parameter, entry.system, entry.value, entry.start, entry.end) for entry in entries}
-    there = set() if fresh else set(_INDEXED.rows(tx, key))
-    if gone := there - wanted:
-        named = [{**key, **dict(zip(_NAMES, row, strict=True))} for row in gone]
-        _UNINDEX.write_many(tx, [{f"of_{name}": value for name, value in row.items()} for row in named])
-    if new := wanted - there:
-        rows = [{**key, **dict(zip(_NAMES, row, strict=True)), "created": created} for row in new]
-        _INDEX.write_many(tx, rows)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from flask import Response
+import msgspec
+from flask import Response, request
 
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.web import problems
@@ -27,6 +28,8 @@ def fhir_reply(
 ) -> Response:
     """Return a FHIR reply: stored text as it is, a resource written exactly, or no body."""
     written = body if isinstance(body, bytes) else b"" if body is None else fhir_json.write(dict(body))
+    if written and request.args.get("_pretty") == "true":
+        written = msgspec.json.format(written, indent=2) + b"\n"
     media = f"{FHIR_JSON}; fhirVersion={FHIR_VERSIONS[release]}; charset=utf-8"
     return Response(written, status, headers, content_type=media)
 

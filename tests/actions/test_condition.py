@@ -38,5 +38,6 @@ def test_what_a_server_reads_from_the_condition_is_the_identifier_to_the_charact
         ("identifier", token_value(system, value))
     ]
     (criterion,) = search.parse("MedicationRequest", "R4", [("identifier", token_value(system, value))]).criteria
+    assert isinstance(criterion, search.Criterion)
     (wanted,) = criterion.values
     assert (wanted.system, wanted.value) == (system, value)

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from fhir_infusion.actions import accept_resource
 from fhir_infusion.actions.caller import Caller
 from fhir_infusion.config import Settings
+from fhir_infusion.fhir import search
 from fhir_infusion.service import Service
 from fhir_infusion.store import open_store
 from fhir_infusion.translator import open_translator
@@ -39,12 +40,13 @@ def main(database: str, threads: str) -> None:
     say("open")
     for line in sys.stdin:
         kind, value = line.split()
-        exist = (SYSTEM, value) if kind == "exist" else None
+        criteria = search.parse("Patient", "R4", [("identifier", f"{SYSTEM}|{value}")])
+        exist = criteria if kind == "exist" else None
         caller = Caller("default", "test", value if kind == "key" else "")
         made: list[tuple[bool, str]] = []
         start = threading.Barrier(int(threads))
 
-        def run(caller: Caller = caller, exist: tuple[str, str] | None = exist, value: str = value) -> None:
+        def run(caller: Caller = caller, exist: search.Query | None = exist, value: str = value) -> None:
             start.wait()  # noqa: B023  every thread of a round has ended before the next begins
             outcome = accept_resource.create(service, caller, "R4", resource(value), exist)
             made.append((outcome.created, outcome.id))  # noqa: B023  as above

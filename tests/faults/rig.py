@@ -59,11 +59,11 @@ def library() -> Library:
     return load_library(Settings(order_system=ORDERS, administration_system=ADMINISTRATIONS))
 
 
-def settings_for(base: str, database: Path, **options: Any) -> Settings:
-    """Return settings with one remote called ``peer``."""
+def settings_for(base: str, database: Path | str, **options: Any) -> Settings:
+    """Return settings with one remote called ``peer``; ``database`` is the path of SQLite's file, or a URL."""
     remote = Remote("peer", base, **{"deadline_seconds": 5, "poll_seconds": 1, **options})
     return Settings(
-        database=f"sqlite:///{database}",
+        database=database if isinstance(database, str) else f"sqlite:///{database}",
         order_system=ORDERS,
         administration_system=ADMINISTRATIONS,
         remotes=(remote,),
@@ -201,7 +201,7 @@ class Rig:
     def quarantined(self) -> list[inbox.Quarantined]:
         return list(self.service.store.read(TENANT, lambda tx: inbox.quarantined(tx, "peer")))
 
-    def restart(self, database: Path) -> None:
+    def restart(self, database: Path | str) -> None:
         """Close the store and open it again, as a new process would."""
         self.peer.close()
         self.service.store.close()
@@ -213,8 +213,8 @@ class Rig:
         self.service.store.close()
 
 
-def open_rig(there: Peer, database: Path, clock: Clock, remote: Remote | None = None, **options: Any) -> Rig:
-    """Open a store on a file and a peer of ours for that server."""
+def open_rig(there: Peer, database: Path | str, clock: Clock, remote: Remote | None = None, **options: Any) -> Rig:
+    """Open a store and a peer of ours for that server."""
     there.clock = lambda: clock.seconds
     settings = settings_for(there.base, database, **options)
     if remote is not None:

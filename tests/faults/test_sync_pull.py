@@ -12,7 +12,6 @@ from tests.faults.rig import MRN, ORDERS, Clock, Rig, administration, open_rig, 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.faults.peer import Asked
 
@@ -25,8 +24,8 @@ def there() -> Iterator[Peer]:
 
 
 @pytest.fixture
-def rig(there: Peer, tmp_path: Path) -> Iterator[Rig]:
-    one = open_rig(there, tmp_path / "rig.db", Clock())
+def rig(there: Peer, database: str) -> Iterator[Rig]:
+    one = open_rig(there, database, Clock())
     yield one
     one.close()
 
@@ -111,7 +110,7 @@ def test_f15_an_expired_next_link_begins_again_and_applies_nothing_twice(rig: Ri
 
 
 def test_f15_a_pull_cut_between_pages_goes_on_at_the_next_link_or_from_the_start(
-    rig: Rig, there: Peer, tmp_path: Path
+    rig: Rig, there: Peer, database: str
 ) -> None:
     patient = _patient(there)
     for number in range(12):
@@ -119,7 +118,7 @@ def test_f15_a_pull_cut_between_pages_goes_on_at_the_next_link_or_from_the_start
     there.lies.append(once(Act(effect=False, status=500), lambda asked: asked.query.get("_offset") == "5"))
     assert rig.pull()[0].trouble == "status 500"
     there.expire_pages = 1
-    rig.restart(tmp_path / "rig.db")
+    rig.restart(database)
     assert [one.trouble for one in rig.pull()] == ["", ""]
     assert len(rig.ids()) == 12
 

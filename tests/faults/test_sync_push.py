@@ -12,7 +12,6 @@ from tests.faults.rig import ADMINISTRATIONS, ORDERS, Clock, Rig, administration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.faults.peer import Asked
 
@@ -21,9 +20,9 @@ LADDERS = {"A": {"update_create": True}, "B": {"conditional": True}, "C": {"cond
 
 
 @pytest.fixture(params=sorted(LADDERS))
-def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
+def rig(request: pytest.FixtureRequest, database: str) -> Iterator[Rig]:
     there = Peer(**LADDERS[request.param])
-    one = open_rig(there, tmp_path / "rig.db", Clock())
+    one = open_rig(there, database, Clock())
     yield one
     one.close()
     there.close()
@@ -126,9 +125,9 @@ def test_f7_an_update_that_was_lost_is_sent_again(rig: Rig) -> None:
     assert _exactly_one(rig, "A-1")["meta"]["versionId"] == "2"
 
 
-def test_f8_a_drip_of_one_byte_at_a_time_ends_at_the_total_deadline(tmp_path: Path) -> None:
+def test_f8_a_drip_of_one_byte_at_a_time_ends_at_the_total_deadline(database: str) -> None:
     there = Peer()
-    rig = open_rig(there, tmp_path / "rig.db", Clock(), deadline_seconds=1)
+    rig = open_rig(there, database, Clock(), deadline_seconds=1)
     there.lies.append(once(Act(drip_seconds=0.2), _order_writes))
     rig.place(order("A-1"))
     begun = time.monotonic()
@@ -161,9 +160,9 @@ def test_f9_no_request_is_sent_inside_the_window(rig: Rig, status: int, header: 
     _exactly_one(rig, "A-1")
 
 
-def test_f11_a_peer_that_creates_twice_is_found_out_at_once_and_nothing_more_is_sent(tmp_path: Path) -> None:
+def test_f11_a_peer_that_creates_twice_is_found_out_at_once_and_nothing_more_is_sent(database: str) -> None:
     there = Peer()
-    rig = open_rig(there, tmp_path / "rig.db", Clock())
+    rig = open_rig(there, database, Clock())
     rig.place(order("B-1"))
     rig.settle()  # the patient is there
     there.double_create = True
@@ -187,9 +186,9 @@ def test_f11_of_two_patients_with_one_identifier_none_is_picked(rig: Rig) -> Non
     assert rig.alerts() == ["patient-duplicate"]
 
 
-def test_f16_a_create_that_becomes_visible_late_is_not_sent_twice(tmp_path: Path) -> None:
+def test_f16_a_create_that_becomes_visible_late_is_not_sent_twice(database: str) -> None:
     there = Peer(conditional=False)
-    rig = open_rig(there, tmp_path / "rig.db", Clock())
+    rig = open_rig(there, database, Clock())
     there.lies.append(once(Act(status=500, hidden_for=4.0), _order_writes))
     rig.place(order("A-1"))
     assert rig.settle(step=1.0) == ["acked"]
@@ -276,9 +275,9 @@ def test_f14_h8_what_was_deleted_there_is_never_created_again(rig: Rig, status: 
     assert set(rig.alerts()) == {"gone"}
 
 
-def test_f14_a_create_whose_answer_was_lost_and_that_was_deleted_since_stays_deleted(tmp_path: Path) -> None:
+def test_f14_a_create_whose_answer_was_lost_and_that_was_deleted_since_stays_deleted(database: str) -> None:
     there = Peer(update_create=True)
-    rig = open_rig(there, tmp_path / "rig.db", Clock())
+    rig = open_rig(there, database, Clock())
     there.lies.append(once(DROP, _order_writes))
     rig.place(order("A-1"))
     rig.push()

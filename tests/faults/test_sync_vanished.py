@@ -11,7 +11,6 @@ from tests.faults.rig import Clock, Rig, open_rig, order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.faults.peer import Asked
 
@@ -20,9 +19,9 @@ both = pytest.mark.parametrize("status", [404, 410])
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
+def rig(database: str) -> Iterator[Rig]:
     there = Peer()
-    one = open_rig(there, tmp_path / "rig.db", Clock())
+    one = open_rig(there, database, Clock())
     yield one
     one.close()
     there.close()

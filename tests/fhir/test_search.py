@@ -8,7 +8,7 @@ import pytest
 
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir.dates import BEGINNING, END, stretch
-from fhir_infusion.fhir.search import Criterion, Entry, Query, Wanted, entries, parameters, parse
+from fhir_infusion.fhir.search import Criterion, Entry, Query, SortKey, Wanted, entries, parameters, parse
 from tests.fhir.kit import changed, given, order
 
 MR, MA = "MedicationRequest", "MedicationAdministration"
@@ -16,6 +16,7 @@ MR, MA = "MedicationRequest", "MedicationAdministration"
 
 def one(name: str, value: str, type_: str = MR, release: str = "R4") -> Criterion:
     (criterion,) = parse(type_, release, [(name, value)]).criteria
+    assert isinstance(criterion, Criterion)
     return criterion
 
 
@@ -34,8 +35,8 @@ TOKENS = [
     ("identifier", r"a\|b|1\,2", (Wanted(system="a|b", value="1,2"),)),
     ("identifier", r"a\\|1", (Wanted(system="a\\", value="1"),)),
     ("identifier", r"a\\,b", (Wanted(value="a\\"), Wanted(value="b"))),
-    ("status", "active,on-hold", (Wanted(value="active"), Wanted(value="on-hold"))),
-    ("status", "http://hl7.org/fhir/CodeSystem/medicationrequest-status|active", (Wanted(value="active"),)),
+    ("status", "active,on-hold", (Wanted(system="", value="active"), Wanted(system="", value="on-hold"))),
+    ("status", "http://hl7.org/fhir/CodeSystem/medicationrequest-status|active", (Wanted(system="", value="active"),)),
     ("status", "http://other|active", (Wanted(system="http://other", value="active"),)),
 ]
 
@@ -53,7 +54,7 @@ REFERENCES = [
     ("patient:Patient", "7", ("Patient/7",)),
     ("patient", "http://x.org/fhir/Patient/7", ("http://x.org/fhir/Patient/7",)),
     ("patient", "urn:uuid:c757873d-ec9a-4326-a141-556f43239520", ("urn:uuid:c757873d-ec9a-4326-a141-556f43239520",)),
-    ("subject", "7", ("Patient/7", "Group/7")),
+    ("subject", "7", ("Group/7", "Patient/7")),
     ("subject:Group", "7", ("Group/7",)),
     ("subject", "Group/7", ("Group/7",)),
 ]
@@ -90,8 +91,8 @@ def test_id_and_last_updated_are_of_every_type():
 
 def test_parameters_must_all_hold_and_keep_their_order():
     query = parse(MR, "R4", [("status", "active"), ("patient", "7"), ("_sort", "-_lastUpdated"), ("_count", "50")])
-    assert [criterion.parameter for criterion in query.criteria] == ["status", "patient"]
-    assert (query.sort, query.count) == ("-_lastUpdated", 50)
+    assert [getattr(criterion, "parameter", "") for criterion in query.criteria] == ["status", "patient"]
+    assert (query.sort, query.count) == ((SortKey("_lastUpdated", "lastUpdated", descending=True),), 50)
     assert parse(MR, "R4", []) == Query(())
 
 
@@ -99,15 +100,37 @@ REFUSED = [
     ("foo", "1", "not-supported", "foo"),
     ("Jane Q. Public", "1", "not-supported", "(unreadable name)"),
     ("_has:Observation:patient:code", "1", "not-supported", "_has"),
+    ("_has:Group:member:code", "1", "not-supported", "_has"),
+    ("_has:MedicationAdministration:status:code", "1", "not-supported", "_has"),
+    ("_has:MedicationAdministration:request", "1", "not-supported", "_has"),
     ("_include", "x", "not-supported", "_include"),
-    ("subject.name", "x", "not-supported", "(unreadable name)"),
-    ("patient:missing", "true", "not-supported", "patient"),
+    ("_include", "MedicationRequest:status", "not-supported", "_include"),
+    ("_include", "MedicationRequest:patient:Device", "not-supported", "_include"),
+    ("_include", "MedicationAdministration:request", "invalid", "_include"),
+    ("_include:recurse", "MedicationRequest:patient", "not-supported", "_include"),
+    ("_revinclude", "Group:member", "not-supported", "_revinclude"),
+    ("_total", "many", "invalid", "_total"),
+    ("status.code", "x", "not-supported", "status"),
+    ("subject.color", "x", "not-supported", "color"),
+    ("subject:Device.type", "x", "not-supported", "subject"),
+    ("encounter.part-of.part-of.part-of.status", "x", "too-costly", ""),
+    ("patient:missing", "yes", "invalid", "patient"),
     ("patient:Group", "7", "not-supported", "patient"),
-    ("status:not", "active", "not-supported", "status"),
-    ("authoredon:missing", "true", "not-supported", "authoredon"),
+    ("status:in", "http://x", "not-supported", "status"),
+    ("status:not-in", "http://x", "not-supported", "status"),
+    ("code:above", "http://x|1", "not-supported", "code"),
+    ("code:below", "http://x|1", "not-supported", "code"),
+    ("code:code-text", "x", "not-supported", "code"),
+    ("status:of-type", "x", "not-supported", "status"),
+    ("identifier:of-type", "http://x|MR", "invalid", "identifier"),
+    ("identifier", "a|b|c", "invalid", "identifier"),
+    ("authoredon:exact", "2024", "not-supported", "authoredon"),
+    ("_source:contains", "x", "not-supported", "_source"),
+    ("_sort", "authoredon,", "invalid", "_sort"),
+    ("_sort", "status,status,status,status,status", "invalid", "_sort"),
     ("_id:missing", "true", "not-supported", "_id"),
     ("_lastUpdated:exact", "2024", "not-supported", "_lastUpdated"),
-    ("_sort", "date", "not-supported", "_sort"),
+    ("_sort", "patient", "not-supported", "_sort"),
     ("combo-date", "2024", "not-supported", "combo-date"),
     ("patient", "", "invalid", "patient"),
     ("patient", "7,", "invalid", "patient"),
@@ -146,7 +169,7 @@ def test_a_parameter_has_the_name_of_the_release():
     assert {"combo-date"} == {p.name for p in parameters(MR, "R5")} & {"date", "combo-date"}
     assert {"effective-time"} == {p.name for p in parameters(MA, "R4B")} & {"date", "effective-time"}
     assert {"date"} == {p.name for p in parameters(MA, "R5")} & {"date", "effective-time"}
-    assert [p.name for p in parameters("Patient", "R4")] == ["identifier"]
+    assert [p.name for p in parameters("Binary", "R4")] == ["_profile", "_security", "_source", "_tag"]
     for release in ("R4", "R5"):
         assert {"identifier", "patient", "subject", "status"} <= {p.name for p in parameters(MR, release)}
         assert {"identifier", "patient", "subject", "status", "request"} <= {p.name for p in parameters(MA, release)}
@@ -188,13 +211,20 @@ def test_an_order_is_found_by_its_identifiers_codes_and_references():
     [
         ({"reference": "Group/1"}, {("subject", "reference", "Group/1")}),
         ({"reference": "urn:uuid:x"}, {("patient", "reference", "urn:uuid:x"), ("subject", "reference", "urn:uuid:x")}),
-        ({"reference": "#p"}, set()),
+        ({"reference": "#p"}, {("patient:present", "token", "true"), ("subject:present", "token", "true")}),
         (
             {"identifier": {"system": "s", "value": "7"}},
             {("patient:identifier", "token", "7"), ("subject:identifier", "token", "7")},
         ),
         ({"identifier": {"system": "s", "value": "7"}, "type": "Group"}, {("subject:identifier", "token", "7")}),
-        ({"display": "x"}, set()),
+        (
+            {"display": "x"},
+            {
+                (f"{name}:{what}", kind, value)
+                for name in ("patient", "subject")
+                for what, kind, value in (("present", "token", "true"), ("text", "string", "x"))
+            },
+        ),
     ],
 )
 def test_a_subject_is_found_as_patient_unless_it_says_to_be_none(subject, found):
@@ -267,9 +297,12 @@ def test_an_administration_is_found_by_its_order_in_any_release():
     assert rows(resource, "encounter", "R5") == [Entry("encounter", "reference", value="Encounter/5")]
 
 
-def test_any_other_resource_is_found_by_its_identifier():
+def test_a_patient_is_found_by_an_identifier_and_is_not_dead_unless_said_to_be():
     resource = {"resourceType": "Patient", "identifier": [{"system": "http://mrn", "value": "7"}]}
-    assert entries(resource, "R4") == (Entry("identifier", "token", "http://mrn", "7"),)
+    assert entries(resource, "R4") == (
+        Entry("deceased", "token", value="false"),
+        Entry("identifier", "token", "http://mrn", "7"),
+    )
     assert entries({"resourceType": "Bundle"}, "R4") == ()
 
 

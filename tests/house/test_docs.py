@@ -14,7 +14,7 @@ import pytest
 from fhir_infusion import cli
 from fhir_infusion.config import Remote, Settings
 from fhir_infusion.records.finding_kinds import FINDINGS
-from tests import findings_table, golden_table
+from tests import conformance_table, findings_table, golden_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,6 +69,10 @@ def test_the_two_commands_come_first():
 
 def test_the_table_of_therapies_is_the_one_of_the_golden_folders():
     assert golden_table.table() in README, "python -m tests.golden_table writes it"
+
+
+def test_the_conformance_page_in_the_readme_is_the_capability_statement():
+    assert conformance_table.table() in README, "python -m tests.conformance_table writes it"
 
 
 def test_the_table_of_findings_is_the_one_of_the_code():

@@ -93,6 +93,8 @@ QUIET: list[Record] = [
     pca(q(20, "mg"), lockout=q(0, "min"), basal=q(1, "mL/h")),
     {**order(step({"dose": q(0, "mg")})), "status": "stopped"},
     order(preparation={**BAG, "final_concentration": {"numerator": q(2, "g"), "denominator": q(1, "L")}}),
+    order(preparation={"total_volume": q(100, "mL"), "final_concentration": {"numerator": q(3, "mg"), "denominator": q(1, "mL")}, "ingredients": [{"drug": {"text": "a"}, "amount": q(200, "mg")}, {"drug": {"text": "b"}, "amount": q(500, "[iU]")}]}),
+    order({"role": "demand", "patient_control": {"demand_dose": q(5, "mL"), "lockout": q(15, "min"), "max_demands": 4, "max_demands_period": q(1, "h")}}),
     order(preparation={**BAG, "final_concentration": {"numerator": q(2, "mL"), "denominator": q(1, "L")}}),
     order(preparation={"total_volume": q(2, "L"), "final_concentration": {"numerator": q(2, "g"), "denominator": q(1, "L")}, "ingredients": [{"drug": {"text": "a"}, "amount": q(1500, "mL")}, {"drug": {"text": "w"}, "quantity_sufficient": True}, {"drug": {"text": "b"}, "role": "base"}]}),
     order(measurements=[measure("height", 180, "cm"), weight(80), measure("body-surface-area", "2.00", "m2")]),

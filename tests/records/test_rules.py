@@ -86,6 +86,8 @@ BROKEN: list[tuple[dict[str, Any], str, Any, str, str, int]] = [
     (ORDER, "prescriber", {"reference": "file:///etc/passwd"}, "prescriber.reference", "reference-scheme", 422),
     (ORDER, "reasons", [{"text": "x"}, {"reference": {"reference": "Condition/1"}}], "reasons[1]", "reason", 400),
     (ORDER, "group", {"cycle": 0}, "group.cycle", "from-1", 400),
+    (ORDER, "group", {"cycles": 0}, "group.cycles", "from-1", 400),
+    (ORDER, "group", {"position": 0}, "group.position", "from-1", 400),
     (ORDER, "notes", [{"author_name": "x"}], "notes[0].text", "required", 400),
     (ORDER, "notes", [{"text": "x", "author_name": "x", "author": {"display": "x"}}], "notes[0].author_name", "one-of", 400),
     (ORDER, "substitution", {"reason": {"text": "x"}}, "substitution.allowed", "required", 400),

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -23,13 +24,14 @@ from sqlalchemy import event
 
 from fhir_infusion.config import Settings
 from fhir_infusion.errors import Refused, SettingsError, Unavailable
-from fhir_infusion.fhir.search import Criterion, Query, Wanted
+from fhir_infusion.fhir.query import Criterion, Query, Wanted
 from fhir_infusion.store import audit, dialect, open_reader, open_store, outbox, owner, postgresql, search, versions
 from fhir_infusion.store.tables import METADATA
 from tests.counts import count
 from tests.postgresql import GUARDED, PASSWORD
 from tests.store.helpers import MR, SYSTEM, TENANT, Clock, draft, effect, put, tamper
 from tests.store.test_crash import ROOT, Posting, check_whole
+from tests.store.test_search import BY_CHANGE, NEWEST_FIRST
 
 
 def now():
@@ -123,6 +125,27 @@ def test_a_database_that_cannot_hold_every_text_is_refused(postgresql_server):
         open_store(url, now)
 
 
+def test_without_the_driver_sqlite_works_and_postgresql_is_refused_in_words(tmp_path):
+    program = """
+import sys
+sys.modules["psycopg"] = None
+from datetime import UTC, datetime
+from fhir_infusion.errors import SettingsError
+from fhir_infusion.store import open_reader, open_store
+open_store(f"sqlite:///{sys.argv[1]}/x.db", lambda: datetime.now(UTC)).close()
+for opening in (open_store, open_reader):
+    try:
+        opening("postgresql://somewhere/x", lambda: datetime.now(UTC))
+    except SettingsError as error:
+        print(error)
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program, tmp_path], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    said = "database: PostgreSQL needs its driver; install fhir-infusion[postgresql]\n"
+    assert (ran.stdout, ran.stderr) == (said * 2, "")
+
+
 def test_nobody_owns_a_database_that_all_may_write(stores, url):
     assert owner(url) is None
     assert [store.announce("127.0.0.1:8080") for store in stores] == ["", ""]
@@ -172,6 +195,30 @@ def test_a_password_in_the_address_is_refused_and_not_repeated(place):
     with pytest.raises(SettingsError, match="a password does not stand in the URL") as told:
         open_store(place, now)
     assert "hunter2" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "address", "encrypted", "given", "is_taken"),
+    [
+        ("/run/postgresql", "", False, {}, True),
+        ("localhost", "127.0.0.1", False, {}, True),
+        ("db.example", "192.0.2.7", True, {}, True),
+        ("db.example", "192.0.2.7", False, {}, False),
+        ("db.example", "192.0.2.7", False, {"sslmode": "prefer"}, False),
+        ("db.example", "192.0.2.7", False, {"sslmode": "disable"}, True),
+    ],
+)
+def test_a_connection_that_others_can_listen_to_is_refused_unless_the_network_is_trusted(
+    host, address, encrypted, given, is_taken
+):
+    connection = SimpleNamespace(
+        info=SimpleNamespace(host=host, hostaddr=address), pgconn=SimpleNamespace(ssl_in_use=encrypted)
+    )
+    if is_taken:
+        postgresql._refuse_plain(connection, given)
+    else:
+        with pytest.raises(SettingsError, match="TLS"):
+            postgresql._refuse_plain(connection, given)
 
 
 def test_the_database_tells_what_it_knows_of_itself(stores, postgresql_server):
@@ -245,7 +292,7 @@ def test_who_asks_for_what_changed_since_misses_nothing_that_several_processes_w
         while True:
             ended = writing.is_set()
             since = Wanted("gt", start=last, end=last + 1)
-            query = Query((Criterion("_lastUpdated", "lastUpdated", (since,)),), sort="_lastUpdated")
+            query = Query((Criterion("_lastUpdated", "lastUpdated", (since,)),), sort=BY_CHANGE)
             page = reader.read(TENANT, partial(search.page, type=MR, query=query, count=50))
             seen.update(entry.id for entry in page.entries)
             if page.entries:
@@ -440,8 +487,10 @@ def test_f24_a_server_that_stays_away_is_told_at_once_after_a_while_and_found_ag
     monkeypatch.setattr(writer, "_PAUSE_SECONDS", 0.1)
     store = open_store(url, Clock())
     put(store, "a")
+    assert store.healthy()
     postgresql_server.halt()
     try:
+        assert not store.healthy()  # though nobody has asked for a change since
         for _ in range(2):
             with pytest.raises(Unavailable):
                 store.transact(TENANT, effect("b"))
@@ -498,7 +547,7 @@ def test_listings_are_read_from_an_index_without_sorting(stores, admin):
     admin.execute("ANALYZE")
     seen = []
     event.listen(stores[0]._reading, "before_cursor_execute", lambda *arguments: seen.append(arguments[2:4]))
-    for sort in ("", "_lastUpdated", "-_lastUpdated"):
+    for sort in ((), BY_CHANGE, NEWEST_FIRST):
         stores[0].read(TENANT, lambda tx, sort=sort: search.page(tx, MR, Query((), sort=sort), 20))
     plans = []
     for statement, values in tuple(seen):

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from fhir_infusion.errors import Refused
-from fhir_infusion.fhir.search import Criterion, Entry, Query, Wanted
+from fhir_infusion.fhir.search import Criterion, Entry, Query, SortKey, Wanted
 from fhir_infusion.store import search
 from fhir_infusion.store.tx import to_ms
 from tests.counts import count
@@ -23,21 +23,25 @@ def ids(store, query, size=100):
     return pages
 
 
-def asked(*criteria, sort=""):
-    return Query(tuple(criteria), sort, None)
+def asked(*criteria, sort=()):
+    return Query(tuple(criteria), sort)
+
+
+BY_CHANGE = (SortKey("_lastUpdated", "lastUpdated"),)
+NEWEST_FIRST = (SortKey("_lastUpdated", "lastUpdated", descending=True),)
 
 
 def token(parameter, value, system=None):
     return Criterion(parameter, "token", (Wanted(system=system, value=value),))
 
 
-@pytest.mark.parametrize("sort", ["", "_lastUpdated", "-_lastUpdated"])
+@pytest.mark.parametrize("sort", [(), BY_CHANGE, NEWEST_FIRST])
 @pytest.mark.parametrize("size", [1, 3, 7, 20])
 def test_pages_hold_everything_once_and_in_order(store, sort, size):
     made = [put(store, f"r{n:02}").id for n in range(20)]
     pages = ids(store, asked(sort=sort), size)
     flat = [id_ for page in pages for id_ in page]
-    assert flat == (made[::-1] if sort.startswith("-") else made)
+    assert flat == (made[::-1] if sort == NEWEST_FIRST else made)
     assert all(len(page) == size for page in pages[:-1])
 
 
@@ -146,7 +150,7 @@ def test_a_token_is_matched_exactly_by_system_and_value(store, system, value, fo
 def test_a_date_is_compared_as_a_range_as_the_standard_says(store, prefix, found):
     for name in ("10-20", "50-150", "120-121", "100-200", "150-250", "300-400", "50-250"):
         start, end = map(int, name.split("-"))
-        put(store, name, extra=(Entry("authoredon", "date", "", "", start, end),))
+        put(store, name, extra=(Entry("authoredon", "date", start=start, end=end),))
     wanted = Criterion("authoredon", "date", (Wanted(prefix, start=100, end=200),))
     assert ids(store, asked(wanted)) == [found]
 
@@ -168,7 +172,7 @@ def test_the_listing_of_one_patient_is_read_from_an_index_without_sorting(store)
     event.listen(store._reading, "before_cursor_execute", lambda *arguments: seen.append(arguments[2:4]))
     put(store, "a")
     seven = Criterion("patient", "reference", (Wanted(value="Patient/7"),))
-    for query in (asked(), asked(sort="_lastUpdated"), asked(seven), asked(token("status", "active"))):
+    for query in (asked(), asked(sort=BY_CHANGE), asked(seven), asked(token("status", "active"))):
         ids(store, query)
     plans = []
     for statement, parameters in seen:

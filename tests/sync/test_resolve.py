@@ -16,16 +16,15 @@ from tests.faults.rig import TENANT, Clock, Rig, open_rig, order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 MR = "MedicationRequest"
 OURS = [{"step_id": "run", "text": "ours"}]
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
+def rig(database: str) -> Iterator[Rig]:
     there = Peer()
-    one = open_rig(there, tmp_path / "rig.db", Clock())
+    one = open_rig(there, database, Clock())
     yield one
     one.close()
     there.close()

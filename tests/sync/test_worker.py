@@ -22,7 +22,6 @@ from tests.faults.rig import CALLER, MRN, ORDERS, TENANT, Clock, Rig, open_rig, 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from fhir_infusion.service import Service
     from fhir_infusion.store.versions import Bound
@@ -36,8 +35,8 @@ def there() -> Iterator[Peer]:
 
 
 @pytest.fixture
-def rig(there: Peer, tmp_path: Path) -> Iterator[Rig]:
-    one = open_rig(there, tmp_path / "rig.db", Clock())
+def rig(there: Peer, database: str) -> Iterator[Rig]:
+    one = open_rig(there, database, Clock())
     yield one
     one.close()
 
@@ -75,10 +74,28 @@ def test_the_worker_pushes_and_pulls_by_itself_and_ends_in_order(rig: Rig, there
     assert rig.states() == ["acked", "pending"]
 
 
-def test_f8_a_peer_that_hangs_holds_back_no_other(there: Peer, tmp_path: Path):
+def test_one_pulls_from_a_peer_at_a_time(rig: Rig):
+    with rig.service.store.alone(f"pull {TENANT} peer") as alone:
+        assert alone
+        assert {one.trouble for one in rig.pull()} == {"somebody else pulls now"}
+    assert {one.trouble for one in rig.pull()} == {""}
+
+
+def test_what_another_process_pulled_just_now_is_not_asked_for_again(rig: Rig):
+    line = worker._Line(rig.peer)
+    assert not line._pulled_elsewhere()
+    rig.pull()
+    # One process writes SQLite: whatever was pulled, it pulled itself.
+    assert line._pulled_elsewhere() is rig.service.store.is_shared
+    assert line.health().pulled_at == (rig.clock() if rig.service.store.is_shared else None)
+    rig.clock.move(rig.peer.remote.poll_seconds)
+    assert not line._pulled_elsewhere()
+
+
+def test_f8_a_peer_that_hangs_holds_back_no_other(there: Peer, database: str):
     slow = Peer()
     slow.lies.append(lambda _: time.sleep(3))
-    rig = open_rig(there, tmp_path / "rig.db", Clock())
+    rig = open_rig(there, database, Clock())
     service = _with_remotes(rig.service, Remote("slow", slow.base), Remote("fast", there.base))
     rig.service = service
     rig.place(order("A-1"))
@@ -150,10 +167,10 @@ class Running(Clock):
 
 
 def test_f21_a_row_that_is_worked_on_for_long_is_not_given_to_another_worker(
-    there: Peer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    there: Peer, database: str, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(worker, "LEASE_SECONDS", 1)
-    rig = open_rig(there, tmp_path / "rig.db", Running())
+    rig = open_rig(there, database, Running())
     there.lies.append(lambda _: time.sleep(0.6))
     rig.place(order("A-1"))
     pushing = threading.Thread(target=rig.push)
@@ -180,10 +197,10 @@ def test_one_remote_is_synced_by_name_and_only_in_its_direction(rig: Rig, there:
 
 
 def test_p8_a_remote_gets_the_versions_of_its_tenant_only_and_what_it_has_goes_to_that_tenant(
-    there: Peer, tmp_path: Path
+    there: Peer, database: str
 ):
     other = Peer()
-    rig = open_rig(there, tmp_path / "rig.db", Clock())
+    rig = open_rig(there, database, Clock())
     south = Remote("south", there.base)
     north = Remote("north", other.base, tenant="north")
     service = rig.service = _with_remotes(rig.service, south, north)
@@ -218,8 +235,8 @@ def test_p8_a_remote_gets_the_versions_of_its_tenant_only_and_what_it_has_goes_t
     other.close()
 
 
-def test_p8_rows_of_another_tenant_than_the_remotes_are_never_sent(there: Peer, tmp_path: Path):
-    rig = open_rig(there, tmp_path / "rig.db", Clock())
+def test_p8_rows_of_another_tenant_than_the_remotes_are_never_sent(there: Peer, database: str):
+    rig = open_rig(there, database, Clock())
     rig.place(order("A-1"))
     rig.service = _with_remotes(rig.service, Remote("peer", there.base, tenant="north"))
     assert worker.sync_now(rig.service, "peer", "push") == (0, ())

@@ -277,3 +277,42 @@ def test_a_draft_that_other_servers_know_is_cancelled_first(make_service: Make, 
     # The stop waits to be told; the deletion is told to nobody.
     rows = service.store.read("default", outbox.rows)
     assert [(row.version, row.state) for row in rows] == [(1, "superseded"), (2, "pending")]
+
+
+@pytest.mark.parametrize("name", ["_history", "_search", "a b", "a%00b", "..%2f1", "a" * 65, "%C0%AF", "a'--"])
+def test_what_is_no_id_is_not_deleted(client: Client, name: str):
+    reply = client.delete(f"{MR}/{name}")
+    assert reply.status_code in {400, 404}
+    assert exact(reply)["resourceType"] == "OperationOutcome"
+
+
+def test_a_type_and_everything_cannot_be_deleted(client: Client, resource: Json):
+    first = ended(client, resource)
+    assert client.delete(MR).status_code == 400
+    assert client.delete("/fhir/r4").status_code in {404, 405}
+    assert client.delete(f"{MR}/{first['id']}/_history").status_code == 405
+    assert client.delete(f"{MR}/{first['id']}/_history/1").status_code == 405
+    assert client.get(f"{MR}/{first['id']}").status_code == 200
+
+
+def test_a_provenance_outlives_what_it_is_about(client: Client, resource: Json):
+    first = ended(client, resource)
+    provenance = {
+        "resourceType": "Provenance",
+        "target": [{"reference": f"MedicationRequest/{first['id']}"}],
+        "recorded": "2026-01-01T08:00:00Z",
+        "agent": [{"who": {"display": "EHR"}}],
+    }
+    assert client.post("/fhir/r4/Provenance", provenance, FHIR).status_code == 201
+    assert client.delete(f"{MR}/{first['id']}", if_match='W/"1"').status_code == 204
+
+
+def test_our_own_json_tells_of_a_deletion_too_h5(client: Client, order: Json):
+    sent = {**order, "status": "cancelled"}
+    first = client.post("/api/orders", sent)
+    assert first.status_code == 201, first.text
+    path = f"/api/orders/{exact(first)['id']}"
+    assert client.delete(f"{MR}/{exact(first)['id']}", if_match='W/"1"').status_code == 204
+    assert client.post("/api/orders", sent).status_code == 409
+    assert client.put(path, sent, if_match='W/"2"').status_code == 410
+    assert (client.get(path).status_code, client.get(path).headers["ETag"]) == (410, 'W/"2"')

@@ -13,7 +13,6 @@ from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import search
 from fhir_infusion.web.context import home_url
 from fhir_infusion.web.fhir.common import RELEASES
-from fhir_infusion.web.fhir.search import relative
 from fhir_infusion.web.parameters import Parameters, decoded, stated
 from fhir_infusion.web.refusals import header_refusal, refusal
 
@@ -102,4 +101,4 @@ def _parsed(release: Release, fhir_type: str, asked: Parameters) -> Query:
         base = name.partition(":")[0]
         if base.startswith("_") and base not in _CRITERIA_OF_ALL:
             raise refusal(400, "not-supported", "a parameter that shapes a page is no criterion", accepted="criteria")
-    return search.parse(fhir_type, release, relative(release, fhir_type, asked))
+    return search.parse(fhir_type, release, asked, home_url())

@@ -8,7 +8,6 @@ which carries a signed key, so that what changes meanwhile is neither skipped no
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
-from urllib.parse import urlencode
 
 import msgspec
 from flask import request
@@ -20,6 +19,7 @@ from fhir_infusion.store.tx import instant, to_ms
 from fhir_infusion.web import paging, problems
 from fhir_infusion.web.context import caller, web
 from fhir_infusion.web.fhir.common import base_url, known_type, release_of
+from fhir_infusion.web.fhir.search import bundle_link
 from fhir_infusion.web.negotiation import check_accept, etag
 from fhir_infusion.web.parameters import Parameters, page_size, stated
 from fhir_infusion.web.refusals import parameter_refusal
@@ -67,10 +67,10 @@ def _answer(release: Release, fhir_type: str = "", resource_id: str = "") -> Res
     found = history.page(service, who, release, of, count, *before)
     base = base_url(release)
     sized = [*narrowing, ("_count", str(count))]
-    links = [_link("self", f"{base}/{path}", [*sized, *((paging.PARAMETER, token) for token in tokens)])]
+    links = [bundle_link("self", f"{base}/{path}", [*sized, *((paging.PARAMETER, token) for token in tokens)])]
     if found.before is not None:
         token = paging.sign(service.store.secret, who.tenant, bound_to, [str(found.before)])
-        links.append(_link("next", f"{base}/{path}", [*sized, (paging.PARAMETER, token)]))
+        links.append(bundle_link("next", f"{base}/{path}", [*sized, (paging.PARAMETER, token)]))
     bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "history", "link": links}
     if found.events:
         bundle["entry"] = [_entry(base, event) for event in found.events]
@@ -117,7 +117,3 @@ def _stretch(name: str, asked: Parameters) -> Stretch | None:
         accepted = "one moment: YYYY[-MM[-DD[Thh:mm:ss[.sss]Z]]]"
         raise parameter_refusal(name, "it is not one moment", accepted)
     return found
-
-
-def _link(relation: str, address: str, parameters: Parameters) -> dict[str, str]:
-    return {"relation": relation, "url": f"{address}?{urlencode(parameters)}"}

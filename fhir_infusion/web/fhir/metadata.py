@@ -13,6 +13,7 @@ from fhir_infusion.fhir.releases import RELEASES
 from fhir_infusion.fhir.served import SERVED
 from fhir_infusion.fhir.subscriptions import BACKPORT
 from fhir_infusion.fhir.topics import TOPICS
+from fhir_infusion.fhir.wanted import PREFIXES
 from fhir_infusion.web.context import web
 from fhir_infusion.web.fhir import patch, subscription, topic
 from fhir_infusion.web.fhir.common import base_url, release_of
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from flask import Response
 
     from fhir_infusion.config import Release
+    from fhir_infusion.fhir.search import Parameter
 
 _OF_EVERY_TYPE = (("_id", "token"), ("_lastUpdated", "date"))
 _INTERACTIONS: Final = (
@@ -33,7 +35,10 @@ _OF_ALL: Final = ("transaction", "batch", "history-system")
 _UNSAID = (
     "What was written in another release and cannot be said in this one is answered with 406 and an OperationOutcome"
     " that names the release to read it in; in a search it stands at its place as an entry with search.mode outcome."
-    " What something was left out of for this release has the tag SUBSETTED."
+    " What something was left out of for this release has the tag SUBSETTED. Search also takes _sort (by several keys,"
+    " each a date, token, string or uri; what lacks it comes last), _count, _total, _summary, _elements, _include and"
+    " _revinclude (with iterate), _has and chains, up to three links deep. A chain to an identifier is also met by a"
+    " reference that gives that identifier."
     " An order is updated, patched and deleted only with If-Match, also by criteria. What has begun and not ended, and"
     " what something refers to, is not deleted (409). What was deleted stays in its history, and keeps its identifier."
 )
@@ -50,11 +55,11 @@ def get(release: str) -> Response:
     served = release_of(release)
     check_accept(request, served)
     is_open = web().gate.tokens is None
-    return fhir_reply({**_statement(served, is_open=is_open), "url": f"{base_url(served)}/metadata"}, served)
+    return fhir_reply({**statement(served, is_open=is_open), "url": f"{base_url(served)}/metadata"}, served)
 
 
 @cache
-def _statement(release: Release, *, is_open: bool) -> dict[str, Any]:
+def statement(release: Release, *, is_open: bool) -> dict[str, Any]:
     """Return the statement; it depends on nothing but the release and whether tokens are asked for."""
     rest: dict[str, Any] = {
         "mode": "server",
@@ -130,8 +135,15 @@ def _topic(release: Release) -> dict[str, Any]:
     }
 
 
+def _operations(name: str) -> list[dict[str, str]]:
+    everything = [{"name": "everything", "definition": f"{_OPERATIONS}/Patient-everything"}]
+    validate = {"name": "validate", "definition": f"{_OPERATIONS}/Resource-validate"}
+    return [validate, *(everything if name == "Patient" else ())]
+
+
 def _resource(name: str, release: Release) -> dict[str, Any]:
-    own = [(one.name, one.type) for one in fhir_search.parameters(name, release)]
+    found = [{"name": parameter, "type": kind} for parameter, kind in _OF_EVERY_TYPE]
+    found += [_parameter(one, release) for one in fhir_search.parameters(name, release)]
     profiles = [f"{_DEFINITIONS}/{_PROFILES[name]}-{'r5' if release == 'R5' else 'r4'}"] if name in _PROFILES else []
     return {
         "type": name,
@@ -146,6 +158,18 @@ def _resource(name: str, release: Release) -> dict[str, Any]:
         **({"conditionalPatch": True} if release == "R5" else {}),
         "conditionalDelete": "single",
         "referencePolicy": ["literal", "logical", "local"],
-        "operation": [{"name": "validate", "definition": f"{_OPERATIONS}/Resource-validate"}],
-        "searchParam": [{"name": parameter, "type": kind} for parameter, kind in (*_OF_EVERY_TYPE, *own)],
+        "operation": _operations(name),
+        "searchInclude": ["*", *(f"{name}:{one}" for one in fhir_search.includes_of(name, release))],
+        "searchRevInclude": list(fhir_search.reverse_includes_of(name, release)),
+        "searchParam": found,
     }
+
+
+def _parameter(one: Parameter, release: Release) -> dict[str, Any]:
+    """Return what is said of a parameter: its type, and in words the modifiers, prefixes and targets that it takes."""
+    words = [f"Modifiers: {', '.join(fhir_search.modifiers(one, release))}."]
+    if one.kind in {"date", "quantity"}:
+        words.append(f"Prefixes: {', '.join(PREFIXES)}.")
+    if one.kind == "reference":
+        words.append(f"Refers to {', '.join(one.targets) or 'any type'}; chains go through it.")
+    return {"name": one.name, "type": one.type, "documentation": " ".join(words)}

@@ -3,13 +3,13 @@
 - A parameter that is not known is refused (400); under ``Prefer: handling=lenient`` it is passed over, and the self
   link does not name it: that link tells what was really asked.
 - What matches and cannot be said in this release stands at its place as an outcome that names it.
+- What comes along stands behind the matches, as ``include``; of too much the last entry tells.
 - A page continues after a key that the next link carries, signed and bound to tenant and query. Nothing is counted, so
-  there is no ``Bundle.total``.
+  there is no ``Bundle.total`` unless ``_total`` asks for it.
 """
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlencode
 
@@ -18,12 +18,15 @@ from flask import request
 from werkzeug.http import parse_options_header
 
 from fhir_infusion.actions import find
-from fhir_infusion.errors import Refused
+from fhir_infusion.errors import Issue, Refused
+from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir import search as fhir_search
+from fhir_infusion.fhir import shape
+from fhir_infusion.store import include
 from fhir_infusion.web import paging, problems
 from fhir_infusion.web.bodies import read_bytes
 from fhir_infusion.web.context import caller, home_url, web
-from fhir_infusion.web.fhir.common import RELEASES, base_url, known_type, release_of
+from fhir_infusion.web.fhir.common import base_url, known_type, release_of
 from fhir_infusion.web.negotiation import check_accept, preferences
 from fhir_infusion.web.parameters import Parameters, decoded, page_size, stated
 from fhir_infusion.web.refusals import header_refusal
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
     from fhir_infusion.actions.find import Found
     from fhir_infusion.config import Release
 
-OURS: Final = frozenset({"_count", "_format", paging.PARAMETER})
+OURS: Final = frozenset({"_count", "_format", "_pretty", paging.PARAMETER})
 """Parameters that shape the answer; the others say what is searched for."""
 
 
@@ -59,44 +62,70 @@ def _answer(release: Release, fhir_type: str, in_body: Parameters) -> Response:
     check_accept(request, release)
     given = stated(request, in_body)
     asked = _understood(release, fhir_type, [pair for pair in given if pair[0] not in OURS])
-    count = page_size("_count", [value for name, value in given if name == "_count"])
+    wanted, shaping = (
+        [pair for pair in asked if pair[0] not in shape.PARAMETERS],
+        shape.parse(fhir_type, release, asked),
+    )
+    count = 0 if shaping.summary == "count" else _page_size([value for name, value in given if name == "_count"])
     service, who = web().service, caller()
     bound_to = [("", f"{release}/{fhir_type}"), *asked]
     tokens = [value for name, value in given if name == paging.PARAMETER]
     after = paging.open_token(service.store.secret, who.tenant, bound_to, tokens[-1]) if tokens else []
-    page = find.search(service, who, release, fhir_type, relative(release, fhir_type, asked), count, after)
-    here = f"{base_url(release)}/{fhir_type}"
+    page = find.search(service, who, release, fhir_type, wanted, count, after, home_url())
+    here = base_url(release)
+    address = f"{here}/{fhir_type}"
     sized = [*asked, ("_count", str(count))]
-    links = [_link("self", here, [*sized, *((paging.PARAMETER, token) for token in tokens[-1:])])]
+    links = [bundle_link("self", address, [*sized, *((paging.PARAMETER, token) for token in tokens[-1:])])]
     if page.after is not None:
         token = paging.sign(service.store.secret, who.tenant, bound_to, page.after)
-        links.append(_link("next", here, [*sized, (paging.PARAMETER, token)]))
-    bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset", "link": links}
-    if page.entries:
-        bundle["entry"] = [_entry(here, found) for found in page.entries]
+        links.append(bundle_link("next", address, [*sized, (paging.PARAMETER, token)]))
+    total = {} if page.total is None else {"total": page.total}
+    bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset", **total, "link": links}
+    entries = [bundle_entry(here, found, "match", _shaped(found, release, shaping)) for found in page.entries]
+    # _elements names elements of what is searched for, not of what comes along.
+    beside = shape.Shape() if shaping.elements else shaping
+    entries += [bundle_entry(here, found, "include", _shaped(found, release, beside)) for found in page.along]
+    if not page.is_all_along:
+        entries.append({"resource": problems.outcome((_TOO_MANY,)), "search": {"mode": "outcome"}})
+    if entries:
+        bundle["entry"] = entries
     return fhir_reply(bundle, release)
 
 
-def _entry(here: str, found: Found) -> dict[str, Any]:
-    """Return the entry of one match; what this release cannot say is told of at its place."""
+_TOO_MANY: Final = Issue(
+    "warning",
+    "too-costly",
+    "",
+    "more comes along with this page than is given at once; what is missing is left out",
+    f"a smaller _count, or a search of its own; at most {include.MOST} come along",
+    "search",
+)
+
+
+def _page_size(values: list[str]) -> int:
+    """Return how many entries a page is to hold; 0 asks for the total alone."""
+    return 0 if values[-1:] == ["0"] else page_size("_count", values)
+
+
+def _shaped(found: Found, release: Release, asked: shape.Shape) -> bytes:
+    """Return the text of a resource: as it is stored, every digit of it, or what of it is asked for."""
+    if asked.is_whole or found.unsaid:
+        return found.text.encode()
+    return fhir_json.write(shape.shaped(fhir_json.read(found.text), release, asked))
+
+
+def bundle_entry(here: str, found: Found, mode: str, text: bytes = b"") -> dict[str, Any]:
+    """Return the entry of a match or of what came along, whole where ``text`` does not say how much of it.
+
+    What this release cannot say is told of at its place.
+    """
     if found.unsaid:
         return {"resource": problems.outcome(found.unsaid), "search": {"mode": "outcome"}}
     return {
-        "fullUrl": f"{here}/{found.id}",
-        # The text as it is stored, every digit of it.
-        "resource": cast("Any", msgspec.Raw(found.text.encode())),
-        "search": {"mode": "match"},
+        "fullUrl": f"{here}/{found.type}/{found.id}",
+        "resource": cast("Any", msgspec.Raw(text or found.text.encode())),
+        "search": {"mode": mode},
     }
-
-
-def relative(release: Release, fhir_type: str, asked: Parameters) -> Parameters:
-    """Return what is searched for with references below our own address made relative, as they are kept."""
-    references = {one.name for one in fhir_search.parameters(fhir_type, release) if one.type == "reference"}
-    own = re.compile(rf"(^|,){re.escape(home_url())}/fhir/(?:{'|'.join(RELEASES)})/")
-    return [
-        (name, own.sub(r"\1", value) if name.partition(":")[0] in references and ":identifier" not in name else value)
-        for name, value in asked
-    ]
 
 
 def _understood(release: Release, fhir_type: str, asked: Parameters) -> Parameters:
@@ -107,6 +136,8 @@ def _understood(release: Release, fhir_type: str, asked: Parameters) -> Paramete
 
 
 def _is_known(release: Release, fhir_type: str, pair: tuple[str, str]) -> bool:
+    if pair[0] in shape.PARAMETERS:
+        return True
     try:
         fhir_search.parse(fhir_type, release, [pair])
     except Refused as error:
@@ -115,5 +146,6 @@ def _is_known(release: Release, fhir_type: str, pair: tuple[str, str]) -> bool:
     return True
 
 
-def _link(relation: str, address: str, parameters: Parameters) -> dict[str, str]:
+def bundle_link(relation: str, address: str, parameters: Parameters) -> dict[str, str]:
+    """Return a link of a Bundle."""
     return {"relation": relation, "url": f"{address}?{urlencode(parameters)}"}

@@ -1,0 +1,169 @@
+"""``python -m tests.bench.search``: what a page of a search costs, the first one and the thousandth, over many orders.
+
+100,000 orders by default; ``--rows 1000000`` takes some minutes to fill. It prints the median time of a page, and how
+the thousandth compares with the first, in time and in steps of the database's machine.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from datetime import UTC, datetime
+from statistics import median
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl
+
+import click
+from tqdm import tqdm
+
+from fhir_infusion.fhir.search import entries, parse
+from fhir_infusion.store import open_store, search, versions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from fhir_infusion.store import Store
+
+MR: Final = "MedicationRequest"
+TENANT: Final = "default"
+LISTED: Final = (
+    "",
+    "status=active",
+    "patient=Patient/often",
+    "status=active&authoredon=ge2020",
+    "_sort=-authoredon",
+    "_sort=status",
+    "_sort=-_lastUpdated",
+)
+"""Each matches enough for a thousand pages of fifty."""
+
+ASKED: Final = (
+    "identifier=http://s|7",
+    "patient=Patient/77",
+    "patient=Patient/77&_sort=-authoredon",
+    "patient.identifier=http://mrn|77",
+    "patient.name=family77",
+    "code:text=dobu&patient=Patient/77",
+    "_has:MedicationAdministration:request:status=completed",
+    # A second key is sorted among all that are equal in the first.
+    "_sort=status,authoredon",
+)
+"""Timed once, at their first page."""
+
+
+def fill(store: Store, rows: int) -> None:
+    """Write orders, every second of one patient, and a patient for each hundred of them."""
+    for first in tqdm(range(0, rows, 1000), unit="thousand orders", leave=False):
+        numbers = range(first, min(first + 1000, rows))
+
+        def work(tx: Any, numbers: range = numbers) -> None:
+            for one in (body for number in numbers for body in _bodies(number)):
+                rows_ = entries(one, "R4")
+                versions.put(tx, versions.Draft(one["resourceType"], one["id"], "R4", one, {}, "", rows_))
+
+        store.transact(TENANT, work)
+
+
+def _bodies(number: int) -> Iterator[dict[str, Any]]:
+    who = number // 100
+    patient = "often" if number % 2 else str(who)
+    yield {
+        "resourceType": MR,
+        "id": f"o{number}",
+        "status": "active" if number % 10 else "stopped",
+        "intent": "order",
+        "subject": {"reference": f"Patient/{patient}"},
+        "authoredOn": f"{2020 + number % 5}-{number % 12 + 1:02}-{number % 28 + 1:02}",
+        "identifier": [{"system": "http://s", "value": str(number)}],
+        "medicationCodeableConcept": {"text": "dobutamine", "coding": [{"system": "http://rx", "code": "3616"}]},
+    }
+    if number % 100 == 0:
+        name, identifier = [{"family": f"family{who}"}], [{"system": "http://mrn", "value": str(who)}]
+        yield {"resourceType": "Patient", "id": str(who), "name": name, "identifier": identifier}
+        request = {"reference": f"{MR}/o{number}"}
+        yield {
+            "resourceType": "MedicationAdministration",
+            "id": f"m{number}",
+            "status": "completed",
+            "request": request,
+        }
+
+
+def page(store: Store, asked: str, size: int, after: Sequence[str] = ()) -> search.Page:
+    """Return one page."""
+    query = parse(MR, "R4", parse_qsl(asked))
+    return store.read(TENANT, lambda tx: search.page(tx, MR, query, size, after))
+
+
+def steps(store: Store, asked: str, size: int, after: Sequence[str] = ()) -> int:
+    """Return how many steps SQLite's machine takes for a page: the same on every machine, however busy."""
+    query = parse(MR, "R4", parse_qsl(asked))
+    taken = 0
+
+    def count() -> int:
+        nonlocal taken
+        taken += 1
+        return 0
+
+    def work(tx: Any) -> None:
+        driver = tx.connection.connection.driver_connection
+        driver.set_progress_handler(count, 10)
+        try:
+            search.page(tx, MR, query, size, after)
+        finally:
+            driver.set_progress_handler(None, 0)
+
+    store.read(TENANT, work)
+    return taken * 10
+
+
+def after_pages(store: Store, asked: str, size: int, number: int) -> tuple[str, ...]:
+    """Return where the page ``number`` begins. Raises ``ValueError`` where there are not so many."""
+    after: tuple[str, ...] = ()
+    for _ in range(number - 1):
+        found = page(store, asked, size, after).after
+        if found is None:
+            raise ValueError(asked)
+        after = found
+    return after
+
+
+def seconds(store: Store, asked: str, size: int, after: Sequence[str] = ()) -> float:
+    """Return the median time of a page."""
+    taken = []
+    for _ in range(15):
+        begun = time.perf_counter()
+        page(store, asked, size, after)
+        taken.append(time.perf_counter() - begun)
+    return median(taken)
+
+
+@click.command()
+@click.option("--rows", default=100_000, show_default=True, type=click.IntRange(1), help="So many orders are stored.")
+@click.option("--size", default=50, show_default=True, type=click.IntRange(1), help="Entries of a page.")
+@click.option("--number", default=1000, show_default=True, type=click.IntRange(2), help="Which page is compared.")
+def main(rows: int, size: int, number: int) -> None:
+    """Fill a database, measure, print a table."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = open_store(f"sqlite:///{folder}/store.db", lambda: datetime.now(UTC))
+        begun = time.perf_counter()
+        fill(store, rows)
+        click.echo(f"{rows} orders in {time.perf_counter() - begun:.0f} s")
+        for asked in LISTED:
+            try:
+                after = after_pages(store, asked, size, number)
+            except ValueError:
+                click.echo(f"{asked or 'all'}: fewer than {number} pages")
+                continue
+            first, later = seconds(store, asked, size), seconds(store, asked, size, after)
+            ratio = steps(store, asked, size, after) / steps(store, asked, size)
+            click.echo(f"{asked or 'all'}:")
+            told = f"  page 1 {first * 1000:.2f} ms, page {number} {later * 1000:.2f} ms ({later / first:.2f}), steps {ratio:.2f}"
+            click.echo(told)
+        for asked in ASKED:
+            click.echo(f"{asked}: {seconds(store, asked, size) * 1000:.2f} ms")
+        store.close()
+
+
+if __name__ == "__main__":
+    main()
