@@ -346,8 +346,8 @@ def test_every_interaction_that_the_capability_statement_names_has_its_route(cli
     ("path", "status"),
     [
         ("/fhir/r3/MedicationRequest", 404),
-        ("/fhir/r4/Basic", 404),
-        ("/fhir/r4/Basic/1", 404),
+        ("/fhir/r4/Account", 404),
+        ("/fhir/r4/Account/1", 404),
         ("/fhir/r4/MedicationRequest/none", 404),
         ("/fhir/r4/nothing/at/all/here", 404),
         ("/fhir/r4/MedicationRequest/", 404),
