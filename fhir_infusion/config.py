@@ -96,6 +96,7 @@ class Settings:
     administration_system: str = EXAMPLE_ADMINISTRATION_SYSTEM
     tokens: Path | None = None
     allowed_origins: tuple[str, ...] = ()
+    subscription_hosts: tuple[str, ...] = ()
     overlay: str = ""
     mappings: Path | None = None
     findings: Findings = "report"
@@ -334,6 +335,8 @@ _ACCEPTED: Final[Mapping[object, str]] = {
 
 _POSTGRESQL: Final = r"postgresql://([^:@/?#\s]*@)?[^@?#\s]*(\?(?!([^#]*&)?(ssl)?password=)[^#\s]*)?"
 """Without a password, which would be printed with the settings."""
+_HOST: Final = r"[0-9A-Za-z.-]+|\[?[0-9A-Fa-f:.]+\]?"
+# As a browser sends it (RFC 6454 section 6.2): lower case, no path.
 _ORIGIN: Final = r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?"
 
 
@@ -364,7 +367,10 @@ def _check(settings: Settings) -> None:
             not re.fullmatch(r"[a-z0-9-]{0,63}", settings.overlay)
         ),
         "allowed_origins: accepted are origins, such as https://workbench.example:8443": (
-            not all(_is_origin(origin) for origin in settings.allowed_origins)
+            not all(re.fullmatch(_ORIGIN, origin) for origin in settings.allowed_origins)
+        ),
+        "subscription_hosts: accepted are names and addresses of hosts, without a port": (
+            not all(re.fullmatch(_HOST, host) for host in settings.subscription_hosts)
         ),
     }
     broken = [complaint for complaint, applies in complaints.items() if applies]
@@ -392,8 +398,3 @@ def _check_remote(remote: Remote, where: str) -> None:
             raise SettingsError(f"{where}: {name}: accepted is a number above 0")
     if remote.overlap_seconds < 0:
         raise SettingsError(f"{where}: overlap_seconds: accepted is 0 or more")
-
-
-def _is_origin(text: str) -> bool:
-    """Say whether ``text`` is an origin as a browser sends it (RFC 6454 section 6.2): lower case, no path."""
-    return bool(re.fullmatch(_ORIGIN, text))

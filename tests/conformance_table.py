@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.fhir.releases import RELEASES
+from fhir_infusion.fhir.served import SERVED
 from fhir_infusion.web.fhir.metadata import statement
 
 if TYPE_CHECKING:
@@ -43,8 +44,10 @@ def table() -> str:
 def _lines() -> Iterator[str]:
     rests = {release: statement(release, is_open=True)["rest"][0] for release in RELEASES}
     first: Json = next(iter(rests.values()))
+    # Subscriptions and topics are no resources that are kept: the README tells of them in words.
+    kept = {release: [one for one in rest["resource"] if one["type"] in SERVED] for release, rest in rests.items()}
     of_types = [
-        {one["code"] for one in resource["interaction"]} for rest in rests.values() for resource in rest["resource"]
+        {one["code"] for one in resource["interaction"]} for resources in kept.values() for resource in resources
     ]
     everywhere = [code for code in ALL_OF_A_TYPE if all(code in codes for codes in of_types)]
     of_system = [one["code"] for one in first["interaction"]]
@@ -53,14 +56,15 @@ def _lines() -> Iterator[str]:
     yield ""
     yield f"| type | operations | {' | '.join(rests)} | `_include` | `_revinclude` |"
     yield f"|---|---|{'---|' * len(rests)}---|---|"
-    for place, resource in enumerate(first["resource"]):
-        counts = [str(len(rest["resource"][place]["searchParam"])) for rest in rests.values()]
+    for place, resource in enumerate(next(iter(kept.values()))):
+        counts = [str(len(resources[place]["searchParam"])) for resources in kept.values()]
         operations = ", ".join(f"`${one['name']}`" for one in resource["operation"])
         includes = [str(len(resource[name])) for name in ("searchInclude", "searchRevInclude")]
         yield f"| {resource['type']} | {operations} | {' | '.join(counts)} | {' | '.join(includes)} |"
     system = ", ".join(f"`${one['name']}`" for one in first["operation"])
     yield ""
     yield f"Of the system: {system}. `$validate` asks our own profiles, and those of base FHIR only."
+    yield "Subscription: read, create, update, delete, search, `$status`, `$events`; topics: read, search."
     missing = [code for code in (*ALL_OF_A_TYPE, *ALL_OF_THE_SYSTEM) if code not in {*everywhere, *of_system}]
     yield ""
     yield f"Not there: {', '.join([*missing, *REFUSED.values()])}; XML (415); other types of resources (404)."

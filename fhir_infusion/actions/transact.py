@@ -1,4 +1,4 @@
-"""One effect, whole: the version, its index rows, the outbox rows, the audit row and the keys, in one transaction.
+"""One effect, whole: the version, its index rows, outbox rows, events, audit row and keys, in one transaction.
 
 Every action that writes ends here. It has translated before, outside the transaction; in it, the state it started from
 is compared with the state that is there, and the change is refused or begun again where somebody was faster.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.actions import rules
+from fhir_infusion.actions import notify, rules
 from fhir_infusion.errors import BREAKS_RULE, Deleted, Issue, Refused
 from fhir_infusion.fhir.search import Entry, entries
 from fhir_infusion.store import audit, idempotency, outbox, text, versions
@@ -117,6 +117,7 @@ def write(service: Service, tx: Tx, caller: Caller, type: str, part: Part, origi
                 outbox.enqueue(
                     tx, remote.name, stored.aggregate, stored.version, payload, stop=stop, depends_on=depends_on
                 )
+    notify.record(tx, stored, part.previous, record, rows)
     action = "update" if part.previous else "create"
     audit.write(tx, action, caller.client, type, stored.id, stored.version, f"from {origin}" if origin else "")
     return stored

@@ -318,3 +318,50 @@ EXPORTS: Final = Table(
     _number("moment"),
     _number("requested"),
 )
+
+# What a client asked to be told of, and how far it was told. Moments are 0 where there is none; `is_open` is 1 once the
+# endpoint took the handshake; `events` is the number of the last event, `sent` that of the last one that arrived,
+# `stops` that of the last one that stops an order; `failures` are those since something arrived.
+SUBSCRIPTIONS: Final = Table(
+    "subscriptions",
+    METADATA,
+    _key("tenant"),
+    _key("subscription_id"),
+    _text("release"),
+    _text("status"),
+    _text("type"),
+    _text("client"),
+    _text("base"),
+    _text("text"),
+    _text("secret"),
+    _text("error"),
+    _text("lease_owner"),
+    _number("version"),
+    _number("created"),
+    _number("last_updated"),
+    _number("ends"),
+    _number("heartbeat"),
+    _number("is_open"),
+    _number("events"),
+    _number("sent"),
+    _number("stops"),
+    _number("failures"),
+    _number("failing_since"),
+    _number("not_before"),
+    _number("contacted"),
+    _number("lease_until"),
+    Index("subscriptions_by_status", "status", "not_before"),
+)
+
+# Which version each event of a subscription is about: written with that version, never changed.
+SUBSCRIPTION_EVENTS: Final = Table(
+    "subscription_events",
+    METADATA,
+    _key("tenant"),
+    _key("subscription_id"),
+    _number_key("number"),
+    _number("at"),
+    _text("type"),
+    _text("id"),
+    _number("version"),
+)

@@ -73,7 +73,7 @@ class Endpoint:
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.mount(self.base, _WatchedAdapter())
+        self._session.mount(self.base, WatchedAdapter())
 
     def close(self) -> None:
         """Close the connections."""
@@ -180,7 +180,7 @@ class Endpoint:
             sent["Content-Type"] = MEDIA_TYPE
         try:
             with (
-                _watchdog(seconds),
+                watchdog(seconds),
                 self._session.request(
                     method,
                     url,
@@ -198,7 +198,7 @@ class Endpoint:
             # The handshake raises it, and so does a connection that breaks later: not sure that nothing was sent.
             return Doubtful("TLS failed")
         except requests.exceptions.ConnectionError as error:
-            return Unsent("no connection") if _never_connected(error) else Doubtful("connection broken")
+            return Unsent("no connection") if never_connected(error) else Doubtful("connection broken")
         except requests.exceptions.Timeout:
             return Doubtful("no answer in time")
         except (requests.exceptions.RequestException, OSError, ValueError):
@@ -240,7 +240,7 @@ def _origin(url: Any) -> tuple[str, str, int | None]:
     return url.scheme.lower(), (url.hostname or "").lower(), port
 
 
-def _never_connected(error: BaseException) -> bool:
+def never_connected(error: BaseException) -> bool:
     """Say whether an error tells that no connection was made: refused, no route, no such name."""
     seen: set[int] = set()
     pending: list[object] = [error]
@@ -263,7 +263,7 @@ _RUNNING: Final = threading.local()
 
 
 @contextmanager
-def _watchdog(seconds: float) -> Iterator[None]:
+def watchdog(seconds: float) -> Iterator[None]:
     """Cut the socket of the request that runs inside, ``seconds`` from now."""
     holder: list[socket.socket] = []
     _RUNNING.holder = holder
@@ -291,40 +291,51 @@ def _note(connection: HTTPConnection) -> None:
         holder.append(connection.sock)
 
 
-class _WatchedConnection(HTTPConnection):
+class WatchedConnection(HTTPConnection):
+    """A connection that the watchdog can cut."""
+
     def connect(self) -> None:
+        """Connect, and note the socket."""
         super().connect()
         _note(self)
 
     def request(self, *args: Any, **options: Any) -> None:
+        """Send a request, having noted the socket."""
         _note(self)
         super().request(*args, **options)
 
 
-class _WatchedTlsConnection(HTTPSConnection):
+class WatchedTlsConnection(HTTPSConnection):
+    """The same over TLS."""
+
     def connect(self) -> None:
+        """Connect, and note the socket."""
         super().connect()
         _note(self)
 
     def request(self, *args: Any, **options: Any) -> None:
+        """Send a request, having noted the socket."""
         _note(self)
         super().request(*args, **options)
 
 
 class _WatchedPool(HTTPConnectionPool):
-    ConnectionCls = _WatchedConnection  # pyright: ignore[reportAssignmentType]  urllib3's own class fails its protocol too
+    ConnectionCls = WatchedConnection  # pyright: ignore[reportAssignmentType]  urllib3's own class fails its protocol too
 
 
 class _WatchedTlsPool(HTTPSConnectionPool):
-    ConnectionCls = _WatchedTlsConnection  # pyright: ignore[reportAssignmentType]  as in the class above
+    ConnectionCls = WatchedTlsConnection  # pyright: ignore[reportAssignmentType]  as in the class above
 
 
-class _WatchedAdapter(HTTPAdapter):
+class WatchedAdapter(HTTPAdapter):
     """requests' transport without its retries: whether to send again is decided after verifying, never below."""
 
-    def __init__(self) -> None:
+    def __init__(self, pools: Mapping[str, Any] | None = None) -> None:
+        """Prepare; ``pools`` are the classes of the pools by scheme, where they are not those of this module."""
+        self._pools = pools or {"http": _WatchedPool, "https": _WatchedTlsPool}
         super().__init__(max_retries=0, pool_connections=1, pool_maxsize=8)
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        """Make the pools."""
         super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = {"http": _WatchedPool, "https": _WatchedTlsPool}
+        self.poolmanager.pool_classes_by_scheme = dict(self._pools)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from fhir_infusion.errors import FhirInfusionError, SettingsError, Unavailable
 from fhir_infusion.store import outbox
+from fhir_infusion.sync.notifications import Notifier
 from fhir_infusion.sync.peer import LOG, Peer
 from fhir_infusion.sync.pull import Pulled, pull, pulled_at
 from fhir_infusion.sync.push import deliver
@@ -51,15 +52,16 @@ class Health:
 
 
 class Worker:
-    """Threads that push and pull. ``start``, then ``stop``; ``wake`` when something was put into the outbox."""
+    """Threads that push and pull, and tell subscribers. ``start``, then ``stop``; ``wake`` when something changed."""
 
     def __init__(self, service: Service) -> None:
         """Prepare for the remotes of the settings."""
         self._service = service
         self._lines: list[_Line] = []
+        self._notifier = Notifier(service)
 
     def start(self) -> None:
-        """Start one thread for each remote.
+        """Start one thread for each remote, and one for the subscribers.
 
         Raises:
             SettingsError: a secret's file cannot be read.
@@ -67,6 +69,7 @@ class Worker:
         self._lines = [_Line(Peer(self._service, remote)) for remote in self._service.settings.remotes]
         for line in self._lines:
             line.thread.start()
+        self._notifier.start()
 
     def stop(self, seconds: float = 35.0) -> None:
         """End after what is being sent now; a row that is cut off is verified by the next start."""
@@ -76,11 +79,13 @@ class Worker:
         for line in self._lines:
             line.thread.join(seconds)
             line.peer.close()
+        self._notifier.stop(seconds)
 
     def wake(self) -> None:
-        """Say that there is something to push."""
+        """Say that there is something to push, or to tell."""
         for line in self._lines:
             line.awake.set()
+        self._notifier.wake()
 
     def health(self) -> tuple[Health, ...]:
         """Return how each peer stands."""

@@ -11,9 +11,11 @@ from flask import request
 from fhir_infusion.fhir import search as fhir_search
 from fhir_infusion.fhir.releases import RELEASES
 from fhir_infusion.fhir.served import SERVED
+from fhir_infusion.fhir.subscriptions import BACKPORT
+from fhir_infusion.fhir.topics import TOPICS
 from fhir_infusion.fhir.wanted import PREFIXES
 from fhir_infusion.web.context import web
-from fhir_infusion.web.fhir import patch
+from fhir_infusion.web.fhir import patch, subscription, topic
 from fhir_infusion.web.fhir.common import base_url, release_of
 from fhir_infusion.web.negotiation import FHIR_JSON, check_accept
 from fhir_infusion.web.replies import fhir_reply
@@ -62,7 +64,7 @@ def statement(release: Release, *, is_open: bool) -> dict[str, Any]:
     rest: dict[str, Any] = {
         "mode": "server",
         "documentation": _UNSAID,
-        "resource": [_resource(name, release) for name in SERVED],
+        "resource": [*(_resource(name, release) for name in SERVED), _subscription(release), _topic(release)],
         "interaction": [{"code": code} for code in _OF_ALL],
         "operation": [{"name": "export", "definition": _EXPORT}],
     }
@@ -88,6 +90,49 @@ _OPERATIONS: Final = "http://hl7.org/fhir/OperationDefinition"
 _DEFINITIONS: Final = "https://w3id.org/fhir-infusion/StructureDefinition"
 _PROFILES: Final = {"MedicationRequest": "infusion-order", "MedicationAdministration": "infusion-administration"}
 """What everything that we send obeys (profiles/); R4B has the elements concerned as R4 has them."""
+
+
+_SUBSCRIBING: Final = (
+    "Channel rest-hook. The endpoint is https and of the public network, or a host that the service is set up for;"
+    " the values of headers are not shown again. Read in the release that it was made in. Events keep their number when"
+    " they are sent again. A change that its release cannot say is told of without the resource."
+)
+
+
+def _subscription(release: Release) -> dict[str, Any]:
+    backported = {"supportedProfile": [f"{BACKPORT}/backport-subscription"]} if release != "R5" else {}
+    topics = [{"url": f"{BACKPORT}/{_OFFERS}", "valueCanonical": one.url} for one in TOPICS]
+    names = subscription.PARAMETERS if release != "R5" else [one for one in subscription.PARAMETERS if one != _CRITERIA]
+    return {
+        **({} if release == "R5" else {"extension": topics}),
+        "type": subscription.TYPE,
+        **backported,
+        "documentation": _SUBSCRIBING,
+        "interaction": [{"code": code} for code in ("read", "create", "update", "delete", "search-type")],
+        "versioning": "versioned",
+        "updateCreate": False,
+        "searchParam": [{"name": one, "type": "uri" if one in _URIS else "token"} for one in names],
+        "operation": [{"name": name, "definition": f"{_SUBSCRIPTION_OPERATIONS[release]}{name}"} for name in _ASKED],
+    }
+
+
+_CRITERIA: Final = "criteria"
+_URIS: Final = (_CRITERIA, "topic", "url")
+_OFFERS: Final = "capabilitystatement-subscriptiontopic-canonical"
+_ASKED: Final = ("status", "events")
+_BACKPORTED: Final = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription-"
+_SUBSCRIPTION_OPERATIONS: Final = {"R4": _BACKPORTED, "R4B": _BACKPORTED, "R5": f"{_OPERATIONS}/Subscription-"}
+
+
+def _topic(release: Release) -> dict[str, Any]:
+    name = topic.TYPES[release]
+    parameter = {"name": "code", "type": "token"} if name == topic.BASIC else {"name": "url", "type": "uri"}
+    return {
+        "type": name,
+        "documentation": "The topics that can be subscribed to.",
+        "interaction": [{"code": "read"}, {"code": "search-type"}],
+        "searchParam": [parameter],
+    }
 
 
 def _operations(name: str) -> list[dict[str, str]]:
