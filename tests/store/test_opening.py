@@ -188,7 +188,7 @@ def test_what_was_stored_before_there_were_more_ways_to_search_is_found_by_them(
     path = tmp_path / "old.db"
     dialect.prepare_file(path)
     engine = dialect.writing_engine(path)
-    migrate.upgrade(engine, "0004")
+    migrate.upgrade(engine, "0003")
     body = {
         "resourceType": MR,
         "id": "a",

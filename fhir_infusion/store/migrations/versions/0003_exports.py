@@ -5,8 +5,8 @@ from alembic import op
 
 from fhir_infusion.store.tables import TEXT
 
-revision = "0004"
-down_revision = "0002_history"
+revision = "0003"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 

@@ -6,8 +6,8 @@ from alembic import op
 from fhir_infusion.fhir.index import entries
 from fhir_infusion.store.text import read
 
-revision = "0005"
-down_revision = "0004"
+revision = "0004"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
