@@ -92,11 +92,14 @@ def order(tenant: str, type: str, query: Query) -> Order:
     if any(map(is_narrow, query.criteria)):
         # Few are left to be sorted: better than to walk an index past all that do not match.
         keys = tuple(key for one in query.sort for key in _computed(tenant, type, one))
-        return Order("sorted", RESOURCES.c.created, (Phase((*keys, *_CREATION)),))
+        return Order("sorted", _BARE_CREATED, (Phase((*keys, *_BARE_CREATION)),))
     return Order("sorted", RESOURCES.c.created, tuple(_phases(tenant, type, query.sort)))
 
 
 _CREATION: Final = (Key(RESOURCES.c.created, is_number=True), Key(RESOURCES.c.id))
+_BARE_CREATED: Final = RESOURCES.c.created + 0
+_BARE_CREATION: Final = (Key(_BARE_CREATED, is_number=True), Key(RESOURCES.c.id))
+"""As an expression: where few are left, the index by creation is not to be walked past all that do not match."""
 
 
 def _by_change(*, descending: bool) -> Order:
@@ -108,6 +111,8 @@ def _by_change(*, descending: bool) -> Order:
 def _by_creation(tenant: str, type: str, query: Query) -> Order:
     """Return the order of creation, read from the index rows of one value where there is one such."""
     driver = _driver(query)
+    if driver is None and any(map(is_narrow, query.criteria)):
+        return Order("created", _BARE_CREATED, (Phase(_BARE_CREATION),))
     if driver is None:
         return Order("created", RESOURCES.c.created, (Phase(_CREATION),))
     (wanted,) = driver.values
