@@ -106,10 +106,7 @@ _LISTENING: Final = Statement(
     )
 )
 _COUNT: Final = Statement(
-    update(SUBSCRIPTIONS)
-    .where(_MINE)
-    .values(events=SUBSCRIPTIONS.c.events + 1)
-    .returning(SUBSCRIPTIONS.c.events)
+    update(SUBSCRIPTIONS).where(_MINE).values(events=SUBSCRIPTIONS.c.events + 1).returning(SUBSCRIPTIONS.c.events)
 )
 _STOPPED: Final = Statement(update(SUBSCRIPTIONS).where(_MINE).values(stops=SUBSCRIPTIONS.c.events))
 _APPEND: Final = Statement(insert(SUBSCRIPTION_EVENTS))
@@ -144,9 +141,7 @@ _DUE: Final = and_(
 )
 _IS_STOP: Final = case((SUBSCRIPTIONS.c.stops > SUBSCRIPTIONS.c.sent, 1), else_=0)
 _DUE_ANYWHERE: Final = Statement(
-    select(*_COLUMNS)
-    .where(_DUE)
-    .order_by(_IS_STOP.desc(), SUBSCRIPTIONS.c.failures, SUBSCRIPTIONS.c.contacted)
+    select(*_COLUMNS).where(_DUE).order_by(_IS_STOP.desc(), SUBSCRIPTIONS.c.failures, SUBSCRIPTIONS.c.contacted)
 )
 _CLAIM: Final = Statement(
     update(SUBSCRIPTIONS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from copy import deepcopy
 from typing import Any
 
@@ -286,3 +287,83 @@ def test_a_transaction_is_taken_in_every_release(client: Client, release: str):
     sent = bundle(entry("POST", "Patient", {"resourceType": "Patient", "active": True}, PATIENT))
     reply = client.post(f"/fhir/{release}", sent, FHIR)
     assert client.get(f"/fhir/{release}/{locations(reply)[0]}").status_code == 200
+
+
+def binary(text: str) -> Json:
+    data = base64.b64encode(text.encode()).decode()
+    return {"resourceType": "Binary", "contentType": "application/json-patch+json", "data": data}
+
+
+def test_what_is_deleted_patched_and_found_by_criteria_goes_together(client: Client):
+    for name in ("gone", "patched", "moved"):
+        client.put(f"{BASE}/Location/{name}", {"resourceType": "Location", "id": name, "name": name}, FHIR)
+    named = [{"system": "urn:l", "value": "1"}]
+    reply = client.post(
+        BASE,
+        bundle(
+            entry("GET", "Location?name=new"),
+            entry("PATCH", "Location/patched", binary('[{"op":"replace","path":"/name","value":"new"}]')),
+            entry(
+                "PATCH",
+                "Location/moved",
+                {
+                    "resourceType": "Parameters",
+                    "parameter": [
+                        {
+                            "name": "operation",
+                            "part": [
+                                {"name": "type", "valueCode": "replace"},
+                                {"name": "path", "valueString": "Location.name"},
+                                {"name": "value", "valueString": "new"},
+                            ],
+                        }
+                    ],
+                },
+            ),
+            entry(
+                "PUT", "Location?identifier=urn:l|1", {"resourceType": "Location", "identifier": named, "name": "new"}
+            ),
+            entry("DELETE", "Location/gone"),
+        ),
+        FHIR,
+    )
+    assert reply.status_code == 200, reply.text
+    searched, *writes = exact(reply)["entry"]
+    assert [one["response"]["status"].partition(" ")[0] for one in writes] == ["200", "200", "201", "204"]
+    assert len(searched["resource"]["entry"]) == 3
+    assert client.get(f"{BASE}/Location/gone").status_code == 410
+
+
+def test_a_patch_that_cannot_be_applied_undoes_what_was_deleted_before_it(client: Client):
+    for name in ("gone", "patched"):
+        client.put(f"{BASE}/Location/{name}", {"resourceType": "Location", "id": name}, FHIR)
+    reply = client.post(
+        BASE,
+        bundle(
+            entry("DELETE", "Location/gone"),
+            entry("PATCH", "Location/patched", binary('[{"op":"remove","path":"/name"}]')),
+        ),
+        FHIR,
+    )
+    assert (reply.status_code, issues(reply)[0]["path"].partition(".r")[0]) == (422, "Bundle.entry[1]")
+    assert client.get(f"{BASE}/Location/gone").status_code == 200
+
+
+def test_criteria_that_find_several_undo_a_transaction(client: Client):
+    for name in ("a", "b"):
+        named = [{"system": "urn:l", "value": "2"}]
+        client.put(f"{BASE}/Location/{name}", {"resourceType": "Location", "id": name, "identifier": named}, FHIR)
+    sent = entry("PUT", "Location?identifier=urn:l|2", {"resourceType": "Location", "name": "x"})
+    other = entry("PUT", "Patient/p", {"resourceType": "Patient", "id": "p"})
+    reply = client.post(BASE, bundle(other, sent), FHIR)
+    assert reply.status_code == 412
+    assert client.get(f"{BASE}/Patient/p").status_code == 404
+
+
+def test_an_order_in_a_transaction_is_deleted_only_with_its_version(client: Client, resource: Json):
+    made = exact(client.post(f"{BASE}/MedicationRequest", {**resource, "status": "completed"}, FHIR))
+    address = f"MedicationRequest/{made['id']}"
+    assert client.post(BASE, bundle(entry("DELETE", address)), FHIR).status_code == 400
+    reply = client.post(BASE, bundle(entry("DELETE", address, ifMatch='W/"1"')), FHIR)
+    assert exact(reply)["entry"][0]["response"]["status"] == "204 No Content"
+    assert client.get(f"{BASE}/{address}").status_code == 410
