@@ -180,7 +180,7 @@ class _Visit:
         for name, value in node.items():
             place = _below(path, name)
             if type(value) is list:
-                twin = _ANYWHERE if _is_left_over(node, name) else node.get(name[1:] if name[0] == "_" else f"_{name}")
+                twin = _ANYWHERE if _is_left_over(node, name) else node.get(name[1:] if name[:1] == "_" else f"_{name}")
                 self.array(value, place, depth + 1, twin, entries=within_bundle and name == "entry")
             elif type(value) is dict and within_bundle and name == "resource":
                 self.resource(value, place)

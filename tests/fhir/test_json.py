@@ -65,6 +65,7 @@ REFUSED = [
     ('{"resourceType":"Patient","x":[{"b":{"a":1,"a":1}}]}', "structure", "Patient.x[0].b.a"),
     ('{"a":"1","\\u0061":"1"}', "structure", "a"),
     ('{"a":null}', "value", "a"),
+    ('{"":[null]}', "value", "(unreadable name)[0]"),
     ('{"a":[null]}', "value", "a[0]"),
     ('{"a":[null],"_a":[null]}', "value", "a[0]"),
     ('{"_a":[null,{"id":"x"}]}', "value", "_a[0]"),
