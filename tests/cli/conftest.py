@@ -48,8 +48,8 @@ def translator() -> Translator:
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], translator: Translator) -> Run:
     """Run a command line; ``stdin`` is what stands on standard input."""
-    monkeypatch.setattr(cli_translator, "build_translator", lambda: translator)
-    monkeypatch.setattr(translator_module, "open_translator", lambda _: translator)
+    monkeypatch.setattr(cli_translator, "build_translator", lambda _=None: translator)
+    monkeypatch.setattr(translator_module, "open_translator", lambda _, **_others: translator)
 
     def called(*arguments: object, stdin: str | bytes = b"") -> Ran:
         given = stdin.encode() if isinstance(stdin, str) else stdin
