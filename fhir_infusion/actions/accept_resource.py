@@ -119,9 +119,9 @@ def creation(
             transact.keep_keys(service, tx, caller, type_, record, body_hash, made)
         if also is not None:
             also(tx, made)
-        beside = record_administration.beside(service, tx, whole.family(tx, made), refuse=earlier is None)
-        beyond = resolve.findings(service, tx, made, findings, refuse=earlier is None)
-        return Made(made, earlier is None, (*findings, *beside, *beyond))
+        is_new = earlier is None
+        here = resource if is_new else text.read(made.text)
+        return Made(made, is_new, (*findings, *_beyond(service, tx, made, here, findings, refuse=is_new)))
 
     return step
 
@@ -195,11 +195,21 @@ def change(
         stored = work(tx)
         if also is not None:
             also(tx, stored)
-        beside = record_administration.beside(service, tx, whole.family(tx, stored))
-        beyond = resolve.findings(service, tx, stored, findings, refuse=True)
-        return Made(stored, before is None or before.deleted, (*findings, *beside, *beyond))
+        more = _beyond(service, tx, stored, resource, findings, refuse=True)
+        return Made(stored, before is None or before.deleted, (*findings, *more))
 
     return step
+
+
+def _beyond(
+    service: Service, tx: Tx, stored: Stored, resource: Json, known: tuple[Issue, ...], *, refuse: bool
+) -> tuple[Issue, ...]:
+    """Return what is found only beside other resources: an order, a parent, segments, and what is referred to.
+
+    ``resource`` is what ``stored`` says, ``known`` what is told already.
+    """
+    beside = record_administration.beside(service, tx, whole.family(tx, stored), refuse=refuse)
+    return (*beside, *resolve.findings(service, tx, stored, resource, known, refuse=refuse))
 
 
 def _read(service: Service, resource: Json, release: str) -> tuple[Json, tuple[Issue, ...]]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
 from fhir_infusion.actions import transact
-from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
+from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.fhir import bundle
 from fhir_infusion.fhir import search as fhir_search
 from fhir_infusion.fhir.rewriting import rewritten
@@ -237,10 +237,7 @@ def _earlier(tx: Tx, keys: Sequence[tuple[str, str]], body_hash: str) -> list[En
         if effect is None:
             continue
         if effect.body_hash != body_hash:
-            reason, accepted = "this Idempotency-Key came with another body before", "a new key, or the body first sent"
-            raise Refused(
-                Issue("error", "business-rule", "Idempotency-Key", reason, accepted, "idempotency-key", BREAKS_RULE)
-            )
+            raise Refused(transact.taken(_KEPT, client))
         return [_again(told) for told in effect.id.split("\n")]
     return None
 

@@ -62,13 +62,17 @@ def read(service: Service, caller: Caller, type: str, id: str) -> FoundRecord:
     return service.store.read(caller.tenant, work)
 
 
-def findings(service: Service, tx: Tx, stored: Stored, known: Sequence[Issue], *, refuse: bool) -> tuple[Issue, ...]:
+def findings(
+    service: Service, tx: Tx, stored: Stored, resource: Json, known: Sequence[Issue], *, refuse: bool
+) -> tuple[Issue, ...]:
     """Return what the arithmetic finds only with what an order or administration refers to; ``known`` is told already.
+
+    ``resource`` is what ``stored`` says: most refer to nothing, and are not read again to see that.
 
     Raises:
         Refused: with each of them, where the settings refuse findings and ``refuse`` is set.
     """
-    if stored.type not in MAPPED or not _outside(text.read(stored.text)):
+    if stored.type not in MAPPED or not _outside(resource):
         return ()
     found = tuple(issue for issue in computed(resolved(service, tx, stored), as_sent=True) if issue not in known)
     if refuse:

@@ -137,7 +137,7 @@ def earlier_effect(service: Service, tx: Tx, caller: Caller, type: str, record: 
         if made is not None and made.deleted:
             raise Refused(_was_deleted(type))
         if effect.body_hash != body_hash:
-            raise Refused(_taken(type, client))
+            raise Refused(taken(type, client))
         return made
     return None
 
@@ -252,7 +252,7 @@ def _binding(service: Service, tx: Tx, type: str, part: Part) -> tuple[Bound | N
     if other is not None and other.id != part.id:
         if other.deleted:
             raise Refused(_was_deleted(type))
-        raise Refused(_taken(type, ""))
+        raise Refused(taken(type, ""))
     return (Bound(system, value) if other is None else None), (there if there is not None and there.minted else None)
 
 
@@ -262,7 +262,8 @@ def _keys(service: Service, caller: Caller, type: str, record: Json) -> list[tup
     return keys if value is None else [*keys, ("", f"{type}|{system_of(service, type)}|{value}")]
 
 
-def _taken(type: str, client: str) -> Issue:
+def taken(type: str, client: str) -> Issue:
+    """Return the issue of another body under a key of ``client``, or, without one, under a business identifier."""
     if client:
         reason, accepted = "this Idempotency-Key came with another body before", "a new key, or the body first sent"
         return Issue("error", "business-rule", "Idempotency-Key", reason, accepted, "idempotency-key", BREAKS_RULE)

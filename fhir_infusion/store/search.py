@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, false, func, select
+from sqlalchemy import ColumnElement, func, select
 
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.store import feed, versions
 from fhir_infusion.store.criteria import Scope, holds, is_narrow
 from fhir_infusion.store.orders import Order, Phase, order
-from fhir_infusion.store.tables import INDEX_ROWS, RESOURCES, VERSIONS
+from fhir_infusion.store.tables import RESOURCES
 from fhir_infusion.store.versions import Stored
 
 if TYPE_CHECKING:
@@ -129,22 +129,3 @@ def _behind(phase: Phase, values: Sequence[str]) -> list[ColumnElement[bool]]:
 
 def _not_of_this() -> Refused:
     return Refused(Issue("error", "invalid", "", "the page token is not of this listing"))
-
-
-def matching_identifier(tx: Tx, type: str, system: str, value: str, limit: int = 2) -> tuple[Stored, ...]:
-    """Return the resources that carry an identifier, whatever its system means; for conditional creates."""
-    carried = select(INDEX_ROWS.c.id).where(
-        INDEX_ROWS.c.tenant == tx.tenant,
-        INDEX_ROWS.c.type == type,
-        INDEX_ROWS.c.parameter == "identifier",
-        INDEX_ROWS.c.value == value,
-        INDEX_ROWS.c.system == system,
-    )
-    statement = versions.selected(
-        RESOURCES.c.tenant == tx.tenant,
-        RESOURCES.c.type == type,
-        RESOURCES.c.deleted == false(),
-        RESOURCES.c.id.in_(carried),
-    )
-    rows = tx.connection.execute(statement.order_by(VERSIONS.c.id).limit(limit))
-    return tuple(map(versions.stored, rows))
