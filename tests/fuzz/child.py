@@ -1,0 +1,55 @@
+"""``python -m tests.fuzz.child TARGET [libFuzzer's options] CORPUS``: fuzz one target in this process, which it ends.
+
+A target is a module of ``tests.fuzz.targets``: ``run`` raises only where there is a fault of ours, ``corpus`` gives the
+inputs to begin with, and ``change`` changes one whose form mere bytes would break. The exit code is 0 where nothing was
+found. Else the trace of what was raised stands on standard error, and the input in a file below ``-artifact_prefix``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+import atheris
+
+MOST_SECONDS: Final = 1
+"""Of processor time that one input may take; not of the clock's, for others use this machine, too."""
+
+
+class TooSlow(Exception):
+    """One input took too long."""
+
+
+def main(name: str, *options: str) -> None:
+    """Fill the corpus and fuzz; libFuzzer ends the process."""
+    with atheris.instrument_imports(include=["fhir_infusion"]):
+        target = importlib.import_module(f"tests.fuzz.targets.{name}")
+    corpus = Path(options[-1])
+    for at, text in enumerate(target.corpus()):
+        (corpus / f"{at:05}").write_bytes(text)
+        if at % 50 == 0:
+            target.run(text)  # what is made once, at the first use, is no input's time
+
+    def run(data: bytes) -> None:
+        begun = time.process_time()
+        target.run(data)
+        if time.process_time() - begun > MOST_SECONDS:
+            raise TooSlow(f"more than {MOST_SECONDS} s of processor time")
+
+    def changed(data: bytes, most_bytes: int, seed: int) -> bytes:
+        made: bytes = target.change(data, most_bytes, seed, atheris.Mutate)
+        return made
+
+    arguments = [sys.argv[0], f"-max_len={target.MOST_BYTES}", *options]
+    if hasattr(target, "change"):
+        atheris.Setup(arguments, run, custom_mutator=changed)
+    else:
+        atheris.Setup(arguments, run)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
