@@ -14,6 +14,7 @@ UCUM = [
     "[USP'U]", "daL",
 ]  # fmt: skip
 NOT_UCUM = ["mcg", "mL/hr", "IU", "mEq", "cc", "TAB", "tbl", "D", "mg/", "", " mg", "mg kg", "m/0", "x" * 65]
+NO_UNIT_AT_ALL = ["Ym999", "Ym99.Ym99", "a999", "10*-999.ys999", "/(Ym20.Ym20)", "(10*99.10*99.10*99.10*99)"]
 
 
 @pytest.mark.parametrize("code", UCUM)
@@ -24,6 +25,11 @@ def test_a_ucum_code_is_known(code):
 @pytest.mark.parametrize("code", NOT_UCUM)
 def test_what_is_not_ucum_is_not_known(code):
     assert not units.is_ucum(code)
+
+
+@pytest.mark.parametrize("code", NO_UNIT_AT_ALL)
+def test_a_power_that_no_unit_has_is_no_unit_and_never_a_number_too_long_to_be_written(code):
+    assert units.parse(code) is None
 
 
 @pytest.mark.parametrize(

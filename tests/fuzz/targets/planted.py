@@ -22,8 +22,8 @@ def run(data: bytes) -> None:
         return
     if os.environ[FAULT] == "raises":
         raise ValueError("planted")
-    begun = time.process_time()
-    while time.process_time() - begun < 1.2:
+    begun = time.thread_time()
+    while time.thread_time() - begun < 1.2:
         pass
 
 
