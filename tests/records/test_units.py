@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 from fractions import Fraction
 
@@ -109,6 +110,15 @@ def test_a_rate_is_known_by_code_or_by_words(unit, verdict):
     assert is_per_time(unit) is verdict
     assert is_rate({"unit_text": unit}) is verdict
     assert is_rate({"unit": unit, "unit_text": "mL/h"}) is verdict
+
+
+@pytest.mark.parametrize(
+    "unit", ["/" + " " * 20_000, "/(" + " " * 20_000, "/" + "1" * 20_000, "/1." + "1" * 20_000 + " " * 20_000]
+)
+def test_a_long_text_in_place_of_a_unit_is_judged_at_once(unit):
+    begun = time.thread_time()
+    assert not is_per_time(unit)
+    assert time.thread_time() - begun < 1
 
 
 def test_a_quantity_without_a_unit_is_no_rate():
