@@ -92,7 +92,7 @@ def classifier(member: FMember) -> Callable[[list[Any], Mapping[str, dict[str, A
 
 
 def _fitting(part: Slice) -> Callable[[Any], bool]:
-    """Return ``_holds_and_fits`` of one slice, quick for what nearly every element is: what is demanded, and one code."""
+    """Return ``_holds_and_fits``, quick for what nearly every element is: what is demanded, and one code."""
     members = part.obj.members.items() if part.obj is not None else ()
     coded = [(name, held[1]) for name, one in members if (held := _codes(one)) is not None]
     if len(coded) != 1 or part.obj is None or part.obj.always.keys() & part.obj.members.keys():
