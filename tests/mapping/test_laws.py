@@ -235,7 +235,7 @@ def test_a_broken_law_names_its_example_and_the_first_place():
 
 
 def test_the_oracle_finds_an_interpreter_that_refuses_what_the_compiled_writer_takes():
-    lens = concept_lens()
+    lens = Lens(concept_lens().plan, table()).compile()
     lens.plan.root.iobj.members["text"].leaves.clear()
     assert "oracle" in laws_broken(lens, concepts)
 
