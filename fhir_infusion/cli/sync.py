@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @click.group("sync")
 def command() -> None:
-    """Other FHIR servers, the sections [remotes.NAME] of the settings: status, push, pull, conflicts, resolve."""
+    """Other FHIR servers, the sections [remotes.NAME] of the settings: status, push, pull, conflicts, resolve, resume."""
 
 
 @command.command("status")
@@ -81,6 +81,23 @@ def resolve(database: str | None, keep: str, reason: str, conflict: str) -> None
     if answer is None:
         with writing_service(settings) as service:
             answer = decide(service, **work)  # type: ignore[arg-type]  # click compared its values
+    click.echo(fhir_json.write(answer))
+
+
+@command.command("resume")
+@database_option
+@click.option("--reason", required=True, help="Why, for the audit trail.")
+@click.argument("remote", metavar="NAME")
+def resume(database: str | None, reason: str, remote: str) -> None:
+    """Go on with a remote that was restored from a backup: all of it is read again, and compared with what was known."""
+    from fhir_infusion.sync.restored import resume as go_on  # noqa: PLC0415  brings the store's writer
+
+    settings = load_settings(database=database)
+    work = {"client": f"command:{os.getuid()}", "remote": settings.remote(remote).name, "reason": reason}
+    answer = hand_over(settings, "/internal/resume", work)
+    if answer is None:
+        with writing_service(settings) as service:
+            answer = go_on(service, **work)
     click.echo(fhir_json.write(answer))
 
 

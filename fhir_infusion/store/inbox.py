@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from sqlalchemy import ColumnElement, and_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, literal, select, tuple_, update
 
 from fhir_infusion.store import dialect
 from fhir_infusion.store.tables import CURSORS, INBOX
@@ -37,6 +37,16 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A version that is to be applied, and how often that was tried. The rest is its place in their order."""
+
+    received: Received
+    attempts: int
+    moment: int
+    came: int
+
+
+@dataclass(frozen=True, slots=True)
 class Quarantined:
     """A version that could not be taken, with the codes of what is wrong; its text is asked for by itself."""
 
@@ -50,7 +60,10 @@ class Quarantined:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """How far a feed has been read. All but ``last_success`` is text of that server, never of our clock."""
+    """How far a feed has been read. All but ``last_success`` is text of that server, never of our clock.
+
+    ``peer_date`` is its Date when the feed was last read to the end: where a later one is smaller, its clock went back.
+    """
 
     endpoint: str
     type: str
@@ -60,6 +73,7 @@ class Cursor:
     max_seen: str = ""
     first_date: str = ""
     last_success: datetime | None = None
+    peer_date: str = ""
 
 
 _RECEIVED: Final = tuple(INBOX.c[name] for name in Received.__dataclass_fields__)
@@ -82,6 +96,7 @@ def receive(tx: Tx, endpoint: str, entries: Sequence[Received]) -> tuple[Receive
             "state": "new",
             "codes": "",
             "received": now,
+            "attempts": 0,
         }
         if dialect.insert_once(tx.connection, INBOX, row):
             new.append(entry)
@@ -99,6 +114,68 @@ def unapplied(tx: Tx, endpoint: str, type: str, limit: int) -> tuple[Received, .
     order = (INBOX.c.moment, INBOX.c.received, INBOX.c.id, INBOX.c.version)
     found = select(*_RECEIVED).where(*mine).order_by(*order).limit(limit)
     return tuple(Received(*row) for row in tx.connection.execute(found))
+
+
+def waiting(tx: Tx, endpoint: str, type: str, limit: int, after: Waiting | None = None) -> tuple[Waiting, ...]:
+    """Return what is to be applied, in the order of :func:`unapplied`, from behind ``after`` on."""
+    order = (INBOX.c.moment, INBOX.c.received, INBOX.c.id, INBOX.c.version)
+    found = select(*_RECEIVED, INBOX.c.attempts, INBOX.c.moment, INBOX.c.received).where(
+        INBOX.c.tenant == tx.tenant,
+        INBOX.c.endpoint == endpoint,
+        INBOX.c.type == type,
+        INBOX.c.state == "new",
+    )
+    if after is not None:
+        one = after.received
+        # The first comparison is what the index knows; the second is the place among rows of one moment.
+        found = found.where(INBOX.c.moment >= after.moment)
+        found = found.where(tuple_(*order) > tuple_(after.moment, after.came, one.id, one.version))
+    rows = tx.connection.execute(found.order_by(*order).limit(limit))
+    return tuple(Waiting(Received(*row[:5]), row[5], row[6], row[7]) for row in rows)
+
+
+def tried(tx: Tx, endpoint: str, entries: Sequence[Received]) -> None:
+    """Count a try of each; commit this before it is made, so that one that kills the process is counted, too."""
+    _count(tx, endpoint, entries, INBOX.c.attempts + 1)
+
+
+def untried(tx: Tx, endpoint: str, entries: Sequence[Received]) -> None:
+    """Count no try of these: they wait for something else."""
+    _count(tx, endpoint, entries, literal(0))
+
+
+def _count(tx: Tx, endpoint: str, entries: Sequence[Received], attempts: ColumnElement[int]) -> None:
+    if not entries:
+        return
+    one = and_(
+        INBOX.c.tenant == tx.tenant,
+        INBOX.c.endpoint == endpoint,
+        *(INBOX.c[name] == bindparam(f"the_{name}") for name in ("type", "id", "version")),
+    )
+    rows = [{"the_type": each.type, "the_id": each.id, "the_version": each.version} for each in entries]
+    tx.connection.execute(update(INBOX).where(one).values(attempts=attempts), rows)
+
+
+def kept(tx: Tx, endpoint: str, type: str, id: str, version: str) -> Received | None:
+    """Return a version as it was received, None where it never was."""
+    found = select(*_RECEIVED).where(_this(tx, endpoint, type, id, version))
+    row = tx.connection.execute(found).one_or_none()
+    return Received(*row) if row is not None else None
+
+
+def has_later(tx: Tx, endpoint: str, received: Received) -> bool:
+    """Say whether another version of the same resource came with this one or after it."""
+    mine = _this(tx, endpoint, received.type, received.id, received.version)
+    came = select(INBOX.c.received).where(mine).scalar_subquery()
+    others = and_(
+        INBOX.c.tenant == tx.tenant,
+        INBOX.c.endpoint == endpoint,
+        INBOX.c.type == received.type,
+        INBOX.c.id == received.id,
+        INBOX.c.version != received.version,
+        INBOX.c.received >= came,
+    )
+    return tx.connection.execute(select(INBOX.c.version).where(others).limit(1)).first() is not None
 
 
 def mark(tx: Tx, endpoint: str, type: str, id: str, version: str, state: State, codes: str = "") -> None:
@@ -135,7 +212,7 @@ def text(tx: Tx, endpoint: str, type: str, id: str, version: str) -> str:
 
 def cursor(tx: Tx, endpoint: str, type: str, filter: str = "") -> Cursor:
     """Return how far a feed has been read; an empty cursor where it never was."""
-    names = ("watermark", "next_link", "max_seen", "first_date", "last_success")
+    names = ("watermark", "next_link", "max_seen", "first_date", "last_success", "peer_date")
     found = select(*(CURSORS.c[name] for name in names)).where(
         CURSORS.c.tenant == tx.tenant,
         CURSORS.c.endpoint == endpoint,
@@ -146,7 +223,7 @@ def cursor(tx: Tx, endpoint: str, type: str, filter: str = "") -> Cursor:
     if not row:
         return Cursor(endpoint, type, filter)
     last_success = from_ms(row[4]) if row[4] is not None else None
-    return Cursor(endpoint, type, filter, row[0], row[1], row[2], row[3], last_success)
+    return Cursor(endpoint, type, filter, row[0], row[1], row[2], row[3], last_success, row[5])
 
 
 def keep_cursor(tx: Tx, cursor: Cursor) -> None:

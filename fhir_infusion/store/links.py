@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Our aggregate and their resource; ``ladder`` is the way it was created there. Empty where not known yet."""
+    """Our aggregate and their resource; ``ladder`` is the way it was created there. Empty where not known yet.
+
+    ``doubted`` is 1 where the peer was restored from a backup and nobody has compared since.
+    """
 
     endpoint: str
     aggregate: str
@@ -32,6 +35,7 @@ class Link:
     last_sent_version: int = 0
     last_acked_version: int = 0
     ladder: str = ""
+    doubted: int = 0
 
 
 _COLUMNS: Final = tuple(LINKS.c[name] for name in Link.__dataclass_fields__)
@@ -57,9 +61,36 @@ def by_remote(tx: Tx, endpoint: str, type: str, remote_id: str) -> Link | None:
 
 
 def put(tx: Tx, link: Link) -> None:
-    """Keep a link in place of the one before."""
+    """Keep a link in place of the one before, whose versionId joins those that were seen."""
     remote_type = link.aggregate.partition("/")[0]
-    dialect.replace(tx.connection, LINKS, {"tenant": tx.tenant, "remote_type": remote_type, **asdict(link)})
+    row = {"tenant": tx.tenant, "remote_type": remote_type, "seen": _seen(tx, link), **asdict(link)}
+    dialect.replace(tx.connection, LINKS, row)
+
+
+def seen(tx: Tx, endpoint: str, type: str, remote_id: str) -> frozenset[str]:
+    """Return versionIds of a resource of theirs that were followed by another: none is current but after a restore."""
+    theirs = (
+        LINKS.c.tenant == tx.tenant,
+        LINKS.c.endpoint == endpoint,
+        LINKS.c.remote_type == type,
+        LINKS.c.remote_id == remote_id,
+    )
+    found = tx.connection.execute(select(LINKS.c.seen).where(*theirs).limit(1)).scalar_one_or_none()
+    return frozenset((found or "").split())
+
+
+SEEN: Final = 50
+"""So many versionIds before the current one are remembered of each link."""
+
+
+def _seen(tx: Tx, link: Link) -> str:
+    mine = (LINKS.c.tenant == tx.tenant, LINKS.c.endpoint == link.endpoint, LINKS.c.aggregate == link.aggregate)
+    found = select(LINKS.c.remote_id, LINKS.c.version_id, LINKS.c.seen).where(*mine)
+    row = tx.connection.execute(found).one_or_none()
+    if row is None or row[0] != link.remote_id:
+        return ""
+    before = [one for one in (*str(row[2]).split(), str(row[1])) if one and one != link.version_id and " " not in one]
+    return " ".join(list(dict.fromkeys(before))[-SEEN:])
 
 
 def all_of(tx: Tx, endpoint: str, after: str = "", limit: int = 500) -> tuple[Link, ...]:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from sqlalchemy import ColumnElement, FromClause, Select, and_, bindparam, exists, func, insert, or_, select, update
 
 from fhir_infusion.errors import Issue, Refused
-from fhir_infusion.store import audit
+from fhir_infusion.store import audit, endpoints
 from fhir_infusion.store.statement import Statement
 from fhir_infusion.store.tables import OUTBOX
 from fhir_infusion.store.tx import from_ms, to_ms
@@ -132,9 +132,12 @@ def claim(tx: Tx, endpoint: str, owner: str, limit: int, lease_seconds: int) -> 
 
     1. Leases that ran out: what was not sent is pending again, what was sent is unknown.
     2. Stops. 3. Rows in doubt, to be verified: they keep the state ``unknown``. 4. All others, oldest first. What is
-    claimed is ``leased`` before the next step looks, so that of one resource one row is on its way at a time.
+    claimed is ``leased`` before the next step looks, so that of one resource one row is on its way at a time. Nothing is
+    claimed for an endpoint that is paused.
     """
     _expire(tx, endpoint)
+    if endpoints.paused(tx, endpoint):
+        return ()
     now = to_ms(tx.now)
     due = and_(OUTBOX.c.tenant == tx.tenant, OUTBOX.c.endpoint == endpoint, OUTBOX.c.not_before <= now)
     pending = and_(due, OUTBOX.c.state == "pending")

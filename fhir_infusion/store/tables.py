@@ -253,6 +253,8 @@ LINKS: Final = Table(
     _number("last_sent_version"),
     _number("last_acked_version"),
     _text("ladder"),
+    _text("seen"),
+    _number("doubted"),
     Index("links_by_remote", "tenant", "endpoint", "remote_type", "remote_id"),
 )
 
@@ -270,6 +272,7 @@ INBOX: Final = Table(
     _text("state"),
     _text("codes"),
     _number("received"),
+    _number("attempts"),
     Index("inbox_by_state", "tenant", "endpoint", "type", "state", "moment"),
 )
 
@@ -285,6 +288,12 @@ CURSORS: Final = Table(
     _text("max_seen"),
     _text("first_date"),
     Column("last_success", BigInteger),
+    _text("peer_date"),
+)
+
+# Peers that are left alone until a person says otherwise. `paused` is the moment, 0 where it goes on.
+ENDPOINTS: Final = Table(
+    "endpoints", METADATA, _key("tenant"), _key("endpoint"), _number("paused"), _text("why"), sqlite_with_rowid=False
 )
 
 CONFLICTS: Final = Table(

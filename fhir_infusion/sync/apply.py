@@ -2,8 +2,11 @@
 
 1. Read it strictly; what cannot be read, or is refused, stands in quarantine with its codes.
 2. Linked, and the version is one that we wrote or know: an echo, nothing changes.
-3. Linked, and older than what we know: history. Equally old but another version: the current one is asked for; where
-   that is gone, the link becomes a tombstone and an alarm is raised (hazard H8).
+3. Linked, and dated before what we know or like it, or one of several that came together: the current one is asked
+   for. Where that is another, this is history; where this is it, the peer's clock went back, which is told; where it was
+   followed by another before, or says other than it did, the peer was restored (``restored``); where it is gone, the
+   link becomes a tombstone and an alarm is raised (hazard H8).
+   After a restore, what is there is compared with what was agreed; where it is not that, a person decides.
    Deleted here meanwhile: an echo or history all the same; what is new is put aside with an alarm, and revives nothing.
 4. Linked and changed: three-way merge (``conflicts``). Only they changed: taken. Both, apart: merged, and pushed again.
    Both, in the same place: held for a person.
@@ -16,7 +19,6 @@ transaction.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from fhir_infusion.actions import accept_resource, find
@@ -28,11 +30,13 @@ from fhir_infusion.store import conflicts, inbox, links, outbox, versions
 from fhir_infusion.store.inbox import Received
 from fhir_infusion.store.links import Link
 from fhir_infusion.store.versions import Bound, Stored
+from fhir_infusion.sync import moments, restored
 from fhir_infusion.sync.compare import content, same
-from fhir_infusion.sync.conflicts import Merge, merge
+from fhir_infusion.sync.conflicts import ENDED, Merge, merge
+from fhir_infusion.sync.deletions import gone_there
 from fhir_infusion.sync.incoming import incoming
 from fhir_infusion.sync.peer import Peer
-from fhir_infusion.sync.replies import Found, Gone, Missing
+from fhir_infusion.sync.replies import Found, Gone, Missing, content_version
 
 if TYPE_CHECKING:
     from fhir_infusion.store import Tx
@@ -63,6 +67,10 @@ class _Case:
     ambiguous: bool = False
     in_flight: bool = False
     pending: bool = False
+    seen: frozenset[str] = frozenset()
+    has_later: bool = False
+    alarm: str = ""
+    """Told with whatever becomes of it."""
 
     @property
     def minted(self) -> tuple[str, str] | None:
@@ -108,8 +116,11 @@ def _deleted(case: _Case) -> Applied:
         return Applied("waiting")
     if link is not None and received.version == link.version_id:
         return _marked(case, Applied("echo"))
-    if link is not None and is_before(received.last_updated, link.last_updated):
-        return _marked(case, Applied("history"))
+    if link is not None and (link.ladder == "gone" or _is_unsure(case, link)):
+        asked = _asked(case, link)
+        if isinstance(asked, Applied):
+            return asked
+        case = asked
     return _marked(case, Applied("quarantined", "deleted-here"))
 
 
@@ -118,24 +129,63 @@ def _linked(case: _Case, link: Link, stored: Stored) -> Applied:  # noqa: PLR091
     if link.ladder == "gone":
         return _marked(case, Applied("quarantined", "returned-after-delete"))
     if received.version == link.version_id:
+        if restored.says_other(link.last_updated, link.base, received.last_updated, received.text):
+            return _restored(case)
         return _marked(case, Applied("echo"))
-    if is_before(received.last_updated, link.last_updated):
-        return _marked(case, Applied("history"))
     if case.in_flight:
         return Applied("waiting")
-    if received.last_updated == link.last_updated:
-        now = case.peer.endpoint.read(received.type, received.id)
-        if isinstance(now, Missing | Gone):
-            return _marked(case, Applied("history", "gone"), replace(link, ladder="gone"), alarm="gone")
-        if not isinstance(now, Found):
-            return Applied("waiting")
-        if now.stamp.version_id != received.version:
-            return _marked(case, Applied("history"))
+    if _is_unsure(case, link):
+        asked = _asked(case, link)
+        if isinstance(asked, Applied):
+            return asked
+        case = asked
     linked = stamped(link, received)
     if same(content(case.resource), content(fhir_json.read(link.base))):
         return _marked(case, Applied("echo"), linked)
+    if link.doubted:
+        revived = case.resource.get("status") not in ENDED and fhir_json.read_again(stored.text)["status"] in ENDED
+        return _held(replace(case, alarm="restored-active" if revived else ""), link, stored, ("restored",))
     merged = _merge(case, link, stored)
     return Applied("waiting") if merged is None else _merged(case, linked, stored, merged)
+
+
+def _is_unsure(case: _Case, link: Link) -> bool:
+    """Say whether a version may not be the current one, as far as is known without asking."""
+    known, received = link.last_updated, case.received
+    is_later = moments.is_before(known, received.last_updated) if known else True
+    return received.version in case.seen or case.has_later or not is_later
+
+
+def _asked(case: _Case, link: Link) -> _Case | Applied:
+    """Ask whether a version is the current one; return the case to go on with, or what became of it."""
+    received = case.received
+    now = case.peer.endpoint.read(received.type, received.id)
+    if isinstance(now, Missing | Gone):
+        return _gone(case, link)
+    if not isinstance(now, Found):
+        return Applied("waiting")
+    if (now.stamp.version_id or content_version(now.text)) != received.version:
+        return _marked(case, Applied("history"))
+    if received.version in case.seen:
+        return _restored(case)
+    is_back = not link.doubted and moments.is_before(received.last_updated, link.last_updated)
+    return replace(case, alarm="peer-clock-back") if is_back else case
+
+
+def _restored(case: _Case) -> Applied:
+    """Leave the peer alone; what was received stays in the inbox until a person has spoken."""
+    restored.pause(case.peer, case.tenant, f"{case.received.type}/{case.received.id}")
+    return Applied("waiting")
+
+
+def _gone(case: _Case, link: Link) -> Applied:
+    def work(tx: Tx) -> None:
+        if link.ladder != "gone":
+            gone_there(tx, case.peer, link, case.stored)
+        _mark(tx, case, "history", "gone")
+
+    case.peer.service.store.transact(case.tenant, work)
+    return Applied("history", "gone")
 
 
 def _merge(case: _Case, link: Link, stored: Stored) -> Merge | None:
@@ -214,12 +264,14 @@ def _new(case: _Case) -> Applied:
 
 def _mark(tx: Tx, case: _Case, state: inbox.State, codes: str = "") -> None:
     one = case.received
+    if case.alarm:
+        case.peer.alert(tx, case.alarm, case.stored.aggregate if case.stored else "")
     inbox.mark(tx, case.peer.name, one.type, one.id, one.version, state, codes)
 
 
-def _marked(case: _Case, applied: Applied, link: Link | None = None, alarm: str = "") -> Applied:
+def _marked(case: _Case, applied: Applied, link: Link | None = None) -> Applied:
     """Keep what became of the version, and the link, in one transaction; what is put aside raises an alarm."""
-    alarm = f"quarantined {applied.codes}" if applied.kind == "quarantined" else alarm
+    alarm = f"quarantined {applied.codes}" if applied.kind == "quarantined" else ""
 
     def work(tx: Tx) -> None:
         if link is not None:
@@ -272,6 +324,8 @@ def _case(tx: Tx, case: _Case, *, own: bool) -> _Case:
         bound=versions.identifier_of(tx, stored.type, stored.id),
         in_flight=not own and any(_has_row(tx, peer.name, stored.aggregate, state) for state in IN_FLIGHT),
         pending=not own and _has_row(tx, peer.name, stored.aggregate, "pending"),
+        seen=links.seen(tx, peer.name, received.type, received.id),
+        has_later=link is not None and inbox.has_later(tx, peer.name, received),
     )
 
 
@@ -312,17 +366,8 @@ def stamped(link: Link, received: Received) -> Link:
         etag=f'W/"{received.version}"' if not received.version.startswith("sha256-") else "",
         last_updated=received.last_updated,
         base=received.text,
+        doubted=0,
     )
-
-
-def is_before(received: str, known: str) -> bool:
-    """Say whether a lastUpdated is earlier than another; false where either cannot be read."""
-    try:
-        one, other = (datetime.fromisoformat(text) for text in (received, known))
-    except ValueError:
-        return False
-    one, other = (moment if moment.tzinfo else moment.replace(tzinfo=UTC) for moment in (one, other))
-    return one < other
 
 
 def codes_of(refused: Refused) -> str:

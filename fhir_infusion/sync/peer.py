@@ -81,6 +81,11 @@ class Peer:
 
     def rung(self, type_: str) -> Rung | Trouble:
         """Return how a resource of a type is created here, by the CapabilityStatement."""
+        capability = self.capability()
+        return rung_of(capability, type_) if isinstance(capability, dict) else capability
+
+    def capability(self) -> Resource | Trouble:
+        """Return the CapabilityStatement, empty where there is none."""
         with self._lock:
             known = self._capability
         if known is None or known[0] < self.now():
@@ -92,7 +97,7 @@ class Peer:
             known = (self.now() + KNOWN_FOR, capability)
             with self._lock:
                 self._capability = known
-        return rung_of(known[1], type_)
+        return known[1]
 
     def recall(self, *key: str) -> str | None:
         """Return what was learnt lately under a key."""

@@ -100,6 +100,12 @@ class Endpoint:
         reply = self._ask("GET", f"{self._url(type_)}?{query}", {"Cache-Control": "no-cache"})
         return replies.of_search(reply, type_) if isinstance(reply, Answer) else reply
 
+    def history(self, type_: str, parameters: Sequence[tuple[str, str]]) -> Listed | Trouble:
+        """Return the first page of the history of a type, newest first."""
+        query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in parameters)
+        reply = self._ask("GET", f"{self._url(type_, '_history')}?{query}", {"Cache-Control": "no-cache"})
+        return replies.of_search(reply, type_) if isinstance(reply, Answer) else reply
+
     def page(self, type_: str, link: str) -> Listed | Trouble:
         """Return the page that a next link leads to; a link out of the endpoint is not followed."""
         url = self.own(link)

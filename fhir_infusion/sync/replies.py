@@ -72,13 +72,16 @@ class Entry:
 class Listed:
     """One page of a search. ``following`` is the next link as sent ("" at the end), ``date`` the Date header.
 
-    ``left_out`` are the issue codes with which the peer says that it could not give all that matches.
+    ``left_out`` are the issue codes with which the peer says that it could not give all that matches. ``total`` is how
+    many match on all pages, None where it does not say. ``deleted`` are the ids that a page of a history tells deleted.
     """
 
     entries: tuple[Entry, ...]
     following: str
     date: str
     left_out: tuple[str, ...] = ()
+    total: int | None = None
+    deleted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +218,11 @@ def of_search(answer: Answer, type_: str) -> Listed | Trouble:
     following = [link.url for link in bundle.link or () if link.relation == "next"]
     entries: list[Entry] = []
     left_out: list[str] = []
+    deleted: list[str] = []
     for entry in bundle.entry or ():
+        if entry.request is not None and entry.request.method == "DELETE":
+            deleted += _deleted(entry, type_)
+            continue
         mode = entry.search.mode if entry.search else "match"
         if mode == "outcome":
             left_out += _left_out(bytes(entry.resource))
@@ -225,7 +232,7 @@ def of_search(answer: Answer, type_: str) -> Listed | Trouble:
         if found.stamp.type in {type_, ""}:
             entries.append(found)
     date, codes = answer.headers.get("date", ""), tuple(dict.fromkeys(left_out))
-    return Listed(tuple(entries), following[0] if following else "", date, codes)
+    return Listed(tuple(entries), following[0] if following else "", date, codes, bundle.total, tuple(deleted))
 
 
 def trouble(answer: Answer) -> Trouble:
@@ -307,6 +314,13 @@ def _stamp(resource: Resource, answer: Answer) -> Stamp:
     )
 
 
+def _deleted(entry: _BundleEntry, type_: str) -> list[str]:
+    """Return the id of what an entry of a history says was deleted, none where it is of another type."""
+    places = (entry.request.url if entry.request else "", entry.full_url)
+    found = [match for match in map(_LOCATION.search, places) if match and match[1] == type_]
+    return [found[0][2]] if found else []
+
+
 def _left_out(raw: bytes) -> list[str]:
     """Return the codes of the errors of an OperationOutcome in a search result; a warning leaves nothing out."""
     try:
@@ -355,14 +369,22 @@ class _Search(msgspec.Struct):
     mode: str = "match"
 
 
-class _BundleEntry(msgspec.Struct):
+class _Request(msgspec.Struct):
+    method: str = ""
+    url: str = ""
+
+
+class _BundleEntry(msgspec.Struct, rename={"full_url": "fullUrl"}):
     resource: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
     search: _Search | None = None
+    request: _Request | None = None
+    full_url: str = ""
 
 
 class _Bundle(msgspec.Struct, rename={"resource_type": "resourceType"}):
     resource_type: str = ""
     type: str = ""
+    total: int | None = None
     link: list[_Link] | None = None
     entry: list[_BundleEntry] | None = None
 

@@ -1,4 +1,4 @@
-"""``POST /internal/sync`` and ``/internal/resolve``: work that a command of this machine hands over.
+"""``POST /internal/sync``, ``/internal/resolve`` and ``/internal/resume``: work that a command of this machine hands over.
 
 This process writes the database, so that no other can. Who asks shows the token that stands in the lock file beside
 the database, which only its owner can read; a bearer token of a client opens nothing here.
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flask import request
 
 from fhir_infusion.sync import resolve as decide
+from fhir_infusion.sync import restored
 from fhir_infusion.sync.worker import sync_now
 from fhir_infusion.web.bodies import read_object
 from fhir_infusion.web.context import web
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 MEMBERS: Final = ("remote", "direction")
 DECISION: Final = ("client", "conflict_id", "keep", "reason")
+RESUMING: Final = ("client", "remote", "reason")
 DIRECTIONS: Final = ("push", "pull", "both")
 
 
@@ -42,6 +44,11 @@ def resolve() -> Response:
     if given["keep"] not in decide.KEEP:
         raise refusal(400, "value", "this is no side", path="keep", accepted=", ".join(decide.KEEP))
     return json_reply(decide.resolve(web().service, **given))  # type: ignore[arg-type]  # its values were compared
+
+
+def resume() -> Response:
+    """Go on with a remote that was paused; the answer is what ``restored.resume`` returns."""
+    return json_reply(restored.resume(web().service, **_given(RESUMING)))
 
 
 def _given(members: tuple[str, ...]) -> dict[str, str]:

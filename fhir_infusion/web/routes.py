@@ -115,6 +115,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", f"{FHIR}/_history", history.of_all, "What became of everything"),
     Route("POST", "/internal/sync", internal.sync, "Work handed over by a command of this machine", is_public=True),
     Route("POST", "/internal/resolve", internal.resolve, "The same, to decide a conflict", is_public=True),
+    Route("POST", "/internal/resume", internal.resume, "The same, to go on with a remote", is_public=True),
     Route("GET", "/openapi.json", openapi.get, "This description"),
     Route("GET", "/workbench", workbench.show, "The workbench"),
     Route("GET", "/health/live", health.live, "Whether the process answers", is_public=True),

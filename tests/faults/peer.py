@@ -101,6 +101,12 @@ class Peer:
         self.double_create = False
         self.page_size = page
         self.expire_pages = 0
+        self.gives_next = True
+        self.sorts = True
+        self.shown: dict[tuple[str, str], dict[str, Any]] = {}
+        self.gives_total = False
+        self.keeps_history = False
+        self.deletions: list[tuple[datetime, str, str]] = []
         self.left_out: list[str] = []
         self.between_pages: Callable[[int], None] | None = None
         self.tick = timedelta(milliseconds=1)
@@ -142,6 +148,23 @@ class Peer:
     def delete(self, type_: str, id_: str) -> None:
         with self._lock:
             self.resources[type_, id_].versions.append(None)
+            self._moment += self.tick
+            self.deletions.append((self._moment, type_, id_))
+
+    def step(self, by: timedelta) -> None:
+        """Set the clock of this server forward, or back."""
+        with self._lock:
+            self._moment += by
+
+    def backup(self) -> dict[tuple[str, str], Kept]:
+        """Return what it holds now, to be restored later."""
+        with self._lock:
+            return {key: Kept(list(kept.versions), kept.visible_at) for key, kept in self.resources.items()}
+
+    def restore(self, backup: dict[tuple[str, str], Kept]) -> None:
+        """Be as it was at the backup; the clock goes on."""
+        with self._lock:
+            self.resources = {key: Kept(list(kept.versions), kept.visible_at) for key, kept in backup.items()}
 
     def all(self, type_: str) -> list[dict[str, Any]]:
         """Return the current resources of a type."""
@@ -179,6 +202,8 @@ class Peer:
                     return self._create(asked, act)
                 case "PUT":
                     return self._update(asked, act)
+                case _ if asked.id == "_history":
+                    return self._history(asked)
                 case _ if asked.id:
                     return self._read(asked)
                 case _:
@@ -236,17 +261,50 @@ class Peer:
             if self.between_pages is not None:
                 self.between_pages(offset)
         found = self._matching(asked.type, asked.query, self.clock())
-        if "_sort" in asked.query:
+        found = [self.shown.get((one["resourceType"], one["id"]), one) for one in found]
+        if "_sort" in asked.query and self.sorts:
             found.sort(key=lambda one: one["meta"]["lastUpdated"])
-        part = found[offset : offset + self.page_size]
+        size = min(self.page_size, int(asked.query.get("_count", self.page_size)))
+        if asked.query.get("_summary") == "count":
+            size = 0
+        part = found[offset : offset + size]
         links = [{"relation": "self", "url": self.base}]
-        if len(found) > offset + self.page_size:
-            query = "&".join(f"{k}={v}" for k, v in {**asked.query, "_offset": str(offset + self.page_size)}.items())
+        if size and len(found) > offset + size and self.gives_next:
+            query = "&".join(f"{k}={v}" for k, v in {**asked.query, "_offset": str(offset + size)}.items())
             links.append({"relation": "next", "url": f"{self.base}/{asked.type}?{query}"})
         entries = [{"resource": one, "search": {"mode": "match"}} for one in part]
         entries += [{"resource": _outcome(code), "search": {"mode": "outcome"}} for code in self.left_out]
         bundle = {"resourceType": "Bundle", "type": "searchset", "link": links, "entry": entries}
-        return 200, {"Date": format_datetime(self._moment + timedelta(seconds=2), usegmt=True)}, bundle
+        if self.gives_total:
+            bundle["total"] = len(found)
+        return 200, self._date(), bundle
+
+    def _date(self) -> dict[str, str]:
+        return {"Date": format_datetime(self._moment + timedelta(seconds=2), usegmt=True)}
+
+    def _history(self, asked: Asked) -> tuple[int, dict[str, str], dict[str, Any] | None]:
+        """Return all versions of a type and its deletions since a moment, newest first, page by page."""
+        since = datetime.fromisoformat(asked.query.get("_since", "0001-01-01T00:00:00Z"))
+        offset, size = int(asked.query.get("_offset", "0")), min(self.page_size, int(asked.query.get("_count", "50")))
+        found: list[tuple[datetime, dict[str, Any]]] = []
+        for moment, type_, id_ in self.deletions:
+            if type_ == asked.type and moment >= since:
+                found.append(
+                    (moment, {"fullUrl": f"{self.base}/{type_}/{id_}", "request": _asked("DELETE", type_, id_)})
+                )
+        for (type_, id_), kept in self.resources.items():
+            for one in kept.versions:
+                if type_ == asked.type and one is not None:
+                    moment = datetime.fromisoformat(one["meta"]["lastUpdated"])
+                    if moment >= since:
+                        found.append((moment, {"resource": one, "request": _asked("PUT", type_, id_)}))
+        found.sort(key=lambda one: one[0], reverse=True)
+        links = [{"relation": "self", "url": self.base}]
+        if len(found) > offset + size:
+            query = "&".join(f"{k}={v}" for k, v in {**asked.query, "_offset": str(offset + size)}.items())
+            links.append({"relation": "next", "url": f"{self.base}/{asked.type}/_history?{query}"})
+        entries = [entry for _, entry in found[offset : offset + size]]
+        return 200, self._date(), {"resourceType": "Bundle", "type": "history", "link": links, "entry": entries}
 
     def _matching(self, type_: str, query: dict[str, str], now: float) -> list[dict[str, Any]]:
         since = query.get("_lastUpdated", "").removeprefix("ge")
@@ -286,8 +344,14 @@ class Peer:
         resources = [
             {"type": one, "updateCreate": self.update_create, "conditionalCreate": self.conditional} for one in types
         ]
+        if self.keeps_history:
+            resources = [{**one, "interaction": [{"code": "read"}, {"code": "history-type"}]} for one in resources]
         rest = [{"mode": "server", "resource": resources}]
         return {"resourceType": "CapabilityStatement", "status": "active", "fhirVersion": "4.0.1", "rest": rest}
+
+
+def _asked(method: str, type_: str, id_: str) -> dict[str, str]:
+    return {"method": method, "url": f"{type_}/{id_}"}
 
 
 def _outcome(code: str) -> dict[str, Any]:

@@ -191,6 +191,12 @@ class Rig:
     def link(self, type_: str, id_: str) -> Link | None:
         return self.service.store.read(TENANT, lambda tx: links.get(tx, "peer", f"{type_}/{id_}"))
 
+    def link_of(self, remote_id: str, type_: str = "MedicationRequest") -> str:
+        """Return the id of ours that is linked to one of theirs."""
+        found = self.service.store.read(TENANT, lambda tx: links.by_remote(tx, "peer", type_, remote_id))
+        assert found is not None
+        return found.aggregate.partition("/")[2]
+
     def alerts(self) -> list[str]:
         entries = self.service.store.read(TENANT, lambda tx: audit.entries(tx, limit=10_000))
         return [entry.detail for entry in entries if entry.action == "sync-alert"]

@@ -1,0 +1,120 @@
+"""What was deleted at a peer: read from its history, where its CapabilityStatement offers that of a type.
+
+A search does not show deletions. So beside it ``_history?_since`` is read, and of that the deletions only: what changed
+is taken by the search, which shows each resource as it is now. A deletion is believed once the resource, asked for, is
+gone. Ours is never deleted by it: the link becomes a tombstone, and an alarm is raised.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.store import inbox, links, versions
+from fhir_infusion.sync import moments
+from fhir_infusion.sync.conflicts import ENDED
+from fhir_infusion.sync.replies import Found, Gone, Listed, Missing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fhir_infusion.fhir.json import Resource
+    from fhir_infusion.store import Tx
+    from fhir_infusion.store.inbox import Cursor
+    from fhir_infusion.store.links import Link
+    from fhir_infusion.store.versions import Stored
+    from fhir_infusion.sync.peer import Peer
+
+FILTER: Final = "deletions"
+PAGE: Final = 200
+ACTIVE: Final = "deleted-active"
+
+
+def take_deletions(peer: Peer, tenant: str, type_: str) -> str:
+    """Read what was deleted since the last time, and note it; return the trouble, empty where there was none."""
+    capability = peer.capability()
+    if not isinstance(capability, dict):
+        return ""  # what it can do cannot be asked now; nothing is lost, since the cursor stays
+    if not keeps_history(capability, type_):
+        return ""
+    store = peer.service.store
+    feed, before = store.read(
+        tenant, lambda tx: (inbox.cursor(tx, peer.name, type_), inbox.cursor(tx, peer.name, type_, FILTER))
+    )
+    page = peer.endpoint.history(type_, _parameters(peer, feed, before))
+    first_date = page.date if isinstance(page, Listed) else ""
+    deleted: set[str] = set()
+    while isinstance(page, Listed):
+        deleted.update(page.deleted)
+        if not page.following:
+            break
+        page = peer.endpoint.page(type_, page.following)
+    if not isinstance(page, Listed):
+        return f"history: {getattr(page, 'why', '') or type(page).__name__.lower()}"
+    for id_ in sorted(deleted):
+        if not _noted(peer, tenant, type_, id_):
+            return "history: a deleted resource could not be asked for"
+    date = moments.of_header(first_date)
+    until = replace(before, watermark=date or feed.watermark, peer_date=date)
+
+    def work(tx: Tx) -> None:
+        inbox.keep_cursor(tx, replace(until, last_success=tx.now))
+
+    store.transact(tenant, work)
+    return ""
+
+
+def keeps_history(capability: Resource, type_: str) -> bool:
+    """Say whether a CapabilityStatement offers the history of a type."""
+    rest: Any = capability.get("rest")
+    for server in rest if isinstance(rest, list) else ():
+        resources = server.get("resource") if isinstance(server, dict) else None
+        for one in resources if isinstance(resources, list) else ():
+            if isinstance(one, dict) and one.get("type") == type_:
+                listed = one.get("interaction")
+                return any(
+                    isinstance(each, dict) and each.get("code") == "history-type"
+                    for each in (listed if isinstance(listed, list) else ())
+                )
+    return False
+
+
+def gone_there(tx: Tx, peer: Peer, link: Link, stored: Stored | None) -> None:
+    """Note that what was linked is gone there: a tombstone, an alarm, and one more where ours has not ended (H8)."""
+    links.put(tx, replace(link, ladder="gone"))
+    peer.alert(tx, "gone", link.aggregate)
+    if stored is not None and not stored.deleted and fhir_json.read_again(stored.text).get("status") not in ENDED:
+        peer.alert(tx, ACTIVE, link.aggregate, stored.version)
+
+
+def _parameters(peer: Peer, feed: Cursor, before: Cursor) -> Iterable[tuple[str, str]]:
+    # Where this is read for the first time, what was deleted before the feed was read is no concern of ours.
+    start = moments.at(moments.least([before.watermark or feed.watermark, feed.peer_date]))
+    overlap = timedelta(seconds=peer.remote.overlap_seconds)
+    since = [("_since", moments.instant(start - overlap))] if start - moments.NEVER > overlap else []
+    return [*since, ("_count", str(PAGE))]
+
+
+def _noted(peer: Peer, tenant: str, type_: str, id_: str) -> bool:
+    """Note a deletion, where it is of something linked; say whether that could be found out."""
+    store = peer.service.store
+    link = store.read(tenant, lambda tx: links.by_remote(tx, peer.name, type_, id_))
+    if link is None or link.ladder == "gone":
+        return True
+    there = peer.endpoint.read(type_, id_)
+    if isinstance(there, Found):
+        return True  # it was made again since, which the search shows
+    if not isinstance(there, Missing | Gone):
+        return False
+
+    def work(tx: Tx) -> None:
+        now = links.get(tx, peer.name, link.aggregate)
+        if now is None or now.ladder == "gone" or now.remote_id != id_:
+            return
+        stored = versions.current(tx, type_, link.aggregate.partition("/")[2])
+        gone_there(tx, peer, now, stored)
+
+    store.transact(tenant, work)
+    return True

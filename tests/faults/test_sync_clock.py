@@ -1,0 +1,129 @@
+"""A peer whose clock steps back: nothing is missed, no old state wins, and it is told (F17, H6, H7, H8)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.faults.peer import Peer
+from tests.faults.rig import MRN, Clock, Rig, open_rig, order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MR = "MedicationRequest"
+steps = pytest.mark.parametrize("back", [60, 600, 86_400])
+
+
+@pytest.fixture
+def rig(database: str) -> Iterator[Rig]:
+    there = Peer()
+    one = open_rig(there, database, Clock())
+    yield one
+    one.close()
+    there.close()
+
+
+def _their_order(rig: Rig, number: int) -> dict[str, Any]:
+    return rig.there.put(
+        {
+            "resourceType": MR,
+            "identifier": [{"system": "urn:theirs", "value": str(number)}],
+            "status": "active",
+            "intent": "order",
+            "medicationCodeableConcept": {"text": "dobutamine"},
+            "subject": {"identifier": {"system": MRN, "value": "mrn-9"}},
+            "dosageInstruction": [{"text": f"rate {number}"}],
+        }
+    )
+
+
+def _asks(rig: Rig) -> int:
+    """Return how many single orders were read so far."""
+    return len([one for one in rig.there.asked if (one.method, one.type) == ("GET", MR) and one.id])
+
+
+@steps
+def test_f17_h6_a_stop_that_a_peer_dates_before_what_we_know_is_taken_and_told(rig: Rig, back: int) -> None:
+    rig.place(order("A-1"))
+    rig.settle()
+    rig.pull()
+    asks = _asks(rig)
+    rig.there.step(timedelta(seconds=-back))
+    (theirs,) = rig.there.all(MR)
+    rig.there.put({**theirs, "status": "stopped"})
+    rig.pull()
+    (id_,) = rig.ids()
+    assert rig.resource(MR, id_)["status"] == "stopped"
+    assert "peer-clock-back" in rig.alerts()
+    assert _asks(rig) == asks + 1, "whether it is current is asked once"
+    before = rig.alerts()
+    for _ in range(3):
+        rig.pull()
+        rig.settle()
+    assert (rig.alerts(), rig.resource(MR, id_)["status"], len(rig.rows())) == (before, "stopped", 1)
+    assert len(rig.there.history(MR, theirs["id"])) == 2
+
+
+@steps
+def test_f17_a_new_order_is_taken_whose_peer_set_its_clock_back(rig: Rig, back: int) -> None:
+    _their_order(rig, 1)
+    rig.pull()
+    rig.there.step(timedelta(seconds=-back))
+    _their_order(rig, 2)
+    rig.pull()
+    rig.there.step(timedelta(seconds=1))
+    _their_order(rig, 3)  # the clock still stands before the watermark
+    rig.pull()
+    rig.there.step(timedelta(seconds=3600))
+    _their_order(rig, 4)
+    rig.pull()
+    assert len(rig.ids()) == 4
+    assert [one.trouble for one in rig.pull()] == ["", ""]
+    assert rig.alerts().count("peer-clock-back") == 2, "each of the two feeds tells it once"
+
+
+@steps
+def test_f17_a_new_order_is_taken_though_the_pull_that_met_the_step_failed_midway(
+    rig: Rig, back: int, database: str
+) -> None:
+    _their_order(rig, 1)
+    rig.pull()
+    rig.there.step(timedelta(seconds=-back))
+    rig.there.page_size = 2
+    for number in range(2, 6):
+        _their_order(rig, number)
+    rig.there.expire_pages = 100
+    assert any(one.trouble for one in rig.pull())
+    rig.there.expire_pages = 0
+    rig.restart(database)
+    rig.pull()
+    assert len(rig.ids()) == 5
+
+
+def test_f17_h7_of_two_versions_that_came_together_the_later_date_does_not_win_over_the_current_one(rig: Rig) -> None:
+    rig.place(order("A-1"))
+    rig.settle()
+    (theirs,) = rig.there.all(MR)
+
+    def dosed(text: str) -> dict[str, Any]:
+        return {**theirs, "dosageInstruction": [{**theirs["dosageInstruction"][0], "text": text}]}
+
+    rig.there.put(dosed("old"))
+    fetched: list[int] = []
+    rig.there.page_size = 1
+    rig.there.put({**theirs, "id": "other", "identifier": []}, "other")
+
+    def change(offset: int) -> None:
+        if not fetched:
+            fetched.append(offset)
+            rig.there.step(timedelta(seconds=-60))
+            rig.there.put(dosed("new"))
+
+    rig.there.between_pages = change
+    rig.pull()
+    rig.pull()
+    ours = rig.resource(MR, rig.link_of(theirs["id"]))
+    assert ours["dosageInstruction"][0]["text"] == "new"

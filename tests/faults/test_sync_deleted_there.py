@@ -1,0 +1,123 @@
+"""What a peer deleted is read from its history: a tombstone and an alarm, ours stays (F19, H8)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.faults.peer import Act, Peer, once
+from tests.faults.rig import Clock, Rig, administration, open_rig, order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.faults.peer import Asked
+
+MR = "MedicationRequest"
+MA = "MedicationAdministration"
+
+
+@pytest.fixture
+def rig(database: str) -> Iterator[Rig]:
+    there = Peer()
+    there.keeps_history = True
+    one = open_rig(there, database, Clock())
+    yield one
+    one.close()
+    there.close()
+
+
+def _placed(rig: Rig, *names: str, **members: Any) -> list[str]:
+    """Place orders, bring them there, and return their ids over there."""
+    for name in names:
+        rig.place(order(name, **members))
+    rig.settle()
+    rig.pull()
+    by_value = {one["identifier"][0]["value"]: one["id"] for one in rig.there.all(MR)}
+    return [by_value[name] for name in names]
+
+
+def _ladder(rig: Rig, name: str) -> str:
+    link = rig.link(MR, rig.id_of(MR, name))
+    assert link is not None
+    return link.ladder
+
+
+def test_f19_an_active_order_deleted_there_is_told_as_a_danger_and_ours_stays(rig: Rig) -> None:
+    gone, stays = _placed(rig, "A-1", "A-2")
+    rig.there.delete(MR, gone)
+    assert [one.trouble for one in rig.pull()] == ["", ""]
+    assert [_ladder(rig, name) for name in ("A-1", "A-2")] == ["gone", "B"]
+    assert rig.alerts() == ["gone", "deleted-active"]
+    assert rig.resource(MR, rig.id_of(MR, "A-1"))["status"] == "active"
+    rig.amend(order("A-1", priority="stat"))
+    rig.settle()
+    assert [one["id"] for one in rig.there.all(MR)] == [stays], "it is not made again (H8)"
+    alerts = rig.alerts()
+    for _ in range(3):
+        rig.pull()
+        rig.settle()
+    assert rig.alerts() == alerts
+
+
+def test_f19_an_ended_order_deleted_there_is_told_without_danger(rig: Rig) -> None:
+    (id_,) = _placed(rig, "A-1", status="completed")
+    rig.there.delete(MR, id_)
+    rig.pull()
+    assert rig.alerts() == ["gone"]
+    assert rig.resource(MR, rig.id_of(MR, "A-1"))["status"] == "completed"
+
+
+def test_f19_an_administration_deleted_there_is_told(rig: Rig) -> None:
+    _placed(rig, "A-1")
+    rig.give(administration("B-1", "A-1", 5))
+    rig.settle()
+    rig.pull()
+    for one in rig.there.all(MA):
+        rig.there.delete(MA, one["id"])
+    rig.pull()
+    assert set(rig.alerts()) == {"gone", "deleted-active"}
+    assert {one["status"] for one in rig.all(MA)} == {"in-progress"}
+
+
+def test_f19_what_was_deleted_between_pages_or_long_before_the_next_pull_is_found(rig: Rig) -> None:
+    names = [f"A-{number}" for number in range(12)]
+    ids = _placed(rig, *names)
+    rig.there.page_size = 3
+    for id_ in ids[:10]:
+        rig.there.delete(MR, id_)
+        rig.there.step(timedelta(hours=1))
+    rig.pull()
+    assert [_ladder(rig, name) for name in names] == ["gone"] * 10 + ["B"] * 2
+
+
+def test_f19_what_was_deleted_and_made_again_is_no_tombstone(rig: Rig) -> None:
+    (id_,) = _placed(rig, "A-1")
+    (resource,) = rig.there.all(MR)
+    rig.there.delete(MR, id_)
+    rig.there.put(resource, id_)
+    rig.pull()
+    assert (_ladder(rig, "A-1"), rig.alerts()) == ("B", [])
+
+
+def test_f19_a_history_that_cannot_be_read_is_trouble_and_read_again(rig: Rig) -> None:
+    (id_,) = _placed(rig, "A-1")
+    rig.there.delete(MR, id_)
+
+    def is_history(asked: Asked) -> bool:
+        return asked.type == MR and asked.id == "_history"
+
+    rig.there.lies.append(once(Act(status=500), is_history))
+    assert rig.pull()[0].trouble == "history: status 500"
+    assert _ladder(rig, "A-1") == "B"
+    rig.clock.move(3600)
+    rig.pull()
+    assert _ladder(rig, "A-1") == "gone"
+
+
+def test_f19_a_peer_without_history_is_not_asked_for_it(rig: Rig) -> None:
+    rig.there.keeps_history = False
+    _placed(rig, "A-1")
+    assert not [one for one in rig.there.asked if one.id == "_history"]

@@ -1,0 +1,193 @@
+"""A peer that was restored from a backup is noticed and left alone until a person says otherwise (F18, H7, H19)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fhir_infusion.errors import Refused
+from fhir_infusion.store import audit
+from fhir_infusion.sync import restored
+from fhir_infusion.sync.resolve import resolve
+from tests.faults.peer import Peer
+from tests.faults.rig import TENANT, Clock, Rig, open_rig, order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MR = "MedicationRequest"
+PAUSED = "paused: restored; see `fhir-infusion sync resume`"
+
+
+@pytest.fixture
+def rig(database: str) -> Iterator[Rig]:
+    there = Peer()
+    one = open_rig(there, database, Clock())
+    yield one
+    one.close()
+    there.close()
+
+
+def _theirs(rig: Rig) -> dict[str, Any]:
+    (resource,) = rig.there.all(MR)
+    return resource
+
+
+def _dosed(rig: Rig, text: str) -> dict[str, Any]:
+    there = _theirs(rig)
+    return {**there, "dosageInstruction": [{**there["dosageInstruction"][0], "text": text}]}
+
+
+def _ours(rig: Rig) -> str:
+    return str(rig.resource(MR, rig.ids()[0])["dosageInstruction"][0].get("text"))
+
+
+def _is_paused(rig: Rig) -> bool:
+    """Say whether nothing more is pulled or pushed, and one alarm stands in the trail."""
+    asked = len(rig.there.asked)
+    rig.amend(order("A-1", steps=[{"step_id": "run", "text": f"ours {asked}"}]))
+    rig.push()
+    troubles = {one.trouble for one in rig.pull()}
+    alarms = [one for one in rig.alerts() if one.startswith("restored")]
+    return len(rig.there.asked) == asked and troubles == {PAUSED} and len(alarms) == 1
+
+
+def test_f18_an_older_version_that_is_current_again_pauses_the_peer_and_does_not_win(rig: Rig) -> None:
+    rig.place(order("A-1"))
+    rig.settle()
+    rig.pull()
+    backup = rig.there.backup()
+    rig.there.put(_dosed(rig, "theirs"))
+    rig.pull()
+    assert _ours(rig) == "theirs"
+    rig.there.restore(backup)
+    assert rig.pull()[0].trouble == PAUSED
+    assert _ours(rig) == "theirs"
+    assert _is_paused(rig)
+
+
+def test_f18_an_older_version_that_we_wrote_and_never_read_pauses_the_peer(rig: Rig) -> None:
+    rig.place(order("A-1"))
+    rig.settle()
+    backup = rig.there.backup()
+    rig.amend(order("A-1", steps=[{"step_id": "run", "text": "newer"}]))
+    rig.settle()
+    rig.there.restore(backup)
+    assert rig.pull()[0].trouble == PAUSED
+    assert _ours(rig) == "newer"
+    assert _is_paused(rig)
+
+
+@pytest.mark.parametrize("is_read", [True, False])
+def test_f18_a_version_id_that_comes_a_second_time_with_other_content_pauses_the_peer(
+    rig: Rig, *, is_read: bool
+) -> None:
+    rig.place(order("A-1"))
+    rig.settle()
+    backup = rig.there.backup()
+    rig.there.put(_dosed(rig, "first"))
+    if is_read:
+        rig.pull()
+    else:
+        rig.there.restore(backup)
+        rig.amend(order("A-1", steps=[{"step_id": "run", "text": "first"}]))
+        rig.settle()  # version 2 is ours, and was never pulled
+    rig.there.restore(backup)
+    rig.there.step(timedelta(hours=1))
+    rig.there.put(_dosed(rig, "second"))
+    assert rig.pull()[0].trouble == PAUSED
+    assert _ours(rig) == "first"
+    assert _is_paused(rig)
+
+
+def test_f18_an_index_that_shows_an_old_version_for_a_while_pauses_nothing(rig: Rig) -> None:
+    rig.place(order("A-1"))
+    rig.settle()
+    rig.pull()
+    old = _theirs(rig)
+    rig.there.put(_dosed(rig, "theirs"))
+    rig.pull()
+    rig.there.shown[MR, old["id"]] = old
+    assert [one.trouble for one in rig.pull()] == ["", ""]
+    assert not [one for one in rig.alerts() if one.startswith("restored")]
+    assert _ours(rig) == "theirs"
+
+
+def _resume(rig: Rig) -> dict[str, Any]:
+    return restored.resume(rig.service, "command:7", "peer", "asked their operators")
+
+
+def _lost_change(rig: Rig, **members: Any) -> None:
+    """Restore the peer to before a change of ours that it had acknowledged, and notice it."""
+    rig.place(order("A-1"))
+    rig.place(order("A-2"))
+    rig.settle()
+    rig.pull()
+    backup = rig.there.backup()
+    rig.amend(order("A-1", **members))
+    rig.settle()
+    rig.there.restore(backup)
+    assert rig.pull()[0].trouble == PAUSED
+
+
+def test_f18_after_resuming_what_is_there_as_agreed_goes_on_and_the_rest_is_held(rig: Rig) -> None:
+    _lost_change(rig, steps=[{"step_id": "run", "text": "newer"}])
+    assert _resume(rig) == {"remote": "peer", "tenant": TENANT, "was": "restored"}
+    assert [one.trouble for one in rig.pull()] == ["", ""]
+    (conflict,) = rig.conflicts()
+    assert conflict.fields == ("restored",)
+    rig.amend(order("A-2", priority="stat"))
+    rig.settle(rounds=10)
+    by_value = {one["identifier"][0]["value"]: one for one in rig.there.all(MR)}
+    assert by_value["A-2"]["priority"] == "stat"
+    resolve(rig.service, "command:7", conflict.conflict_id, "ours", "the backup lost it")
+    rig.settle()
+    texts = {one["identifier"][0]["value"]: one["dosageInstruction"][0].get("text") for one in rig.there.all(MR)}
+    assert texts["A-1"] == "newer"
+    before = (rig.alerts(), [len(kept.versions) for kept in rig.there.resources.values()])
+    for _ in range(3):
+        rig.pull()
+        rig.settle()
+    assert (rig.alerts(), [len(kept.versions) for kept in rig.there.resources.values()]) == before
+    assert [one.trouble for one in rig.pull()] == ["", ""]
+
+
+def test_f18_h6_a_stop_that_the_restored_peer_lost_is_told_by_an_alarm_of_its_own(rig: Rig) -> None:
+    _lost_change(rig, status="stopped")
+    _resume(rig)
+    rig.pull()
+    assert "restored-active" in rig.alerts()
+    assert rig.resource(MR, rig.id_of(MR, "A-1"))["status"] == "stopped"
+
+
+def test_f18_h17_after_resuming_a_change_of_ours_does_not_overwrite_what_is_there_unseen(rig: Rig) -> None:
+    rig.place(order("A-1"))
+    rig.settle()
+    backup = rig.there.backup()
+    rig.there.put(_dosed(rig, "first"))
+    rig.pull()
+    rig.there.restore(backup)
+    rig.there.step(timedelta(hours=1))
+    rig.there.put(_dosed(rig, "second"))
+    rig.pull()
+    rig.amend(order("A-1", steps=[{"step_id": "run", "text": "ours"}]))
+    _resume(rig)
+    rig.settle(rounds=5)
+    assert _theirs(rig)["dosageInstruction"][0]["text"] == "second"
+    assert len(rig.conflicts()) == 1
+
+
+def test_f18_going_on_needs_a_reason_and_is_in_the_trail(rig: Rig) -> None:
+    with pytest.raises(Refused) as refusal:
+        _resume(rig)
+    assert refusal.value.status == 404
+    _lost_change(rig, priority="stat")
+    with pytest.raises(Refused) as refusal:
+        restored.resume(rig.service, "command:7", "peer", " ")
+    assert refusal.value.status == 422
+    _resume(rig)
+    entries = rig.service.store.read(TENANT, lambda tx: audit.entries(tx, limit=1000))
+    told = [(one.client, one.detail) for one in entries if one.action == "sync-resumed"]
+    assert told == [("command:7", "peer: restored: asked their operators")]
