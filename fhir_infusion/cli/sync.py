@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @click.group("sync")
 def command() -> None:
-    """Other FHIR servers, the sections [remotes.NAME] of the settings: status, push, pull, conflicts, resolve, resume."""
+    """Other FHIR servers, sections [remotes.NAME] of the settings: status, push, pull, conflicts, resolve, resume."""
 
 
 @command.command("status")
@@ -89,7 +89,7 @@ def resolve(database: str | None, keep: str, reason: str, conflict: str) -> None
 @click.option("--reason", required=True, help="Why, for the audit trail.")
 @click.argument("remote", metavar="NAME")
 def resume(database: str | None, reason: str, remote: str) -> None:
-    """Go on with a remote that was restored from a backup: all of it is read again, and compared with what was known."""
+    """Go on with a remote that was restored from a backup: all of it is read anew, and compared with what we know."""
     from fhir_infusion.sync.restored import resume as go_on  # noqa: PLC0415  brings the store's writer
 
     settings = load_settings(database=database)

@@ -1,7 +1,7 @@
 """Peers that are left alone until a person says otherwise: nothing is sent to them, and nothing taken.
 
-What is unsure after such a pause is forgotten in :func:`resume`, so that it is read and compared anew: what came is kept
-under a key of its own, since the same versionId may now mean another state.
+What is unsure after such a pause is forgotten in :func:`resume`, so that it is read and compared anew: what came before
+is kept under a key of its own, since the same versionId may now mean another state.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ def resume(tx: Tx, endpoint: str, client: str, reason: str) -> str:
     unsure = {"version_id": "", "etag": 'W/"0"', "seen": "", "doubted": 1}
     tx.connection.execute(update(LINKS).where(*links).values(**unsure))
     mine = (INBOX.c.tenant == tx.tenant, INBOX.c.endpoint == endpoint)
-    tx.connection.execute(update(INBOX).where(*mine, INBOX.c.state == "new").values(state="history"))
+    # What waited or could not be taken is read anew, where it is still there.
+    open_ = INBOX.c.state.in_(("new", "quarantined"))
+    tx.connection.execute(update(INBOX).where(*mine, open_).values(state="history"))
     suffix = f" before {to_ms(tx.now)}"
     fresh = (*mine, INBOX.c.version.not_like("% before %"))
     tx.connection.execute(update(INBOX).where(*fresh).values(version=INBOX.c.version + suffix))

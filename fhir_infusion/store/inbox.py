@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from sqlalchemy import ColumnElement, and_, bindparam, literal, select, tuple_, update
 
@@ -161,6 +161,17 @@ def kept(tx: Tx, endpoint: str, type: str, id: str, version: str) -> Received | 
     found = select(*_RECEIVED).where(_this(tx, endpoint, type, id, version))
     row = tx.connection.execute(found).one_or_none()
     return Received(*row) if row is not None else None
+
+
+def newest(tx: Tx, endpoint: str, type: str, limit: int) -> tuple[Received, ...]:
+    """Return what was received with the latest lastUpdated, the latest first."""
+    found: list[tuple[int, Received]] = []
+    for one in get_args(State):
+        mine = (INBOX.c.tenant == tx.tenant, INBOX.c.endpoint == endpoint, INBOX.c.type == type, INBOX.c.state == one)
+        rows = select(INBOX.c.moment, *_RECEIVED).where(*mine).order_by(INBOX.c.moment.desc()).limit(limit)
+        found += [(row[0], Received(*row[1:])) for row in tx.connection.execute(rows)]
+    found.sort(key=lambda pair: pair[0], reverse=True)
+    return tuple(received for _, received in found[:limit])
 
 
 def has_later(tx: Tx, endpoint: str, received: Received) -> bool:

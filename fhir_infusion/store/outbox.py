@@ -132,8 +132,9 @@ def claim(tx: Tx, endpoint: str, owner: str, limit: int, lease_seconds: int) -> 
 
     1. Leases that ran out: what was not sent is pending again, what was sent is unknown.
     2. Stops. 3. Rows in doubt, to be verified: they keep the state ``unknown``. 4. All others, oldest first. What is
-    claimed is ``leased`` before the next step looks, so that of one resource one row is on its way at a time. Nothing is
-    claimed for an endpoint that is paused.
+    claimed is ``leased`` before the next step looks, so that of one resource one row is on its way at a time.
+
+    Nothing is claimed for an endpoint that is paused.
     """
     _expire(tx, endpoint)
     if endpoints.paused(tx, endpoint):

@@ -3,9 +3,9 @@
 1. Read it strictly; what cannot be read, or is refused, stands in quarantine with its codes.
 2. Linked, and the version is one that we wrote or know: an echo, nothing changes.
 3. Linked, and dated before what we know or like it, or one of several that came together: the current one is asked
-   for. Where that is another, this is history; where this is it, the peer's clock went back, which is told; where it was
-   followed by another before, or says other than it did, the peer was restored (``restored``); where it is gone, the
-   link becomes a tombstone and an alarm is raised (hazard H8).
+   for. Where that is another, this is history; where this is it, the peer's clock went back, which is told; where it
+   was followed by another before, or says other than it did, the peer was restored (``restored``); where it is gone,
+   the link becomes a tombstone and an alarm is raised (hazard H8).
    After a restore, what is there is compared with what was agreed; where it is not that, a person decides.
    Deleted here meanwhile: an echo or history all the same; what is new is put aside with an alarm, and revives nothing.
 4. Linked and changed: three-way merge (``conflicts``). Only they changed: taken. Both, apart: merged, and pushed again.

@@ -18,7 +18,7 @@ from fhir_infusion.sync.conflicts import ENDED
 from fhir_infusion.sync.replies import Found, Gone, Listed, Missing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from fhir_infusion.fhir.json import Resource
     from fhir_infusion.store import Tx
@@ -46,16 +46,20 @@ def take_deletions(peer: Peer, tenant: str, type_: str) -> str:
     page = peer.endpoint.history(type_, _parameters(peer, feed, before))
     first_date = page.date if isinstance(page, Listed) else ""
     deleted: set[str] = set()
+    is_cut = False
     while isinstance(page, Listed):
         deleted.update(page.deleted)
         if not page.following:
+            is_cut = len(page.entries) + len(page.deleted) >= PAGE
             break
         page = peer.endpoint.page(type_, page.following)
     if not isinstance(page, Listed):
         return f"history: {getattr(page, 'why', '') or type(page).__name__.lower()}"
     for id_ in sorted(deleted):
-        if not _noted(peer, tenant, type_, id_):
+        if not noted(peer, tenant, type_, id_):
             return "history: a deleted resource could not be asked for"
+    if is_cut:
+        return "history: a full page without next link"
     date = moments.of_header(first_date)
     until = replace(before, watermark=date or feed.watermark, peer_date=date)
 
@@ -89,7 +93,7 @@ def gone_there(tx: Tx, peer: Peer, link: Link, stored: Stored | None) -> None:
         peer.alert(tx, ACTIVE, link.aggregate, stored.version)
 
 
-def _parameters(peer: Peer, feed: Cursor, before: Cursor) -> Iterable[tuple[str, str]]:
+def _parameters(peer: Peer, feed: Cursor, before: Cursor) -> Sequence[tuple[str, str]]:
     # Where this is read for the first time, what was deleted before the feed was read is no concern of ours.
     start = moments.at(moments.least([before.watermark or feed.watermark, feed.peer_date]))
     overlap = timedelta(seconds=peer.remote.overlap_seconds)
@@ -97,7 +101,7 @@ def _parameters(peer: Peer, feed: Cursor, before: Cursor) -> Iterable[tuple[str,
     return [*since, ("_count", str(PAGE))]
 
 
-def _noted(peer: Peer, tenant: str, type_: str, id_: str) -> bool:
+def noted(peer: Peer, tenant: str, type_: str, id_: str) -> bool:
     """Note a deletion, where it is of something linked; say whether that could be found out."""
     store = peer.service.store
     link = store.read(tenant, lambda tx: links.by_remote(tx, peer.name, type_, id_))

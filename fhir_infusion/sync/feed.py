@@ -7,7 +7,8 @@
 4. No next link, but perhaps not the end (``steps``): ask again from the last row on.
 5. More than one page by links: read them again until no version turns up that the pages before should have shown. A
    server that pages by offset skips a row when another is deleted between two pages.
-6. The last page is kept: move the watermark to the smaller of the newest lastUpdated seen and the peer's Date of the
+6. The newest row of before is not in the feed any more: it was deleted, or the peer was restored, and is asked for.
+7. The last page is kept: move the watermark to the smaller of the newest lastUpdated seen and the peer's Date of the
    first page; never by our clock, never back. The Date is kept beside it: where that is earlier, the next reading
    begins there.
 """
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.store import inbox
@@ -24,7 +26,7 @@ from fhir_infusion.store.inbox import Cursor, Received
 from fhir_infusion.sync import moments, restored
 from fhir_infusion.sync.peer import LOG
 from fhir_infusion.sync.replies import Doubtful, Gone, Listed, Missing, Rejected, Trouble, content_version
-from fhir_infusion.sync.steps import PAGE, Ask, End, Step, following
+from fhir_infusion.sync.steps import Ask, End, Step, following
 
 if TYPE_CHECKING:
     from fhir_infusion.store import Tx
@@ -64,6 +66,8 @@ def fetch(peer: Peer, tenant: str, type_: str) -> Fetched:
                 return Fetched(received, f"left out by the peer: {codes}")
         # Read again only where paging could have skipped a row, and until what is new lies past what was seen before.
         if done.pages < 2 or (seen_before and not done.new_before(seen_before)):
+            if before.watermark and not moments.at(done.max_seen) >= moments.at(before.watermark):
+                restored.look_back(peer, tenant, type_)
             _move(peer, tenant, before, done)
             return Fetched(received)
         seen_before = done.max_seen
@@ -94,7 +98,8 @@ class _Pass:
         return bool(self.oldest_new) and moments.at(self.oldest_new) <= moments.at(moment)
 
 
-def _pass(peer: Peer, tenant: str, cursor: Cursor) -> _Pass | Trouble:
+def _pass(peer: Peer, tenant: str, before: Cursor) -> _Pass | Trouble:
+    cursor = before
     pages, new, oldest_new, expired = 1 + bool(cursor.next_link), 0, "", False
     left_out: set[str] = set()
     ask, page = _first(peer, cursor)
@@ -115,7 +120,7 @@ def _pass(peer: Peer, tenant: str, cursor: Cursor) -> _Pass | Trouble:
             pages += 1
             page = peer.endpoint.page(cursor.type, page.following)
             continue
-        step = following(ask, page, lambda asked: _total(peer, cursor.type, asked))
+        step = following(ask, page, partial(_total, peer, before.type))
         if isinstance(step, End):
             return _Pass(pages, new, cursor.max_seen, cursor.first_date, oldest_new, frozenset(left_out))
         if not isinstance(step, Ask):
@@ -161,7 +166,7 @@ def _kept(peer: Peer, tenant: str, cursor: Cursor, page: Listed) -> tuple[tuple[
         first_date=cursor.first_date or page.date,
     )
 
-    def work(tx: Tx) -> tuple[tuple[Received, ...], tuple[Received, ...]]:
+    def work(tx: Tx) -> tuple[tuple[Received, ...], tuple[restored.Suspect, ...]]:
         fresh = inbox.receive(tx, peer.name, entries)
         inbox.keep_cursor(tx, after)
         return fresh, restored.suspects(tx, peer, entries, fresh)

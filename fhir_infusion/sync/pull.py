@@ -1,13 +1,14 @@
 """Taking what changed at a peer: read into the inbox (``feed``), then applied, oldest first, parents before segments.
 
 The inbox is worked through to its end. A version that cannot be applied for a fault of ours holds back no other: each
-try is counted on disk before it is made, and after some the version is put aside with a reason (fault F20). Most work at
-the first try, so these are counted together; whatever was left over by a process that died is tried one by one.
+try is counted on disk before it is made, and after some the version is put aside with a reason (fault F20). Most work
+at the first try, so these are counted together; whatever was left over by a process that died is tried one by one.
 """
 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -118,7 +119,12 @@ def _applied(peer: Peer, tenant: str, rows: Sequence[Waiting], ending: threading
         if row.attempts:
             one = [row.received]
             store.transact(tenant, lambda tx: inbox.tried(tx, peer.name, one))  # noqa: B023
-        kind = _try(peer, tenant, row.received)
+        try:
+            kind = _try(peer, tenant, row.received)
+        except Unavailable:
+            with suppress(Unavailable):  # no fault of the version
+                store.transact(tenant, lambda tx: inbox.untried(tx, peer.name, [row.received]))  # noqa: B023
+            raise
         if kind == "waiting":
             innocent.append(row.received)
         elif kind:

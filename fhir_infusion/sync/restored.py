@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.store import endpoints, inbox, links
+from fhir_infusion.store.inbox import Received
 from fhir_infusion.sync import moments
 from fhir_infusion.sync.compare import equivalent
 from fhir_infusion.sync.replies import Found
@@ -24,10 +26,11 @@ if TYPE_CHECKING:
     from fhir_infusion.fhir.json import Resource
     from fhir_infusion.service import Service
     from fhir_infusion.store import Tx
-    from fhir_infusion.store.inbox import Received
+    from fhir_infusion.store.links import Link
     from fhir_infusion.sync.peer import Peer
 
 WHY: Final = "restored"
+LOOKS: Final = 3
 APART: Final = timedelta(seconds=1)
 """Some servers write an instant with fewer digits in one place than in another."""
 
@@ -55,7 +58,7 @@ def suspects(tx: Tx, peer: Peer, entries: Sequence[Received], fresh: Sequence[Re
 
 
 def examine(peer: Peer, tenant: str, found: Sequence[Suspect]) -> None:
-    """Pause the peer where one of the versions is proof, or is current: an index may only show an old one for a while."""
+    """Pause the peer where one of the versions is proof, or is current: an index may show an old one for a while."""
     for suspect in found:
         one = suspect.received
         is_proven = suspect.is_proven
@@ -65,6 +68,24 @@ def examine(peer: Peer, tenant: str, found: Sequence[Suspect]) -> None:
         if is_proven:
             pause(peer, tenant, f"{one.type}/{one.id}")
             return
+
+
+def look_back(peer: Peer, tenant: str, type_: str) -> None:
+    """Ask for the newest that came, for the feed does not show it any more; pause the peer where it went back."""
+    store = peer.service.store
+    newest = store.read(tenant, lambda tx: inbox.newest(tx, peer.name, type_, LOOKS))
+    for id_ in dict.fromkeys(one.id for one in newest):
+        link, seen = store.read(tenant, partial(_known, peer=peer, type_=type_, id_=id_))
+        if link is None or link.ladder == "gone":
+            continue
+        now = peer.endpoint.read(type_, id_)
+        if isinstance(now, Found) and now.stamp.version_id in seen:
+            pause(peer, tenant, f"{type_}/{id_}")
+            return
+
+
+def _known(tx: Tx, peer: Peer, type_: str, id_: str) -> tuple[Link | None, frozenset[str]]:
+    return links.by_remote(tx, peer.name, type_, id_), links.seen(tx, peer.name, type_, id_)
 
 
 def says_other(date: str, text: str, other_date: str, other: str) -> bool:

@@ -1,7 +1,7 @@
 """Whether a page without a next link is the end of a feed, and what to ask for where it may not be. Pure.
 
 Some servers give no next link at all, and some cap pages below what was asked. So a page that is full, or that the
-server's total exceeds, or that has a round number of rows, is followed by the question for what is from its last row on.
+server's total exceeds, or that has a round number of rows, is followed by the question for what its last row begins.
 Where a page holds one instant only, that leads nowhere: larger pages are tried, then it is trouble, and nothing is
 skipped.
 """
@@ -45,7 +45,9 @@ class End:
 Step: TypeAlias = Ask | End | Doubtful
 
 
-def following(ask: Ask, page: Listed, total: Callable[[Ask], int | None]) -> Step:
+def following(  # noqa: PLR0911  each return is one case of the text above
+    ask: Ask, page: Listed, total: Callable[[Ask], int | None]
+) -> Step:
     """Return what to ask after a page without next link; ``total`` asks the server how many there are."""
     rows = len(page.entries)
     cut = rows >= ask.count or (page.total is not None and page.total > rows)

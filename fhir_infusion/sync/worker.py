@@ -133,7 +133,7 @@ class _Line:
         due = self._next_pull is None or peer.now() >= self._next_pull
         if peer.remote.direction in {"pull", "both"} and due and not self._pulled_elsewhere():
             self._next_pull = peer.now() + timedelta(seconds=peer.remote.poll_seconds)
-            if not any(result.trouble for result in pull(peer, peer.remote.tenant)):
+            if not any(result.trouble for result in pull(peer, peer.remote.tenant, self.ending)):
                 self._pulled_at = peer.now()
         return busy
 

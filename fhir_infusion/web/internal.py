@@ -1,4 +1,4 @@
-"""``POST /internal/sync``, ``/internal/resolve`` and ``/internal/resume``: work that a command of this machine hands over.
+"""``POST /internal/sync``, ``resolve`` and ``resume``: work that a command of this machine hands over.
 
 This process writes the database, so that no other can. Who asks shows the token that stands in the lock file beside
 the database, which only its owner can read; a bearer token of a client opens nothing here.

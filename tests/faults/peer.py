@@ -274,7 +274,7 @@ class Peer:
             links.append({"relation": "next", "url": f"{self.base}/{asked.type}?{query}"})
         entries = [{"resource": one, "search": {"mode": "match"}} for one in part]
         entries += [{"resource": _outcome(code), "search": {"mode": "outcome"}} for code in self.left_out]
-        bundle = {"resourceType": "Bundle", "type": "searchset", "link": links, "entry": entries}
+        bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset", "link": links, "entry": entries}
         if self.gives_total:
             bundle["total"] = len(found)
         return 200, self._date(), bundle

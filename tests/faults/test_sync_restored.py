@@ -80,6 +80,21 @@ def test_f18_an_older_version_that_we_wrote_and_never_read_pauses_the_peer(rig: 
     assert _is_paused(rig)
 
 
+def test_f18_a_restore_that_reaches_back_further_than_the_overlap_is_noticed_by_the_newest_row(rig: Rig) -> None:
+    rig.place(order("A-1"))
+    rig.settle()
+    rig.pull()
+    backup = rig.there.backup()
+    rig.there.step(timedelta(hours=5))
+    rig.there.put(_dosed(rig, "theirs"))
+    rig.pull()
+    rig.there.restore(backup)
+    rig.there.step(timedelta(hours=1))
+    rig.pull()
+    assert _is_paused(rig)
+    assert _ours(rig) == "theirs"
+
+
 @pytest.mark.parametrize("is_read", [True, False])
 def test_f18_a_version_id_that_comes_a_second_time_with_other_content_pauses_the_peer(
     rig: Rig, *, is_read: bool
