@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fhir_infusion.store import audit, open_reader
+from fhir_infusion.store import audit, endpoints, open_reader
 from tests.faults.peer import Peer
 from tests.faults.rig import ADMINISTRATIONS, ORDERS, Clock, open_rig, order
 
@@ -91,3 +91,19 @@ def test_the_trail_names_the_account_that_decided(cli: Run, held: tuple[Peer, st
     store.close()
     told = [(entry.client, entry.detail) for entry in entries if entry.action == "conflict-resolved"]
     assert told == [(f"command:{os.getuid()}", f"conflict {conflict}: ours: asked the ward")]
+
+
+def test_a_remote_that_is_paused_goes_on_for_who_gives_a_reason(cli: Run, held: tuple[Peer, str, str], tmp_path: Path):
+    assert cli("sync", "resume", "peer").code == 2
+    ran = cli("sync", "resume", "peer", "--reason", "asked their operators")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith("fhir-infusion: this remote is not paused; accepted: ")
+    there, *_ = held
+    rig = open_rig(there, tmp_path / "rig.db", Clock())
+    rig.service.store.transact("default", lambda tx: endpoints.pause(tx, "peer", "restored"))
+    rig.close()
+    assert "paused: restored" in cli("sync", "pull", "peer").out
+    ran = cli("sync", "resume", "peer", "--reason", "asked their operators")
+    assert (ran.code, ran.json) == (0, [{"remote": "peer", "tenant": "default", "was": "restored"}])
+    assert "paused" not in cli("sync", "pull", "peer").out
+    assert cli("audit", "verify").code == 0

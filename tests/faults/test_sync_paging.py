@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fhir_infusion.sync.feed import fetch
 from tests.faults.peer import Peer
-from tests.faults.rig import MRN, Clock, Rig, open_rig
+from tests.faults.rig import MRN, TENANT, Clock, Rig, open_rig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,25 +45,23 @@ def _their_order(rig: Rig, number: int) -> dict[str, Any]:
     )
 
 
-def _kept(rig: Rig) -> int:
-    """Return how many of theirs are linked or wait."""
-    rig.pull()
-    return len(rig.ids())
+def _fetched(rig: Rig) -> tuple[int, str]:
+    """Read the feed, without applying what came; return how many were new, and the trouble."""
+    fetched = fetch(rig.peer, TENANT, MR)
+    return fetched.received, fetched.trouble
 
 
 @pytest.mark.parametrize(("rows", "page"), [(450, 5000), (200, 5000), (130, 50), (120, 20)])
 def test_f15_full_pages_without_next_link_are_read_on_to_the_end(rig: Rig, rows: int, page: int) -> None:
     rig.there.page_size = page
     _fill(rig, rows)
-    assert [one.trouble for one in rig.pull()] == ["", ""]
-    assert len(rig.ids()) == rows
-    before = len(rig.there.asked)
+    assert _fetched(rig) == (rows, "")
     rig.there.step(timedelta(hours=1))
     _their_order(rig, rows)
-    rig.pull()
-    assert len(rig.ids()) == rows + 1
-    asked = [one.query["_lastUpdated"] for one in rig.there.asked[before:] if one.type == MR]
-    assert all(one > "ge2025-04-30T23:55" for one in asked), "the watermark has moved"
+    before = len(rig.there.asked)
+    assert _fetched(rig) == (1, "")
+    asked = [one.query["_lastUpdated"] for one in rig.there.asked[before:]]
+    assert min(asked) > "ge2025-04-30T23:55:00.1", "the watermark has moved to the last row"
 
 
 def test_f15_a_page_cut_below_what_was_asked_is_noticed_by_the_total(rig: Rig) -> None:
@@ -76,8 +75,8 @@ def test_f15_a_page_cut_below_what_was_asked_is_noticed_by_the_total(rig: Rig) -
 def test_f15_more_rows_of_one_instant_than_a_page_are_asked_for_with_a_larger_page(rig: Rig) -> None:
     rig.there.tick = timedelta(0)
     _fill(rig, 500)
-    assert [one.trouble for one in rig.pull()] == ["", ""]
-    assert len(rig.ids()) == 500
+    assert _fetched(rig) == (500, "")
+    assert _fetched(rig) == (0, "")
 
 
 @pytest.mark.parametrize("gives_total", [True, False])
@@ -88,11 +87,11 @@ def test_f15_more_rows_of_one_instant_than_the_peer_gives_are_told_and_nothing_i
     rig.there.gives_total = gives_total
     rig.there.tick = timedelta(0)
     _fill(rig, 250)
-    for _ in range(2):
-        assert rig.pull()[0].trouble == "more rows of one instant than a page holds"
+    got, trouble = _fetched(rig)
+    assert trouble == "more rows of one instant than a page holds"
+    assert _fetched(rig) == (0, trouble)
     rig.there.page_size = 5000
-    assert [one.trouble for one in rig.pull()] == ["", ""]
-    assert len(rig.ids()) == 250
+    assert _fetched(rig) == (250 - got, "")
 
 
 def test_f15_a_full_page_that_is_not_sorted_is_told_and_not_taken_for_the_end(rig: Rig) -> None:

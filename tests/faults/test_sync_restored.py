@@ -91,8 +91,8 @@ def test_f18_a_restore_that_reaches_back_further_than_the_overlap_is_noticed_by_
     rig.there.restore(backup)
     rig.there.step(timedelta(hours=1))
     rig.pull()
-    assert _is_paused(rig)
     assert _ours(rig) == "theirs"
+    assert _is_paused(rig)
 
 
 @pytest.mark.parametrize("is_read", [True, False])

@@ -216,3 +216,12 @@ def test_a_handed_over_decision_needs_the_owners_token_and_is_made_as_any_other(
     assert client.post("/internal/resolve", {"keep": "ours"}, **owner).status_code == 400
     reply = client.post("/internal/resolve", work, **owner)
     assert (reply.status_code, exact(reply)["detail"]) == (404, "there is no such open conflict")
+
+
+def test_going_on_with_a_remote_needs_the_owners_token_and_is_done_as_any_other(make_service: Make):
+    client = Client(create_app(make_service(), "owner-token").test_client())
+    work = {"client": "command:7", "remote": "none", "reason": "asked their operators"}
+    assert client.post("/internal/resume", work).status_code == 401
+    owner = {"authorization": "Bearer owner-token"}
+    assert client.post("/internal/resume", {"remote": "none"}, **owner).status_code == 400
+    assert client.post("/internal/resume", work, **owner).status_code == 422
