@@ -120,7 +120,11 @@ class Store:
         except STORAGE_ERRORS as error:
             raise Unavailable("the storage does not answer") from error
         try:
-            yield postgresql.try_exclusive(connection, name)
+            taken = postgresql.try_exclusive(connection, name)
+            yield taken
+            if taken:
+                with suppress(*STORAGE_ERRORS):
+                    postgresql.end_exclusive(connection, name)
         finally:
             with suppress(*STORAGE_ERRORS):
                 connection.close()

@@ -183,6 +183,12 @@ def try_exclusive(connection: Connection, name: str) -> bool:
     return bool(taken)
 
 
+def end_exclusive(connection: Connection, name: str) -> None:
+    """Give a lock back at once: that the connection was closed, the server may notice later."""
+    connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))"), {"name": name})
+    connection.commit()
+
+
 def answers(engine: Engine) -> bool:
     """Say whether the server answers now; a session that it ended meanwhile is made anew."""
     for _ in range(2):
