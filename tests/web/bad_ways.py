@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from werkzeug.test import TestResponse
@@ -179,7 +179,7 @@ def ways(release: str, fhir_type: str) -> list[Way]:
         ("$validate, Parameters", "POST", f"{of_type}/$validate", f"{here}/$validate", parameters, FHIR, (), judged),
         ("$validate of one", "POST", f"{of_one}/$validate", f"{at}/$validate", dumps, FHIR, (), judged, True),
     ]  # fmt: skip
-    return [Way(*one, release=release) for one in found]
+    return [replace(Way(*one), release=release) for one in found]
 
 
 def stored_ones(release: str) -> list[Json]:
