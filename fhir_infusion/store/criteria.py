@@ -68,6 +68,17 @@ def is_narrow(condition: Condition) -> bool:
             return isinstance(condition, Chain | Has)
 
 
+def is_bounded(condition: Condition) -> bool:
+    """Tell whether a condition is one range of dates with an end or a beginning, which an index is read from."""
+    is_dated = isinstance(condition, Criterion) and condition.kind == "date" and not condition.negated
+    return is_dated and len(condition.values) == 1 and condition.values[0].prefix != "ne"
+
+
+def is_from(wanted: Wanted) -> bool:
+    """Tell whether a date is asked for from some moment on, so that nothing that ended before it is looked at."""
+    return wanted.prefix in {"ge", "gt", "sa"}
+
+
 def holds(scope: Scope, condition: Condition, *, each: bool = False) -> ColumnElement[bool]:
     """Return the condition on the row of a scope; ``each``: asked of each row, since others have narrowed them down."""
     match condition:
@@ -96,9 +107,7 @@ def _criterion(scope: Scope, asked: Criterion, *, each: bool) -> ColumnElement[b
     if asked.kind == "id":
         return scope.id.in_([wanted.value for wanted in asked.values])
     if asked.kind == "lastUpdated":
-        moment: ColumnElement[Any] = scope.resources.c.last_updated
-        # An instant is one millisecond wide.
-        return or_(*(compared(wanted, moment, moment + 1) for wanted in asked.values))
+        return or_(*(_at(wanted, scope.resources.c.last_updated) for wanted in asked.values))
     table = TABLES[asked.kind].alias()
     matching = or_(*(_matches(table, asked, wanted) for wanted in asked.values))
     mine = _of(table, scope, (asked.parameter,))
@@ -107,6 +116,24 @@ def _criterion(scope: Scope, asked: Criterion, *, each: bool) -> ColumnElement[b
         return scope.id.in_(select(table.c.id).where(*mine, matching))
     found = exists().where(table.c.id == scope.id, *mine, matching)
     return ~found if asked.negated else found
+
+
+def _at(wanted: Wanted, moment: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Compare an instant with the range asked for, as bounds from which a database knows where in an index to begin."""
+    start, end = wanted.start, wanted.end
+    within = and_(moment >= start, moment < end)
+    found: dict[str, ColumnElement[bool]] = {
+        "eq": within,
+        "ne": ~within,
+        "gt": moment >= end,
+        "lt": moment < start,
+        "ge": moment >= start,
+        "le": moment < end,
+        "sa": moment >= end,
+        "eb": moment < start,
+        "ap": within,
+    }
+    return found[wanted.prefix]
 
 
 def _of(table: FromClause, scope: Scope, parameters: Sequence[str]) -> list[ColumnElement[bool]]:
