@@ -7,7 +7,7 @@ names its tenant, inner ones too: nobody finds anything through what belongs to 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, assert_never
+from typing import TYPE_CHECKING, Any, Final, Literal, assert_never
 
 from sqlalchemy import ColumnElement, FromClause, and_, exists, false, func, literal, or_, select
 
@@ -28,6 +28,9 @@ _LAST_SIGN: Final = "\U0010ffff"
 
 _BROAD: Final = frozenset({"status", "intent", "priority", "category", "gender", "active"})
 """Parameters of codes whose one value names many resources: asked resource by resource, not listed as a whole."""
+
+
+Behind = Literal["lower", "upper"] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +82,15 @@ def is_from(wanted: Wanted) -> bool:
     return wanted.prefix in {"ge", "gt", "sa"}
 
 
-def holds(scope: Scope, condition: Condition, *, each: bool = False) -> ColumnElement[bool]:
-    """Return the condition on the row of a scope; ``each``: asked of each row, since others have narrowed them down."""
+def holds(scope: Scope, condition: Condition, *, each: bool = False, behind: Behind = None) -> ColumnElement[bool]:
+    """Return the condition on the row of a scope.
+
+    ``each``: asked of each row, since others have narrowed them down. ``behind``: it goes on behind a moment of change,
+    which bounds it on that side.
+    """
     match condition:
         case Criterion():
-            return _criterion(scope, condition, each=each)
+            return _criterion(scope, condition, each=each, behind=behind)
         case Missing():
             there = exists(_rows(scope, condition.kind, (condition.parameter,), []))
             marked = exists(_rows(scope, "token", _beside(condition), []))
@@ -103,11 +110,11 @@ def _beside(condition: Missing) -> tuple[str, ...]:
     return (f"{name}:present", f"{name}:identifier") if condition.kind == "reference" else (f"{name}:present",)
 
 
-def _criterion(scope: Scope, asked: Criterion, *, each: bool) -> ColumnElement[bool]:
+def _criterion(scope: Scope, asked: Criterion, *, each: bool, behind: Behind) -> ColumnElement[bool]:
     if asked.kind == "id":
         return scope.id.in_([wanted.value for wanted in asked.values])
     if asked.kind == "lastUpdated":
-        return or_(*(_at(wanted, scope.resources.c.last_updated) for wanted in asked.values))
+        return or_(*(_at(wanted, scope.resources.c.last_updated, behind) for wanted in asked.values))
     table = TABLES[asked.kind].alias()
     matching = or_(*(_matches(table, asked, wanted) for wanted in asked.values))
     mine = _of(table, scope, (asked.parameter,))
@@ -118,19 +125,23 @@ def _criterion(scope: Scope, asked: Criterion, *, each: bool) -> ColumnElement[b
     return ~found if asked.negated else found
 
 
-def _at(wanted: Wanted, moment: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Compare an instant with the range asked for, as bounds from which a database knows where in an index to begin."""
+def _at(wanted: Wanted, moment: ColumnElement[Any], behind: Behind) -> ColumnElement[bool]:
+    """Compare an instant with the range asked for, as bounds from which a database knows where in an index to begin.
+
+    Where a listing goes on behind a key, the bound on that side is an expression: the key says where to begin.
+    """
+    low, high = (moment + 0 if behind == side else moment for side in ("lower", "upper"))
     start, end = wanted.start, wanted.end
-    within = and_(moment >= start, moment < end)
+    within = and_(low >= start, high < end)
     found: dict[str, ColumnElement[bool]] = {
         "eq": within,
         "ne": ~within,
-        "gt": moment >= end,
-        "lt": moment < start,
-        "ge": moment >= start,
-        "le": moment < end,
-        "sa": moment >= end,
-        "eb": moment < start,
+        "gt": low >= end,
+        "lt": high < start,
+        "ge": low >= start,
+        "le": high < end,
+        "sa": low >= end,
+        "eb": high < start,
         "ap": within,
     }
     return found[wanted.prefix]

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import ColumnElement, FromClause, and_, case, exists, func, or_, select, tuple_
 
 from fhir_infusion.fhir.search import Criterion
-from fhir_infusion.store.criteria import compared, is_bounded, is_from, is_narrow
+from fhir_infusion.store.criteria import Behind, compared, is_bounded, is_from, is_narrow
 from fhir_infusion.store.index import TABLES
 from fhir_infusion.store.tables import INDEX_DATES, INDEX_ROWS, RESOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fhir_infusion.fhir.search import Query, SortKey
+    from fhir_infusion.fhir.search import Query, SortKey, Wanted
 
 _COLUMNS: Final = {"date": ("start", "end"), "token": ("value", "system"), "uri": ("value", "system")}
 _TEXT_COLUMNS: Final = ("value", "text")
@@ -52,12 +52,14 @@ def column_of(number: int) -> str:
 class Phase:
     """A part of a listing: ``joined`` tables with how they are joined, conditions, and the terms of its order.
 
+    ``first``: conditions that say where to begin, which behind a key would mislead a database.
     ``is_worked_out``: few are left, whose keys are worked out once for each, before they are sorted.
     """
 
     keys: tuple[Key, ...]
     joined: tuple[tuple[FromClause, ColumnElement[bool]], ...] = ()
     conditions: tuple[ColumnElement[bool], ...] = ()
+    first: tuple[ColumnElement[bool], ...] = ()
     is_worked_out: bool = False
 
     def of(self, rows: FromClause) -> Phase:
@@ -88,6 +90,11 @@ class Order:
     stamp: ColumnElement[int]
     phases: tuple[Phase, ...]
     driver: Criterion | None = None
+
+    @property
+    def side(self) -> Behind:
+        """On which side the key of a page bounds the moment of change, where that is what is sorted by."""
+        return None if not self.name.startswith("changed") else "upper" if self.is_newest_first else "lower"
 
     @property
     def is_newest_first(self) -> bool:
@@ -165,13 +172,22 @@ def _by_date(tenant: str, type: str, driver: Criterion) -> Order:
         rows.c.tenant == tenant,
         rows.c.type == type,
         rows.c.parameter == driver.parameter,
-        rows.c.end > wanted.start if is_from(wanted) else rows.c.start < wanted.end,
-        compared(wanted, rows.c.start, rows.c.end),
+        # Where it begins stands apart, where it ends does not: behind a key it still has to end.
+        compared(wanted, rows.c.start + 0, rows.c.end + 0),
         sooner == 0,
     )
+    begins, ends = _ends(wanted, rows)
     names = (first, tie, "created", "id")
     keys = tuple(Key(rows.c[name], is_number=name != "id") for name in names)
-    return Order("dated", rows.c.created, (Phase(keys, ((rows, joined),), conditions),), driver)
+    phase = Phase(keys, ((rows, joined),), (*conditions, *ends), begins)
+    return Order("dated", rows.c.created, (phase,), driver)
+
+
+def _ends(wanted: Wanted, rows: FromClause) -> tuple[tuple[ColumnElement[bool], ...], tuple[ColumnElement[bool], ...]]:
+    """Return what a range says of the beginning and of the end of a listing in its order."""
+    if is_from(wanted):
+        return (rows.c.end > wanted.start,), ()
+    return ((rows.c.start >= wanted.start,) if wanted.prefix == "eq" else ()), (rows.c.start < wanted.end,)
 
 
 def _driver(query: Query) -> Criterion | None:

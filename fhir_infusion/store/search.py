@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, func, select
 
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.store import feed, versions
-from fhir_infusion.store.criteria import Scope, holds, is_narrow
+from fhir_infusion.store.criteria import Behind, Scope, holds, is_narrow
 from fhir_infusion.store.orders import Order, Phase, column_of, order
 from fhir_infusion.store.tables import RESOURCES
 from fhir_infusion.store.versions import Stored
@@ -59,7 +59,9 @@ def page(tx: Tx, type: str, query: Query, count: int, after: Sequence[str] = (),
     """
     by = order(tx.tenant, type, query)
     place = _continued(by, after) if after else _Place(feed.last(tx), 0, ())
-    conditions = _conditions(tx, type, query, by, lone=lone)
+    conditions = _conditions(tx, type, query, by, by.side if place.values else None)
+    if lone:
+        conditions.append(RESOURCES.c.parent == "")
     if not (place.values and by.is_newest_first):
         # Behind a key of the newest first all is older; said again, it would mislead a database where to begin.
         conditions.append(by.stamp <= place.upper)
@@ -87,13 +89,13 @@ def total(tx: Tx, type: str, query: Query) -> int:
     return int(tx.connection.execute(statement).scalar_one())
 
 
-def _conditions(tx: Tx, type: str, query: Query, by: Order, *, lone: bool) -> list[ColumnElement[bool]]:
+def _conditions(tx: Tx, type: str, query: Query, by: Order, behind: Behind) -> list[ColumnElement[bool]]:
     scope = Scope(tx.tenant, type)
     rest = [one for one in query.criteria if one is not by.driver]
     # What is narrow lists its own; all else is asked of each that is left.
     each = by.driver is not None or any(map(is_narrow, rest))
-    found = [*scope.alive(), *(holds(scope, one, each=each and not is_narrow(one)) for one in rest)]
-    return [*found, RESOURCES.c.parent == ""] if lone else found
+    asked = (holds(scope, one, each=each and not is_narrow(one), behind=behind) for one in rest)
+    return [*scope.alive(), *asked]
 
 
 def _statement(
@@ -102,7 +104,8 @@ def _statement(
     """Return what gives the next rows of a phase, behind these values of its keys where there are any."""
     if phase.is_worked_out:
         return _worked_out(phase, conditions, values, limit)
-    statement = versions.selected(*conditions, *phase.conditions, *_behind(phase, values))
+    begins = _behind(phase, values) or phase.first
+    statement = versions.selected(*conditions, *phase.conditions, *begins)
     for table, how in phase.joined:
         statement = statement.join(table, how)
     return statement.add_columns(*_labelled(phase)).order_by(*_terms(phase)).limit(limit)

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.counts import count
-from tests.faults.test_postgresql import SECONDS, cache, serving
 from tests.exact_json import dumps
+from tests.faults.test_postgresql import SECONDS, cache, serving
 from tests.fhir.kit import order
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def connected(port: int, number: int) -> Iterator[list[Connection]]:
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def port(
     request: pytest.FixtureRequest,
-    cache: Path,  # noqa: F811  the fixture of this name
+    cache: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[int]:
     folder = tmp_path_factory.mktemp("races")
@@ -82,7 +82,7 @@ def test_of_a_hundred_conditional_creates_of_one_identifier_at_once_exactly_one_
             start = threading.Barrier(AT_ONCE)
             value = f"round-{turn}"
 
-            def create(number: int, turn: int = turn, value: str = value, start: threading.Barrier = start) -> Any:
+            def create(number: int, value: str = value, start: threading.Barrier = start) -> Any:
                 identifier = [{"system": SYSTEM, "value": value}]
                 body = {"resourceType": "Patient", "identifier": identifier, "name": [{"family": f"F{number}"}]}
                 start.wait(SECONDS)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import func, select
 
+from fhir_infusion.service import Service
 from fhir_infusion.store.tables import EXPORTS, SUBSCRIPTIONS, VERSIONS
 from fhir_infusion.web import paging
 from tests.exact_json import dumps
@@ -20,7 +21,6 @@ from tests.web.subscribing import plain, topical
 if TYPE_CHECKING:
     from werkzeug.test import TestResponse
 
-    from fhir_infusion.service import Service
 
 OWNER: Final = "token-of-the-owner"
 HOOK: Final = "http://127.0.0.1:9/hook"
@@ -153,7 +153,7 @@ def right(place: Place, route: Route, release: str, records: dict[str, Json]) ->
     return asked
 
 
-def right_body(asked: Asked, records: dict[str, Json]) -> tuple[str, str]:
+def right_body(asked: Asked, records: dict[str, Json]) -> tuple[str, str]:  # noqa: PLR0911  one for each kind of body
     """Return what a route takes as a body, and of which media type."""
     method, rule = asked.method, asked.rule
     if rule.startswith("/api/translate"):

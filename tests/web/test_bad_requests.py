@@ -25,7 +25,7 @@ from tests.store.helpers import Clock
 from tests.web import bad_routes
 from tests.web.bad_requests import OWNER, PAGE, Asked, Place, Route, filled, releases_of, right
 from tests.web.bad_routes import TABLE
-from tests.web.conftest import FHIR, JSON, Client, Json, issues
+from tests.web.conftest import FHIR, Client, Json, issues
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from tests import postgresql
 
 CANARY = "JaneQPatient"
-ANY = "GET POST PUT PATCH DELETE OPTIONS TRACE PROPFIND".split()
+ANY = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"]
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,9 @@ def test_what_reads_a_body_or_parameters_is_said_to(route: Route):
     fits = set(TABLE[route])
     assert bool(fits & {bad_routes.BODY, bad_routes.FORM}) == (route[0] in {"POST", "PUT", "PATCH"})
     ids = set(re.findall(r"<(\w+)>", route[1])) - {"release", "fhir_type"}
-    assert (bad_routes.NAMED in fits) == bool(ids and not route[1].endswith("$validate") or route[0] == "GET" and ids)
+    assert (bad_routes.NAMED in fits) == bool(
+        (ids and not route[1].endswith("$validate")) or (route[0] == "GET" and ids)
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------ bodies
