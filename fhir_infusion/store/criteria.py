@@ -73,8 +73,9 @@ def is_narrow(condition: Condition) -> bool:
 
 def is_bounded(condition: Condition) -> bool:
     """Tell whether a condition is one range of dates with an end or a beginning, which an index is read from."""
-    is_dated = isinstance(condition, Criterion) and condition.kind == "date" and not condition.negated
-    return is_dated and len(condition.values) == 1 and condition.values[0].prefix != "ne"
+    if not isinstance(condition, Criterion) or condition.kind != "date" or condition.negated:
+        return False
+    return len(condition.values) == 1 and condition.values[0].prefix != "ne"
 
 
 def is_from(wanted: Wanted) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
@@ -39,7 +40,7 @@ def test_what_is_laid_down_is_what_the_store_would_have_written(database: str, a
         clock.moment = from_ms(million.moment(number))
         body = million.body(number)
         draft = versions.Draft(million.MA, body["id"], "R4", body, {}, "", entries(body, "R4"))
-        written.transact(million.TENANT, lambda tx, draft=draft: versions.put(tx, draft))
+        written.transact(million.TENANT, partial(versions.put, draft=draft))
     found, expected = everything(laid_down), everything(written)
     laid_down.close()
     written.close()

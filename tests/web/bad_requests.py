@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import func, select
@@ -19,7 +20,10 @@ from tests.web.conftest import FHIR, JSON, Client, Json, exact
 from tests.web.subscribing import plain, topical
 
 if TYPE_CHECKING:
+    from sqlalchemy import Executable
     from werkzeug.test import TestResponse
+
+    from fhir_infusion.store import Tx
 
 
 OWNER: Final = "token-of-the-owner"
@@ -85,11 +89,12 @@ class Place:
 
     def state(self) -> tuple[int, ...]:
         """What there is of versions, subscriptions and exports."""
-        counted = [select(func.count()).select_from(table) for table in (VERSIONS, SUBSCRIPTIONS, EXPORTS)]
-        return tuple(
-            int(self.service.store.read("default", lambda tx, one=one: tx.connection.execute(one).scalar_one()))
-            for one in counted
-        )
+        counted = (select(func.count()).select_from(table) for table in (VERSIONS, SUBSCRIPTIONS, EXPORTS))
+        return tuple(self.service.store.read("default", partial(_number, counting=one)) for one in counted)
+
+
+def _number(tx: Tx, counting: Executable) -> int:
+    return int(tx.connection.execute(counting).scalar_one())
 
 
 def filled(service: Service, client: Client, records: dict[str, Json]) -> Place:
