@@ -10,6 +10,7 @@ PORT   ?= 8080
 DATABASE ?= sqlite:///data/fhir-infusion.db
 JUNIT  ?= build/junit.xml
 PYTEST_ARGS ?=
+WORKERS ?= 2
 MUTANTS ?= 400
 MODULE ?=
 SEED   ?= 1
@@ -39,11 +40,11 @@ run: $(VENV)/run.stamp  ## serve on loopback with the embedded database; PORT=80
 
 test: lint  ## every check and every test, at its short count
 	@mkdir -p $(dir $(JUNIT))
-	FHIR_INFUSION_COUNT=short $(BIN)/python -m pytest --junitxml=$(JUNIT) $(PYTEST_ARGS)
+	FHIR_INFUSION_COUNT=short $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --junitxml=$(JUNIT) $(PYTEST_ARGS)
 
 long: $(VENV)/dev.stamp  ## every test at its full count; note the run in tests/README.md
 	@mkdir -p $(dir $(JUNIT))
-	FHIR_INFUSION_COUNT=long timeout $(LONG_MINUTES)m $(BIN)/python -m pytest --timeout=7200 --junitxml=$(JUNIT) $(PYTEST_ARGS)
+	FHIR_INFUSION_COUNT=long timeout $(LONG_MINUTES)m $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --timeout=14400 --junitxml=$(JUNIT) $(PYTEST_ARGS)
 
 lint: $(VENV)/dev.stamp  ## style, types and layers
 	$(BIN)/ruff check

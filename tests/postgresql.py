@@ -1,6 +1,7 @@
 """A PostgreSQL server of the tests' own: on a socket in a directory of its own, gone at the end.
 
-It runs as an ordinary user, since it refuses to run as root; it does not listen on the network.
+It runs as an ordinary user, since it refuses to run as root; it does not listen on the network. A second process waits
+beside it and ends it where the tests did not come to their end, even where they were killed.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import tempfile
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -62,8 +64,16 @@ class Server:
         self.home = Path(tempfile.mkdtemp(prefix="fhir-pg-"))
         if self._user is not None:
             shutil.chown(self.home, self._user)
+        self._guard: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        # Its input ends when ours does: a pipe that no child inherits.
+        self._guard = subprocess.Popen(
+            ["sh", "-c", f"cat; {self._programs / 'pg_ctl'} stop -D data -m immediate; rm -rf {self.home}"],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+            **self._quietly(),
+        )
         self._run("initdb", "--pgdata", "data", "--auth", "trust", "--username", ADMIN, "--encoding", "UTF8")
         # One user has to show a password, so that there is one that can be found out.
         access = self.home / "data" / "pg_hba.conf"
@@ -83,8 +93,9 @@ class Server:
 
     def stop(self) -> None:
         """Stop, and remove everything."""
-        self._run("pg_ctl", "stop", "-D", "data", "-m", "immediate", check=False)
-        shutil.rmtree(self.home)
+        assert self._guard is not None
+        self._guard.communicate()
+        shutil.rmtree(self.home, ignore_errors=True)  # it is in a directory that only we may write in
 
     def url(self, name: str, user: str = ADMIN) -> str:
         return f"postgresql://{user}@/{name}?host={self.home}"
@@ -116,20 +127,22 @@ class Server:
         options = " ".join(["-c listen_addresses=", f"-k {self.home}", *self._options])
         self._run("pg_ctl", *action, "-D", "data", "-l", "log", "-w", "-t", "60", "-o", options)
 
-    def _run(self, program: str, *arguments: str, check: bool = True) -> None:
-        done = subprocess.run(
-            [str(self._programs / program), *arguments],
-            # What the server inherits stays open as long as it runs: no pipe of ours.
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            user=self._user,
-            group=None if self._user is None else pwd.getpwnam(self._user).pw_gid,
-            extra_groups=None if self._user is None else [],
-            cwd=self.home,
-            env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "HOME": str(self.home)},
-            check=False,
-        )
-        if check and done.returncode != 0:
+    def _quietly(self) -> dict[str, Any]:
+        """Return how each program runs: as the ordinary user, in its directory, with no output of ours."""
+        return {
+            "stdout": subprocess.DEVNULL,
+            "stderr": subprocess.DEVNULL,
+            "user": self._user,
+            "group": None if self._user is None else pwd.getpwnam(self._user).pw_gid,
+            "extra_groups": None if self._user is None else [],
+            "cwd": self.home,
+            "env": {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "HOME": str(self.home)},
+        }
+
+    def _run(self, program: str, *arguments: str) -> None:
+        # What the server inherits stays open as long as it runs: no pipe of ours.
+        command = [str(self._programs / program), *arguments]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, **self._quietly(), check=False)
+        if done.returncode != 0:
             log = self.home / "log"
             raise RuntimeError(f"{program} failed: {done.returncode}\n{log.read_text() if log.is_file() else ''}")

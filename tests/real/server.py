@@ -78,7 +78,7 @@ class Hapi:
                     *("fhirinfusion.HapiServer", str(self._port), str(self._directory / "database")),
                     *(["validate"] if self._validate else []),
                 ],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # it ends with us: where we are killed, its input ends
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self._directory,
@@ -98,7 +98,7 @@ class Hapi:
         """End it at once, as a power cut would."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait()
+            self._process.communicate()
             self._process = None
 
     def stop(self) -> None:
@@ -109,7 +109,7 @@ class Hapi:
                 self._process.wait(timeout=20)
             except subprocess.TimeoutExpired:
                 self._process.kill()
-                self._process.wait()
+            self._process.communicate()
             self._process = None
 
     def restart(self) -> None:

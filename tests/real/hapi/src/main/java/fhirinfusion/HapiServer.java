@@ -34,6 +34,7 @@ import ca.uhn.fhir.rest.server.util.ISearchParamRegistry;
 import ca.uhn.fhir.validation.IValidatorModule;
 import ca.uhn.fhir.validation.ResultSeverityEnum;
 import jakarta.persistence.EntityManagerFactory;
+import java.io.IOException;
 import java.util.Properties;
 import javax.sql.DataSource;
 import org.apache.commons.dbcp2.BasicDataSource;
@@ -132,6 +133,7 @@ public class HapiServer {
   }
 
   public static void main(String[] args) {
+    endWithInput();
     try {
       serve(Integer.parseInt(args[0]), args[1], args.length > 2 && args[2].equals("validate"));
     } catch (Throwable failure) {
@@ -172,5 +174,21 @@ public class HapiServer {
     jetty.start();
     System.out.println("READY port=" + connector.getLocalPort());
     jetty.join();
+  }
+
+  /** Ends the process where its input ends: who started it is gone, however it ended. */
+  private static void endWithInput() {
+    Thread waiting =
+        new Thread(
+            () -> {
+              try {
+                while (System.in.read() >= 0) {}
+              } catch (IOException gone) {
+                // as its end
+              }
+              Runtime.getRuntime().halt(1);
+            });
+    waiting.setDaemon(true);
+    waiting.start();
   }
 }
