@@ -13,6 +13,7 @@ import pytest
 from fhir_infusion.config import Settings
 from fhir_infusion.errors import DocumentError, Refused, SettingsError
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.mapping.compare import differences
 from fhir_infusion.records import equality
 from fhir_infusion.translator import FHIR_TYPE, Translator, load_library, open_translator
 from tests.golden_write import GOLDEN, translator
@@ -200,6 +201,17 @@ def test_there_is_a_ledger_of_each_resource_and_one_list_of_lines():
 
 
 # --- strict mode ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", [{}, {"use": "usual"}, {"value": "another"}])
+def test_an_identifier_without_its_value_takes_no_place_of_the_one_that_names_the_order(first: Json):
+    resource = golden("01-paclitaxel-weekly/order.r4")
+    (own,) = resource["identifier"]
+    sent = {**resource, "identifier": [{"system": own["system"], **first}, own]}
+    record = translator().to_internal(sent, "R4").results[0]
+    assert record["order_id"] == first.get("value", own["value"])
+    (back,) = translator().to_fhir(record, "R4", as_sent=True).results
+    assert list(differences(sent, back)) == []
 
 
 @pytest.fixture

@@ -324,9 +324,6 @@ def outcome(service: Service, caller: Caller, made: Made, release: str) -> Outco
     if not isinstance(body, str):
         # It is stored, or was before: what is answered says where it can be read, and refuses nothing.
         findings, body = (*body.issues, *findings), ""
-    family = whole.Family(stored)
-    if stored.type == whole.TYPE:
-        family = service.store.read(caller.tenant, lambda tx: whole.family(tx, stored))
     return Outcome(
         made.created,
         stored.type,
@@ -335,6 +332,6 @@ def outcome(service: Service, caller: Caller, made: Made, release: str) -> Outco
         stored.last_updated,
         release,
         body,
-        whole.record_of(family),
+        lambda: whole.record_of(service.store.read(caller.tenant, lambda tx: whole.family(tx, stored))),
         findings,
     )

@@ -58,6 +58,6 @@ def outcome_of(stored: Stored, *, created: bool, findings: tuple[Issue, ...]) ->
         stored.last_updated,
         stored.release,
         stored.text,
-        text.read(stored.record),
+        lambda: text.read(stored.record),
         findings,
     )

@@ -106,7 +106,7 @@ def outcome_of(family: Family, *, created: bool, findings: tuple[Issue, ...]) ->
         parent.last_updated,
         parent.release,
         parent.text,
-        whole.record_of(family),
+        lambda: whole.record_of(family),
         findings,
     )
 

@@ -52,8 +52,13 @@ class Outcome:
     last_updated: datetime
     release: str
     text: str
-    record: Json
+    whole: Callable[[], Json]
     findings: tuple[Issue, ...] = ()
+
+    @property
+    def record(self) -> Json:
+        """Return the whole record: an administration with its segments. It is read only where it is asked for."""
+        return self.whole()
 
 
 @dataclass(frozen=True, slots=True)

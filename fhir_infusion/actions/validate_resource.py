@@ -7,9 +7,9 @@ What is told is what the service would do: base FHIR and the rules of safety, th
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.actions import accept_resource
+from fhir_infusion.actions import accept_resource, delete_resource
 from fhir_infusion.config import profiles_dir, read_texts
 from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
 from fhir_infusion.fhir import json as fhir_json
@@ -20,7 +20,7 @@ from fhir_infusion.fhir.validate import validate
 from fhir_infusion.store import versions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from fhir_infusion.actions.caller import Caller
     from fhir_infusion.fhir.profile_rules import Profile
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from fhir_infusion.store import Tx
 
 Json = dict[str, Any]
-Mode = Literal["", "profile", "create", "update"]
-MODES: Final = ("create", "update", "profile")
+MODES: Final = ("create", "update", "delete", "profile")
+OF_AN_INSTANCE: Final = ("update", "delete", "profile")
+"""Modes that ask of a resource that the address names; the last two ask of what is stored, and need no other."""
 _BASE: Final = "http://hl7.org/fhir/StructureDefinition/"
 
 
@@ -43,7 +44,7 @@ def issues(  # what is validated, as what, for what
         caller: who asks.
         release: the release in which it is written.
         resource: as it was read.
-        mode: ``create`` or ``update`` (of ``id``) ask whether that would be accepted now.
+        mode: ``create``, or ``update`` or ``delete`` (of ``id``), ask whether that would be accepted now.
         id: the resource that the address names, else empty.
         profile: the canonical address of a profile, with or without ``|version``; those that it claims in
             ``meta.profile`` are asked as well, where they are known.
@@ -59,9 +60,26 @@ def issues(  # what is validated, as what, for what
     return tuple(dict.fromkeys(found))
 
 
+def of_deletion(service: Service, caller: Caller, type: str, id: str) -> tuple[Issue, ...]:
+    """Return why a resource may not be deleted now; nothing where it may, or where there is none to delete."""
+
+    def step(tx: Tx) -> tuple[Issue, ...]:
+        # As if by someone who has read the newest version, as in an update.
+        newest = versions.current(tx, type, id)
+        delete_resource.deletion(service, tx, caller, newest, None if newest is None else str(newest.version))
+        return ()
+
+    try:
+        return _undone(service, caller, step)
+    except Refused as refused:
+        return refused.issues
+
+
 def _of_work(service: Service, caller: Caller, release: str, resource: Json, mode: str, id: str) -> tuple[Issue, ...]:
     if mode in {"", "profile"}:
         return service.translator.to_internal(resource, release).findings if resource["resourceType"] in MAPPED else ()
+    if mode == "delete":
+        return of_deletion(service, caller, resource["resourceType"], id)
     if mode == "update":
         # As if by someone who has read the newest version: which one the client knows is asked when it is sent.
         now = service.store.read(caller.tenant, lambda tx: versions.current(tx, resource["resourceType"], id))
@@ -69,18 +87,18 @@ def _of_work(service: Service, caller: Caller, release: str, resource: Json, mod
         step = accept_resource.change(service, caller, release, id, resource, newest)
     else:
         step = accept_resource.creation(service, caller, release, service.new_id(), resource, "")
-    return _undone(service, caller, step)
+    return _undone(service, caller, lambda tx: step(tx).findings)
 
 
 class _Undone(Exception):
     """Ends a piece of work so that nothing of it is kept."""
 
 
-def _undone(service: Service, caller: Caller, step: Callable[[Tx], accept_resource.Made]) -> tuple[Issue, ...]:
+def _undone(service: Service, caller: Caller, step: Callable[[Tx], Iterable[Issue]]) -> tuple[Issue, ...]:
     told: list[Issue] = []
 
     def work(tx: Tx) -> None:
-        told.extend(step(tx).findings)
+        told.extend(step(tx))
         raise _Undone
 
     try:

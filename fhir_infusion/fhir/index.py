@@ -7,22 +7,21 @@ identifier), ``name:text`` (the words beside a code) and ``name:present``: there
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from fhir_infusion.fhir import amounts, words
 from fhir_infusion.fhir.dates import BEGINNING, END, Stretch, stretch
-from fhir_infusion.fhir.parameters import Parameter, Step, indexed
+from fhir_infusion.fhir.parameters import Parameter, Path, Step, indexed
 from fhir_infusion.fhir.references import literal_type, without_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 Kind = Literal["token", "reference", "uri", "date", "string", "quantity"]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One index row.
 
     A token has ``system`` and ``value``; a reference ``value`` (``Patient/7``, or the absolute address without its
@@ -49,35 +48,50 @@ def entries(resource: dict[str, Any], release: str) -> tuple[Entry, ...]:  # noq
     not needed yet, but whoever indexes knows it and a later release may.
     """
     found: dict[Entry, None] = {}
-    for parameter in indexed(resource.get("resourceType", "")):
+    for reading in _readings(resource.get("resourceType", "")):
+        parameter = reading.parameter
         there = False
-        rows: dict[Entry, None] = {}
-        for path in parameter.paths:
+        rows: list[Entry] = []
+        for path in reading.paths:
             if path.type == "is-true":
-                rows.update(dict.fromkeys(_is_true(parameter, resource, path.steps[0].name)))
-                continue
-            for value in _values(resource, path.steps):
-                there = there or parameter.kind != "reference" or _is_meant(parameter, value)
-                rows.update(dict.fromkeys(_ROWS[parameter.kind](parameter, value, path.type)))
-        found.update(rows)
-        if there and not any(row.parameter in {parameter.key, f"{parameter.key}:identifier"} for row in rows):
+                rows += _is_true(parameter, resource, path.steps[0].name)
+            elif path.steps[0].name in resource:
+                for value in _values(resource, path.steps):
+                    there = there or not reading.refers or _is_meant(parameter, value)
+                    rows += reading.rows(parameter, value, path.type)
+        found.update(dict.fromkeys(rows))
+        if there and not any(row.parameter in reading.values for row in rows):
             found[Entry(f"{parameter.key}:present", "token", value="true")] = None
     return tuple(found)
 
 
-def _values(node: Any, steps: tuple[Step, ...]) -> Iterator[Any]:
-    """Yield every value at a path, lists taken apart."""
-    if isinstance(node, list):
-        for item in node:
-            yield from _values(item, steps)
-    elif not steps:
-        if node is not None:
-            yield node
-    elif isinstance(node, dict) and (inner := node.get(steps[0].name)) is not None:
-        step = steps[0]
+class _Reading(NamedTuple):
+    """How one parameter is read: where, by what, and under which names its own rows are."""
+
+    parameter: Parameter
+    paths: tuple[Path, ...]
+    refers: bool
+    rows: Callable[[Parameter, Any, str], Iterator[Entry]]
+    values: tuple[str, str]
+
+
+@cache
+def _readings(resource_type: str) -> tuple[_Reading, ...]:
+    return tuple(
+        _Reading(one, one.paths, one.kind == "reference", _ROWS[one.kind], (one.key, f"{one.key}:identifier"))
+        for one in indexed(resource_type)
+    )
+
+
+def _values(node: Any, steps: tuple[Step, ...]) -> list[Any]:
+    """Return every value at a path, lists taken apart."""
+    nodes = [node]
+    for step in steps:
+        inner = (one.get(step.name) for one in nodes if isinstance(one, dict))
+        nodes = [value for one in inner if one is not None for value in (one if isinstance(one, list) else (one,))]
         if step.field:
-            inner = [one for one in (inner if isinstance(inner, list) else [inner]) if _has(one, step)]
-        yield from _values(inner, steps[1:])
+            nodes = [one for one in nodes if _has(one, step)]
+    return nodes
 
 
 def _has(value: Any, step: Step) -> bool:

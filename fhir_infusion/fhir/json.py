@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -22,7 +22,7 @@ from fhir_infusion.fhir import exact
 from fhir_infusion.fhir.exact import LIMITS, Json, Limits, Resource
 from fhir_infusion.records.number import MAX_DIGITS, beyond_limits, from_spelling, plain, spelling_of
 
-__all__ = ["LIMITS", "Json", "Limits", "Resource", "read", "write", "write_pretty"]
+__all__ = ["LIMITS", "Json", "Limits", "Resource", "read", "read_again", "write", "write_pretty"]
 
 _TOO_LONG_INT: Final = 10**MAX_DIGITS
 
@@ -44,6 +44,13 @@ def read(data: bytes | str, limits: Limits = LIMITS) -> Resource:
     if len(body) > limits.body and tree.get("resourceType") != "Bundle":
         raise Refused(_too_long_a_body(limits.body))
     return tree
+
+
+def read_again(text: str) -> Resource:
+    """Return the object of a text that :func:`write` wrote, and that was checked before; every digit is kept."""
+    # The one spelling of ``write`` that msgspec reads as another number.
+    tree = exact.read(text.encode(), _ANY) if _NEGATIVE_ZERO.search(text) else _DECODER.decode(text)
+    return cast("Resource", tree)
 
 
 def write(value: Json) -> bytes:
@@ -85,6 +92,11 @@ def _encode_other(value: object) -> msgspec.Raw:
 
 _EXPONENT: Final = re.compile(rb"E[-+](?<=[0-9]E.)")  # begins with what is rare, which is found at once
 
+_NEGATIVE_ZERO: Final = re.compile(r"-0(?![.0-9])")
+_MUCH: Final = 64 * 1024 * 1024
+_ANY: Final = Limits(body=_MUCH, bundle=_MUCH, entries=100_000, elements=10_000_000, depth=512, text=_MUCH)
+"""What was written was within the limits when it came in; a record with its residue is larger than its resource."""
+
 _DECODER: Final = msgspec.json.Decoder(float_hook=_decimal)
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=_encode_other)
 
@@ -97,7 +109,7 @@ def _quick(body: bytes, limits: Limits) -> Resource | None:
         return None
     if type(tree) is not dict or not _is_plain(tree, limits.depth):
         return None
-    if len(body) > 2 * limits.elements and _most_elements(body) > limits.elements:
+    if len(body) > 2 * limits.elements and _may_be_too_much(body, tree, limits):
         return None
     if not _says_the_same(_ENCODER.encode(tree), body):
         return None
@@ -151,6 +163,18 @@ def _is_plain(node: Any, levels: int) -> bool:
 
 def _most_elements(body: bytes) -> int:
     return body.count(b",") + body.count(b"{") + body.count(b"[")
+
+
+def _may_be_too_much(body: bytes, tree: Resource, limits: Limits) -> bool:
+    """Tell whether a resource may hold too many elements; in a Bundle each entry holds a resource of its own."""
+    whole = _most_elements(body)
+    entries = tree.get("entry")
+    if whole <= limits.elements or tree.get("resourceType") != "Bundle" or type(entries) is not list:
+        return whole > limits.elements
+    each = [
+        _most_elements(_ENCODER.encode(one["resource"])) for one in entries if type(one) is dict and "resource" in one
+    ]
+    return max([whole - sum(each), *each]) > limits.elements
 
 
 def _too_many_entries(tree: Resource, limits: Limits) -> bool:

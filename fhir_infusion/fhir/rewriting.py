@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fhir_infusion.fhir.json import Resource
 
 _URI_MEMBERS: Final = ("valueUri", "valueUrl", "valueUuid", "valueOid", "valueCanonical")
+_REWRITTEN: Final = frozenset({"reference", "div", *_URI_MEMBERS})
 _LINK: Final = re.compile(r"""((?:href|src)\s*=\s*)(["'])([^"']*)\2""", re.IGNORECASE)
 _TYPED: Final = re.compile(r"(https?://.+/)[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}")
 _CONDITIONAL: Final = re.compile(r"[A-Z][A-Za-z]+\?")
@@ -42,21 +43,38 @@ class _Rewriting:
         self._find = find
 
     def of(self, node: dict[str, Any]) -> dict[str, Any]:
-        """Return an object with all that it holds rewritten."""
-        return {name: self._member(name, value) for name, value in node.items()}
+        """Return an object with all that it holds rewritten; the object itself where nothing is."""
+        changed: dict[str, Any] = {}
+        for name, value in node.items():
+            kind = type(value)
+            if kind is str and name not in _REWRITTEN:
+                continue
+            new = (
+                self.of(value) if kind is dict else self._list(name, value) if kind is list else self._text(name, value)
+            )
+            if new is not value:
+                changed[name] = new
+        return {**node, **changed} if changed else node
 
-    def _member(self, name: str, value: Any) -> Any:
-        if isinstance(value, dict):
-            return self.of(value)
-        if isinstance(value, list):
-            return [self._member(name, item) for item in value]
-        if not isinstance(value, str):
+    def _list(self, name: str, items: list[Any]) -> list[Any]:
+        new = [
+            self.of(item)
+            if type(item) is dict
+            else self._list(name, item)
+            if type(item) is list
+            else self._text(name, item)
+            for item in items
+        ]
+        return new if any(one is not other for one, other in zip(new, items, strict=True)) else items
+
+    def _text(self, name: str, value: Any) -> Any:
+        if name not in _REWRITTEN or not isinstance(value, str):
             return value
         if name == "reference":
             return self._reference(value)
         if name == "div":
             return _LINK.sub(self._link, value)
-        return self._known.get(value, value) if name in _URI_MEMBERS else value
+        return self._known.get(value, value)
 
     def _reference(self, reference: str) -> str:
         if _CONDITIONAL.match(reference):

@@ -78,7 +78,7 @@ def look_up(member: FMember) -> LookUp | None:
         return None
     rest = len(slices) if member.rest else -1
     fits: dict[int, Callable[[Any], bool] | None] = {
-        number: _fitting(part) if rest >= 0 and _may_not_fit(part) else None
+        number: None if rest < 0 else _fitting(part) if _may_not_fit(part) else _holding(part)
         for number, part in enumerate(slices)
         if part.obj is not None
     }
@@ -92,19 +92,25 @@ def classifier(member: FMember) -> Callable[[list[Any], Mapping[str, dict[str, A
 
 
 def _fitting(part: Slice) -> Callable[[Any], bool]:
-    """Return ``_fits`` of one slice, quick for what nearly every element is: what is demanded, and one code."""
+    """Return ``_holds_and_fits``, quick for what nearly every element is: what is demanded, and one code."""
     members = part.obj.members.items() if part.obj is not None else ()
     coded = [(name, held[1]) for name, one in members if (held := _codes(one)) is not None]
     if len(coded) != 1 or part.obj is None or part.obj.always.keys() & part.obj.members.keys():
-        return lambda element: _fits(part, element)
+        return lambda element: _holds_and_fits(part, element)
     (name, codes), usual = coded[0], frozenset(part.obj.always) | {coded[0][0]}
 
     def fitting(element: Any) -> bool:
         if element.keys() <= usual and name in element:
             return element[name] in codes
-        return _fits(part, element)
+        return _holds_and_fits(part, element)
 
     return fitting
+
+
+def _holding(part: Slice) -> Callable[[Any], bool]:
+    """Return ``_holds_and_fits`` of a slice whose pairs take whatever they find."""
+    members = frozenset(part.obj.members) if part.obj is not None else frozenset()
+    return lambda element: not members.isdisjoint(element)
 
 
 def _codes(member: FMember) -> tuple[Mapping[str, str], Mapping[str, str]] | None:
@@ -123,7 +129,8 @@ def _may_not_fit(part: Slice) -> bool:
 def classify(member: FMember, value: list[Any], contained: Mapping[str, dict[str, Any]]) -> list[int]:
     """Return for each element of an array the number of its slice, ``len(slices)`` for the rest, ``-1`` for none.
 
-    An element that its slice could not hold belongs to the rest, where there is one.
+    An element that its slice could not hold, or in which its pairs find nothing (an identifier without its value),
+    belongs to the rest, where there is one: it must not take the place of what the slice is for.
     """
     slices = member.slices
     rest = len(slices) if member.rest else -1
@@ -133,11 +140,16 @@ def classify(member: FMember, value: list[Any], contained: Mapping[str, dict[str
         for number, part in enumerate(slices):
             if part.obj is not None and number in chosen:
                 continue
-            if matches(part.step, element, contained) and (rest < 0 or _fits(part, element)):
+            if matches(part.step, element, contained) and (rest < 0 or _holds_and_fits(part, element)):
                 found = number
                 break
         chosen.append(found)
     return chosen
+
+
+def _holds_and_fits(part: Slice, element: Any) -> bool:
+    """Whether the pairs of the one element of a slice find something, and can hold all of it."""
+    return part.obj is None or (not part.obj.members.keys().isdisjoint(element) and _fits(part, element))
 
 
 def _fits(part: Slice, element: Any) -> bool:

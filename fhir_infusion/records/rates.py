@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _PER_TIME = re.compile(
-    r"/\s*\(?\s*(?:\d+(?:\.\d+)?[.*\s]?)?\s*"
+    # Nothing is tried twice: of a text that begins so and goes on with blanks each would be, three times over.
+    r"/\s*+(?:\(\s*+)?(?:\d++(?:\.\d++)?+[.*\s]?)?\s*+"
     r"(?:s|sec|second|min|minute|h|hr|hour|d|day|wk|week|mo|month|a|year)s?(?![A-Za-z\[])",
 )
 

@@ -45,7 +45,9 @@ def text_findings(record: Part) -> Iterator[Issue]:
             found = _said(number, unit)
             if found is None or found.dimension == _TIME:
                 continue
-            held = list(_amounts(record)) if held is None else held
+            if held is None:
+                held = []
+                _amounts(record, held)
             alike = _contradicted(found, held)
             if not alike:
                 continue
@@ -100,23 +102,23 @@ def _said(number: str, unit: str) -> Amount | None:
     return Amount(Fraction(Decimal(plain)) * meaning.factor, meaning.dimension, "/".join(filter(None, codes)))
 
 
-def _amounts(part: Any) -> Iterator[tuple[Amount, str]]:
-    """Yield every quantity, ratio and span of a record, with its words."""
-    if isinstance(part, list):
-        for item in part:
-            yield from _amounts(item)
-    elif isinstance(part, dict):
-        held = amount(part)
-        if held is not None:
-            yield held, stated(part)
-        elif "numerator" in part:
-            per = ratio(part)
-            if per is not None:
-                yield per, f"{stated(part['numerator'])} per {stated(part['denominator'])}"
-        else:
-            length = span(part)
-            if length is not None:
-                yield length, f"{rounded(Fraction(part['value']))} {part['unit']}"
-        for name, member in part.items():
-            if name != "residue":
-                yield from _amounts(member)
+def _amounts(part: Part, found: list[tuple[Amount, str]]) -> None:
+    """Add every quantity, ratio and span of a record, with its words."""
+    held = amount(part)
+    if held is not None:
+        found.append((held, stated(part)))
+        return
+    if "numerator" in part:
+        per = ratio(part)
+        if per is not None:
+            found.append((per, f"{stated(part['numerator'])} per {stated(part['denominator'])}"))
+    elif (length := span(part)) is not None:
+        found.append((length, f"{rounded(Fraction(part['value']))} {part['unit']}"))
+    for name, member in part.items():
+        kind = type(member)
+        if kind is dict and name != "residue":
+            _amounts(member, found)
+        elif kind is list and name != "residue":
+            for item in member:
+                if type(item) is dict:
+                    _amounts(item, found)

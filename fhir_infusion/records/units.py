@@ -76,9 +76,12 @@ ONE: Final = Unit(Fraction(1), ())
 _MOST_SIGNS: Final = 3
 """Of an exponent: a factor with millions of digits would take minutes to compute."""
 
+_LARGEST: Final = 10**300
+"""Of a factor's two sides. The largest of a real unit is far below; a number of 4300 digits cannot even be written."""
+
 
 class _TooHighError(ValueError):
-    """An exponent that no unit has."""
+    """An exponent or a factor that no unit has."""
 
 
 @lru_cache(maxsize=8192)
@@ -142,13 +145,19 @@ def _meaning(node: Tree[Token] | Token) -> Unit:
         power = str(parts[1])
         if len(power) > _MOST_SIGNS:
             raise _TooHighError
-        return multiply(ONE, _meaning(parts[0]), int(power))
+        return _bounded(multiply(ONE, _meaning(parts[0]), int(power)))
     if node.data == "component":
         return _meaning(parts[0])
     if node.data == "main_term":
         return multiply(ONE, _meaning(parts[-1]), -1 if len(parts) == 2 else 1)
     left, operator, right = parts
-    return multiply(_meaning(left), _meaning(right), 1 if operator == "." else -1)
+    return _bounded(multiply(_meaning(left), _meaning(right), 1 if operator == "." else -1))
+
+
+def _bounded(unit: Unit) -> Unit:
+    if max(unit.factor.numerator, unit.factor.denominator) > _LARGEST:
+        raise _TooHighError
+    return unit
 
 
 def _simple(first: str, atom: str = "") -> Unit:

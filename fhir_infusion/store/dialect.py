@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 _SCHEME: Final = "sqlite:///"
 _BUSY_MS: Final = 5_000
 _WAL_LIMIT: Final = 64 * 1024 * 1024
+_CHECKPOINT_PAGES: Final = 6_000
+"""About 24 MB of log: a page that many changes touch is written to the file once for all of them."""
+_CACHE_KIB: Final = 16 * 1024
 
 
 def path_of(url: str) -> Path:
@@ -71,6 +74,8 @@ def writing_engine(path: Path) -> Engine:
             "synchronous=FULL",
             "foreign_keys=ON",
             f"journal_size_limit={_WAL_LIMIT}",
+            f"wal_autocheckpoint={_CHECKPOINT_PAGES}",
+            f"cache_size=-{_CACHE_KIB}",
         ):
             connection.execute(f"PRAGMA {pragma}").close()
 

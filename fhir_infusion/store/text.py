@@ -22,9 +22,6 @@ def _number(value: object) -> msgspec.Raw:
 
 
 _SORTED: Final = msgspec.json.Encoder(order="deterministic", decimal_format="number", enc_hook=_number)
-_MUCH: Final = 64 * 1024 * 1024
-_ANY: Final = fhir_json.Limits(body=_MUCH, bundle=_MUCH, entries=100_000, elements=10_000_000, depth=512, text=_MUCH)
-"""What is stored was within the limits when it came in; a record with its residue is larger than its resource."""
 
 
 def write(value: Json) -> str:
@@ -33,8 +30,8 @@ def write(value: Json) -> str:
 
 
 def read(text: str) -> Resource:
-    """Return the object of a stored JSON text."""
-    return fhir_json.read(text, _ANY)
+    """Return the object of a stored JSON text, which was checked before it was written."""
+    return fhir_json.read_again(text)
 
 
 def with_meta(resource: Resource, resource_id: str, version: int, last_updated: str) -> Resource:

@@ -10,6 +10,7 @@ from fhir_infusion.web import administrations, health, internal, openapi, orders
 from fhir_infusion.web.fhir import (
     bundle,
     create,
+    definition,
     delete,
     everything,
     export,
@@ -71,6 +72,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("DELETE", f"{FHIR}/$export-status/<export_id>", export.cancel, "Forget an export"),
     Route("GET", f"{FHIR}/$export-file/<export_id>/<name>", export.file, "Fetch a file of an export"),
     Route("GET", f"{FHIR}/Subscription", subscription.find, "Search subscriptions"),
+    Route("POST", f"{FHIR}/Subscription/_search", subscription.find, "The same by POST"),
     Route("POST", f"{FHIR}/Subscription", subscription.post, "Subscribe"),
     Route("GET", f"{FHIR}/Subscription/$status", subscription.statuses, "How subscriptions stand"),
     Route("POST", f"{FHIR}/Subscription/$status", subscription.statuses, "The same, asked for by Parameters"),
@@ -84,6 +86,15 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", f"{FHIR}/SubscriptionTopic/<topic_id>", topic.get, "Read a topic"),
     Route("GET", f"{FHIR}/Basic", topic.basics, "The topics in R4"),
     Route("GET", f"{FHIR}/Basic/<topic_id>", topic.basic, "Read a topic in R4"),
+    *(Route("GET", f"{FHIR}/{one}", definition.listed_of(one), f"Our own: {one}") for one in definition.TYPES),
+    *(
+        Route("POST", f"{FHIR}/{one}/_search", definition.listed_of(one), "The same by POST")
+        for one in definition.TYPES
+    ),
+    *(
+        Route("GET", f"{FHIR}/{one}/<definition_id>", definition.get_of(one), f"Read one: {one}")
+        for one in definition.TYPES
+    ),
     Route("GET", f"{FHIR}/<fhir_type>", search.get, "Search"),
     Route("POST", f"{FHIR}/<fhir_type>/_search", search.post, "Search by POST"),
     Route("POST", f"{FHIR}/<fhir_type>", create.post, "Create"),

@@ -164,6 +164,12 @@ def test_what_is_not_known_or_cannot_be_read_is_refused_and_never_passed_over(na
     assert issue.accepted
 
 
+def test_a_unit_that_is_no_unit_is_looked_for_as_it_is_written():
+    (criterion,) = parse("Observation", "R4", [("value-quantity", "5|http://unitsofmeasure.org|Ym999")]).criteria
+    assert isinstance(criterion, Criterion)
+    assert [wanted.unit for wanted in criterion.values] == ["http://unitsofmeasure.org|Ym999"]
+
+
 def test_a_parameter_has_the_name_of_the_release():
     assert {"date"} == {p.name for p in parameters(MR, "R4")} & {"date", "combo-date"}
     assert {"combo-date"} == {p.name for p in parameters(MR, "R5")} & {"date", "combo-date"}

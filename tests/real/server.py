@@ -38,11 +38,15 @@ class Reply(NamedTuple):
 class Hapi:
     """One server: its base URL stays the same when it is started again."""
 
-    def __init__(self, project: Path, directory: Path, *, validate: bool = False) -> None:
-        """Prepare a server that keeps its database and its log in ``directory``; start nothing yet."""
+    def __init__(self, project: Path, directory: Path, *, validate: bool = False, swift: bool = False) -> None:
+        """Prepare a server that keeps its database and its log in ``directory``; start nothing yet.
+
+        It starts in half the time without the JVM's second compiler, with which it is faster later (``swift``).
+        """
         self._project = project
         self._directory = directory
         self._validate = validate
+        self._compiler = ["-XX:+UseParallelGC"] if swift else ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
         self.log = directory / "hapi.log"
@@ -74,7 +78,7 @@ class Hapi:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    *("java", "-Xmx1200m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", classes),
+                    *("java", "-Xmx1200m", *self._compiler, "-cp", classes),
                     *("fhirinfusion.HapiServer", str(self._port), str(self._directory / "database")),
                     *(["validate"] if self._validate else []),
                 ],

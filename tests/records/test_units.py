@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 from fractions import Fraction
 
@@ -14,6 +15,7 @@ UCUM = [
     "[USP'U]", "daL",
 ]  # fmt: skip
 NOT_UCUM = ["mcg", "mL/hr", "IU", "mEq", "cc", "TAB", "tbl", "D", "mg/", "", " mg", "mg kg", "m/0", "x" * 65]
+NO_UNIT_AT_ALL = ["Ym999", "Ym99.Ym99", "a999", "10*-999.ys999", "/(Ym20.Ym20)", "(10*99.10*99.10*99.10*99)"]
 
 
 @pytest.mark.parametrize("code", UCUM)
@@ -24,6 +26,11 @@ def test_a_ucum_code_is_known(code):
 @pytest.mark.parametrize("code", NOT_UCUM)
 def test_what_is_not_ucum_is_not_known(code):
     assert not units.is_ucum(code)
+
+
+@pytest.mark.parametrize("code", NO_UNIT_AT_ALL)
+def test_a_power_that_no_unit_has_is_no_unit_and_never_a_number_too_long_to_be_written(code):
+    assert units.parse(code) is None
 
 
 @pytest.mark.parametrize(
@@ -103,6 +110,15 @@ def test_a_rate_is_known_by_code_or_by_words(unit, verdict):
     assert is_per_time(unit) is verdict
     assert is_rate({"unit_text": unit}) is verdict
     assert is_rate({"unit": unit, "unit_text": "mL/h"}) is verdict
+
+
+@pytest.mark.parametrize(
+    "unit", ["/" + " " * 20_000, "/(" + " " * 20_000, "/" + "1" * 20_000, "/1." + "1" * 20_000 + " " * 20_000]
+)
+def test_a_long_text_in_place_of_a_unit_is_judged_at_once(unit):
+    begun = time.thread_time()
+    assert not is_per_time(unit)
+    assert time.thread_time() - begun < 1
 
 
 def test_a_quantity_without_a_unit_is_no_rate():

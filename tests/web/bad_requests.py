@@ -119,6 +119,7 @@ def filled(service: Service, client: Client, records: dict[str, Json]) -> Place:
             "export_id": begun.headers["Content-Location"].rpartition("/")[2],
             "name": "MedicationRequest",
             "topic_id": "order-changed",
+            "definition_id": "some",
         }
     return Place(service, client, names)
 
@@ -151,7 +152,7 @@ def right(place: Place, route: Route, release: str, records: dict[str, Json]) ->
     if rule.endswith("$validate"):
         asked = replace(asked, query="mode=update" if "resource_id" in rule else "mode=create")
     if bad_routes.FORM in fits:
-        asked = replace(asked, body=b"status=active", media=FORM)
+        asked = replace(asked, body=b"_id=some", media=FORM)
     if bad_routes.BODY in fits:
         body, media = right_body(asked, records)
         asked = replace(asked, body=body, media=media)

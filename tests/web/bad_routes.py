@@ -14,6 +14,8 @@ SUB: Final = f"{FHIR}/Subscription"
 ORDER: Final = "/api/orders"
 GIVEN: Final = "/api/administrations"
 
+DEFINED: Final = ("StructureDefinition", "ValueSet", "CodeSystem", "OperationDefinition")
+
 BODY: Final = "body"
 """It reads a JSON body: what is no strict JSON, is too large, cut short, encoded, or of another media type."""
 FORM: Final = "form"
@@ -63,7 +65,8 @@ TABLE: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("GET", f"{FHIR}/$export-status/<export_id>"): (NAMED, STORE),
     ("DELETE", f"{FHIR}/$export-status/<export_id>"): (NAMED, STORE),
     ("GET", f"{FHIR}/$export-file/<export_id>/<name>"): (NAMED, STORE),
-    ("GET", SUB): (QUERY, ACCEPT, STORE),
+    ("GET", SUB): _LIST,
+    ("POST", f"{SUB}/_search"): (*_LIST, FORM),
     ("POST", SUB): _WRITE,
     ("GET", f"{SUB}/$status"): (QUERY, ACCEPT, STORE),
     ("POST", f"{SUB}/$status"): (*_WRITE, QUERY),
@@ -73,10 +76,13 @@ TABLE: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("GET", f"{SUB}/<subscription_id>/$status"): _READ,
     ("GET", f"{SUB}/<subscription_id>/$events"): (*_READ, QUERY),
     ("POST", f"{SUB}/<subscription_id>/$events"): (*_WRITE, NAMED, QUERY),
-    # Topics are not in the store.
-    ("GET", f"{FHIR}/SubscriptionTopic"): (QUERY, ACCEPT),
+    # Definitions and topics are not in the store.
+    **{("GET", f"{FHIR}/{one}"): (QUERY, PAGES, ACCEPT) for one in DEFINED},
+    **{("POST", f"{FHIR}/{one}/_search"): (QUERY, PAGES, ACCEPT, FORM) for one in DEFINED},
+    **{("GET", f"{FHIR}/{one}/<definition_id>"): (ACCEPT, NAMED) for one in DEFINED},
+    ("GET", f"{FHIR}/SubscriptionTopic"): (QUERY, PAGES, ACCEPT),
     ("GET", f"{FHIR}/SubscriptionTopic/<topic_id>"): (ACCEPT, NAMED),
-    ("GET", f"{FHIR}/Basic"): (QUERY, ACCEPT),
+    ("GET", f"{FHIR}/Basic"): (QUERY, PAGES, ACCEPT),
     ("GET", f"{FHIR}/Basic/<topic_id>"): (ACCEPT, NAMED),
     ("GET", TYPE): (*_LIST, CRITERIA, DATES),
     ("POST", f"{TYPE}/_search"): (*_LIST, CRITERIA, DATES, FORM),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import jsonschema
 import pytest
 
+from fhir_infusion.actions.definitions import TYPES
 from fhir_infusion.errors import Unavailable
 from fhir_infusion.web.routes import ROUTES
 from tests.web.conftest import Client, Json, exact, issues
@@ -124,7 +125,10 @@ def test_openapi_names_every_route_and_its_references_resolve(client: Client):
         ("/fhir/{release}/{fhir_type}", "patch"): ["application/json-patch+json", *fhir],
         ("/fhir/{release}/{fhir_type}/{resource_id}", "put"): fhir,
         ("/fhir/{release}/{fhir_type}/{resource_id}", "patch"): ["application/json-patch+json", *fhir],
-        ("/fhir/{release}/{fhir_type}/_search", "post"): ["application/x-www-form-urlencoded"],
+        **{
+            (f"/fhir/{{release}}/{name}/_search", "post"): ["application/x-www-form-urlencoded"]
+            for name in ("{fhir_type}", "Subscription", *TYPES)
+        },
     }
     for path, _ in bodies:
         for operation in document["paths"][path].values():

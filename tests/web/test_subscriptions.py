@@ -245,6 +245,27 @@ def test_a_subscription_is_read_found_changed_and_deleted(client: Client):
     assert [client.get(f"/fhir/r5/Subscription/{two['id']}").status_code] == [404]
 
 
+@pytest.mark.parametrize("release", ["r4", "r4b", "r5"])
+def test_subscriptions_are_searched_by_post_and_page_by_page(client: Client, release: str):
+    address = f"/fhir/{release}/Subscription"
+    body = topical(OPEN) if release == "r5" else plain(OPEN)
+    made = sorted(exact(client.post(address, body, FHIR))["id"] for _ in range(5))
+    form = "application/x-www-form-urlencoded"
+    next_, found = f"{address}?type=rest-hook&_count=2", []
+    while next_:
+        page = exact(client.get(next_))
+        assert (page["total"], len(page["entry"]) <= 2) == (5, True)
+        found += [entry["resource"]["id"] for entry in page["entry"]]
+        next_ = next((one["url"] for one in page["link"] if one["relation"] == "next"), "")
+    assert found == made
+    posted = exact(client.post(f"{address}/_search", f"_id={made[0]},{made[3]}&type=rest-hook", form))
+    assert [entry["resource"]["id"] for entry in posted["entry"]] == [made[0], made[3]]
+    assert exact(client.get(f"{address}?_count=0")).get("entry", []) == []
+    assert client.post(f"{address}/_search", {"resourceType": "Parameters"}, FHIR).status_code == 415
+    assert client.get(f"{address}?_page=x").status_code == 400
+    assert client.get(f"{address}?no-such=x", prefer="handling=lenient").status_code == 200
+
+
 def test_subscriptions_of_another_tenant_are_not_there(make_service: Make, tmp_path: Path):
     path = tmp_path / "tokens.toml"
     mine, theirs = (f"Bearer {add_token(path, name, name, '2026-01-01')[1]}" for name in ("one", "two"))
@@ -312,7 +333,7 @@ def test_what_is_undone_makes_no_event(client: Client, resource: Json):
 )
 def test_the_topics_are_read_in_each_release(client: Client, release: str, name: str):
     bundle = exact(client.get(f"/fhir/{release}/{name}"))
-    assert [entry["resource"]["id"] for entry in bundle["entry"]] == [one.id for one in TOPICS]
+    assert [entry["resource"]["id"] for entry in bundle["entry"]] == sorted(one.id for one in TOPICS)
     for entry in bundle["entry"]:
         reply = client.get(f"/fhir/{release}/{name}/{entry['resource']['id']}")
         assert exact(reply) == entry["resource"]

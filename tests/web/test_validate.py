@@ -63,6 +63,45 @@ def test_an_update_that_may_not_be_is_told(client: Client, resource: Json):
     assert exact(client.get(f"{MR}/{made['id']}")) == made
 
 
+def severities(reply: Any) -> list[str]:
+    assert reply.status_code == 200
+    return [one["severity"] for one in exact(reply)["issue"]]
+
+
+def test_a_deletion_that_may_not_be_is_told_and_nothing_is_deleted(client: Client, resource: Json):
+    made = exact(client.post(MR, resource, FHIR))
+    address = f"{MR}/{made['id']}"
+    asked = parameters(made, mode="delete")
+    bare = {"resourceType": "Parameters", "parameter": [{"name": "mode", "valueCode": "delete"}]}
+    for reply in (
+        client.get(f"{address}/$validate?mode=delete"),
+        client.post(f"{address}/$validate?mode=delete", b"", FHIR),
+        client.post(f"{address}/$validate", bare, FHIR),
+        client.post(f"{address}/$validate", asked, FHIR),
+    ):
+        assert severities(reply) == ["error"]
+        assert "has begun" in issues(reply)[0]["reason"]
+    stopped = exact(client.put(address, {**made, "status": "stopped"}, FHIR, if_match='W/"1"'))
+    assert severities(client.get(f"{address}/$validate?mode=delete")) == ["information"]
+    assert exact(client.get(address)) == stopped
+    assert severities(client.get(f"{MR}/none/$validate?mode=delete")) == ["information"]
+
+
+def test_what_is_stored_is_judged_by_a_profile_that_is_named(client: Client, resource: Json):
+    made = exact(client.post(MR, resource, FHIR))
+    at = f"{MR}/{made['id']}/$validate"
+    assert severities(client.get(f"{at}?mode=profile&profile={PROFILE}")) == ["information"]
+    assert client.get(f"{MR}/none/$validate?mode=profile&profile={PROFILE}").status_code == 404
+    assert client.get(f"{at}?mode=profile").status_code == 400
+    assert client.post(f"{at}?mode=profile&profile={PROFILE}", made, FHIR).status_code == 400
+
+
+@pytest.mark.parametrize("mode", ["update", "delete", "profile"])
+def test_a_mode_that_asks_of_an_instance_needs_its_id(client: Client, resource: Json, mode: str):
+    reply = client.post(f"{MR}/$validate?mode={mode}&profile={PROFILE}", resource, FHIR)
+    assert (reply.status_code, issues(reply)[0]["path"]) == (400, "http.mode")
+
+
 def test_what_is_stored_can_be_judged(client: Client, resource: Json):
     made = exact(client.post(MR, resource, FHIR))
     reply = client.get(f"{MR}/{made['id']}/$validate?profile={PROFILE}")

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from fhir_infusion.actions.find import Found
     from fhir_infusion.web.parameters import Parameters
 
-_KNOWN: Final = ("_since", "_type", "_count", "_format", "_pretty", paging.PARAMETER)
+PARAMETERS: Final = ("_since", "_type", "_count")
+_KNOWN: Final = (*PARAMETERS, "_format", "_pretty", paging.PARAMETER)
 
 
 def get(release: str, resource_id: str) -> Response:
@@ -88,5 +89,5 @@ def _types(asked: Parameters) -> set[str]:
 def _understood() -> Parameters:
     given = stated(request)
     if not preferences(request).lenient and any(name not in _KNOWN for name, _ in given):
-        raise parameter_refusal("", "there is no such parameter", ", ".join(_KNOWN[:3]), "not-supported")
+        raise parameter_refusal("", "there is no such parameter", ", ".join(PARAMETERS), "not-supported")
     return [pair for pair in given if pair[0] in _KNOWN]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 NDJSON: Final = "application/fhir+ndjson"
 _FORMATS: Final = (NDJSON, "application/ndjson", "ndjson")
-_KNOWN: Final = ("_type", "_since", "_outputFormat")
+PARAMETERS: Final = ("_type", "_since", "_outputFormat")
 _ERRORS: Final = "errors"
 _DELETED: Final = "deleted-"
 
@@ -108,9 +108,9 @@ def _understood(asked: Parameters) -> Parameters:
     for name, value in asked:
         if name == "_outputFormat" and value.replace(" ", "+") not in _FORMATS:
             raise parameter_refusal(name, "the format is not offered", NDJSON)
-        if name not in _KNOWN and name != "_format" and not preferences(request).lenient:
-            raise parameter_refusal("", "there is no such parameter", ", ".join(_KNOWN), "not-supported")
-    return [pair for pair in asked if pair[0] in _KNOWN]
+        if name not in PARAMETERS and name != "_format" and not preferences(request).lenient:
+            raise parameter_refusal("", "there is no such parameter", ", ".join(PARAMETERS), "not-supported")
+    return [pair for pair in asked if pair[0] in PARAMETERS]
 
 
 def _since(asked: Parameters) -> int:
@@ -130,7 +130,7 @@ def _parameters(body: dict[str, Any]) -> Iterator[tuple[str, str]]:
         values = [value for key, value in one.items() if key.startswith("value")] if isinstance(one, dict) else []
         if len(values) != 1 or not isinstance(values[0], str) or not isinstance(one.get("name"), str):
             at = f"Parameters.parameter[{place}]"
-            raise refusal(400, "structure", "it is no named text", path=at, accepted=", ".join(_KNOWN))
+            raise refusal(400, "structure", "it is no named text", path=at, accepted=", ".join(PARAMETERS))
         yield one["name"], values[0]
 
 

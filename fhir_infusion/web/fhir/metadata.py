@@ -15,7 +15,7 @@ from fhir_infusion.fhir.subscriptions import BACKPORT
 from fhir_infusion.fhir.topics import TOPICS
 from fhir_infusion.fhir.wanted import PREFIXES
 from fhir_infusion.web.context import web
-from fhir_infusion.web.fhir import patch, subscription, topic
+from fhir_infusion.web.fhir import definition, patch, subscription, topic
 from fhir_infusion.web.fhir.common import base_url, release_of
 from fhir_infusion.web.negotiation import FHIR_JSON, check_accept
 from fhir_infusion.web.replies import fhir_reply
@@ -64,9 +64,14 @@ def statement(release: Release, *, is_open: bool) -> dict[str, Any]:
     rest: dict[str, Any] = {
         "mode": "server",
         "documentation": _UNSAID,
-        "resource": [*(_resource(name, release) for name in SERVED), _subscription(release), _topic(release)],
+        "resource": [
+            *(_resource(name, release) for name in SERVED),
+            _subscription(release),
+            _topic(release),
+            *map(_definition, definition.TYPES),
+        ],
         "interaction": [{"code": code} for code in _OF_ALL],
-        "operation": [{"name": "export", "definition": _EXPORT}],
+        "operation": [{"name": "export", "definition": f"{_OURS}/export"}],
     }
     if not is_open:
         words = "A bearer token in every request but this one and /health/live; a token names its tenant."
@@ -85,7 +90,8 @@ def statement(release: Release, *, is_open: bool) -> dict[str, Any]:
     }
 
 
-_EXPORT: Final = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export"
+_OURS: Final = "https://w3id.org/fhir-infusion/OperationDefinition"
+"""Of operations that do not do all that HL7's do: each names HL7's as its base (profiles/)."""
 _OPERATIONS: Final = "http://hl7.org/fhir/OperationDefinition"
 _DEFINITIONS: Final = "https://w3id.org/fhir-infusion/StructureDefinition"
 _PROFILES: Final = {"MedicationRequest": "infusion-order", "MedicationAdministration": "infusion-administration"}
@@ -126,18 +132,27 @@ _SUBSCRIPTION_OPERATIONS: Final = {"R4": _BACKPORTED, "R4B": _BACKPORTED, "R5": 
 
 def _topic(release: Release) -> dict[str, Any]:
     name = topic.TYPES[release]
-    parameter = {"name": "code", "type": "token"} if name == topic.BASIC else {"name": "url", "type": "uri"}
+    own = {"name": "code", "type": "token"} if name == topic.BASIC else {"name": "url", "type": "uri"}
     return {
         "type": name,
         "documentation": "The topics that can be subscribed to.",
         "interaction": [{"code": "read"}, {"code": "search-type"}],
-        "searchParam": [parameter],
+        "searchParam": [{"name": "_id", "type": "token"}, own],
+    }
+
+
+def _definition(name: str) -> dict[str, Any]:
+    return {
+        "type": name,
+        "documentation": "Our own definitions, which the canonical addresses lead to that we name.",
+        "interaction": [{"code": "read"}, {"code": "search-type"}],
+        "searchParam": [{"name": one, "type": kind} for one, kind in definition.PARAMETERS.items()],
     }
 
 
 def _operations(name: str) -> list[dict[str, str]]:
-    everything = [{"name": "everything", "definition": f"{_OPERATIONS}/Patient-everything"}]
-    validate = {"name": "validate", "definition": f"{_OPERATIONS}/Resource-validate"}
+    everything = [{"name": "everything", "definition": f"{_OURS}/patient-everything"}]
+    validate = {"name": "validate", "definition": f"{_OURS}/validate"}
     return [validate, *(everything if name == "Patient" else ())]
 
 

@@ -31,7 +31,7 @@ from fhir_infusion.web.parameters import Parameters, decoded, page_size, stated
 from fhir_infusion.web.replies import fhir_reply
 
 if TYPE_CHECKING:
-    from flask import Response
+    from flask import Request, Response
 
     from fhir_infusion.actions.find import Found
     from fhir_infusion.config import Release
@@ -47,10 +47,17 @@ def get(release: str, fhir_type: str) -> Response:
 
 def post(release: str, fhir_type: str) -> Response:
     """Search by POST: what is searched for stands in the body, so that it stands in no log of a proxy."""
-    served = release_of(release)
-    known = known_type(fhir_type)
+    return _answer(release_of(release), known_type(fhir_type), form(request))
+
+
+def form(request: Request) -> Parameters:
+    """Return the parameters in the body of a search by POST.
+
+    Raises:
+        Refused: 415 the body is no form, 400 it holds what is no text.
+    """
     check_form(request)
-    return _answer(served, known, decoded(read_bytes(request)))
+    return decoded(read_bytes(request))
 
 
 def _answer(release: Release, fhir_type: str, in_body: Parameters) -> Response:
@@ -61,7 +68,7 @@ def _answer(release: Release, fhir_type: str, in_body: Parameters) -> Response:
         [pair for pair in asked if pair[0] not in shape.PARAMETERS],
         shape.parse(fhir_type, release, asked),
     )
-    count = 0 if shaping.summary == "count" else _page_size([value for name, value in given if name == "_count"])
+    count = 0 if shaping.summary == "count" else size_of_page([value for name, value in given if name == "_count"])
     service, who = web().service, caller()
     bound_to = [("", f"{release}/{fhir_type}"), *asked]
     tokens = [value for name, value in given if name == paging.PARAMETER]
@@ -97,7 +104,7 @@ _TOO_MANY: Final = Issue(
 )
 
 
-def _page_size(values: list[str]) -> int:
+def size_of_page(values: list[str]) -> int:
     """Return how many entries a page is to hold; 0 asks for the total alone."""
     return 0 if values[-1:] == ["0"] else page_size("_count", values)
 

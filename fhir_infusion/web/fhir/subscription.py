@@ -16,6 +16,7 @@ from fhir_infusion.fhir.subscriptions import FHIR_JSON
 from fhir_infusion.web import problems
 from fhir_infusion.web.bodies import read_object
 from fhir_infusion.web.context import caller, is_inner, web
+from fhir_infusion.web.fhir import listing
 from fhir_infusion.web.fhir.common import base_url, check_id, check_type, release_of
 from fhir_infusion.web.negotiation import check_accept, etag, if_match, is_unchanged, preferences
 from fhir_infusion.web.parameters import stated
@@ -81,23 +82,16 @@ def delete(release: str, subscription_id: str) -> Response:
 def find(release: str) -> Response:
     """Search: all subscriptions of the tenant that were made in this release and meet what is asked for."""
     served = _asked(release)
-    asked = [pair for pair in stated(request) if pair[0] not in {"_format", "_count"}]
-    for name, _ in asked:
-        if name not in PARAMETERS:
-            raise parameter_refusal("", "there is no such parameter", ", ".join(PARAMETERS), "not-supported")
-    shown = subscribe.listed(web().service, caller(), served, lambda one, wanted: _meets(one, wanted, asked))
-    here = f"{base_url(served)}/{TYPE}"
-    bundle: dict[str, Any] = {
-        "resourceType": "Bundle",
-        "type": "searchset",
-        "total": len(shown),
-        "link": [{"relation": "self", "url": request.url}],
-    }
-    if shown:
-        bundle["entry"] = [
-            {"fullUrl": f"{here}/{one.id}", "resource": one.resource, "search": {"mode": "match"}} for one in shown
-        ]
-    return fhir_reply(bundle, served)
+    known: dict[str, dict[str, set[str]]] = {}
+
+    def noted(one: Subscription, wanted: Wanted) -> bool:
+        known[one.subscription_id] = _values(one, wanted)
+        return True
+
+    shown = subscribe.listed(web().service, caller(), served, noted)
+    return listing.answer(
+        served, TYPE, PARAMETERS, [listing.Listed(one.id, one.resource, known[one.id]) for one in shown]
+    )
 
 
 def status(release: str, subscription_id: str) -> Response:
@@ -176,10 +170,6 @@ def _statuses(served: Release, found: Sequence[Subscription]) -> Response:
             for one in found
         ]
     return fhir_reply(bundle, served)
-
-
-def _meets(found: Subscription, wanted: Wanted, asked: Parameters) -> bool:
-    return all(set(value.split(",")) & _values(found, wanted)[name] for name, value in asked)
 
 
 def _values(found: Subscription, wanted: Wanted) -> dict[str, set[str]]:

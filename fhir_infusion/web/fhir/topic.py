@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from flask import request
 
 from fhir_infusion.fhir.topics import TOPICS, resource_of
-from fhir_infusion.web.fhir.common import base_url, release_of
+from fhir_infusion.web.fhir import listing
+from fhir_infusion.web.fhir.common import release_of
 from fhir_infusion.web.negotiation import check_accept
-from fhir_infusion.web.parameters import stated
-from fhir_infusion.web.refusals import not_found, parameter_refusal
+from fhir_infusion.web.refusals import not_found
 from fhir_infusion.web.replies import fhir_reply
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 TOPIC: Final = "SubscriptionTopic"
 BASIC: Final = "Basic"
+_TYPES_OF_FHIR: Final = "http://hl7.org/fhir/fhir-types"
 TYPES: Final[dict[Release, str]] = {"R4": BASIC, "R4B": TOPIC, "R5": TOPIC}
 
 
@@ -45,28 +46,16 @@ def basic(release: str, topic_id: str) -> Response:
 
 def _listed(release: str, topic_type: str) -> Response:
     served = _served(release, topic_type)
-    found = list(TOPICS)
-    for name, value in stated(request):
-        if name == "url" and topic_type == TOPIC:
-            found = [one for one in found if one.url in value.split(",")]
-        elif name == "code" and topic_type == BASIC:
-            found = [one for one in found if any(code.rpartition("|")[2] == TOPIC for code in value.split(","))]
-        elif name not in {"_count", "_format"}:
-            accepted = "url" if topic_type == TOPIC else "code"
-            raise parameter_refusal("", "there is no such parameter", accepted, "not-supported")
-    here = f"{base_url(served)}/{topic_type}"
-    bundle: dict[str, Any] = {
-        "resourceType": "Bundle",
-        "type": "searchset",
-        "total": len(found),
-        "link": [{"relation": "self", "url": request.url}],
-    }
-    if found:
-        bundle["entry"] = [
-            {"fullUrl": f"{here}/{one.id}", "resource": resource_of(one, served), "search": {"mode": "match"}}
-            for one in found
-        ]
-    return fhir_reply(bundle, served)
+    own = "code" if topic_type == BASIC else "url"
+    found = [
+        listing.Listed(
+            one.id,
+            resource_of(one, served),
+            {"_id": {one.id}, "code": {TOPIC, f"{_TYPES_OF_FHIR}|{TOPIC}"}, "url": {one.url}},
+        )
+        for one in TOPICS
+    ]
+    return listing.answer(served, topic_type, ("_id", own), found)
 
 
 def _one(release: str, topic_type: str, topic_id: str) -> Response:

@@ -1,7 +1,9 @@
 """``$validate``: https://hl7.org/fhir/R4/resource-operation-validate.html.
 
 On a type with the resource in the body, alone or in Parameters; on an instance also without one: then what is stored is
-judged. The answer is an OperationOutcome, 200 whatever it finds: the question was understood.
+judged. The modes ``update``, ``delete`` and ``profile`` are asked of an instance
+(https://hl7.org/fhir/R4/valueset-resource-validation-mode.html). The answer is an OperationOutcome, 200 whatever it
+finds: the question was understood.
 """
 
 from __future__ import annotations
@@ -35,8 +37,9 @@ def post(release: str, fhir_type: str, resource_id: str = "") -> Response:
     served = release_of(release)
     known = known_type(fhir_type)
     check_accept(request, served)
-    body: Json | None = read_object(request, served)
     asked = _asked()
+    is_empty = not request.content_length and "Transfer-Encoding" not in request.headers
+    body: Json | None = None if is_empty and _needs_none(asked) else read_object(request, served)
     if body is not None and body.get("resourceType") == "Parameters":
         body, in_body = _parameters(body)
         asked = {**asked, **in_body}
@@ -48,14 +51,33 @@ def get(release: str, fhir_type: str, resource_id: str) -> Response:
     served = release_of(release)
     known = known_type(fhir_type)
     check_accept(request, served)
-    found = find.read(web().service, caller(), served, known, resource_id)
-    return _answer(served, known, resource_id, fhir_json.read(found.text), _asked())
+    asked = _asked()
+    stored = None if _needs_none(asked) else _stored(served, known, resource_id)
+    return _answer(served, known, resource_id, stored, asked)
+
+
+def _needs_none(asked: dict[str, str]) -> bool:
+    return asked.get("mode") in {"delete", "profile"}
+
+
+def _stored(release: Release, known: str, resource_id: str) -> Json:
+    return fhir_json.read(find.read(web().service, caller(), release, known, resource_id).text)
 
 
 def _answer(release: Release, known: str, resource_id: str, resource: Json | None, asked: dict[str, str]) -> Response:
     mode = asked.get("mode", "")
     if mode and mode not in validate_resource.MODES:
         raise parameter_refusal("mode", "there is no such mode", ", ".join(validate_resource.MODES))
+    if mode in validate_resource.OF_AN_INSTANCE and not resource_id:
+        accepted = "an address with an id, or the mode create"
+        raise parameter_refusal("mode", "this mode asks of a resource that the address names", accepted)
+    if mode == "profile":
+        if resource is not None or "profile" not in asked:
+            accepted = "the parameter `profile`, and no resource beside it"
+            raise parameter_refusal("mode", "this mode asks what is stored against a profile that is named", accepted)
+        resource = _stored(release, known, resource_id)
+    if resource is None and mode == "delete":
+        return _told(validate_resource.of_deletion(web().service, caller(), known, resource_id), release)
     if resource is None:
         raise refusal(400, "required", "the resource is missing", path="Parameters", accepted="a parameter `resource`")
     if resource.get("resourceType") != known:
@@ -64,6 +86,10 @@ def _answer(release: Release, known: str, resource_id: str, resource: Json | Non
     else:
         profile = asked.get("profile", "")
         issues = validate_resource.issues(web().service, caller(), release, resource, mode, resource_id, profile)
+    return _told(issues, release)
+
+
+def _told(issues: tuple[Issue, ...], release: Release) -> Response:
     return fhir_reply(problems.outcome(issues[: problems.MOST_ISSUES] or (problems.ALL_OK,)), release)
 
 

@@ -1,0 +1,42 @@
+"""Our own definitions, as they are shipped in ``profiles/``: what the canonical addresses lead to that we name.
+
+Extensions, codes and operations are of every release; the profiles of R4 are those of R4B too, which has the elements
+concerned as R4 has them.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from fhir_infusion.config import profiles_dir, read_texts
+from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.fhir.releases import RELEASES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Json = dict[str, Any]
+
+TYPES: Final = ("StructureDefinition", "ValueSet", "CodeSystem", "OperationDefinition")
+_OF_A_RELEASE: Final = {"4.0.1": ("R4", "R4B"), "5.0.0": ("R5",)}
+_FOLDERS: Final = ("r4/", "r5/")
+
+
+@cache
+def definitions(release: str) -> Mapping[str, Mapping[str, Json]]:
+    """Return the definitions of a release: by type, then by id."""
+    found: dict[str, dict[str, Json]] = {one: {} for one in TYPES}
+    for name, text in sorted(read_texts(profiles_dir(), ".json").items()):
+        definition = fhir_json.read(text)
+        type_ = definition["resourceType"]
+        if type_ not in TYPES or (_is_of_one(name) and release not in _OF_A_RELEASE[definition["fhirVersion"]]):
+            continue
+        if "fhirVersion" in definition:
+            definition["fhirVersion"] = RELEASES[release].version
+        found[type_][definition["id"]] = definition
+    return found
+
+
+def _is_of_one(name: str) -> bool:
+    return any(folder in name for folder in _FOLDERS)

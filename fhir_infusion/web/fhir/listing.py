@@ -1,0 +1,86 @@
+"""A search of what is few and at hand whole: subscriptions, topics and definitions.
+
+https://hl7.org/fhir/http.html#search. Each parameter is a token or uri; commas part alternatives, and all parameters
+must hold. A page continues behind an id that the next link carries, signed and bound to tenant and query, as in every
+search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from flask import request
+
+from fhir_infusion.web import paging
+from fhir_infusion.web.context import caller, web
+from fhir_infusion.web.fhir.common import base_url
+from fhir_infusion.web.fhir.search import OURS, bundle_link, form, size_of_page
+from fhir_infusion.web.negotiation import check_accept, preferences
+from fhir_infusion.web.parameters import stated
+from fhir_infusion.web.refusals import parameter_refusal
+from fhir_infusion.web.replies import fhir_reply
+
+if TYPE_CHECKING:
+    from flask import Response
+
+    from fhir_infusion.config import Release
+    from fhir_infusion.web.parameters import Parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One resource, and the values that it has of each parameter."""
+
+    id: str
+    resource: dict[str, Any]
+    values: Mapping[str, AbstractSet[str]]
+
+
+def answer(release: Release, type_: str, names: Sequence[str], known: Sequence[Listed]) -> Response:
+    """Return a page of those that meet what is asked for, in the order of their ids.
+
+    Args:
+        release: in which they are said.
+        type_: of all of them.
+        names: the parameters that there are.
+        known: all that may be told to the caller.
+
+    Raises:
+        Refused: 400, a parameter is not known, or the page is not of this search.
+    """
+    check_accept(request, release)
+    given = stated(request, form(request) if request.method == "POST" else None)
+    asked = _understood(names, [pair for pair in given if pair[0] not in OURS])
+    count = size_of_page([value for name, value in given if name == "_count"])
+    tokens = [value for name, value in given if name == paging.PARAMETER][-1:]
+    secret, tenant = web().service.store.secret, caller().tenant
+    bound_to = [("", f"{release}/{type_}"), *asked]
+    after = [paging.open_token(secret, tenant, bound_to, token)[0] for token in tokens]
+    found = sorted((one for one in known if _meets(one, asked)), key=lambda one: one.id)
+    rest = [one for one in found if not after or one.id > after[0]]
+    page = rest[:count]
+    here = f"{base_url(release)}/{type_}"
+    sized = [*asked, ("_count", str(count))]
+    links = [bundle_link("self", here, [*sized, *((paging.PARAMETER, token) for token in tokens)])]
+    if page and len(rest) > len(page):
+        token = paging.sign(secret, tenant, bound_to, [page[-1].id])
+        links.append(bundle_link("next", here, [*sized, (paging.PARAMETER, token)]))
+    bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset", "total": len(found), "link": links}
+    if page:
+        bundle["entry"] = [
+            {"fullUrl": f"{here}/{one.id}", "resource": one.resource, "search": {"mode": "match"}} for one in page
+        ]
+    return fhir_reply(bundle, release)
+
+
+def _understood(names: Sequence[str], asked: Parameters) -> Parameters:
+    if not preferences(request).lenient and any(name not in names for name, _ in asked):
+        raise parameter_refusal("", "there is no such parameter", ", ".join(names), "not-supported")
+    return [pair for pair in asked if pair[0] in names]
+
+
+def _meets(one: Listed, asked: Parameters) -> bool:
+    return all(not one.values[name].isdisjoint(value.split(",")) for name, value in asked)
