@@ -29,6 +29,7 @@ import msgspec
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.json import Resource
+from fhir_infusion.sync.shapes import BUNDLE, HEAD, OUTCOME, BundleEntry, Meta
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +211,7 @@ def of_search(answer: Answer, type_: str) -> Listed | Trouble:
     if answer.status != 200:
         return trouble(answer)
     try:
-        bundle = _BUNDLE.decode(answer.body)
+        bundle = BUNDLE.decode(answer.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Doubtful("unreadable answer")
     if bundle.resource_type != "Bundle" or bundle.type not in {"searchset", "history"}:
@@ -314,7 +315,7 @@ def _stamp(resource: Resource, answer: Answer) -> Stamp:
     )
 
 
-def _deleted(entry: _BundleEntry, type_: str) -> list[str]:
+def _deleted(entry: BundleEntry, type_: str) -> list[str]:
     """Return the id of what an entry of a history says was deleted, none where it is of another type."""
     places = (entry.request.url if entry.request else "", entry.full_url)
     found = [match for match in map(_LOCATION.search, places) if match and match[1] == type_]
@@ -324,7 +325,7 @@ def _deleted(entry: _BundleEntry, type_: str) -> list[str]:
 def _left_out(raw: bytes) -> list[str]:
     """Return the codes of the errors of an OperationOutcome in a search result; a warning leaves nothing out."""
     try:
-        issues = _OUTCOME.decode(raw).issue or ()
+        issues = OUTCOME.decode(raw).issue or ()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return []
     codes = [issue.code for issue in issues if issue.severity in {"error", "fatal"}]
@@ -335,10 +336,10 @@ def _entry(raw: bytes) -> Entry:
     # What is not UTF-8 becomes an escape that JSON does not know: the strict reader will refuse it, not read it as "?".
     text = raw.decode("utf-8", "backslashreplace")
     try:
-        head = _HEAD.decode(raw)
+        head = HEAD.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Entry(Stamp("", ""), text)
-    meta = head.meta or _Meta()
+    meta = head.meta or Meta()
     version = meta.version_id or ""
     return Entry(Stamp(head.resource_type, _id(head.id), version, _etag(version), meta.last_updated or ""), text)
 
@@ -358,57 +359,3 @@ def _opaque(etag: str) -> str:
 
 def _etag(version: str) -> str:
     return f'W/"{version}"' if version else ""
-
-
-class _Link(msgspec.Struct):
-    relation: str = ""
-    url: str = ""
-
-
-class _Search(msgspec.Struct):
-    mode: str = "match"
-
-
-class _Request(msgspec.Struct):
-    method: str = ""
-    url: str = ""
-
-
-class _BundleEntry(msgspec.Struct, rename={"full_url": "fullUrl"}):
-    resource: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
-    search: _Search | None = None
-    request: _Request | None = None
-    full_url: str = ""
-
-
-class _Bundle(msgspec.Struct, rename={"resource_type": "resourceType"}):
-    resource_type: str = ""
-    type: str = ""
-    total: int | None = None
-    link: list[_Link] | None = None
-    entry: list[_BundleEntry] | None = None
-
-
-class _Meta(msgspec.Struct, rename="camel"):
-    version_id: str | None = None
-    last_updated: str | None = None
-
-
-class _Head(msgspec.Struct, rename={"resource_type": "resourceType"}):
-    resource_type: str = ""
-    id: str | None = None
-    meta: _Meta | None = None
-
-
-class _Issue(msgspec.Struct):
-    severity: str = ""
-    code: str = ""
-
-
-class _Outcome(msgspec.Struct):
-    issue: list[_Issue] | None = None
-
-
-_OUTCOME: Final = msgspec.json.Decoder(_Outcome)
-_BUNDLE: Final = msgspec.json.Decoder(_Bundle)
-_HEAD: Final = msgspec.json.Decoder(_Head)

@@ -1,0 +1,79 @@
+"""What is read of a peer's Bundle, entry by entry, before a resource in it is read as a whole."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+
+class Link(msgspec.Struct):
+    """A link of a Bundle."""
+
+    relation: str = ""
+    url: str = ""
+
+
+class Search(msgspec.Struct):
+    """Why an entry is in a search result."""
+
+    mode: str = "match"
+
+
+class Request(msgspec.Struct):
+    """What was asked, in a history."""
+
+    method: str = ""
+    url: str = ""
+
+
+class BundleEntry(msgspec.Struct, rename={"full_url": "fullUrl"}):
+    """An entry, its resource not read yet."""
+
+    resource: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+    search: Search | None = None
+    request: Request | None = None
+    full_url: str = ""
+
+
+class Bundle(msgspec.Struct, rename={"resource_type": "resourceType"}):
+    """A Bundle."""
+
+    resource_type: str = ""
+    type: str = ""
+    total: int | None = None
+    link: list[Link] | None = None
+    entry: list[BundleEntry] | None = None
+
+
+class Meta(msgspec.Struct, rename="camel"):
+    """What is needed of meta."""
+
+    version_id: str | None = None
+    last_updated: str | None = None
+
+
+class Head(msgspec.Struct, rename={"resource_type": "resourceType"}):
+    """What is needed of a resource."""
+
+    resource_type: str = ""
+    id: str | None = None
+    meta: Meta | None = None
+
+
+class Issue(msgspec.Struct):
+    """An issue, without its texts."""
+
+    severity: str = ""
+    code: str = ""
+
+
+class Outcome(msgspec.Struct):
+    """An OperationOutcome."""
+
+    issue: list[Issue] | None = None
+
+
+OUTCOME: Final = msgspec.json.Decoder(Outcome)
+BUNDLE: Final = msgspec.json.Decoder(Bundle)
+HEAD: Final = msgspec.json.Decoder(Head)
