@@ -130,7 +130,7 @@ def waiting(tx: Tx, endpoint: str, type: str, limit: int, after: Waiting | None 
         # The first comparison is what the index knows; the second is the place among rows of one moment.
         found = found.where(INBOX.c.moment >= after.moment)
         found = found.where(tuple_(*order) > tuple_(after.moment, after.came, one.id, one.version))
-    rows = tx.connection.execute(found.order_by(*order).limit(limit))
+    rows: list[tuple[Any, ...]] = [tuple(row) for row in tx.connection.execute(found.order_by(*order).limit(limit))]
     return tuple(Waiting(Received(*row[:5]), row[5], row[6], row[7]) for row in rows)
 
 
@@ -169,7 +169,8 @@ def newest(tx: Tx, endpoint: str, type: str, limit: int) -> tuple[Received, ...]
     for one in get_args(State):
         mine = (INBOX.c.tenant == tx.tenant, INBOX.c.endpoint == endpoint, INBOX.c.type == type, INBOX.c.state == one)
         rows = select(INBOX.c.moment, *_RECEIVED).where(*mine).order_by(INBOX.c.moment.desc()).limit(limit)
-        found += [(row[0], Received(*row[1:])) for row in tx.connection.execute(rows)]
+        read: list[tuple[Any, ...]] = [tuple(row) for row in tx.connection.execute(rows)]
+        found += [(row[0], Received(*row[1:])) for row in read]
     found.sort(key=lambda pair: pair[0], reverse=True)
     return tuple(received for _, received in found[:limit])
 
