@@ -151,10 +151,11 @@ def _merge(case: _Case, link: Link, stored: Stored) -> Merge | None:
 def _merged(case: _Case, linked: Link, stored: Stored, merged: Merge) -> Applied:
     """Keep the outcome of a merge. Where ours had changed too, it is a new version that the peer does not have yet."""
     ours_changed = stored.version != linked.last_acked_version
+    told = f"precision-kept {','.join(merged.respelled)}" if merged.respelled else ""
     if merged.held:
         return _held(case, case.link or linked, stored, merged.held)
     if not merged.taken:
-        return _marked(case, Applied("applied" if ours_changed else "echo"), linked)
+        return _marked(case, Applied("applied" if ours_changed else "echo"), linked, told)
 
     def also(tx: Tx, written: Stored) -> None:
         if ours_changed:
@@ -162,6 +163,8 @@ def _merged(case: _Case, linked: Link, stored: Stored, merged: Merge) -> Applied
             links.put(tx, replace(linked, last_sent_version=written.version - 1))
         else:
             links.put(tx, replace(linked, last_sent_version=written.version, last_acked_version=written.version))
+        if told:
+            case.peer.alert(tx, told, written.aggregate, written.version)
         _mark(tx, case, "applied")
 
     peer, resource = case.peer, {**merged.resource, "id": stored.id}

@@ -10,6 +10,9 @@
     text        narrative, rendered dosage                           taken                ours
     any other   each element by itself                               taken                held
 
+A number that the peer writes otherwise but with the same value, 1.5 for 1.50, was not changed: ours stays as it is
+written, also where another part of the same group is taken.
+
 *Held* means: nothing is written anywhere, a person decides. A stop still goes through, see ``stop_of``.
 """
 
@@ -19,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fhir_infusion.fhir.json import Resource
-from fhir_infusion.sync.compare import content, differing, exact, same
+from fhir_infusion.sync.compare import content, differing, exact, same, spelled
 
 SUBJECT: Final = frozenset({"subject", "_subject"})
 CLINICAL: Final = frozenset(
@@ -54,12 +57,14 @@ class Merge:
     """The outcome. ``resource`` is ours with what was taken; ``taken`` and ``kept`` name what came from which side.
 
     ``held`` names the groups or elements that need a person; then ``resource`` is not to be written anywhere.
+    ``respelled`` names the elements in which they wrote a number otherwise, which is told and not taken.
     """
 
     resource: Resource
     taken: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     held: tuple[str, ...] = ()
+    respelled: tuple[str, ...] = ()
 
 
 def merge(our_base: Resource, ours: Resource, their_base: Resource, theirs: Resource) -> Merge:
@@ -69,7 +74,9 @@ def merge(our_base: Resource, ours: Resource, their_base: Resource, theirs: Reso
     references in our form, so that an element of theirs can stand in ours.
     """
     our_base, mine = content(our_base), content(ours)
-    their_base, other = content(their_base), content(theirs)
+    before, after = content(their_base), content(theirs)
+    their_base, other = spelled(mine, before, before), spelled(mine, before, after)
+    respelled = [name for name in differing(before, after) if name in after and not same(after[name], other[name])]
     we = set(differing(our_base, mine)) - {"meta"}
     they = set(differing(their_base, other)) - {"meta"}
 
@@ -86,7 +93,7 @@ def merge(our_base: Resource, ours: Resource, their_base: Resource, theirs: Reso
         result[name] = united
     if "text" in ours and not taken & (SUBJECT | CLINICAL | STATUS):
         result["text"] = ours["text"]
-    return Merge(result, tuple(sorted(taken)), tuple(sorted(we)), tuple(held))
+    return Merge(result, tuple(sorted(taken)), tuple(sorted(we)), tuple(held), tuple(respelled))
 
 
 def _one_sided(we: set[str], they: set[str], mine: Resource, other: Resource) -> tuple[set[str], list[str]]:
