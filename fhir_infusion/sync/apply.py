@@ -28,6 +28,7 @@ from fhir_infusion.store import conflicts, inbox, links, outbox, versions
 from fhir_infusion.store.inbox import Received
 from fhir_infusion.store.links import Link
 from fhir_infusion.store.versions import Bound, Stored
+from fhir_infusion.sync import holding
 from fhir_infusion.sync.compare import content, same
 from fhir_infusion.sync.conflicts import Merge, merge
 from fhir_infusion.sync.incoming import incoming
@@ -145,7 +146,9 @@ def _merge(case: _Case, link: Link, stored: Stored) -> Merge | None:
     if not isinstance(their_base, dict) or not isinstance(theirs, dict):
         return None
     ours = _our_text(case, stored, stored.version)
-    return merge(_our_text(case, stored, link.last_acked_version or stored.version), ours, their_base, theirs)
+    our_base = _our_text(case, stored, link.last_acked_version or stored.version)
+    owns = holding.owner(case.peer, case.tenant, stored.aggregate, stored.version)
+    return merge(our_base, ours, their_base, theirs, owns)
 
 
 def _merged(case: _Case, linked: Link, stored: Stored, merged: Merge) -> Applied:

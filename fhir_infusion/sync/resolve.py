@@ -127,7 +127,7 @@ def _ours(held: _Held) -> Resource:
 
 def _refuse_unseen(held: _Held, there: Found) -> None:
     """Hold the conflict as it is now, and refuse, where a side is not as it was when it was held."""
-    peer, stored, conflict = held.peer, held.stored, held.conflict
+    peer, conflict = held.peer, held.conflict
     ours = _ours(held)
     as_held = same(content(ours), content(fhir_json.read(conflict.ours))) and same(
         content(there.resource), content(fhir_json.read(conflict.theirs))
