@@ -20,24 +20,42 @@ printing it gives nothing away. Files are read here and nowhere below: the pure 
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import tomllib
 from dataclasses import dataclass, fields
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, get_args, get_type_hints
-from urllib.parse import urlsplit
 
 from fhir_infusion.errors import SettingsError
+from fhir_infusion.remotes import TENANT, TENANT_ACCEPTED, Owner, Release, Remote, check_remotes, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Release = Literal["R4", "R4B", "R5"]
+__all__ = [
+    "EXAMPLE_ADMINISTRATION_SYSTEM",
+    "EXAMPLE_ORDER_SYSTEM",
+    "NOT_SETTINGS",
+    "PREFIX",
+    "TENANT",
+    "TENANT_ACCEPTED",
+    "Findings",
+    "LogLevel",
+    "Owner",
+    "Release",
+    "Remote",
+    "Settings",
+    "check_start",
+    "is_loopback",
+    "load",
+    "mappings_dir",
+    "profiles_dir",
+    "read_secret",
+    "read_texts",
+]
+
 Findings = Literal["report", "refuse"]
-Auth = Literal["none", "basic", "bearer"]
-Direction = Literal["push", "pull", "both"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 EXAMPLE_ORDER_SYSTEM: Final = "https://example.org/fhir-infusion/orders"
@@ -45,34 +63,9 @@ EXAMPLE_ADMINISTRATION_SYSTEM: Final = "https://example.org/fhir-infusion/admini
 """Identifier systems for trying out on loopback. Two sites that kept them would mint colliding identifiers."""
 
 PREFIX: Final = "FHIR_INFUSION_"
-TENANT: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-TENANT_ACCEPTED: Final = "tenant: accepted are lower-case letters, digits and hyphens, 63 at most"
 
 NOT_SETTINGS: Final = ("SETTINGS", "COUNT", "TEST_", "SERVICE_", "PORT_")
 """Variables that begin like settings: the settings file, the tests' own, and what Kubernetes adds for a service."""
-
-
-@dataclass(frozen=True, slots=True)
-class Remote:
-    """One FHIR server that is kept in step. In the file: the section ``[remotes.<name>]``.
-
-    Times are whole seconds. ``token_file`` holds the bearer token, or ``user:password`` for basic. ``overlap_seconds``
-    is how far a pull reaches back behind its watermark, for rows that the server makes visible late. ``tenant`` is
-    whose versions are sent there, and who gets what is pulled: a server belongs to one tenant.
-    """
-
-    name: str
-    base_url: str
-    tenant: str = "default"
-    release: Release = "R4"
-    auth: Auth = "none"
-    token_file: Path | None = None
-    direction: Direction = "both"
-    poll_seconds: int = 30
-    overlap_seconds: int = 300
-    deadline_seconds: int = 30
-    max_bytes: int = 16 * 1024 * 1024
-    allow_plain_http: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,16 +162,6 @@ def check_start(settings: Settings) -> None:
         missing.append("tokens: the file is not there")
     if missing:
         raise SettingsError("beyond loopback the service does not start: " + "; ".join(missing))
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether ``host`` can be reached from this machine only."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def read_secret(path: Path) -> str:
@@ -294,8 +277,8 @@ def _remotes(sections: object, path: Path) -> tuple[Remote, ...]:
         if "base_url" not in values:
             raise SettingsError(f"{where}: base_url: required, such as https://fhir.example/r4")
         remote = Remote(name=name, **values)  # type: ignore[arg-type]  # each value was checked against its field
-        _check_remote(remote, where)
         remotes.append(remote)
+    check_remotes(remotes, f"{path}: ")
     return tuple(remotes)
 
 
@@ -376,25 +359,3 @@ def _check(settings: Settings) -> None:
     broken = [complaint for complaint, applies in complaints.items() if applies]
     if broken:
         raise SettingsError("; ".join(broken))
-
-
-def _check_remote(remote: Remote, where: str) -> None:
-    try:
-        url = urlsplit(remote.base_url)
-        port = url.port
-    except ValueError as error:
-        raise SettingsError(f"{where}: base_url: not a URL") from error
-    plain = url.scheme == "http" and (remote.allow_plain_http or is_loopback(url.hostname or ""))
-    if not (url.scheme == "https" or plain) or port == 0:
-        raise SettingsError(f"{where}: base_url: accepted is https; http on loopback or with allow_plain_http = true")
-    if not url.hostname or url.username or url.password or url.query or url.fragment:
-        raise SettingsError(f"{where}: base_url: accepted is scheme, host and path only")
-    if (remote.auth == "none") != (remote.token_file is None):
-        raise SettingsError(f"{where}: token_file: goes with auth basic or bearer, and only with these")
-    if not TENANT.fullmatch(remote.tenant):
-        raise SettingsError(f"{where}: {TENANT_ACCEPTED}")
-    for name in ("poll_seconds", "deadline_seconds", "max_bytes"):
-        if getattr(remote, name) < 1:
-            raise SettingsError(f"{where}: {name}: accepted is a number above 0")
-    if remote.overlap_seconds < 0:
-        raise SettingsError(f"{where}: overlap_seconds: accepted is 0 or more")

@@ -137,6 +137,11 @@ REFUSED = [
     ("[remotes.a]\nbase_url = 'https://a.example'\noverlap_seconds = -1", "overlap_seconds: accepted is 0 or more"),
     ("[remotes.a]\nbase_url = 'https://a.example'\ntenant = 'Ward 3'", "tenant: accepted are lower-case letters"),
     ("[remotes.a]\nbase_url = 'https://a.example'\nrelease = 'R3'", "release: accepted are R4, R4B, R5"),
+    ("[remotes.a]\nbase_url = 'https://a.example'\nowns_orders = 'both'", "owns_orders: accepted are ours, theirs"),
+    (
+        "[remotes.a]\nbase_url = 'https://a.example/r4'\n[remotes.b]\nbase_url = 'https://A.example:443/r4/'",
+        r"\[remotes.b\]: base_url: this server stands in \[remotes.a\] already; accepted is one section a server",
+    ),
     ("port = ", "not TOML"),
 ]
 

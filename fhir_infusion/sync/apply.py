@@ -30,7 +30,11 @@ from fhir_infusion.store import conflicts, inbox, links, outbox, versions
 from fhir_infusion.store.inbox import Received
 from fhir_infusion.store.links import Link
 from fhir_infusion.store.versions import Bound, Stored
+<<<<<<< HEAD
 from fhir_infusion.sync import moments, restored
+=======
+from fhir_infusion.sync import holding
+>>>>>>> main
 from fhir_infusion.sync.compare import content, same
 from fhir_infusion.sync.conflicts import ENDED, Merge, merge
 from fhir_infusion.sync.deletions import gone_there
@@ -195,16 +199,19 @@ def _merge(case: _Case, link: Link, stored: Stored) -> Merge | None:
     if not isinstance(their_base, dict) or not isinstance(theirs, dict):
         return None
     ours = _our_text(case, stored, stored.version)
-    return merge(_our_text(case, stored, link.last_acked_version or stored.version), ours, their_base, theirs)
+    our_base = _our_text(case, stored, link.last_acked_version or stored.version)
+    owns = holding.owner(case.peer, case.tenant, stored.aggregate, stored.version)
+    return merge(our_base, ours, their_base, theirs, owns)
 
 
 def _merged(case: _Case, linked: Link, stored: Stored, merged: Merge) -> Applied:
     """Keep the outcome of a merge. Where ours had changed too, it is a new version that the peer does not have yet."""
     ours_changed = stored.version != linked.last_acked_version
+    told = f"precision-kept {','.join(merged.respelled)}" if merged.respelled else ""
     if merged.held:
         return _held(case, case.link or linked, stored, merged.held)
     if not merged.taken:
-        return _marked(case, Applied("applied" if ours_changed else "echo"), linked)
+        return _marked(case, Applied("applied" if ours_changed else "echo"), linked, told)
 
     def also(tx: Tx, written: Stored) -> None:
         if ours_changed:
@@ -212,6 +219,8 @@ def _merged(case: _Case, linked: Link, stored: Stored, merged: Merge) -> Applied
             links.put(tx, replace(linked, last_sent_version=written.version - 1))
         else:
             links.put(tx, replace(linked, last_sent_version=written.version, last_acked_version=written.version))
+        if told:
+            case.peer.alert(tx, told, written.aggregate, written.version)
         _mark(tx, case, "applied")
 
     peer, resource = case.peer, {**merged.resource, "id": stored.id}

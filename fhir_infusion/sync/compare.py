@@ -82,7 +82,7 @@ def altered(sent: Resource, kept: Resource) -> tuple[str, ...]:
             known = {exact(one) for one in theirs}
             if all(exact(one) in known for one in ours):
                 continue
-        if (name in sent) != (name in kept) or not _alike(ours, theirs):
+        if (name in sent) != (name in kept) or not alike(ours, theirs):
             found.append(name)
         elif not same(ours, theirs):
             found.append(f"{name}:precision")
@@ -99,25 +99,62 @@ def equivalent(sent: Resource, kept: Resource) -> bool:
     names = {*sent, *kept} - free
     ours, theirs = (value.get("identifier") for value in (sent, kept))
     known = {exact(one) for one in theirs} if isinstance(theirs, list) else set()
-    return all(name in sent and name in kept and _alike(sent[name], kept[name]) for name in names) and all(
+    return all(name in sent and name in kept and alike(sent[name], kept[name]) for name in names) and all(
         exact(one) in known for one in (ours if isinstance(ours, list) else [])
     )
 
 
-def _alike(one: Any, other: Any) -> bool:
-    """Compare numbers by value."""
+def spelled(mine: Any, base: Any, other: Any) -> Any:
+    """Return ``other`` with our spelling of each number that it did not change: ``1.50`` stays where it has ``1.5``.
+
+    ``base`` is what the peer had when both sides agreed, ``mine`` what we have. A number is spelled as ours where all
+    three are equal by value, at the same place; the value of nothing is ever changed. The entries of a list are found
+    again by value first, those that were changed by their order.
+    """
+    if isinstance(mine, dict) and isinstance(base, dict) and isinstance(other, dict):
+        return {
+            name: spelled(mine[name], base[name], value) if name in mine and name in base else value
+            for name, value in other.items()
+        }
+    if isinstance(mine, list) and isinstance(base, list) and isinstance(other, list) and len(mine) == len(base):
+        places = _places(base, other)
+        return [
+            one if place is None else spelled(mine[place], base[place], one)
+            for one, place in zip(other, places, strict=True)
+        ]
+    return mine if _is_number(other) and alike(mine, base) and alike(base, other) else other
+
+
+def _places(base: list[Any], other: list[Any]) -> list[int | None]:
+    """Return for each entry of ``other`` at which place ``base`` has it, None for one that was added."""
+    left = dict(enumerate(base))
+    places: list[int | None] = []
+    for index, one in enumerate(other):
+        near = [index, *left] if index in left else list(left)
+        place = next((at for at in near if alike(left[at], one)), None)
+        if place is not None:
+            del left[place]
+        places.append(place)
+    changed = [index for index, place in enumerate(places) if place is None]
+    if len(changed) == len(left):
+        for index, place in zip(changed, left, strict=True):
+            places[index] = place
+    return places
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Say whether two JSON values are equal, numbers by value."""
     if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_alike(one[name], other[name]) for name in one)
+        return one.keys() == other.keys() and all(alike(one[name], other[name]) for name in one)
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(_alike(a, b) for a, b in zip(one, other, strict=True))
-    numbers = (int, Decimal)
-    if (
-        isinstance(one, bool)
-        or isinstance(other, bool)
-        or not (isinstance(one, numbers) and isinstance(other, numbers))
-    ):
-        return type(one) is type(other) and bool(one == other)
-    return one == other
+        return len(one) == len(other) and all(alike(a, b) for a, b in zip(one, other, strict=True))
+    if _is_number(one) and _is_number(other):
+        return bool(one == other)
+    return type(one) is type(other) and bool(one == other)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | Decimal) and not isinstance(value, bool)
 
 
 def _sorted(value: Any) -> Any:

@@ -10,16 +10,23 @@
     text        narrative, rendered dosage                           taken                ours
     any other   each element by itself                               taken                held
 
+Where the settings of the remote say who owns the clinical content, a clinical change by the other side is held as well.
+A number that the peer writes otherwise but with the same value, 1.5 for 1.50, was not changed: ours stays as it is
+written, also where another part of the same group is taken.
+
 *Held* means: nothing is written anywhere, a person decides. A stop still goes through, see ``stop_of``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from fhir_infusion.fhir.json import Resource
-from fhir_infusion.sync.compare import content, differing, exact, same
+from fhir_infusion.sync.compare import content, differing, exact, same, spelled
+
+Owner = Literal["ours", "theirs", "either"]
+"""Whose clinical changes stand; as the settings say it, which are not imported here: they read files."""
 
 SUBJECT: Final = frozenset({"subject", "_subject"})
 CLINICAL: Final = frozenset(
@@ -54,26 +61,30 @@ class Merge:
     """The outcome. ``resource`` is ours with what was taken; ``taken`` and ``kept`` name what came from which side.
 
     ``held`` names the groups or elements that need a person; then ``resource`` is not to be written anywhere.
+    ``respelled`` names the elements in which they wrote a number otherwise, which is told and not taken.
     """
 
     resource: Resource
     taken: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     held: tuple[str, ...] = ()
+    respelled: tuple[str, ...] = ()
 
 
-def merge(our_base: Resource, ours: Resource, their_base: Resource, theirs: Resource) -> Merge:
+def merge(our_base: Resource, ours: Resource, their_base: Resource, theirs: Resource, owner: Owner = "either") -> Merge:
     """Merge a peer's change into ours.
 
     ``our_base`` and ``their_base`` are the state both sides last agreed on, as each wrote it. All four have
-    references in our form, so that an element of theirs can stand in ours.
+    references in our form, so that an element of theirs can stand in ours. ``owner`` is whose clinical changes stand.
     """
     our_base, mine = content(our_base), content(ours)
-    their_base, other = content(their_base), content(theirs)
+    before, after = content(their_base), content(theirs)
+    their_base, other = spelled(mine, before, before), spelled(mine, before, after)
+    respelled = [name for name in differing(before, after) if name in after and not same(after[name], other[name])]
     we = set(differing(our_base, mine)) - {"meta"}
     they = set(differing(their_base, other)) - {"meta"}
 
-    taken, held = _one_sided(we, they, mine, other)
+    taken, held = _one_sided(we, they, mine, other, owner)
     winner = _status(we & STATUS, they & STATUS, our_base, mine, other)
     if winner == "held":
         held.append("status")
@@ -86,15 +97,19 @@ def merge(our_base: Resource, ours: Resource, their_base: Resource, theirs: Reso
         result[name] = united
     if "text" in ours and not taken & (SUBJECT | CLINICAL | STATUS):
         result["text"] = ours["text"]
-    return Merge(result, tuple(sorted(taken)), tuple(sorted(we)), tuple(held))
+    return Merge(result, tuple(sorted(taken)), tuple(sorted(we)), tuple(held), tuple(respelled))
 
 
-def _one_sided(we: set[str], they: set[str], mine: Resource, other: Resource) -> tuple[set[str], list[str]]:
+def _one_sided(
+    we: set[str], they: set[str], mine: Resource, other: Resource, owner: Owner
+) -> tuple[set[str], list[str]]:
     """Return what is taken from them, and what is held, of all groups but status and unions."""
     taken, held = they & TEXT - we, []
     for name, group in (("subject", SUBJECT), ("clinical", CLINICAL)):
-        if they & group and not _equal(mine, other, group):
-            if we & group or name == "subject":
+        if name == "clinical" and owner == "theirs" and we & group and not _equal(mine, other, group):
+            held.append(name)
+        elif they & group and not _equal(mine, other, group):
+            if we & group or name == "subject" or owner == "ours":
                 held.append(name)
             else:
                 taken |= they & group

@@ -28,7 +28,7 @@ from fhir_infusion.store.inbox import Received
 from fhir_infusion.store.links import Link
 from fhir_infusion.store.outbox import Row
 from fhir_infusion.store.versions import Bound, Stored
-from fhir_infusion.sync import ladder
+from fhir_infusion.sync import holding, ladder
 from fhir_infusion.sync.apply import apply, codes_of
 from fhir_infusion.sync.compare import content, equivalent, same
 from fhir_infusion.sync.conflicts import stop_of
@@ -227,7 +227,9 @@ def _versions(job: _Job) -> list[tuple[int, Resource]]:
 # ----------------------------------------------------------------------------------------------------- 3: linked
 
 
-def _update(job: _Job, link: Link) -> tuple[Row, Verdict]:
+def _update(  # noqa: PLR0911  each return is one outcome
+    job: _Job, link: Link
+) -> tuple[Row, Verdict]:
     if job.row.state == "unknown":
         there = job.peer.endpoint.read(job.type, link.remote_id)
         if not isinstance(there, Found):
@@ -237,6 +239,9 @@ def _update(job: _Job, link: Link) -> tuple[Row, Verdict]:
     elif link.base and same(content(job.body), content(fhir_json.read(link.base))):
         done = replace(link, last_sent_version=job.row.version, last_acked_version=job.row.version)
         return _sure(job), Verdict("acked", "already-there", link=done)
+    if holding.is_not_ours_to_change(job.peer, job.tenant, job.row, job.body, link):
+        field = holding.hold(job.peer, job.tenant, job.row, link, None)
+        return _held(job, link, fhir_json.read(link.base), _stamp_of(job, link), field)
     row = _sending(job)
     reply = job.peer.endpoint.update({**job.body, "id": link.remote_id}, link.etag or '""')
     reach("push.answered")
@@ -269,23 +274,35 @@ def _changed_there(job: _Job, link: Link, there: Found) -> tuple[Row, Verdict]:
 
 def _contest(job: _Job, link: Link, there: Resource, text: str, stamp: Stamp | None = None) -> tuple[Row, Verdict]:
     """Merge with what is there; where that is held, a stop is sent all the same, and nothing else."""
-    stamp = stamp or Stamp(job.type, link.remote_id, link.version_id, link.etag, link.last_updated)
+    stamp = stamp or _stamp_of(job, link)
     version = stamp.version_id or content_version(text)
     received = Received(job.type, stamp.id, version, stamp.last_updated, text)
     store = job.peer.service.store
     store.transact(job.tenant, lambda tx: inbox.receive(tx, job.peer.name, [received]))
+    if holding.rounds(job.peer, job.tenant, job.row) >= holding.MERGES:
+        field = holding.hold(job.peer, job.tenant, job.row, link, received)
+        return _held(job, link, there, stamp, field)
     applied = apply(job.peer, job.tenant, received, own=True)
     if applied.kind == "merged":
         return job.row, Verdict("superseded", "merged")
     if applied.kind in {"applied", "echo"}:
         # Nothing of theirs is missing in ours: the link knows their version now, and ours can be sent upon it.
-        return job.row, Verdict("pending", "merged-here", backoff(job.peer, job.row))
+        return job.row, Verdict("pending", holding.merged_here(job.row.last_error_code), backoff(job.peer, job.row))
     if applied.kind == "waiting":
         return job.row, Verdict("unknown" if job.row.state != "leased" else "pending", "merge-later", LATE)
+    return _held(job, link, there, stamp, applied.codes or applied.kind)
+
+
+def _held(job: _Job, link: Link, there: Resource, stamp: Stamp, code: str) -> tuple[Row, Verdict]:
+    """Send a stop all the same, and nothing else."""
     stopped = stop_of(job.body, there) if job.row.lane == "stop" else None
     if stopped is None:
-        return job.row, Verdict("conflict", applied.codes or applied.kind, alert="conflict")
+        return job.row, Verdict("conflict", code, alert="conflict")
     return _stop_only(job, link, stopped, stamp)
+
+
+def _stamp_of(job: _Job, link: Link) -> Stamp:
+    return Stamp(job.type, link.remote_id, link.version_id, link.etag, link.last_updated)
 
 
 def _stop_only(job: _Job, link: Link, stopped: Resource, stamp: Stamp) -> tuple[Row, Verdict]:

@@ -26,7 +26,7 @@ from fhir_infusion.store.links import Link
 from fhir_infusion.store.outbox import Row
 from fhir_infusion.store.versions import Bound, Stored
 from fhir_infusion.sync.apply import IN_FLIGHT, stamped
-from fhir_infusion.sync.compare import content, same
+from fhir_infusion.sync.compare import content, same, spelled
 from fhir_infusion.sync.incoming import incoming
 from fhir_infusion.sync.peer import Peer
 from fhir_infusion.sync.replies import Found, Gone, Missing, content_version
@@ -119,11 +119,16 @@ def _held(peer: Peer, conflict: Conflict, caller: Caller, reason: str) -> _Held:
     return held
 
 
+def _ours(held: _Held) -> Resource:
+    peer, stored = held.peer, held.stored
+    found = find.vread(peer.service, held.caller, peer.release, stored.type, stored.id, str(stored.version))
+    return fhir_json.read(found.text)
+
+
 def _refuse_unseen(held: _Held, there: Found) -> None:
     """Hold the conflict as it is now, and refuse, where a side is not as it was when it was held."""
-    peer, stored, conflict = held.peer, held.stored, held.conflict
-    found = find.vread(peer.service, held.caller, peer.release, stored.type, stored.id, str(stored.version))
-    ours = fhir_json.read(found.text)
+    peer, conflict = held.peer, held.conflict
+    ours = _ours(held)
     as_held = same(content(ours), content(fhir_json.read(conflict.ours))) and same(
         content(there.resource), content(fhir_json.read(conflict.theirs))
     )
@@ -161,8 +166,11 @@ def _keep_theirs(held: _Held, received: Received, resource: Resource) -> int:
     """Write their state as our next version, which they need not be told of."""
     peer, stored = held.peer, held.stored
     theirs = incoming(peer, held.caller.tenant, resource, held.minted)
-    if not isinstance(theirs, dict):
+    base = incoming(peer, held.caller.tenant, fhir_json.read(held.link.base or received.text), held.minted)
+    if not isinstance(theirs, dict) or not isinstance(base, dict):
         raise Unavailable("the remote cannot be asked now")
+    # A decision for their values is none for how they write our numbers.
+    theirs = spelled(_ours(held), base, theirs)
 
     def also(tx: Tx, written: Stored) -> None:
         version = written.version

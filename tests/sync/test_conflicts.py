@@ -74,6 +74,25 @@ def test_a_change_is_taken_where_only_they_made_it_and_held_where_both_did(
             assert merged.resource.get(name) == _changed(**ours).get(name)
 
 
+@pytest.mark.parametrize(
+    ("owner", "ours", "theirs", "held"),
+    [
+        ("ours", {}, {"dosageInstruction": DOSE_6}, ("clinical",)),
+        ("ours", {"dosageInstruction": DOSE_6}, {}, ()),
+        ("ours", {"dosageInstruction": DOSE_6}, {"dosageInstruction": DOSE_6}, ()),
+        ("ours", {}, {"priority": "stat", "status": "stopped"}, ()),
+        ("theirs", {}, {"dosageInstruction": DOSE_6}, ()),
+        ("theirs", {"dosageInstruction": DOSE_6}, {"priority": "stat"}, ("clinical",)),
+        ("theirs", {"dosageInstruction": DOSE_6}, {"dosageInstruction": DOSE_6}, ()),
+        ("theirs", {"priority": "stat", "status": "stopped"}, {"dosageInstruction": DOSE_6}, ()),
+    ],
+)
+def test_h17_a_clinical_change_by_the_side_that_does_not_own_it_is_held(
+    owner: Any, ours: Any, theirs: Any, held: tuple[str, ...]
+):
+    assert merge(BASE, _changed(**ours), BASE, _changed(**theirs), owner).held == held
+
+
 def test_notes_of_both_sides_are_kept():
     ours, theirs = [{"text": "first"}, {"text": "ours"}], [{"text": "first"}, {"text": "theirs"}]
     assert _merged(_changed(note=ours), _changed(note=theirs)).resource["note"] == [*ours, {"text": "theirs"}]

@@ -1,0 +1,219 @@
+"""What is taken of a peer's change, by the settings of the remote and by how often: hazards H15, H17, faults F12."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fhir_infusion.actions import find
+from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.sync.resolve import Keep, resolve
+from tests.faults.peer import Act, Peer
+from tests.faults.rig import CALLER, Clock, Rig, open_rig, order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.faults.peer import Asked
+
+MR = "MedicationRequest"
+
+
+@pytest.fixture
+def there() -> Iterator[Peer]:
+    one = Peer()
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def rig(there: Peer, database: str) -> Iterator[Rig]:
+    one = open_rig(there, database, Clock())
+    yield one
+    one.close()
+
+
+def rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: rounded(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [rounded(one) for one in value]
+    return Decimal(format(value.normalize(), "f")) if isinstance(value, Decimal) else value
+
+
+def rated(value: str, **members: Any) -> dict[str, Any]:
+    """Return the order with this rate, and with a remark on how to run it."""
+    rate = {"value": fhir_json.read(f'{{"n":{value}}}')["n"], "unit": "ug/kg/min"}
+    return order("A-1", steps=[{"step_id": "run", "dosings": [{"dosing_id": "rate", "rate": rate}]}], **members)
+
+
+def rate_of(resource: dict[str, Any]) -> str:
+    return fhir_json.write(resource["dosageInstruction"][0]["doseAndRate"][0]["rateQuantity"]["value"]).decode()
+
+
+def _there(rig: Rig) -> dict[str, Any]:
+    (resource,) = rig.there.all(MR)
+    return resource
+
+
+def _change_there(rig: Rig, text: str, **members: Any) -> None:
+    there = _there(rig)
+    rig.there.put({**there, "dosageInstruction": [{**there["dosageInstruction"][0], "text": text}], **members})
+
+
+def test_h15_i8_a_peer_that_rounds_and_edits_the_dosage_later_does_not_round_ours(rig: Rig):
+    rig.there.lies.append(lambda asked: Act(change=rounded) if asked.type == MR and asked.writes else None)
+    rig.place(rated("1.50"))
+    assert rig.settle() == ["acked"]
+    assert rate_of(_there(rig)) == "1.5"
+    _change_there(rig, "slowly")
+    rig.pull()
+    ours = rig.resource(MR, rig.ids()[0])
+    assert (ours["dosageInstruction"][0]["text"], rate_of(ours)) == ("slowly", "1.50")
+    assert rig.alerts() == ["altered dosageInstruction:precision", "precision-kept dosageInstruction"]
+    # It is not told back to them either, and a later change of ours goes out in our spelling.
+    writes = len(rig.there.writes(MR))
+    rig.settle()
+    rig.pull()
+    assert len(rig.there.writes(MR)) == writes
+    rig.amend(rated("2.50"))
+    rig.settle()
+    assert rig.there.writes(MR)[-1].body["dosageInstruction"][0]["doseAndRate"][0]["rateQuantity"]["value"].text == (
+        "2.50"
+    )
+    assert rig.conflicts() == []
+
+
+# --------------------------------------------------------------------------------------------- who may change what
+
+
+def owned(there: Peer, database: str, owner: str) -> Rig:
+    one = open_rig(there, database, Clock(), owns_orders=owner)
+    one.place(order("A-1"))
+    one.settle()
+    return one
+
+
+def _text(resource: dict[str, Any]) -> str:
+    return str(resource["dosageInstruction"][0].get("text", ""))
+
+
+def _both(rig: Rig) -> tuple[str, str]:
+    return _text(rig.resource(MR, rig.ids()[0])), _text(_there(rig))
+
+
+def _said(text: str, **members: Any) -> dict[str, Any]:
+    return order("A-1", steps=[{"step_id": "run", "text": text}], **members)
+
+
+def _decide(rig: Rig, keep: Keep) -> None:
+    (held,) = rig.conflicts()
+    resolve(rig.service, "command:7", held.conflict_id, keep, "asked the ward")
+    rig.settle()
+
+
+@pytest.mark.parametrize("keep", ["ours", "theirs"])
+def test_h17_a_dose_that_is_ours_is_not_changed_by_them_without_a_person(there: Peer, database: str, keep: Keep):
+    rig = owned(there, database, "ours")
+    before = _text(rig.resource(MR, rig.ids()[0]))
+    _change_there(rig, "theirs")
+    rig.pull()
+    assert (_both(rig), rig.conflicts()[0].fields) == ((before, "theirs"), ("clinical",))
+    _decide(rig, keep)
+    assert (_both(rig), rig.conflicts()) == (((before if keep == "ours" else "theirs"),) * 2, [])
+    rig.amend(_said("ours"))
+    rig.settle()
+    assert (_both(rig), rig.conflicts()) == (("ours", "ours"), [])
+    rig.close()
+
+
+@pytest.mark.parametrize("keep", ["ours", "theirs"])
+def test_h17_a_dose_that_is_theirs_is_not_changed_by_us_without_a_person(there: Peer, database: str, keep: Keep):
+    rig = owned(there, database, "theirs")
+    before = _text(_there(rig))
+    writes = len(rig.there.writes(MR))
+    rig.amend(_said("ours"))
+    assert rig.settle() == ["acked", "conflict"]
+    assert (_both(rig), rig.conflicts()[0].fields) == (("ours", before), ("clinical",))
+    assert len(rig.there.writes(MR)) == writes
+    _decide(rig, keep)
+    assert (_both(rig), rig.conflicts()) == (((before if keep == "theirs" else "ours"),) * 2, [])
+    # What was decided once is no leave for the next change; theirs is taken as ever.
+    rig.amend(_said("again"))
+    rig.settle(rounds=3)
+    assert len(rig.conflicts()) == 1
+    _decide(rig, "theirs")
+    _change_there(rig, "theirs")
+    rig.pull()
+    assert (_both(rig), rig.conflicts()) == (("theirs", "theirs"), [])
+    rig.close()
+
+
+def test_what_is_not_clinical_and_what_they_changed_flows_whoever_owns_it(there: Peer, database: str):
+    rig = owned(there, database, "theirs")
+    _change_there(rig, "theirs")
+    record = find.record(rig.service, CALLER, MR, rig.ids()[0]).record
+    rig.amend({**record, "priority": "stat"})
+    rig.settle()
+    assert (_both(rig), _there(rig)["priority"], rig.conflicts()) == (("theirs", "theirs"), "stat", [])
+    rig.close()
+
+
+@pytest.mark.parametrize("changed_there", [False, True])
+def test_i4_h6_a_stop_goes_out_though_a_dose_beside_it_is_held(there: Peer, database: str, changed_there: object):
+    rig = owned(there, database, "theirs")
+    before = _text(_there(rig))
+    rig.amend(_said("ours"))
+    rig.settle(rounds=3)
+    if changed_there:
+        rig.there.put({**_there(rig), "priority": "stat"})
+    rig.amend(_said("ours", status="stopped"))
+    rig.settle(rounds=6)
+    assert (_there(rig)["status"], _text(_there(rig)), len(rig.conflicts())) == ("stopped", before, 1)
+    rig.close()
+
+
+# --------------------------------------------------------------------------------------------- merging without end
+
+
+def test_f12_the_third_merge_is_the_last_one_then_a_person_looks_at_it(rig: Rig):
+    rig.place(order("A-1"))
+    rig.settle()
+
+    def editor(asked: Asked) -> None:
+        """Change it in the moment before each of our writes."""
+        if asked.type == MR and asked.method == "PUT":
+            there = _there(rig)
+            rig.there.put({**there, "note": [*there.get("note", []), {"text": f"theirs {len(rig.there.asked)}"}]})
+
+    rig.there.lies.append(editor)
+    rig.amend(order("A-1", priority="stat"))
+    rig.settle()
+    assert [row.last_error_code for row in rig.rows()] == ["", "merged", "merged", "merged", "rounds"]
+    assert [one.fields for one in rig.conflicts()] == [("rounds",)]
+    assert len([one for one in rig.there.writes(MR) if one.method == "PUT"]) == 4
+    assert "priority" not in _there(rig)
+    # A person decides; then it goes on, and the count begins anew.
+    rig.there.lies.clear()
+    _decide(rig, "ours")
+    notes = [one["text"] for one in rig.resource(MR, rig.ids()[0])["note"]]
+    assert (_there(rig)["priority"], [one["text"] for one in _there(rig)["note"]]) == ("stat", notes)
+    assert (rig.conflicts(), rig.states()[-1]) == ([], "acked")
+
+
+def test_f12_i4_a_stop_goes_out_though_it_was_merged_too_often(rig: Rig):
+    rig.place(order("A-1"))
+    rig.settle()
+    edits = iter(range(4))
+
+    def editor(asked: Asked) -> None:
+        if asked.type == MR and asked.method == "PUT" and next(edits, None) is not None:
+            there = _there(rig)
+            rig.there.put({**there, "note": [*there.get("note", []), {"text": f"theirs {len(rig.there.asked)}"}]})
+
+    rig.there.lies.append(editor)
+    rig.amend(order("A-1", status="stopped"))
+    rig.settle(rounds=20)
+    assert (_there(rig)["status"], [one.fields for one in rig.conflicts()]) == ("stopped", [("rounds",)])
