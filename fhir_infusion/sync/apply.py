@@ -30,11 +30,7 @@ from fhir_infusion.store import conflicts, inbox, links, outbox, versions
 from fhir_infusion.store.inbox import Received
 from fhir_infusion.store.links import Link
 from fhir_infusion.store.versions import Bound, Stored
-<<<<<<< HEAD
-from fhir_infusion.sync import moments, restored
-=======
-from fhir_infusion.sync import holding
->>>>>>> main
+from fhir_infusion.sync import holding, moments, restored
 from fhir_infusion.sync.compare import content, same
 from fhir_infusion.sync.conflicts import ENDED, Merge, merge
 from fhir_infusion.sync.deletions import gone_there

@@ -96,7 +96,7 @@ def apply_new(peer: Peer, tenant: str, type_: str, ending: threading.Event | Non
     settled, after = 0, None
     while True:
         place = after
-        rows = store.read(tenant, lambda tx: inbox.waiting(tx, peer.name, type_, AT_ONCE, place))  # noqa: B023
+        rows = store.read(tenant, lambda tx: inbox.waiting(tx, peer.name, type_, AT_ONCE, place))  # noqa: B023  called at once
         if not rows or (ending is not None and ending.is_set()) or _paused(peer, tenant):
             return settled
         settled += _applied(peer, tenant, sorted(rows, key=_is_part), ending)
@@ -118,12 +118,12 @@ def _applied(peer: Peer, tenant: str, rows: Sequence[Waiting], ending: threading
             continue
         if row.attempts:
             one = [row.received]
-            store.transact(tenant, lambda tx: inbox.tried(tx, peer.name, one))  # noqa: B023
+            store.transact(tenant, lambda tx: inbox.tried(tx, peer.name, one))  # noqa: B023  called at once
         try:
             kind = _try(peer, tenant, row.received)
         except Unavailable:
             with suppress(Unavailable):  # no fault of the version
-                store.transact(tenant, lambda tx: inbox.untried(tx, peer.name, [row.received]))  # noqa: B023
+                store.transact(tenant, lambda tx: inbox.untried(tx, peer.name, [row.received]))  # noqa: B023  called at once
             raise
         if kind == "waiting":
             innocent.append(row.received)
