@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, or_, select, update
 
+from fhir_infusion.store import due
 from fhir_infusion.store.due import SUSPECT
 from fhir_infusion.store.outbox import COLUMNS, OPEN, WAITING, Row, change, row_of
 from fhir_infusion.store.tables import OUTBOX
@@ -18,11 +19,18 @@ if TYPE_CHECKING:
 
 
 def poisoned(tx: Tx, endpoint: str, crashes: int, hours: int) -> tuple[Row, ...]:
-    """Put aside what failed so often without a verdict, or for so long, and return it."""
+    """Put aside what failed so often without a verdict, or for so long, and return it.
+
+    Time alone puts nothing aside: the first failures may be another row's, and nobody may have tried since.
+    """
+    due.expire(tx, endpoint)
     now = to_ms(tx.now)
     mine = and_(OUTBOX.c.tenant == tx.tenant, OUTBOX.c.endpoint == endpoint, SUSPECT, OUTBOX.c.state.in_(WAITING))
     free = OUTBOX.c.lease_until < now
-    spent = or_(OUTBOX.c.crashes >= crashes, OUTBOX.c.suspected <= now - hours * 3_600_000)
+    spent = or_(
+        OUTBOX.c.crashes >= crashes,
+        and_(OUTBOX.c.crashes >= min(3, crashes), OUTBOX.c.suspected <= now - hours * 3_600_000),
+    )
     found = map(row_of, tx.connection.execute(select(*COLUMNS).where(mine, free, spent)).all())
     return tuple(
         change(tx, row, {"state": "dead", "last_error_code": f"crash-{row.crashes}", "lease_owner": ""})

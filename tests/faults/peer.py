@@ -55,6 +55,8 @@ class Act:
     drip_seconds: float = 0.0
     change: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     hidden_for: float = 0.0
+    wait_seconds: float = 0.0
+    """For so long it does nothing; other requests go on."""
 
 
 DROP = Act(close="before")
@@ -163,6 +165,8 @@ class Peer:
         with self._lock:
             self.asked.append(asked)
             act = next((found for lie in self.lies if (found := lie(asked)) is not None), None)
+        if act is not None and act.wait_seconds:
+            time.sleep(act.wait_seconds)
         if act is not None and not act.effect:
             return act.status, dict(act.headers), None, act
         status, headers, resource = self._do(asked, act)
