@@ -16,7 +16,7 @@ import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from fhir_infusion.store import outbox, standing
 from fhir_infusion.sync import worker
@@ -132,7 +132,8 @@ def main(orders: int = 2000, backlog: int = 100_000) -> dict[str, Any]:
     process.start()
     found: dict[str, Any] = {"orders": orders, "backlog": backlog}
     with tempfile.TemporaryDirectory() as folder:
-        rig = open_rig(_There(here.recv()), Path(folder) / "bench.db", Running())  # type: ignore[arg-type]  only its address is used
+        there = cast("Peer", _There(here.recv()))
+        rig = open_rig(there, Path(folder) / "bench.db", Running())
         for number in range(orders):
             rig.place(order(f"N-{number}"))
         found["new patients"] = _drain(rig, here, orders)

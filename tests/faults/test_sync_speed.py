@@ -16,7 +16,9 @@ from tests.faults.peer import Act, Asked, Peer
 from tests.faults.rig import MRN, TENANT, Clock, Rig, open_rig, order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+    from fhir_infusion.store import Tx
 
 WITHIN = 2.0
 """Seconds that a stop may take."""
@@ -56,7 +58,7 @@ def _stopped(there: Peer, name: str) -> bool:
 
 
 def _name(resource: dict) -> str:
-    return resource["identifier"][0]["value"]
+    return str(resource["identifier"][0]["value"])
 
 
 def _slow(names: set[str], seconds: float) -> Callable[[Asked], Act | None]:
@@ -104,20 +106,25 @@ def test_f8_h6_a_stop_does_not_wait_for_a_pull_that_takes_long(rig: Rig, there: 
 
 
 def _backlog(rig: Rig, rows: int) -> None:
-    """Put rows into the outbox that wait behind others: orders that were never stored, due tomorrow."""
+    """Put rows into the outbox: versions that were never stored, each put aside when its turn comes."""
 
-    def work(tx: object) -> None:
+    def work(tx: Tx) -> None:
         for number in range(rows):
             outbox.enqueue(tx, "peer", f"MedicationRequest/none-{number}", 1, "hash", stop=False)
 
     rig.service.store.transact(TENANT, work)
 
 
-def test_d8_asking_about_one_resource_does_not_read_what_waits_of_others(rig: Rig, monkeypatch: pytest.MonkeyPatch):
+def test_h6_asking_about_one_resource_does_not_read_what_waits_of_others(rig: Rig, monkeypatch: pytest.MonkeyPatch):
     _backlog(rig, 600)
     read: list[int] = []
     rows_of = outbox.row_of
-    monkeypatch.setattr(outbox, "row_of", lambda values: read.append(1) or rows_of(values))
+
+    def counted(values: Sequence[object]) -> outbox.Row:
+        read.append(1)
+        return rows_of(values)
+
+    monkeypatch.setattr(outbox, "row_of", counted)
     aggregate = "MedicationRequest/none-599"
     assert rig.service.store.read(TENANT, lambda tx: outbox.has_any(tx, "peer", aggregate, ("pending",)))
     assert not rig.service.store.read(TENANT, lambda tx: outbox.has_any(tx, "peer", aggregate, ("leased", "sent")))
@@ -153,10 +160,9 @@ def test_l3_h6_a_stop_overtakes_a_large_backlog_within_seconds(rig: Rig, there: 
 
 
 def test_f8_two_new_patients_are_created_side_by_side(rig: Rig, there: Peer):
-    first = threading.Event()
     there.lies.append(lambda asked: Act(wait_seconds=3.0) if asked.writes and _name(asked.body) == "mrn-A" else None)
     rig.place(order("A.1"))
-    pushing = threading.Thread(target=lambda: (rig.push(), first.set()))
+    pushing = threading.Thread(target=rig.push)
     pushing.start()
     _until(lambda: any(asked.type == "Patient" and asked.writes for asked in there.asked))
     rig.place(order("B.1"))
