@@ -174,7 +174,7 @@ def _may_be_too_much(body: bytes, tree: Resource, limits: Limits) -> bool:
     each = [
         _most_elements(_ENCODER.encode(one["resource"])) for one in entries if type(one) is dict and "resource" in one
     ]
-    return max(whole - sum(each), *each) > limits.elements
+    return max([whole - sum(each), *each]) > limits.elements
 
 
 def _too_many_entries(tree: Resource, limits: Limits) -> bool:

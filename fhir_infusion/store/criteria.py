@@ -7,7 +7,7 @@ names its tenant, inner ones too: nobody finds anything through what belongs to 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, assert_never
+from typing import TYPE_CHECKING, Any, Final, Literal, assert_never
 
 from sqlalchemy import ColumnElement, FromClause, and_, exists, false, func, literal, or_, select
 
@@ -28,6 +28,9 @@ _LAST_SIGN: Final = "\U0010ffff"
 
 _BROAD: Final = frozenset({"status", "intent", "priority", "category", "gender", "active"})
 """Parameters of codes whose one value names many resources: asked resource by resource, not listed as a whole."""
+
+
+Behind = Literal["lower", "upper"] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +71,27 @@ def is_narrow(condition: Condition) -> bool:
             return isinstance(condition, Chain | Has)
 
 
-def holds(scope: Scope, condition: Condition, *, each: bool = False) -> ColumnElement[bool]:
-    """Return the condition on the row of a scope; ``each``: asked of each row, since others have narrowed them down."""
+def is_bounded(condition: Condition) -> bool:
+    """Tell whether a condition is one range of dates with an end or a beginning, which an index is read from."""
+    if not isinstance(condition, Criterion) or condition.kind != "date" or condition.negated:
+        return False
+    return len(condition.values) == 1 and condition.values[0].prefix != "ne"
+
+
+def is_from(wanted: Wanted) -> bool:
+    """Tell whether a date is asked for from some moment on, so that nothing that ended before it is looked at."""
+    return wanted.prefix in {"ge", "gt", "sa"}
+
+
+def holds(scope: Scope, condition: Condition, *, each: bool = False, behind: Behind = None) -> ColumnElement[bool]:
+    """Return the condition on the row of a scope.
+
+    ``each``: asked of each row, since others have narrowed them down. ``behind``: it goes on behind a moment of change,
+    which bounds it on that side.
+    """
     match condition:
         case Criterion():
-            return _criterion(scope, condition, each=each)
+            return _criterion(scope, condition, each=each, behind=behind)
         case Missing():
             there = exists(_rows(scope, condition.kind, (condition.parameter,), []))
             marked = exists(_rows(scope, "token", _beside(condition), []))
@@ -92,13 +111,11 @@ def _beside(condition: Missing) -> tuple[str, ...]:
     return (f"{name}:present", f"{name}:identifier") if condition.kind == "reference" else (f"{name}:present",)
 
 
-def _criterion(scope: Scope, asked: Criterion, *, each: bool) -> ColumnElement[bool]:
+def _criterion(scope: Scope, asked: Criterion, *, each: bool, behind: Behind) -> ColumnElement[bool]:
     if asked.kind == "id":
         return scope.id.in_([wanted.value for wanted in asked.values])
     if asked.kind == "lastUpdated":
-        moment: ColumnElement[Any] = scope.resources.c.last_updated
-        # An instant is one millisecond wide.
-        return or_(*(compared(wanted, moment, moment + 1) for wanted in asked.values))
+        return or_(*(_at(wanted, scope.resources.c.last_updated, behind) for wanted in asked.values))
     table = TABLES[asked.kind].alias()
     matching = or_(*(_matches(table, asked, wanted) for wanted in asked.values))
     mine = _of(table, scope, (asked.parameter,))
@@ -107,6 +124,28 @@ def _criterion(scope: Scope, asked: Criterion, *, each: bool) -> ColumnElement[b
         return scope.id.in_(select(table.c.id).where(*mine, matching))
     found = exists().where(table.c.id == scope.id, *mine, matching)
     return ~found if asked.negated else found
+
+
+def _at(wanted: Wanted, moment: ColumnElement[Any], behind: Behind) -> ColumnElement[bool]:
+    """Compare an instant with the range asked for, as bounds from which a database knows where in an index to begin.
+
+    Where a listing goes on behind a key, the bound on that side is an expression: the key says where to begin.
+    """
+    low, high = (moment + 0 if behind == side else moment for side in ("lower", "upper"))
+    start, end = wanted.start, wanted.end
+    within = and_(low >= start, high < end)
+    found: dict[str, ColumnElement[bool]] = {
+        "eq": within,
+        "ne": ~within,
+        "gt": low >= end,
+        "lt": high < start,
+        "ge": low >= start,
+        "le": high < end,
+        "sa": low >= end,
+        "eb": high < start,
+        "ap": within,
+    }
+    return found[wanted.prefix]
 
 
 def _of(table: FromClause, scope: Scope, parameters: Sequence[str]) -> list[ColumnElement[bool]]:

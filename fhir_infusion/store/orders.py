@@ -3,6 +3,7 @@
 - By creation: an entry that is changed while somebody pages keeps its place, so it is neither skipped nor repeated.
 - By last change (``_lastUpdated`` is asked for or sorted by), for whoever keeps a copy in step: the upper bound is set
   by the first page; what changes after it is found by asking again from there on.
+- By a date that is asked for, where nothing else narrows it down: from where its range begins.
 - By parameters: what has no value of the first comes last, in the order of the next, and so on; these are ``phases``,
   read one after the other, so that the first key is read in order from an index. What is made after the first page is
   not listed. An entry moves only if the value that it is sorted by is changed itself.
@@ -10,20 +11,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import ColumnElement, FromClause, and_, case, exists, func, or_, select, tuple_
 
 from fhir_infusion.fhir.search import Criterion
-from fhir_infusion.store.criteria import is_narrow
+from fhir_infusion.store.criteria import Behind, compared, is_bounded, is_from, is_narrow
 from fhir_infusion.store.index import TABLES
-from fhir_infusion.store.tables import INDEX_ROWS, RESOURCES
+from fhir_infusion.store.tables import INDEX_DATES, INDEX_ROWS, RESOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fhir_infusion.fhir.search import Query, SortKey
+    from fhir_infusion.fhir.search import Query, SortKey, Wanted
 
 _COLUMNS: Final = {"date": ("start", "end"), "token": ("value", "system"), "uri": ("value", "system")}
 _TEXT_COLUMNS: Final = ("value", "text")
@@ -42,13 +43,29 @@ class Key:
         return int(value) if self.is_number else value
 
 
+def column_of(number: int) -> str:
+    """Return the name of the column that holds a key."""
+    return f"key_{number}"
+
+
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A part of a listing: ``joined`` tables with how they are joined, conditions, and the terms of its order."""
+    """A part of a listing: ``joined`` tables with how they are joined, conditions, and the terms of its order.
+
+    ``first``: conditions that say where to begin, which behind a key would mislead a database.
+    ``is_worked_out``: few are left, whose keys are worked out once for each, before they are sorted.
+    """
 
     keys: tuple[Key, ...]
     joined: tuple[tuple[FromClause, ColumnElement[bool]], ...] = ()
     conditions: tuple[ColumnElement[bool], ...] = ()
+    first: tuple[ColumnElement[bool], ...] = ()
+    is_worked_out: bool = False
+
+    def of(self, rows: FromClause) -> Phase:
+        """Return the same order of rows that hold the keys as columns, named by :func:`column_of`."""
+        columns = [replace(key, term=rows.c[column_of(number)]) for number, key in enumerate(self.keys)]
+        return Phase(tuple(columns))
 
     def after(self, values: Sequence[int | str]) -> ColumnElement[bool]:
         """Return the condition that a row stands behind these values of the keys."""
@@ -75,6 +92,11 @@ class Order:
     driver: Criterion | None = None
 
     @property
+    def side(self) -> Behind:
+        """On which side the key of a page bounds the moment of change, where that is what is sorted by."""
+        return None if not self.name.startswith("changed") else "upper" if self.is_newest_first else "lower"
+
+    @property
     def is_newest_first(self) -> bool:
         """Whether the bound itself is what is sorted by, in descending order."""
         return self.phases[0].keys[0].descending and self.phases[0].keys[0].term is self.stamp
@@ -92,7 +114,7 @@ def order(tenant: str, type: str, query: Query) -> Order:
     if any(map(is_narrow, query.criteria)):
         # Few are left to be sorted: better than to walk an index past all that do not match.
         keys = tuple(key for one in query.sort for key in _computed(tenant, type, one))
-        return Order("sorted", _BARE_CREATED, (Phase((*keys, *_BARE_CREATION)),))
+        return Order("sorted", _BARE_CREATED, (Phase((*keys, *_BARE_CREATION), is_worked_out=True),))
     return Order("sorted", RESOURCES.c.created, tuple(_phases(tenant, type, query.sort)))
 
 
@@ -113,6 +135,9 @@ def _by_creation(tenant: str, type: str, query: Query) -> Order:
     driver = _driver(query)
     if driver is None and any(map(is_narrow, query.criteria)):
         return Order("created", _BARE_CREATED, (Phase(_BARE_CREATION),))
+    dated = [one for one in query.criteria if isinstance(one, Criterion) and is_bounded(one)]
+    if driver is None and dated:
+        return _by_date(tenant, type, next((one for one in dated if is_from(one.values[0])), dated[0]))
     if driver is None:
         return Order("created", RESOURCES.c.created, (Phase(_CREATION),))
     (wanted,) = driver.values
@@ -127,6 +152,42 @@ def _by_creation(tenant: str, type: str, query: Query) -> Order:
     )
     keys = (Key(rows.c.created, is_number=True), Key(rows.c.id))
     return Order("created", rows.c.created, (Phase(keys, ((rows, joined),), conditions),), driver)
+
+
+def _by_date(tenant: str, type: str, driver: Criterion) -> Order:
+    """Return the order of a date that is asked for, read from where its range begins.
+
+    By creation all would be read that was made before: what happened late was mostly recorded late.
+    """
+    (wanted,) = driver.values
+    rows, other = INDEX_DATES.alias("driver"), INDEX_DATES.alias()
+    first, tie = ("end", "start") if is_from(wanted) else ("start", "end")
+    joined = and_(rows.c.tenant == RESOURCES.c.tenant, rows.c.type == RESOURCES.c.type, rows.c.id == RESOURCES.c.id)
+    same = [other.c[name] == rows.c[name] for name in ("tenant", "type", "id", "parameter")]
+    before = tuple_(other.c[first] + 0, other.c[tie] + 0) < tuple_(rows.c[first], rows.c[tie])
+    meets = compared(wanted, other.c.start + 0, other.c.end + 0)
+    # Each resource stands once, by the first of its dates that meets what is asked for; counted as in _is_first.
+    sooner = select(func.count()).select_from(other).where(*same, before, meets).correlate(rows).scalar_subquery()
+    conditions = (
+        rows.c.tenant == tenant,
+        rows.c.type == type,
+        rows.c.parameter == driver.parameter,
+        # Where it begins stands apart, where it ends does not: behind a key it still has to end.
+        compared(wanted, rows.c.start + 0, rows.c.end + 0),
+        sooner == 0,
+    )
+    begins, ends = _ends(wanted, rows)
+    names = (first, tie, "created", "id")
+    keys = tuple(Key(rows.c[name], is_number=name != "id") for name in names)
+    phase = Phase(keys, ((rows, joined),), (*conditions, *ends), begins)
+    return Order("dated", rows.c.created, (phase,), driver)
+
+
+def _ends(wanted: Wanted, rows: FromClause) -> tuple[tuple[ColumnElement[bool], ...], tuple[ColumnElement[bool], ...]]:
+    """Return what a range says of the beginning and of the end of a listing in its order."""
+    if is_from(wanted):
+        return (rows.c.end > wanted.start,), ()
+    return ((rows.c.start >= wanted.start,) if wanted.prefix == "eq" else ()), (rows.c.start < wanted.end,)
 
 
 def _driver(query: Query) -> Criterion | None:

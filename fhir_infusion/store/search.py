@@ -8,17 +8,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, and_, func, select
 
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.store import feed, versions
-from fhir_infusion.store.criteria import Scope, holds, is_narrow
-from fhir_infusion.store.orders import Order, Phase, order
+from fhir_infusion.store.criteria import Behind, Scope, holds, is_narrow
+from fhir_infusion.store.orders import Order, Phase, column_of, order
 from fhir_infusion.store.tables import RESOURCES
 from fhir_infusion.store.versions import Stored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from sqlalchemy import Select
 
     from fhir_infusion.fhir.search import Query
     from fhir_infusion.store.tx import Tx
@@ -57,15 +59,17 @@ def page(tx: Tx, type: str, query: Query, count: int, after: Sequence[str] = (),
     """
     by = order(tx.tenant, type, query)
     place = _continued(by, after) if after else _Place(feed.last(tx), 0, ())
-    conditions = _conditions(tx, type, query, by, lone=lone)
+    conditions = _conditions(tx, type, query, by, by.side if place.values else None)
+    if lone:
+        conditions.append(RESOURCES.c.parent == "")
     if not (place.values and by.is_newest_first):
         # Behind a key of the newest first all is older; said again, it would mislead a database where to begin.
         conditions.append(by.stamp <= place.upper)
     rows: list[Any] = []
     last = place
     for number, phase in enumerate(by.phases[place.phase :], place.phase):
-        behind = _behind(phase, place.values) if number == place.phase and place.values else []
-        found = list(tx.connection.execute(_statement(phase, [*conditions, *behind], count + 1 - len(rows))))
+        values = place.values if number == place.phase else ()
+        found = list(tx.connection.execute(_statement(phase, conditions, values, count + 1 - len(rows))))
         if found:
             # The last of the page is the last but one of what was found, which may be of the phase before.
             kept = found[: count - len(rows)]
@@ -85,22 +89,52 @@ def total(tx: Tx, type: str, query: Query) -> int:
     return int(tx.connection.execute(statement).scalar_one())
 
 
-def _conditions(tx: Tx, type: str, query: Query, by: Order, *, lone: bool) -> list[ColumnElement[bool]]:
+def _conditions(tx: Tx, type: str, query: Query, by: Order, behind: Behind) -> list[ColumnElement[bool]]:
     scope = Scope(tx.tenant, type)
     rest = [one for one in query.criteria if one is not by.driver]
     # What is narrow lists its own; all else is asked of each that is left.
     each = by.driver is not None or any(map(is_narrow, rest))
-    found = [*scope.alive(), *(holds(scope, one, each=each and not is_narrow(one)) for one in rest)]
-    return [*found, RESOURCES.c.parent == ""] if lone else found
+    asked = (holds(scope, one, each=each and not is_narrow(one), behind=behind) for one in rest)
+    return [*scope.alive(), *asked]
 
 
-def _statement(phase: Phase, conditions: Sequence[ColumnElement[bool]], limit: int) -> Any:
-    statement = versions.selected(*conditions, *phase.conditions)
+def _statement(
+    phase: Phase, conditions: Sequence[ColumnElement[bool]], values: Sequence[str], limit: int
+) -> Select[*tuple[Any, ...]]:
+    """Return what gives the next rows of a phase, behind these values of its keys where there are any."""
+    if phase.is_worked_out:
+        return _worked_out(phase, conditions, values, limit)
+    begins = _behind(phase, values) or phase.first
+    statement = versions.selected(*conditions, *phase.conditions, *begins)
     for table, how in phase.joined:
         statement = statement.join(table, how)
-    terms = [key.term.desc() if key.descending else key.term for key in phase.keys]
-    labelled = [key.term.label(f"key_{number}") for number, key in enumerate(phase.keys)]
-    return statement.add_columns(*labelled).order_by(*terms).limit(limit)
+    return statement.add_columns(*_labelled(phase)).order_by(*_terms(phase)).limit(limit)
+
+
+def _worked_out(
+    phase: Phase, conditions: Sequence[ColumnElement[bool]], values: Sequence[str], limit: int
+) -> Select[*tuple[Any, ...]]:
+    """Return the same in steps: 1. the keys of all that match, each once, 2. the rows of the page, 3. what they hold.
+
+    In one step a database works each key out again wherever it stands, and reads every text before it sorts.
+    """
+    ours = [RESOURCES.c[name] for name in ("tenant", "type", "id")]
+    keyed = select(*ours, *_labelled(phase)).where(*conditions, *phase.conditions).cte("keyed")
+    once = keyed.prefix_with("MATERIALIZED")
+    within = phase.of(once)
+    wanted = select(once).where(*_behind(within, values)).order_by(*_terms(within)).limit(limit).cte("wanted")
+    same = and_(*(wanted.c[column.name] == column for column in ours))
+    shown = phase.of(wanted)
+    found = versions.selected().join(wanted, same)
+    return found.add_columns(*(key.term for key in shown.keys)).order_by(*_terms(shown))
+
+
+def _labelled(phase: Phase) -> list[ColumnElement[Any]]:
+    return [key.term.label(column_of(number)) for number, key in enumerate(phase.keys)]
+
+
+def _terms(phase: Phase) -> list[ColumnElement[Any]]:
+    return [key.term.desc() if key.descending else key.term for key in phase.keys]
 
 
 def _keys(row: Any) -> tuple[str, ...]:
@@ -121,6 +155,8 @@ def _continued(by: Order, after: Sequence[str]) -> _Place:
 
 
 def _behind(phase: Phase, values: Sequence[str]) -> list[ColumnElement[bool]]:
+    if not values:
+        return []
     try:
         return [phase.after([key.read(value) for key, value in zip(phase.keys, values, strict=True)])]
     except ValueError:

@@ -150,6 +150,7 @@ INDEX_DATES: Final = Table(
     _number_key("start"),
     _number_key("end"),
     _number("created"),
+    Index("index_dates_by_end", "tenant", "type", "parameter", "end", "start", "created", "id"),
     Index("index_dates_by_start", "tenant", "type", "parameter", "start", "end", "created", "id"),
     ForeignKeyConstraint(["tenant", "type", "id"], ["resources.tenant", "resources.type", "resources.id"]),
     sqlite_with_rowid=False,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 FHIR_JSON: Final = "application/fhir+json"
 JSON: Final = "application/json"
+FORM: Final = "application/x-www-form-urlencoded"
 FHIR_VERSIONS: Final[Mapping[str, str]] = {name: release.mime_version for name, release in RELEASES.items()}
 """Release to the value of the media type parameter ``fhirVersion``."""
 
@@ -52,18 +53,38 @@ def check_content_type(request: Request, release: str | None, more: tuple[str, .
     taken beside those. Returns the media type. Raises ``Refused`` (415).
     """
     accepted = JSON if release is None else ", ".join((*more, FHIR_JSON))
-    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding not in {"", "identity"}:
-        raise header_refusal(415, "not-supported", "Content-Encoding", "an encoded body is not taken", "identity")
+    _check_encoding(request)
     media, options = parse_options_header(request.headers.get("Content-Type", ""))
     if media not in ({JSON} if release is None else {JSON, FHIR_JSON, *more}):
         reason = "the body is not declared as JSON" if media else "the media type of the body is not stated"
         raise header_refusal(415, "not-supported", "Content-Type", reason, accepted)
-    if options.get("charset", "utf-8").lower() not in {"utf-8", "utf8"}:
-        raise header_refusal(415, "not-supported", "Content-Type", "the character set is not UTF-8", "charset=utf-8")
+    _check_charset(options)
     if release is not None and not _same_release(options, release):
         raise _wrong_release(415, "Content-Type", release)
     return media
+
+
+def check_form(request: Request) -> None:
+    """Refuse a body that is not a form in UTF-8, or is encoded. Where no media type is stated it is one.
+
+    Raises ``Refused`` (415).
+    """
+    _check_encoding(request)
+    media, options = parse_options_header(request.headers.get("Content-Type", ""))
+    if media not in {FORM, ""}:
+        raise header_refusal(415, "not-supported", "Content-Type", "a search is sent as a form", FORM)
+    _check_charset(options)
+
+
+def _check_encoding(request: Request) -> None:
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in {"", "identity"}:
+        raise header_refusal(415, "not-supported", "Content-Encoding", "an encoded body is not taken", "identity")
+
+
+def _check_charset(options: Mapping[str, str]) -> None:
+    if options.get("charset", "utf-8").lower() not in {"utf-8", "utf8"}:
+        raise header_refusal(415, "not-supported", "Content-Type", "the character set is not UTF-8", "charset=utf-8")
 
 
 def check_accept(request: Request, release: str | None) -> None:

@@ -7,15 +7,15 @@ most memory that was taken. ``--overload 60`` adds a minute of more than the ser
 
 from __future__ import annotations
 
-import copy
 import json
+import re
 import shutil
 import socket
 import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -155,56 +155,60 @@ def run(base: str, clients: int, seconds: float, following: Callable[[], Request
 _NUMBERS: Final = count(1)
 
 
-def order(patient: str) -> Json:
-    """Return an order of 6 KB that no server has seen."""
-    body: Json = copy.deepcopy(_ORDER)
-    body["identifier"][0]["value"] = f"ORD-{uuid.uuid4()}"
-    body["subject"] = {"reference": patient}
-    return body
+def order(patient: str) -> str:
+    """Return an order of 5 KB that no server has seen."""
+    return _ORDER.replace(_PATIENT, patient).replace(_NAME, str(uuid.uuid4()))
 
 
-def administration(patient: str) -> Json:
+def administration(patient: str) -> str:
     """Return an administration that no server has seen."""
-    body: Json = copy.deepcopy(_ADMINISTRATION)
-    for one in body["identifier"]:
-        one["value"] = f"ADM-{uuid.uuid4()}"
-    body.pop("request", None)
-    body["subject"] = {"reference": patient}
-    return body
+    return _ADMINISTRATION.replace(_PATIENT, patient).replace(_NAME, str(uuid.uuid4()))
 
 
-def _golden(name: str) -> Json:
+_PATIENT: Final = "Patient/whose"
+_NAME: Final = "name-of-this-one"
+
+
+def _golden(name: str) -> str:
+    """Return a golden resource as a text in which patient and identifier are to be filled in: clients must cost little."""
     body: Json = json.loads((GOLDEN / name).read_text(encoding="utf-8"))
-    body = body["entry"][0]["resource"] if body["resourceType"] == "Bundle" else body
-    body.pop("id", None)
-    return body
+    for member in ("id", "request"):
+        body.pop(member, None)
+    body["identifier"][0]["value"] = _NAME
+    return json.dumps({**body, "subject": {"reference": _PATIENT}})
 
 
 _ORDER: Final = _golden("order.r4.json")
 _ADMINISTRATION: Final = _golden("administration-day-8.r4.json")
 
 
+def transaction(resources: Iterable[str]) -> bytes:
+    """Return a Bundle that creates resources."""
+    entries = (
+        f'{{"fullUrl":"urn:uuid:{uuid.uuid4()}","resource":{one},'
+        f'"request":{{"method":"POST","url":"{_TYPE.search(one)[1]}"}}}}'  # type: ignore[index]  # every resource has one
+        for one in resources
+    )
+    return f'{{"resourceType":"Bundle","type":"transaction","entry":[{",".join(entries)}]}}'.encode()
+
+
+_TYPE: Final = re.compile(r'"resourceType": "(\w+)"')
+
+
 def prepared(target: Target) -> None:
     """Give a server patients, orders to read and administrations to search."""
     client = Client(target.base)
 
-    def made(body: Json) -> str:
-        status, headers, answer = client.send(Request("POST", f"/{body['resourceType']}", json.dumps(body).encode()))
+    def made(type_: str, body: str) -> str:
+        status, headers, answer = client.send(Request("POST", f"/{type_}", body.encode()))
         assert status == 201, answer[:2000]
         return "/".join(headers[b"location"].decode().split("/_history")[0].split("/")[-2:])
 
-    target.patients = [made({"resourceType": "Patient", "birthDate": "1966-11-30"}) for _ in range(PATIENTS)]
-    target.orders = [made(order(target.patients[0])) for _ in range(100)]
+    target.patients = [made("Patient", '{"resourceType":"Patient","birthDate":"1966-11-30"}') for _ in range(PATIENTS)]
+    target.orders = [made("MedicationRequest", order(target.patients[0])) for _ in range(100)]
     for first in range(0, STORED, 100):
-        entries = [
-            {
-                "resource": administration(target.patients[number % PATIENTS]),
-                "request": {"method": "POST", "url": "MedicationAdministration"},
-            }
-            for number in range(first, first + 100)
-        ]
-        bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
-        status, _, answer = client.send(Request("POST", "", json.dumps(bundle).encode()))
+        new = (administration(target.patients[number % PATIENTS]) for number in range(first, first + 100))
+        status, _, answer = client.send(Request("POST", "", transaction(new)))
         assert status == 200, answer[:2000]
     client.close()
 
@@ -215,25 +219,13 @@ def kinds(target: Target) -> dict[str, Callable[[], Request]]:
     def number() -> int:
         return next(_NUMBERS)
 
-    def transaction() -> Request:
-        entries = [
-            {
-                "fullUrl": f"urn:uuid:{uuid.uuid4()}",
-                "resource": order(target.patients[0]),
-                "request": {"method": "POST", "url": "MedicationRequest"},
-            }
-            for _ in range(ENTRIES)
-        ]
-        bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
-        return Request("POST", "", json.dumps(bundle).encode())
-
     return {
-        "create": lambda: Request("POST", "/MedicationRequest", json.dumps(order(target.patients[0])).encode()),
+        "create": lambda: Request("POST", "/MedicationRequest", order(target.patients[0]).encode()),
         "read": lambda: Request("GET", f"/{target.orders[number() % len(target.orders)]}"),
         "search": lambda: Request(
             "GET", f"/MedicationAdministration?patient={target.patients[number() % PATIENTS]}&_count={PAGE}"
         ),
-        "transaction": transaction,
+        "transaction": lambda: Request("POST", "", transaction(order(target.patients[0]) for _ in range(ENTRIES))),
     }
 
 

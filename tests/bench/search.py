@@ -18,10 +18,12 @@ from tqdm import tqdm
 
 from fhir_infusion.fhir.search import entries, parse
 from fhir_infusion.store import open_store, search, versions
+from tests.bench import million
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from fhir_infusion.fhir.search import Query
     from fhir_infusion.store import Store
 
 MR: Final = "MedicationRequest"
@@ -36,6 +38,24 @@ LISTED: Final = (
     "_sort=-_lastUpdated",
 )
 """Each matches enough for a thousand pages of fifty."""
+
+GIVEN: Final = tuple(
+    f"{million.MA}?{asked}"
+    for asked in (
+        "",
+        "patient=Patient/often",
+        "status=completed",
+        "_lastUpdated=ge2022",
+        "_sort=-_lastUpdated",
+        "_sort=status",
+        "_sort=-effective-time",
+        "effective-time=ge2022",
+        "effective-time=ge2025-01-01",
+        "effective-time=ge2022-03-01&effective-time=lt2023-06-01",
+        "status=completed&_sort=-effective-time",
+    )
+)
+"""The usual listings of what was given, with ``--given``."""
 
 ASKED: Final = (
     "identifier=http://s|7",
@@ -90,14 +110,20 @@ def _bodies(number: int) -> Iterator[dict[str, Any]]:
 
 
 def page(store: Store, asked: str, size: int, after: Sequence[str] = ()) -> search.Page:
-    """Return one page."""
-    query = parse(MR, "R4", parse_qsl(asked))
-    return store.read(TENANT, lambda tx: search.page(tx, MR, query, size, after))
+    """Return one page; ``asked`` is a query for orders, or begins with another type and a question mark."""
+    fhir_type, query = _read(asked)
+    return store.read(TENANT, lambda tx: search.page(tx, fhir_type, query, size, after))
+
+
+def _read(asked: str) -> tuple[str, Query]:
+    named, mark, text = asked.partition("?")
+    fhir_type, text = (named, text) if mark else (MR, asked)
+    return fhir_type, parse(fhir_type, "R4", parse_qsl(text))
 
 
 def steps(store: Store, asked: str, size: int, after: Sequence[str] = ()) -> int:
     """Return how many steps SQLite's machine takes for a page: the same on every machine, however busy."""
-    query = parse(MR, "R4", parse_qsl(asked))
+    fhir_type, query = _read(asked)
     taken = 0
 
     def count() -> int:
@@ -109,7 +135,7 @@ def steps(store: Store, asked: str, size: int, after: Sequence[str] = ()) -> int
         driver = tx.connection.connection.driver_connection
         driver.set_progress_handler(count, 10)
         try:
-            search.page(tx, MR, query, size, after)
+            search.page(tx, fhir_type, query, size, after)
         finally:
             driver.set_progress_handler(None, 0)
 
@@ -142,14 +168,21 @@ def seconds(store: Store, asked: str, size: int, after: Sequence[str] = ()) -> f
 @click.option("--rows", default=100_000, show_default=True, type=click.IntRange(1), help="So many orders are stored.")
 @click.option("--size", default=50, show_default=True, type=click.IntRange(1), help="Entries of a page.")
 @click.option("--number", default=1000, show_default=True, type=click.IntRange(2), help="Which page is compared.")
-def main(rows: int, size: int, number: int) -> None:
+@click.option("--given", is_flag=True, help="Administrations instead, laid down by the database.")
+def main(rows: int, size: int, number: int, *, given: bool) -> None:
     """Fill a database, measure, print a table."""
     with tempfile.TemporaryDirectory() as folder:
-        store = open_store(f"sqlite:///{folder}/store.db", lambda: datetime.now(UTC))
+        url = f"sqlite:///{folder}/store.db"
         begun = time.perf_counter()
-        fill(store, rows)
-        click.echo(f"{rows} orders in {time.perf_counter() - begun:.0f} s")
-        for asked in LISTED:
+        store = open_store(url, lambda: datetime.now(UTC))
+        if given:
+            store.close()
+            million.fill(url, rows)
+            store = open_store(url, lambda: datetime.now(UTC))
+        else:
+            fill(store, rows)
+        click.echo(f"{rows} {'administrations' if given else 'orders'} in {time.perf_counter() - begun:.0f} s")
+        for asked in GIVEN if given else LISTED:
             try:
                 after = after_pages(store, asked, size, number)
             except ValueError:
@@ -160,7 +193,7 @@ def main(rows: int, size: int, number: int) -> None:
             click.echo(f"{asked or 'all'}:")
             told = f"  page 1 {first * 1000:.2f} ms, page {number} {later * 1000:.2f} ms ({later / first:.2f}), steps {ratio:.2f}"
             click.echo(told)
-        for asked in ASKED:
+        for asked in () if given else ASKED:
             click.echo(f"{asked}: {seconds(store, asked, size) * 1000:.2f} ms")
         store.close()
 

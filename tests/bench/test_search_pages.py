@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fhir_infusion.store import open_store
-from tests.bench.search import LISTED, after_pages, fill, page, steps
+from tests.bench import million
+from tests.bench.search import GIVEN, LISTED, after_pages, fill, page, steps
 from tests.store.helpers import Clock
 
 
@@ -22,3 +23,36 @@ def test_the_thousandth_page_costs_what_the_first_does(filled, asked):
     after = after_pages(filled, asked, 1, 1000)
     assert len(page(filled, asked, 1, after).entries) == 1
     assert steps(filled, asked, 1, after) <= 1.5 * steps(filled, asked, 1)
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory):
+    url = f"sqlite:///{tmp_path_factory.mktemp('given')}/store.db"
+    open_store(url, Clock()).close()
+    million.fill(url, 12_000)
+    store = open_store(url, Clock())
+    yield store
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "asked", [asked.replace("2022-03-01", "2021").replace("2025-01-01", "2021-01-02") for asked in GIVEN]
+)
+def test_the_thousandth_page_of_what_was_given_costs_what_the_first_does(given, asked):
+    asked = asked.replace("ge2022", "ge2021-01-01")
+    after = after_pages(given, asked, 1, 1000)
+    assert len(page(given, asked, 1, after).entries) == 1
+    assert steps(given, asked, 1, after) <= 1.5 * steps(given, asked, 1)
+
+
+@pytest.mark.parametrize("name", ["_lastUpdated", "effective-time"])
+def test_what_is_asked_for_from_a_late_moment_on_is_not_read_from_the_beginning(given, name):
+    early, late = (f"{million.MA}?{name}=ge{day}" for day in ("2021-01-02", "2021-01-20"))
+    assert len(page(given, late, 50).entries) == 50
+    assert steps(given, late, 50) <= 1.1 * steps(given, early, 50)
+
+
+def test_a_later_page_of_what_is_sorted_for_one_patient_costs_no_more_than_the_first(given):
+    """Few are left, which are all sorted; each key is worked out once."""
+    asked = f"{million.MA}?patient=Patient/often&_sort=-effective-time,status"
+    assert steps(given, asked, 50, after_pages(given, asked, 50, 20)) <= 1.1 * steps(given, asked, 50)

@@ -134,14 +134,22 @@ def _the_lock_is_told(one: Serving) -> None:
 
 def test_what_is_not_http_gets_our_answer_without_a_word_of_it(tmp_path: Path):
     with serving(tmp_path) as one:
-        for sent in (
-            b"GET /JaneQPatient\x01 X\r\n\r\n",
-            b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        begin = b"POST /api/orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        both = b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n"
+        for status, sent in (
+            (400, b"GET /JaneQPatient\x01 X\r\n\r\n"),
+            (414, b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            (431, begin + b"X-Note: JaneQPatient" + b"a" * 9000 + b"\r\n\r\n"),
+            (431, begin + b"".join(b"X-%d: JaneQPatient\r\n" % number for number in range(200)) + b"\r\n"),
+            # Two lengths of one body: a proxy in front may believe the other one, and see a second request in it.
+            (400, begin + both + b"0\r\n\r\nGET /JaneQPatient HTTP/1.1\r\n\r\n"),
+            (400, begin + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}"),
         ):
             with socket.create_connection(("127.0.0.1", one.port), timeout=SECONDS) as connection:
                 connection.sendall(sent)
-                reply = connection.recv(4096)
-            assert reply.startswith((b"HTTP/1.1 400", b"HTTP/1.1 414"))
+                reply = b"".join(iter(lambda: connection.recv(4096), b""))
+            assert reply.startswith(b"HTTP/1.1 %d" % status), (sent[:200], reply)
+            assert reply.count(b"HTTP/1.1 ") == 1
             assert b"application/problem+json" in reply
             assert b"JaneQPatient" not in reply
         whole = b"POST /api/orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"

@@ -11,6 +11,12 @@ from fhir_infusion.records.units import UCUM
 from tests.records.samples import DOBUTAMINE, GIVEN, changed
 
 D = Decimal
+ISSUE_TYPES = {
+    *("invalid", "structure", "required", "value", "invariant", "security", "processing", "not-supported", "duplicate"),
+    *("multiple-matches", "not-found", "deleted", "too-long", "code-invalid", "extension", "too-costly"),
+    *("business-rule", "conflict", "incomplete", "informational"),
+}
+"""Of http://hl7.org/fhir/ValueSet/issue-type what a record may be refused with."""
 MG = {"value": 5, "unit": "mg"}
 RATE = {"value": 5, "unit": "mL/h"}
 ORDER, DOSING, TIMING = DOBUTAMINE, "steps.0.dosings.0", "steps.0.timing"
@@ -38,6 +44,9 @@ BROKEN: list[tuple[dict[str, Any], str, Any, str, str, int]] = [
     (ORDER, f"{DOSING}.rate.comparator", "<", "steps[0].dosings[0].rate.comparator", "sqty-1", 400),
     (ORDER, f"{DOSING}.rate.unit_system", UCUM, "steps[0].dosings[0].rate.unit_system", "ucum-implied", 400),
     (ORDER, f"{DOSING}.rate_ratio", {"numerator": MG, "denominator": MG}, "steps[0].dosings[0].rate_ratio", "one-of", 400),
+    (changed(ORDER, f"{DOSING}.dose", MG), f"{DOSING}.dose_range", {"low": MG}, "steps[0].dosings[0].dose_range", "one-of", 400),
+    (changed(ORDER, DOSING, {"rate_range": {"high": RATE}}), f"{DOSING}.rate_as_stated", MG, "steps[0].dosings[0].rate_as_stated", "one-of", 400),
+    (changed(ORDER, "steps.0.site_reference", {"display": "arm"}), "steps.0.body_structure", {"location": {"text": "arm"}, "patient": {"display": "x"}}, "steps[0].site_reference", "one-of", 400),
     (ORDER, f"{DOSING}.dose_range", {"low": {"value": 6, "unit": "mg"}, "high": MG}, "steps[0].dosings[0].dose_range", "rng-2", 400),
     (ORDER, f"{DOSING}.dose_range", {"low": {**MG, "comparator": "<"}}, "steps[0].dosings[0].dose_range.low.comparator", "sqty-1", 400),
     (ORDER, f"{DOSING}.dose", {"value": -1, "unit": "mg"}, "steps[0].dosings[0].dose.value", "not-negative", 422),
@@ -142,6 +151,7 @@ def test_what_breaks_a_rule_is_refused_at_its_place(record, place, value, path, 
     assert (path, rule, status) in told
     assert not check(broken)
     assert all(issue.accepted and issue.severity == "error" for issue in refused.value.issues)
+    assert all(issue.code in ISSUE_TYPES for issue in refused.value.issues)
 
 
 GOOD: list[tuple[dict[str, Any], str, Any]] = [

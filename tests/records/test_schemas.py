@@ -108,6 +108,7 @@ def test_the_json_schema_is_a_schema_with_a_description_of_every_field(name):
     schema = json_schema(name)
     jsonschema.Draft202012Validator.check_schema(schema)
     assert schema["$id"].endswith(name)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     for held in schema["$defs"].values():
         assert all(told.get("description") for told in held["properties"].values())
 

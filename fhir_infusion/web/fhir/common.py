@@ -8,6 +8,7 @@ from flask import request
 
 from fhir_infusion.actions.referred import unresolved
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.fhir.primitives import ID
 from fhir_infusion.fhir.served import SERVED
 from fhir_infusion.web import problems
 from fhir_infusion.web.context import caller, home_url, web
@@ -77,3 +78,9 @@ def check_type(resource: Mapping[str, object], known: str) -> None:
     if resource.get("resourceType") != known:
         reason = "the resource is not of the type that the address names"
         raise refusal(400, "structure", reason, path="resourceType", accepted=known)
+
+
+def check_id(text: str) -> None:
+    """Refuse (400) what no resource can be named by in an address; whoever resolves one climbs at ``..``."""
+    if not ID.fullmatch(text) or text in {".", ".."}:
+        raise refusal(400, "value", "the address names no id", accepted="1 to 64 letters, digits, '-' and '.'")

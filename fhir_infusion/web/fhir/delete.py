@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING
 from flask import request
 
 from fhir_infusion.actions import conditional, delete_resource
-from fhir_infusion.fhir.primitives import ID
 from fhir_infusion.web import problems
 from fhir_infusion.web.context import caller, web
-from fhir_infusion.web.fhir.common import known_type, release_of
+from fhir_infusion.web.fhir.common import check_id, known_type, release_of
 from fhir_infusion.web.fhir.criteria import refuse_query, stated_criteria
 from fhir_infusion.web.negotiation import check_accept, if_match, preferences
-from fhir_infusion.web.refusals import refusal
 from fhir_infusion.web.replies import fhir_reply, version_headers
 
 if TYPE_CHECKING:
@@ -34,9 +32,8 @@ def delete(release: str, fhir_type: str, resource_id: str) -> Response:
     known = known_type(fhir_type)
     check_accept(request, served)
     refuse_query(request)
-    if not ID.fullmatch(resource_id):
-        # Such as _history: that there is nothing of this name must not look like a deletion.
-        raise refusal(400, "value", "the address names no id", accepted="1 to 64 letters, digits, '-' and '.'")
+    # Such as _history: that there is nothing of this name must not look like a deletion.
+    check_id(resource_id)
     return _reply(delete_resource.delete(web().service, caller(), known, resource_id, if_match(request)), served)
 
 

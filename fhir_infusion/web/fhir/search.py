@@ -15,7 +15,6 @@ from urllib.parse import urlencode
 
 import msgspec
 from flask import request
-from werkzeug.http import parse_options_header
 
 from fhir_infusion.actions import find
 from fhir_infusion.errors import Issue, Refused
@@ -27,9 +26,8 @@ from fhir_infusion.web import paging, problems
 from fhir_infusion.web.bodies import read_bytes
 from fhir_infusion.web.context import caller, home_url, web
 from fhir_infusion.web.fhir.common import base_url, known_type, release_of
-from fhir_infusion.web.negotiation import check_accept, preferences
+from fhir_infusion.web.negotiation import check_accept, check_form, preferences
 from fhir_infusion.web.parameters import Parameters, decoded, page_size, stated
-from fhir_infusion.web.refusals import header_refusal
 from fhir_infusion.web.replies import fhir_reply
 
 if TYPE_CHECKING:
@@ -58,10 +56,7 @@ def form(request: Request) -> Parameters:
     Raises:
         Refused: 415 the body is no form, 400 it holds what is no text.
     """
-    media, _ = parse_options_header(request.headers.get("Content-Type", ""))
-    if media not in {"application/x-www-form-urlencoded", ""}:
-        accepted = "application/x-www-form-urlencoded"
-        raise header_refusal(415, "not-supported", "Content-Type", "a search is sent as a form", accepted)
+    check_form(request)
     return decoded(read_bytes(request))
 
 

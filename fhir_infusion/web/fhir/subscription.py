@@ -17,7 +17,7 @@ from fhir_infusion.web import problems
 from fhir_infusion.web.bodies import read_object
 from fhir_infusion.web.context import caller, is_inner, web
 from fhir_infusion.web.fhir import listing
-from fhir_infusion.web.fhir.common import base_url, check_type, release_of
+from fhir_infusion.web.fhir.common import base_url, check_id, check_type, release_of
 from fhir_infusion.web.negotiation import check_accept, etag, if_match, is_unchanged, preferences
 from fhir_infusion.web.parameters import stated
 from fhir_infusion.web.refusals import parameter_refusal, refusal
@@ -74,6 +74,7 @@ def get(release: str, subscription_id: str) -> Response:
 def delete(release: str, subscription_id: str) -> Response:
     """Delete a subscription; deleting again changes nothing."""
     served = _asked(release)
+    check_id(subscription_id)
     subscribe.delete(web().service, caller(), served, subscription_id)
     return fhir_reply(None, served, 204)
 

@@ -15,7 +15,7 @@ from flask import request
 from fhir_infusion.actions import accept_resource, conditional
 from fhir_infusion.web.bodies import read_object
 from fhir_infusion.web.context import caller, web
-from fhir_infusion.web.fhir.common import check_type, known_type, release_of, written_reply
+from fhir_infusion.web.fhir.common import check_id, check_type, known_type, release_of, written_reply
 from fhir_infusion.web.fhir.criteria import refuse_query, stated_criteria
 from fhir_infusion.web.idempotency import with_key
 from fhir_infusion.web.negotiation import check_accept, if_match
@@ -31,6 +31,7 @@ def put(release: str, fhir_type: str, resource_id: str) -> Response:
     known = known_type(fhir_type)
     check_accept(request, served)
     refuse_query(request)
+    check_id(resource_id)
     resource = read_object(request, served)
     check_type(resource, known)
     if resource.get("id") != resource_id:
