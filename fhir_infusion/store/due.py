@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import BigInteger, ColumnElement, FromClause, and_, case, exists, literal, or_, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    or_,
+    select,
+    text,
+    update,
+)
 
+from fhir_infusion.store.statement import Statement
 from fhir_infusion.store.tables import OUTBOX
 from fhir_infusion.store.tx import to_ms
 
@@ -25,74 +38,9 @@ SUSPECT: Final = text("outbox.crashes > 0")
 TRUSTED: Final = OUTBOX.c.crashes == 0
 
 
-@dataclass(frozen=True, slots=True)
-class Ways:
-    """Conditions under which a row may be claimed now, in the order in which they are tried."""
-
-    urgent: tuple[ColumnElement[bool], ...]
-    ordinary: tuple[ColumnElement[bool], ...]
-
-    @property
-    def any(self) -> ColumnElement[bool]:
-        """One of them holds."""
-        return or_(*self.urgent, *self.ordinary)
-
-    @property
-    def any_urgent(self) -> ColumnElement[bool]:
-        """One of the urgent ones holds."""
-        return or_(*self.urgent)
-
-
-def ways(tx: Tx, endpoint: str) -> Ways:
-    """Return the conditions: stops, stops in doubt, what a stop waits for; then what is in doubt, and all others."""
-    now = to_ms(tx.now)
-    due = and_(OUTBOX.c.tenant == tx.tenant, OUTBOX.c.endpoint == endpoint, OUTBOX.c.not_before <= now)
-    pending = and_(due, OUTBOX.c.state == "pending")
-    doubtful = and_(due, OUTBOX.c.state == "unknown", OUTBOX.c.lease_until < now)
-    earlier = OUTBOX.alias("earlier")
-    in_order = ~_another(earlier, earlier.c.seq < OUTBOX.c.seq, earlier.c.state.in_(OPEN))
-    alone = ~_another(earlier, earlier.c.seq != OUTBOX.c.seq, _in_flight(earlier, now))
-    later = OUTBOX.alias("later")
-    # Whatever became of a later stop: an earlier state must not arrive after it.
-    newest = ~_another(later, later.c.seq > OUTBOX.c.seq, later.c.lane == "stop", later.c.state != "superseded")
-    stop, normal, first = OUTBOX.c.lane == "stop", OUTBOX.c.lane == "normal", OUTBOX.c.rank == URGENT
-    return Ways(
-        urgent=(
-            and_(pending, stop, alone, newest, _ready()),
-            and_(doubtful, first, or_(stop, in_order), alone, newest),
-            and_(pending, normal, first, in_order, alone, newest, _ready()),
-        ),
-        ordinary=(
-            and_(doubtful, in_order, alone, newest),
-            and_(pending, normal, in_order, alone, newest, _ready()),
-        ),
-    )
-
-
-def expire(tx: Tx, endpoint: str) -> None:
-    """Take back what a worker has not spoken of for too long, and count it: its process died, or the attempt hung."""
-    now = to_ms(tx.now)
-    ran_out = and_(OUTBOX.c.tenant == tx.tenant, OUTBOX.c.endpoint == endpoint, OUTBOX.c.lease_until < now)
-    for state, then in (("leased", "pending"), ("sent", "unknown")):
-        # The fence moves with it: the worker that had the row may still be alive.
-        values = {"state": then, "lease_owner": "", "fence": OUTBOX.c.fence + 1, **_one_more_crash(now)}
-        tx.connection.execute(update(OUTBOX).where(ran_out, OUTBOX.c.state == state).values(**values))
-    # A row in doubt keeps its state while it is verified: only that it has an owner tells that it was claimed.
-    verifying = and_(ran_out, OUTBOX.c.state == "unknown", OUTBOX.c.lease_owner != "")
-    values = {"lease_owner": "", "fence": OUTBOX.c.fence + 1, **_one_more_crash(now)}
-    tx.connection.execute(update(OUTBOX).where(verifying).values(**values))
-
-
-def _one_more_crash(now: int) -> dict[str, Any]:
-    since = case((OUTBOX.c.suspected == 0, literal(now, BigInteger())), else_=OUTBOX.c.suspected)
-    return {"crashes": OUTBOX.c.crashes + 1, "suspected": since}
-
-
-def suspect_in_flight(tx: Tx, endpoint: str) -> bool:
-    """Say whether a row under suspicion is on its way."""
-    mine = and_(OUTBOX.c.tenant == tx.tenant, OUTBOX.c.endpoint == endpoint, SUSPECT)
-    flying = select(OUTBOX.c.seq).where(mine, _in_flight(OUTBOX, to_ms(tx.now))).limit(1)
-    return tx.connection.execute(flying).first() is not None
+# Built once: to say these conditions anew for each claim costs more than to run them.
+_NOW: Final = bindparam("now", type_=BigInteger())
+_MINE: Final = and_(OUTBOX.c.tenant == bindparam("tenant"), OUTBOX.c.endpoint == bindparam("endpoint"))
 
 
 def _another(other: FromClause, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -105,8 +53,8 @@ def _another(other: FromClause, *conditions: ColumnElement[bool]) -> ColumnEleme
     )
 
 
-def _in_flight(other: FromClause, now: int) -> ColumnElement[bool]:
-    verified = and_(other.c.state == "unknown", other.c.lease_until >= now)
+def _in_flight(other: FromClause) -> ColumnElement[bool]:
+    verified = and_(other.c.state == "unknown", other.c.lease_until >= _NOW)
     return or_(other.c.state.in_(("leased", "sent")), verified)
 
 
@@ -123,3 +71,73 @@ def _ready() -> ColumnElement[bool]:
             first.c.state.in_(OPEN),
         ),
     )
+
+
+def _ways() -> tuple[tuple[ColumnElement[bool], ...], tuple[ColumnElement[bool], ...]]:
+    """Return the conditions: stops, stops in doubt, what a stop waits for; then what is in doubt, and all others."""
+    due = and_(_MINE, OUTBOX.c.not_before <= _NOW)
+    pending = and_(due, OUTBOX.c.state == "pending")
+    doubtful = and_(due, OUTBOX.c.state == "unknown", OUTBOX.c.lease_until < _NOW)
+    earlier = OUTBOX.alias("earlier")
+    in_order = ~_another(earlier, earlier.c.seq < OUTBOX.c.seq, earlier.c.state.in_(OPEN))
+    alone = ~_another(earlier, earlier.c.seq != OUTBOX.c.seq, _in_flight(earlier))
+    later = OUTBOX.alias("later")
+    # Whatever became of a later stop: an earlier state must not arrive after it.
+    newest = ~_another(later, later.c.seq > OUTBOX.c.seq, later.c.lane == "stop", later.c.state != "superseded")
+    stop, normal, first = OUTBOX.c.lane == "stop", OUTBOX.c.lane == "normal", OUTBOX.c.rank == URGENT
+    urgent = (
+        and_(pending, stop, alone, newest, _ready()),
+        and_(doubtful, first, or_(stop, in_order), alone, newest),
+        and_(pending, normal, first, in_order, alone, newest, _ready()),
+    )
+    return urgent, (
+        and_(doubtful, in_order, alone, newest),
+        and_(pending, normal, in_order, alone, newest, _ready()),
+    )
+
+
+def _asking(condition: ColumnElement[bool]) -> Select[tuple[int]]:
+    found = select(OUTBOX.c.seq).where(condition).order_by(OUTBOX.c.rank, OUTBOX.c.seq).limit(bindparam("most"))
+    # What another transaction holds just now is for the next claim (SQLite has one writer, and no such words).
+    return found.with_for_update(of=OUTBOX, skip_locked=True)
+
+
+_IN_TURN, _AFTER = _ways()
+URGENT_ONES: Final = tuple(_asking(and_(TRUSTED, one)) for one in _IN_TURN)
+ORDINARY_ONES: Final = tuple(_asking(and_(TRUSTED, one)) for one in _AFTER)
+"""Numbers of rows that may be claimed now, in this order; their values are those of ``asked``, and ``most``."""
+URGENT_SUSPECTS: Final = _asking(and_(SUSPECT, or_(*_IN_TURN)))
+SUSPECTS: Final = _asking(and_(SUSPECT, or_(*_IN_TURN, *_AFTER)))
+_SUSPECT_IN_FLIGHT: Final = select(OUTBOX.c.seq).where(_MINE, SUSPECT, _in_flight(OUTBOX)).limit(1)
+
+
+def asked(tx: Tx, endpoint: str) -> dict[str, Any]:
+    """Return the values with which the statements here are run."""
+    return {"tenant": tx.tenant, "endpoint": endpoint, "now": to_ms(tx.now)}
+
+
+def expire(tx: Tx, endpoint: str) -> None:
+    """Take back what a worker has not spoken of for too long, and count it: its process died, or the attempt hung."""
+    for statement in _EXPIRING:
+        statement.write(tx, asked(tx, endpoint))
+
+
+def _expiring(state: str, then: str, *more: ColumnElement[bool]) -> Statement:
+    # The fence moves with it: the worker that had the row may still be alive.
+    since = case((OUTBOX.c.suspected == 0, _NOW), else_=OUTBOX.c.suspected)
+    values = {"state": then, "lease_owner": "", "fence": OUTBOX.c.fence + 1, "crashes": OUTBOX.c.crashes + 1}
+    ran_out = and_(_MINE, OUTBOX.c.lease_until < _NOW, OUTBOX.c.state == state, *more)
+    return Statement(update(OUTBOX).where(ran_out).values(suspected=since, **values))
+
+
+_EXPIRING: Final = (
+    _expiring("leased", "pending"),
+    _expiring("sent", "unknown"),
+    # A row in doubt keeps its state while it is verified: only that it has an owner tells that it was claimed.
+    _expiring("unknown", "unknown", OUTBOX.c.lease_owner != ""),
+)
+
+
+def suspect_in_flight(tx: Tx, endpoint: str) -> bool:
+    """Say whether a row under suspicion is on its way."""
+    return tx.connection.execute(_SUSPECT_IN_FLIGHT, asked(tx, endpoint)).first() is not None

@@ -18,7 +18,7 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, insert, select, update
+from sqlalchemy import Select, and_, bindparam, case, insert, select, update
 
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.store import audit, due
@@ -147,39 +147,42 @@ def claim(tx: Tx, endpoint: str, owner: str, limit: int, lease_seconds: int, urg
     of these one goes at a time, so that the one which kills the process is found and the others are not blamed for it.
     """
     due.expire(tx, endpoint)
-    now = to_ms(tx.now)
-    ways = due.ways(tx, endpoint)
+    values = due.asked(tx, endpoint)
+    until = values["now"] + 1000 * lease_seconds
     rows: list[Row] = []
 
-    def take(condition: ColumnElement[bool], most: int) -> None:
+    def take(statement: Select[tuple[int]], most: int) -> None:
         if most > 0:
-            found = select(OUTBOX.c.seq).where(condition).order_by(OUTBOX.c.rank, OUTBOX.c.seq).limit(most)
-            # What another transaction holds just now is for the next claim (SQLite has one writer, and no such words).
-            seqs = list(tx.connection.execute(found.with_for_update(of=OUTBOX, skip_locked=True)).scalars())
-            rows.extend(_lease(tx, seqs, owner, now + 1000 * lease_seconds) if seqs else ())
+            seqs = tx.connection.execute(statement, {**values, "most": most}).scalars().all()
+            rows.extend(_lease(tx, seq, owner, until) for seq in seqs)
 
     if not due.suspect_in_flight(tx, endpoint):
-        take(and_(due.SUSPECT, ways.any if limit else ways.any_urgent), min(1, limit + urgent))
-    for one in ways.urgent:
-        take(and_(due.TRUSTED, one), limit + urgent - len(rows))
-    for one in ways.ordinary:
-        take(and_(due.TRUSTED, one), limit - max(0, len(rows) - urgent))
+        take(due.SUSPECTS if limit else due.URGENT_SUSPECTS, min(1, limit + urgent))
+    for one in due.URGENT_ONES:
+        take(one, limit + urgent - len(rows))
+    for one in due.ORDINARY_ONES:
+        take(one, limit - max(0, len(rows) - urgent))
     return tuple(rows)
 
 
-def _lease(tx: Tx, seqs: list[int], owner: str, until: int) -> list[Row]:
-    values = {
-        "lease_owner": owner,
-        "lease_until": until,
-        "fence": OUTBOX.c.fence + 1,
+_LEASING: Final = Statement(
+    update(OUTBOX)
+    .where(OUTBOX.c.seq == bindparam("of_seq"))
+    .values(
+        state=case((OUTBOX.c.state == "pending", "leased"), else_=OUTBOX.c.state),
+        lease_owner=bindparam("owner"),
+        lease_until=bindparam("until"),
+        fence=OUTBOX.c.fence + 1,
         # Counted now, not when it is sent: what crashes the worker before it sends must not be tried for ever.
-        "attempt": OUTBOX.c.attempt + 1,
-    }
-    tx.connection.execute(update(OUTBOX).where(OUTBOX.c.seq.in_(seqs)).values(**values))
-    fresh = and_(OUTBOX.c.seq.in_(seqs), OUTBOX.c.state == "pending")
-    tx.connection.execute(update(OUTBOX).where(fresh).values(state="leased"))
-    claimed = {row.seq: row for row in map(row_of, tx.connection.execute(_numbered(seqs)))}
-    return [claimed[seq] for seq in seqs]
+        attempt=OUTBOX.c.attempt + 1,
+    )
+    .returning(*COLUMNS)
+)
+
+
+def _lease(tx: Tx, seq: int, owner: str, until: int) -> Row:
+    (values,) = _LEASING.rows(tx, {"of_seq": seq, "owner": owner, "until": until})
+    return row_of(values)
 
 
 def sending(tx: Tx, row: Row) -> Row:

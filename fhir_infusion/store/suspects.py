@@ -31,7 +31,8 @@ def poisoned(tx: Tx, endpoint: str, crashes: int, hours: int) -> tuple[Row, ...]
         OUTBOX.c.crashes >= crashes,
         and_(OUTBOX.c.crashes >= min(3, crashes), OUTBOX.c.suspected <= now - hours * 3_600_000),
     )
-    found = map(row_of, tx.connection.execute(select(*COLUMNS).where(mine, free, spent)).all())
+    asked = select(*COLUMNS).where(mine, free, spent).with_hint(OUTBOX, "INDEXED BY outbox_suspects", "sqlite")
+    found = map(row_of, tx.connection.execute(asked).all())
     return tuple(
         change(tx, row, {"state": "dead", "last_error_code": f"crash-{row.crashes}", "lease_owner": ""})
         for row in found

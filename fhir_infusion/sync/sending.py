@@ -54,6 +54,7 @@ class Senders:
         self._lock = threading.Lock()
         self._busy: dict[int, tuple[Row, float, threading.Thread]] = {}
         self._renewed = time.monotonic()
+        self._judge_at = 0.0
         self._hangs = max(LEASE_SECONDS, REQUESTS * peer.remote.deadline_seconds)
 
     def fill(self) -> int:
@@ -101,9 +102,15 @@ class Senders:
             return len(self._busy)
 
     def _claimed(self, tx: Tx, ordinary: int, urgent: int) -> tuple[Row, ...]:
+        if time.monotonic() >= self._judge_at:
+            self._judge_at = time.monotonic() + LEASE_SECONDS / 9
+            self._judge(tx)
+        return outbox.claim(tx, self._peer.name, self._owner, ordinary, LEASE_SECONDS, urgent)
+
+    def _judge(self, tx: Tx) -> None:
+        """Put aside what failed too often without a verdict."""
         for row in suspects.poisoned(tx, self._peer.name, CRASHES, CRASH_HOURS):
             self._peer.alert(tx, "poison", row.aggregate, row.version)
-        return outbox.claim(tx, self._peer.name, self._owner, ordinary, LEASE_SECONDS, urgent)
 
     def _run(self, row: Row) -> None:
         try:
