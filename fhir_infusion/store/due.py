@@ -96,7 +96,7 @@ def _ways() -> tuple[tuple[ColumnElement[bool], ...], tuple[ColumnElement[bool],
     )
 
 
-def _asking(condition: ColumnElement[bool]) -> Select[tuple[int]]:
+def _asking(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     found = select(OUTBOX.c.seq).where(condition).order_by(OUTBOX.c.rank, OUTBOX.c.seq).limit(bindparam("most"))
     # What another transaction holds just now is for the next claim (SQLite has one writer, and no such words).
     return found.with_for_update(of=OUTBOX, skip_locked=True)

@@ -151,7 +151,7 @@ def claim(tx: Tx, endpoint: str, owner: str, limit: int, lease_seconds: int, urg
     until = values["now"] + 1000 * lease_seconds
     rows: list[Row] = []
 
-    def take(statement: Select[tuple[int]], most: int) -> None:
+    def take(statement: Select[*tuple[Any, ...]], most: int) -> None:
         if most > 0:
             seqs = tx.connection.execute(statement, {**values, "most": most}).scalars().all()
             rows.extend(_lease(tx, seq, owner, until) for seq in seqs)
