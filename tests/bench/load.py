@@ -292,9 +292,24 @@ def main(
         ours.stop()
         other.stop()
         shutil.rmtree(folder, ignore_errors=True)
+    click.echo("\n".join(table(report)))
     click.echo(json.dumps({name: report[name] for name in ("memory, MB", "overload") if name in report}))
     if file is not None:
         file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+def table(report: Json) -> list[str]:
+    """Return the lines of a table in Markdown: answers a second and the 99th percentile of each server."""
+    lines = ["| asked | ours, 1/s | p99, ms | HAPI, 1/s | p99, ms | ratio |", "|---|---|---|---|---|---|"]
+    for name, row in report.items():
+        if "ours" not in row or name == "memory, MB":
+            continue
+        cells = [
+            f"{one['per_second']} | {one['p99']}"
+            for one in (row["ours"], row.get("HAPI", {"per_second": "", "p99": ""}))
+        ]
+        lines.append(f"| {name} | {' | '.join(cells)} | {row.get('ratio', '')} |")
+    return lines
 
 
 def compared(targets: list[Target], kind: str, clients: int, seconds: float, rounds: int) -> Json:
