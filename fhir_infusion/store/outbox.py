@@ -156,7 +156,7 @@ def claim(tx: Tx, endpoint: str, owner: str, limit: int, lease_seconds: int, urg
             seqs = tx.connection.execute(statement, {**values, "most": most}).scalars().all()
             rows.extend(_lease(tx, seq, owner, until) for seq in seqs)
 
-    if not due.suspect_in_flight(tx, endpoint):
+    if due.suspects(tx, endpoint) and not due.suspect_in_flight(tx, endpoint):
         take(due.SUSPECTS if limit else due.URGENT_SUSPECTS, min(1, limit + urgent))
     for one in due.URGENT_ONES:
         take(one, limit + urgent - len(rows))

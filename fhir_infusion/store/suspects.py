@@ -24,6 +24,8 @@ def poisoned(tx: Tx, endpoint: str, crashes: int, hours: int) -> tuple[Row, ...]
     Time alone puts nothing aside: the first failures may be another row's, and nobody may have tried since.
     """
     due.expire(tx, endpoint)
+    if not due.suspects(tx, endpoint):
+        return ()
     now = to_ms(tx.now)
     mine = and_(OUTBOX.c.tenant == tx.tenant, OUTBOX.c.endpoint == endpoint, SUSPECT, OUTBOX.c.state.in_(WAITING))
     free = OUTBOX.c.lease_until < now
@@ -31,8 +33,7 @@ def poisoned(tx: Tx, endpoint: str, crashes: int, hours: int) -> tuple[Row, ...]
         OUTBOX.c.crashes >= crashes,
         and_(OUTBOX.c.crashes >= min(3, crashes), OUTBOX.c.suspected <= now - hours * 3_600_000),
     )
-    asked = select(*COLUMNS).where(mine, free, spent).with_hint(OUTBOX, "INDEXED BY outbox_suspects", "sqlite")
-    found = map(row_of, tx.connection.execute(asked).all())
+    found = map(row_of, tx.connection.execute(select(*COLUMNS).where(mine, free, spent)).all())
     return tuple(
         change(tx, row, {"state": "dead", "last_error_code": f"crash-{row.crashes}", "lease_owner": ""})
         for row in found

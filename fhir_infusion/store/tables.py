@@ -243,8 +243,8 @@ OUTBOX: Final = Table(
     Index(
         "outbox_suspects",
         *("tenant", "endpoint", "seq"),
-        sqlite_where=text("crashes > 0"),
-        postgresql_where=text("crashes > 0"),
+        sqlite_where=text("crashes > 0 AND state <> 'dead'"),
+        postgresql_where=text("crashes > 0 AND state <> 'dead'"),
     ),
     sqlite_autoincrement=True,  # a number is never used twice, even after a purge
 )

@@ -14,7 +14,7 @@ def upgrade() -> None:
     for name in ("crashes", "suspected", "alerted"):
         # A column is added without touching the rows: however many there are, it takes no time.
         op.add_column("outbox", sa.Column(name, sa.BigInteger(), nullable=False, server_default="0"))
-    suspects = sa.text("crashes > 0")
+    suspects = sa.text("crashes > 0 AND state <> 'dead'")
     op.create_index(
         "outbox_suspects",
         "outbox",
