@@ -18,10 +18,10 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, bindparam, exists, func, insert, or_, select, update
+from sqlalchemy import Select, and_, bindparam, case, insert, select, update
 
 from fhir_infusion.errors import Issue, Refused
-from fhir_infusion.store import audit, endpoints
+from fhir_infusion.store import audit, due, endpoints
 from fhir_infusion.store.statement import Statement
 from fhir_infusion.store.tables import OUTBOX
 from fhir_infusion.store.tx import from_ms, to_ms
@@ -34,10 +34,11 @@ if TYPE_CHECKING:
 State = Literal["pending", "leased", "sent", "unknown", "acked", "conflict", "duplicate", "dead", "superseded"]
 Lane = Literal["stop", "normal"]
 
-OPEN: Final[tuple[State, ...]] = ("pending", "leased", "sent", "unknown", "conflict", "duplicate")
-"""States in which a row holds back the later rows of its resource. ``dead`` does not: a later version may pass."""
+OPEN: Final[tuple[State, ...]] = due.OPEN
+WAITING: Final[tuple[State, ...]] = ("pending", "leased", "sent", "unknown")
+"""Neither done nor put aside."""
 
-_URGENT: Final = 0
+_URGENT: Final = due.URGENT
 _ORDINARY: Final = 1
 _ALLOWED: Final[dict[State, frozenset[State]]] = {
     "leased": frozenset({"pending", "dead", "conflict", "duplicate", "superseded"}),
@@ -70,11 +71,15 @@ class Row:
     last_error_code: str
     depends_on: str
     enqueued: datetime
+    crashes: int
+    """So many attempts in a row ended without a verdict: the process died, or they hung until the lease ran out."""
+    suspected: datetime
+    """Since the first of those."""
 
 
-_MOMENTS: Final = frozenset({"not_before", "lease_until", "enqueued"})
+_MOMENTS: Final = frozenset({"not_before", "lease_until", "enqueued", "suspected"})
 _NAMES: Final = tuple(Row.__dataclass_fields__)
-_COLUMNS: Final = tuple(OUTBOX.c[name] for name in _NAMES)
+COLUMNS: Final = tuple(OUTBOX.c[name] for name in _NAMES)
 _IS_MOMENT: Final = tuple(name in _MOMENTS for name in _NAMES)
 
 
@@ -122,62 +127,66 @@ def enqueue(
             "last_error_code": "",
             "depends_on": depends_on,
             "enqueued": now,
+            "crashes": 0,
+            "suspected": 0,
+            "alerted": 0,
         },
     )
     return int(result[0])
 
 
-def claim(tx: Tx, endpoint: str, owner: str, limit: int, lease_seconds: int) -> tuple[Row, ...]:
-    """Take up to ``limit`` rows for one worker, until ``lease_seconds`` from now.
+def claim(tx: Tx, endpoint: str, owner: str, limit: int, lease_seconds: int, urgent: int = 0) -> tuple[Row, ...]:
+    """Take up to ``limit`` rows for one worker, and up to ``urgent`` more that are urgent, for ``lease_seconds``.
 
     1. Leases that ran out: what was not sent is pending again, what was sent is unknown.
-    2. Stops. 3. Rows in doubt, to be verified: they keep the state ``unknown``. 4. All others, oldest first. What is
-    claimed is ``leased`` before the next step looks, so that of one resource one row is on its way at a time.
+    2. Stops, and what they wait for, in doubt or not. 3. Rows in doubt, to be verified: they keep the state
+    ``unknown``. 4. All others, oldest first. What is claimed is ``leased`` before the next step looks, so that of one
+    resource one row is on its way at a time.
+
+    A row whose attempt ended without a word (``crashes``) is under suspicion, as is whatever was on its way beside it:
+    of these one goes at a time, so that the one which kills the process is found and the others are not blamed for it.
 
     Nothing is claimed for an endpoint that is paused.
     """
-    _expire(tx, endpoint)
+    due.expire(tx, endpoint)
     if endpoints.paused(tx, endpoint):
         return ()
-    now = to_ms(tx.now)
-    due = and_(OUTBOX.c.tenant == tx.tenant, OUTBOX.c.endpoint == endpoint, OUTBOX.c.not_before <= now)
-    pending = and_(due, OUTBOX.c.state == "pending")
-    doubtful = and_(due, OUTBOX.c.state == "unknown", OUTBOX.c.lease_until < now)
-    earlier = OUTBOX.alias("earlier")
-    in_order = ~_another(earlier, earlier.c.seq < OUTBOX.c.seq, earlier.c.state.in_(OPEN))
-    alone = ~_another(earlier, earlier.c.seq != OUTBOX.c.seq, _in_flight(earlier, now))
-    later = OUTBOX.alias("later")
-    # Whatever became of a later stop: an earlier state must not arrive after it.
-    newest = ~_another(later, later.c.seq > OUTBOX.c.seq, later.c.lane == "stop", later.c.state != "superseded")
+    values = due.asked(tx, endpoint)
+    until = values["now"] + 1000 * lease_seconds
     rows: list[Row] = []
-    for condition in (
-        and_(pending, OUTBOX.c.lane == "stop", alone, newest, _ready()),
-        and_(doubtful, or_(OUTBOX.c.lane == "stop", in_order), alone, newest),
-        and_(pending, OUTBOX.c.lane == "normal", in_order, alone, newest, _ready()),
-    ):
-        if len(rows) >= limit:
-            break
-        found = select(OUTBOX.c.seq).where(condition).order_by(OUTBOX.c.rank, OUTBOX.c.seq).limit(limit - len(rows))
-        # What another transaction holds just now is for the next claim (SQLite has one writer, and no such words).
-        seqs = list(tx.connection.execute(found.with_for_update(of=OUTBOX, skip_locked=True)).scalars())
-        if seqs:
-            rows += _lease(tx, seqs, owner, now + 1000 * lease_seconds)
+
+    def take(statement: Select[*tuple[Any, ...]], most: int) -> None:
+        if most > 0:
+            seqs = tx.connection.execute(statement, {**values, "most": most}).scalars().all()
+            rows.extend(_lease(tx, seq, owner, until) for seq in seqs)
+
+    if due.suspects(tx, endpoint) and not due.suspect_in_flight(tx, endpoint):
+        take(due.SUSPECTS if limit else due.URGENT_SUSPECTS, min(1, limit + urgent))
+    for one in due.URGENT_ONES:
+        take(one, limit + urgent - len(rows))
+    for one in due.ORDINARY_ONES:
+        take(one, limit - max(0, len(rows) - urgent))
     return tuple(rows)
 
 
-def _lease(tx: Tx, seqs: list[int], owner: str, until: int) -> list[Row]:
-    values = {
-        "lease_owner": owner,
-        "lease_until": until,
-        "fence": OUTBOX.c.fence + 1,
+_LEASING: Final = Statement(
+    update(OUTBOX)
+    .where(OUTBOX.c.seq == bindparam("of_seq"))
+    .values(
+        state=case((OUTBOX.c.state == "pending", "leased"), else_=OUTBOX.c.state),
+        lease_owner=bindparam("owner"),
+        lease_until=bindparam("until"),
+        fence=OUTBOX.c.fence + 1,
         # Counted now, not when it is sent: what crashes the worker before it sends must not be tried for ever.
-        "attempt": OUTBOX.c.attempt + 1,
-    }
-    tx.connection.execute(update(OUTBOX).where(OUTBOX.c.seq.in_(seqs)).values(**values))
-    fresh = and_(OUTBOX.c.seq.in_(seqs), OUTBOX.c.state == "pending")
-    tx.connection.execute(update(OUTBOX).where(fresh).values(state="leased"))
-    claimed = {row.seq: row for row in map(row_of, tx.connection.execute(_numbered(seqs)))}
-    return [claimed[seq] for seq in seqs]
+        attempt=OUTBOX.c.attempt + 1,
+    )
+    .returning(*COLUMNS)
+)
+
+
+def _lease(tx: Tx, seq: int, owner: str, until: int) -> Row:
+    (values,) = _LEASING.rows(tx, {"of_seq": seq, "owner": owner, "until": until})
+    return row_of(values)
 
 
 def sending(tx: Tx, row: Row) -> Row:
@@ -188,11 +197,15 @@ def sending(tx: Tx, row: Row) -> Row:
     """
     if row.state not in {"leased", "unknown"}:
         raise StaleLease
-    return _change(tx, row, {"state": "sent"})
+    return change(tx, row, {"state": "sent"})
 
 
-def settle(tx: Tx, row: Row, state: State, *, error_code: str = "", not_before: datetime | None = None) -> Row:
+def settle(
+    tx: Tx, row: Row, state: State, *, error_code: str = "", not_before: datetime | None = None, crashes: int = 0
+) -> Row:
     """Note what became of a row. A stop that arrived supersedes whatever was open before it.
+
+    A verdict ends the suspicion, unless ``crashes`` says how many failures of ours there were by now.
 
     Raises:
         StaleLease: another worker has the row by now.
@@ -201,9 +214,12 @@ def settle(tx: Tx, row: Row, state: State, *, error_code: str = "", not_before: 
     if state not in _ALLOWED.get(row.state, frozenset()):
         raise ValueError(f"no row goes from {row.state} to {state}")
     values: dict[str, object] = {"state": state, "last_error_code": error_code, "lease_owner": "", "lease_until": 0}
+    if crashes != row.crashes:
+        since = to_ms(row.suspected) or to_ms(tx.now)
+        values |= {"crashes": crashes, "suspected": since if crashes else 0}
     if not_before is not None:
         values["not_before"] = to_ms(not_before)
-    settled = _change(tx, row, values)
+    settled = change(tx, row, values)
     if state == "acked" and row.lane == "stop":
         _supersede_before(tx, row)
     return settled
@@ -215,31 +231,21 @@ def renew(tx: Tx, row: Row, lease_seconds: int) -> Row:
     Raises:
         StaleLease: another worker has the row by now.
     """
-    return _change(tx, row, {"lease_until": to_ms(tx.now) + 1000 * lease_seconds})
+    return change(tx, row, {"lease_until": to_ms(tx.now) + 1000 * lease_seconds})
 
 
 def waiting(tx: Tx, endpoint: str) -> bool:
     """Say whether anything is still to be told to an endpoint."""
-    return oldest(tx, endpoint) is not None
-
-
-def counts(tx: Tx, endpoint: str) -> dict[str, int]:
-    """Return how many rows of an endpoint are in which state. Reads them all: for a person, not for each request."""
     mine = and_(OUTBOX.c.tenant == tx.tenant, OUTBOX.c.endpoint == endpoint)
-    found = select(OUTBOX.c.state, func.count()).where(mine).group_by(OUTBOX.c.state)
-    return {str(row[0]): int(row[1]) for row in tx.connection.execute(found)}
+    found = select(OUTBOX.c.seq).where(mine, OUTBOX.c.state.in_(WAITING)).limit(1)
+    return tx.connection.execute(found).first() is not None
 
 
-def oldest(tx: Tx, endpoint: str, lane: Lane | None = None) -> datetime | None:
-    """Return since when the oldest row of an endpoint waits that is neither done nor put aside."""
-    waits = and_(
-        OUTBOX.c.tenant == tx.tenant,
-        OUTBOX.c.endpoint == endpoint,
-        OUTBOX.c.state.in_(("pending", "leased", "sent", "unknown")),
-        *([OUTBOX.c.lane == lane] if lane else []),
-    )
-    since = tx.connection.execute(select(func.min(OUTBOX.c.enqueued)).where(waits)).scalar_one_or_none()
-    return from_ms(since) if since is not None else None
+def has_any(tx: Tx, endpoint: str, aggregate: str, states: tuple[State, ...]) -> bool:
+    """Say whether a row of a resource is in one of the states."""
+    mine = and_(OUTBOX.c.tenant == tx.tenant, OUTBOX.c.endpoint == endpoint, OUTBOX.c.aggregate == aggregate)
+    found = select(OUTBOX.c.seq).where(mine, OUTBOX.c.state.in_(states)).limit(1)
+    return tx.connection.execute(found).first() is not None
 
 
 def rows(
@@ -251,7 +257,7 @@ def rows(
     aggregate: str | None = None,
 ) -> tuple[Row, ...]:
     """Return rows by number, those after ``after_seq``."""
-    found = select(*_COLUMNS).where(OUTBOX.c.tenant == tx.tenant, OUTBOX.c.seq > after_seq)
+    found = select(*COLUMNS).where(OUTBOX.c.tenant == tx.tenant, OUTBOX.c.seq > after_seq)
     if endpoint is not None:
         found = found.where(OUTBOX.c.endpoint == endpoint)
     if state is not None:
@@ -294,8 +300,8 @@ def _decide(tx: Tx, seq: int, state: State, reason: str, actor: str) -> Row:
         raise Refused(Issue("error", "required", "reason", "a reason is required for the audit trail", status=422))
     values: dict[str, object] = {"state": state, "not_before": 0, "fence": before.fence + 1}
     if state == "pending":
-        values["attempt"] = 0
-    after = _change(tx, before, values)
+        values |= {"attempt": 0, "crashes": 0, "suspected": 0}
+    after = change(tx, before, values)
     if state == "superseded" and before.lane == "stop":
         _supersede_before(tx, before)
     type_, _, id_ = before.aggregate.partition("/")
@@ -326,7 +332,12 @@ def _overtaken(tx: Tx, row: Row) -> bool:
     return tx.connection.execute(select(OUTBOX.c.seq).where(later).limit(1)).one_or_none() is not None
 
 
-def _change(tx: Tx, row: Row, values: dict[str, object]) -> Row:
+def change(tx: Tx, row: Row, values: dict[str, object]) -> Row:
+    """Change columns of a row, if it is still as it was claimed.
+
+    Raises:
+        StaleLease: another worker has the row by now.
+    """
     held = {"of_tenant": tx.tenant, "of_seq": row.seq, "of_fence": row.fence, "of_state": row.state}
     to = {f"to_{name}": value for name, value in values.items()}
     if _changing(tuple(values)).write(tx, {**held, **to}) != 1:
@@ -347,42 +358,4 @@ def _changing(names: tuple[str, ...]) -> Statement:
 
 
 def _numbered(seqs: list[int]) -> Select[*tuple[Any, ...]]:
-    return select(*_COLUMNS).where(OUTBOX.c.seq.in_(seqs))
-
-
-def _expire(tx: Tx, endpoint: str) -> None:
-    ran_out = and_(OUTBOX.c.tenant == tx.tenant, OUTBOX.c.endpoint == endpoint, OUTBOX.c.lease_until < to_ms(tx.now))
-    for state, then in (("leased", "pending"), ("sent", "unknown")):
-        # The fence moves with it: the worker that had the row may still be alive.
-        values = {"state": then, "lease_owner": "", "fence": OUTBOX.c.fence + 1}
-        tx.connection.execute(update(OUTBOX).where(ran_out, OUTBOX.c.state == state).values(**values))
-
-
-def _another(other: FromClause, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Say that another row of the same resource and endpoint meets the conditions."""
-    return exists().where(
-        other.c.tenant == OUTBOX.c.tenant,
-        other.c.endpoint == OUTBOX.c.endpoint,
-        other.c.aggregate == OUTBOX.c.aggregate,
-        *conditions,
-    )
-
-
-def _in_flight(other: FromClause, now: int) -> ColumnElement[bool]:
-    verified = and_(other.c.state == "unknown", other.c.lease_until >= now)
-    return or_(other.c.state.in_(("leased", "sent")), verified)
-
-
-def _ready() -> ColumnElement[bool]:
-    """Say that nothing is open of what the row depends on, as far as that came before it."""
-    first = OUTBOX.alias("first")
-    return or_(
-        OUTBOX.c.depends_on == "",
-        ~exists().where(
-            first.c.tenant == OUTBOX.c.tenant,
-            first.c.endpoint == OUTBOX.c.endpoint,
-            first.c.aggregate == OUTBOX.c.depends_on,
-            first.c.seq < OUTBOX.c.seq,
-            first.c.state.in_(OPEN),
-        ),
-    )
+    return select(*COLUMNS).where(OUTBOX.c.seq.in_(seqs))

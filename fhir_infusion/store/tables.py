@@ -19,6 +19,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    text,
 )
 
 METADATA: Final = MetaData()
@@ -234,8 +235,17 @@ OUTBOX: Final = Table(
     _text("last_error_code"),
     _text("depends_on"),
     _number("enqueued"),
+    _number("crashes"),
+    _number("suspected"),
+    _number("alerted"),
     Index("outbox_by_state", "tenant", "endpoint", "state", "lane", "rank", "seq"),
     Index("outbox_by_aggregate", "tenant", "endpoint", "aggregate", "seq"),
+    Index(
+        "outbox_suspects",
+        *("tenant", "endpoint", "seq"),
+        sqlite_where=text("crashes > 0 AND state <> 'dead'"),
+        postgresql_where=text("crashes > 0 AND state <> 'dead'"),
+    ),
     sqlite_autoincrement=True,  # a number is never used twice, even after a purge
 )
 

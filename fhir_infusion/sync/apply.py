@@ -274,9 +274,9 @@ def _mark(tx: Tx, case: _Case, state: inbox.State, codes: str = "") -> None:
     inbox.mark(tx, case.peer.name, one.type, one.id, one.version, state, codes)
 
 
-def _marked(case: _Case, applied: Applied, link: Link | None = None) -> Applied:
+def _marked(case: _Case, applied: Applied, link: Link | None = None, alarm: str = "") -> Applied:
     """Keep what became of the version, and the link, in one transaction; what is put aside raises an alarm."""
-    alarm = f"quarantined {applied.codes}" if applied.kind == "quarantined" else ""
+    alarm = f"quarantined {applied.codes}" if applied.kind == "quarantined" else alarm
 
     def work(tx: Tx) -> None:
         if link is not None:
@@ -327,8 +327,8 @@ def _case(tx: Tx, case: _Case, *, own: bool) -> _Case:
         link=link,
         stored=stored,
         bound=versions.identifier_of(tx, stored.type, stored.id),
-        in_flight=not own and any(_has_row(tx, peer.name, stored.aggregate, state) for state in IN_FLIGHT),
-        pending=not own and _has_row(tx, peer.name, stored.aggregate, "pending"),
+        in_flight=not own and outbox.has_any(tx, peer.name, stored.aggregate, IN_FLIGHT),
+        pending=not own and outbox.has_any(tx, peer.name, stored.aggregate, ("pending",)),
         seen=links.seen(tx, peer.name, received.type, received.id),
         has_later=link is not None and inbox.has_later(tx, peer.name, received),
     )
@@ -343,15 +343,6 @@ def _named(tx: Tx, type_: str, resource: Resource) -> list[Stored]:
             if stored is not None:
                 found.append(stored)
     return found
-
-
-def _has_row(tx: Tx, endpoint: str, aggregate: str, state: outbox.State) -> bool:
-    after = 0
-    while rows := outbox.rows(tx, endpoint, state, 500, after):
-        if any(row.aggregate == aggregate for row in rows):
-            return True
-        after = rows[-1].seq
-    return False
 
 
 def _our_text(case: _Case, stored: Stored, version: int) -> Resource:

@@ -32,7 +32,7 @@ Obstacle: TypeAlias = Blocked | Trouble
 
 def find_or_create(peer: Peer, stored: Stored, system: str, value: str) -> str | Obstacle:
     """Return the id of the patient there, or what stands in the way."""
-    with peer.creating_patient:  # two orders of one new patient must not make two patients
+    with peer.turn("Patient", system, value):  # two orders of one new patient must not make two patients
         known = peer.recall("Patient", system, value)
         if known is not None:
             return known

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +17,7 @@ from fhir_infusion.sync.remote import Endpoint
 from fhir_infusion.sync.replies import Answer, Doubtful, Missing, Trouble, Unsent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from fhir_infusion.config import Remote
@@ -44,8 +45,9 @@ class Peer:
         self.release = remote.release
         self.draw = draw
         self.endpoint = Endpoint(remote, self)
-        self.creating_patient = threading.Lock()
         self._lock = threading.Lock()
+        self._turns: dict[tuple[str, ...], tuple[threading.Lock, int]] = {}
+        self._told = ""
         self._circuit = retry.CLOSED
         self._capability: tuple[datetime, Resource] | None = None
         self._known: dict[tuple[str, ...], tuple[datetime, str]] = {}
@@ -112,7 +114,29 @@ class Peer:
                 self._known.clear()
             self._known[key] = (self.now() + KNOWN_FOR, value)
 
+    @contextmanager
+    def turn(self, *key: str) -> Iterator[None]:
+        """Hold back other threads that want the same, such as to create the same patient; and no others."""
+        with self._lock:
+            lock, waiting = self._turns.get(key, (threading.Lock(), 0))
+            self._turns[key] = (lock, waiting + 1)
+        try:
+            with lock:
+                yield
+        finally:
+            with self._lock:
+                waiting = self._turns[key][1] - 1
+                self._turns[key] = (lock, waiting)
+                if not waiting:
+                    del self._turns[key]
+
     # -------------------------------------------------------------------------------------------------- alarms
+
+    def told_first(self, why: str) -> bool:
+        """Say whether this is to be told of the endpoint: once, until something arrives and ``why`` is empty again."""
+        with self._lock:
+            first, self._told = self._told != why, why
+        return first
 
     def alert(self, tx: Tx, code: str, aggregate: str, version: int = 0) -> None:
         """Put an alarm into the audit trail, in the transaction of what caused it, and into the log."""

@@ -383,4 +383,6 @@ def _settled(peer: Peer, tenant: str, row: Row, verdict: Verdict) -> Verdict:
             peer.alert(tx, verdict.alert, row.aggregate, row.version)
 
     peer.service.store.transact(tenant, work)
+    if verdict.state == "acked":
+        peer.told_first("")  # a server that may be read and not written answers well in between
     return verdict

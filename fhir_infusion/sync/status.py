@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.store import conflicts, inbox, outbox
+from fhir_infusion.store import inbox, standing
 from fhir_infusion.sync.peer import TYPES
 
 if TYPE_CHECKING:
     from fhir_infusion.config import Remote
     from fhir_infusion.service import Service
     from fhir_infusion.store import Tx
+    from fhir_infusion.store.outbox import State
 
 Status = dict[str, Any]
+
+_COUNTED: Final[tuple[State, ...]] = ("pending", "unknown", "conflict", "duplicate", "dead")
 
 
 def status(service: Service) -> list[Status]:
@@ -30,19 +33,56 @@ def status(service: Service) -> list[Status]:
     return [service.store.read(remote.tenant, partial(_of, remote=remote)) for remote in service.settings.remotes]
 
 
+def gauges(service: Service) -> dict[str, tuple[str, int]]:
+    """Return the same numbers as samples of the metrics: a name with its labels, to its help and its value.
+
+    Labels are the names of remotes and types: ours. What is not old has the age 0.
+    """
+    found: dict[str, tuple[str, int]] = {}
+    for remote in service.settings.remotes:
+        numbers = service.store.read(remote.tenant, partial(_numbers, remote=remote))
+        feeds = numbers.pop("feeds")
+        for name, value in numbers.items():
+            found[f'fhir_infusion_sync_{name}{{endpoint="{remote.name}"}}'] = (_HELP[name], value or 0)
+        for type_, feed in feeds.items():
+            for name in ("watermark_age_seconds", "last_success_seconds", "unapplied"):
+                labels = f'endpoint="{remote.name}",type="{type_}"'
+                found[f"fhir_infusion_sync_{name}{{{labels}}}"] = (_HELP[name], feed[name] or 0)
+    return found
+
+
+_HELP: Final = {
+    "oldest_pending_seconds": "Age of the oldest version that is still to be told.",
+    "oldest_stop_seconds": "Age of the oldest stop that is not acknowledged.",
+    "pending": "Versions that are still to be told.",
+    "unknown": "Versions of which it is not known whether they arrived.",
+    "dead": "Versions that were put aside.",
+    "conflicts": "Changes on both sides that wait for a person.",
+    "quarantined": "Received versions that could not be taken.",
+    "watermark_age_seconds": "How far behind the feed of a type is known to be read.",
+    "last_success_seconds": "Since when the feed of a type was read to its end.",
+    "unapplied": "Received versions that are not applied yet.",
+}
+
+
 def _of(tx: Tx, remote: Remote) -> Status:
-    counts = outbox.counts(tx, remote.name)
+    numbers = _numbers(tx, remote)
+    numbers.pop("pending")
+    counts = {"outbox": standing.outgoing(tx, remote.name)}
+    return {"endpoint": remote.name, "tenant": remote.tenant, "direction": remote.direction, **counts, **numbers}
+
+
+def _numbers(tx: Tx, remote: Remote) -> Status:
+    """Return what is read by an index, whatever was acknowledged in all the years before."""
+    counts = standing.outgoing(tx, remote.name, _COUNTED)
     return {
-        "endpoint": remote.name,
-        "tenant": remote.tenant,
-        "direction": remote.direction,
-        "outbox": counts,
+        "pending": counts.get("pending", 0),
         "unknown": counts.get("unknown", 0),
         "dead": counts.get("dead", 0),
-        "oldest_pending_seconds": _age(tx.now, outbox.oldest(tx, remote.name)),
-        "oldest_stop_seconds": _age(tx.now, outbox.oldest(tx, remote.name, "stop")),
-        "conflicts": len(conflicts.listed(tx, remote.name)),
-        "quarantined": len(inbox.quarantined(tx, remote.name, 10_000)),
+        "oldest_pending_seconds": _age(tx.now, standing.oldest(tx, remote.name)),
+        "oldest_stop_seconds": _age(tx.now, standing.oldest(tx, remote.name, "stop")),
+        "conflicts": standing.held(tx, remote.name),
+        "quarantined": standing.incoming(tx, remote.name, TYPES, "quarantined"),
         "feeds": {type_: _feed(tx, remote.name, type_) for type_ in TYPES} if remote.direction != "push" else {},
     }
 
@@ -53,7 +93,7 @@ def _feed(tx: Tx, endpoint: str, type_: str) -> Status:
         "watermark": cursor.watermark,
         "watermark_age_seconds": _age(tx.now, _moment(cursor.watermark)),
         "last_success_seconds": _age(tx.now, cursor.last_success),
-        "unapplied": len(inbox.unapplied(tx, endpoint, type_, 10_000)),
+        "unapplied": standing.incoming(tx, endpoint, (type_,), "new"),
     }
 
 

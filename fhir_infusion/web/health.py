@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from flask import Response
 
+from fhir_infusion.sync.status import gauges as sync_gauges
 from fhir_infusion.web.context import web
 from fhir_infusion.web.metrics import CONTENT_TYPE
 from fhir_infusion.web.replies import json_reply
@@ -61,16 +62,18 @@ def _age(now: datetime, then: datetime | None) -> int | None:
 
 
 def metrics() -> Response:
-    """Return the counters, and how long ago the store and each peer were last well. ``GET /metrics``."""
+    """Return the counters, when the store and each peer were last well, and what waits for it. ``GET /metrics``."""
+    service, worker = web().service, web().worker
     gauges: dict[str, tuple[str, int]] = {
-        "fhir_infusion_store_writable": ("Whether changes are taken.", int(web().service.store.healthy()))
+        "fhir_infusion_store_writable": ("Whether changes are taken.", int(service.store.healthy()))
     }
-    worker = web().worker
-    now = web().service.clock()
+    now = service.clock()
     for peer in worker.health() if worker is not None else ():
         for what, then in (("push", peer.pushed_at), ("pull", peer.pulled_at)):
             age = _age(now, then)
             if age is not None:
                 name = f'fhir_infusion_{what}_age_seconds{{endpoint="{peer.endpoint}"}}'
                 gauges[name] = (f"Seconds since the last {what} that went well.", age)
+    if service.settings.remotes and service.store.healthy():
+        gauges |= sync_gauges(service)
     return Response(web().metrics.text(gauges), content_type=CONTENT_TYPE)

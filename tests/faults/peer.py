@@ -55,6 +55,8 @@ class Act:
     drip_seconds: float = 0.0
     change: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     hidden_for: float = 0.0
+    wait_seconds: float = 0.0
+    """For so long it does nothing; other requests go on."""
 
 
 DROP = Act(close="before")
@@ -186,6 +188,8 @@ class Peer:
         with self._lock:
             self.asked.append(asked)
             act = next((found for lie in self.lies if (found := lie(asked)) is not None), None)
+        if act is not None and act.wait_seconds:
+            time.sleep(act.wait_seconds)
         if act is not None and not act.effect:
             return act.status, dict(act.headers), None, act
         status, headers, resource = self._do(asked, act)
@@ -363,6 +367,7 @@ def _handler(peer: Peer) -> type[BaseHTTPRequestHandler]:  # noqa: C901  one sma
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         server_version = "Stub"
+        disable_nagle_algorithm = True  # else each answer waits 40 ms for an acknowledgement between head and body
 
         def do_GET(self) -> None:
             self._serve()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from fhir_infusion.service import Service
 from fhir_infusion.store import failpoint, open_store, outbox
-from fhir_infusion.sync import pull, worker
+from fhir_infusion.sync import pull, sending
 from fhir_infusion.sync.peer import Peer
 from fhir_infusion.translator import Translator
 from tests.faults.rig import TENANT, library, settings_for
@@ -46,7 +46,7 @@ def _run(base: str, database: str, offset: int, point: str, pulls: bool) -> None
     service = Service(store, Translator(library(), settings), clock, lambda: str(uuid.uuid4()), settings)
     peer = Peer(service, settings.remotes[0])
     for _ in range(200):
-        worker.push_all(peer, TENANT)
+        sending.push_all(peer, TENANT)
         if not store.read(TENANT, lambda tx: outbox.waiting(tx, "peer")):
             break
         ahead[0] += timedelta(seconds=2)  # what waits for a later look is due by then

@@ -17,7 +17,7 @@ from fhir_infusion.service import Service
 from fhir_infusion.store import audit, inbox, links, open_store, outbox
 from fhir_infusion.store import conflicts as held
 from fhir_infusion.sync import peer as sync_peer
-from fhir_infusion.sync import pull, worker
+from fhir_infusion.sync import pull, sending
 from fhir_infusion.translator import Translator, load_library
 from tests.faults.peer import Peer
 
@@ -168,7 +168,7 @@ class Rig:
 
     def push(self) -> int:
         """Push what is due now."""
-        return worker.push_all(self.peer, TENANT)
+        return sending.push_all(self.peer, TENANT)
 
     def settle(self, rounds: int = 60, step: float = 5.0) -> list[str]:
         """Push, moving the clock, until nothing is open; return the states of all rows in order."""

@@ -14,7 +14,7 @@ from fhir_infusion.actions import accept_resource, find, place_order
 from fhir_infusion.config import Remote
 from fhir_infusion.errors import SettingsError
 from fhir_infusion.store import outbox
-from fhir_infusion.sync import push, worker
+from fhir_infusion.sync import push, sending, worker
 from fhir_infusion.sync.outgoing import Crossing, outgoing
 from fhir_infusion.sync.status import status
 from tests.faults.peer import Act, Peer, once
@@ -169,7 +169,7 @@ class Running(Clock):
 def test_f21_a_row_that_is_worked_on_for_long_is_not_given_to_another_worker(
     there: Peer, database: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(worker, "LEASE_SECONDS", 1)
+    monkeypatch.setattr(sending, "LEASE_SECONDS", 1)
     rig = open_rig(there, database, Running())
     there.lies.append(lambda _: time.sleep(0.6))
     rig.place(order("A-1"))

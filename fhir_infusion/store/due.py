@@ -1,0 +1,149 @@
+"""Which rows of the outbox may go now: conditions of the claim, and what becomes of a lease that ran out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    or_,
+    select,
+    text,
+    update,
+)
+
+from fhir_infusion.store.statement import Statement
+from fhir_infusion.store.tables import OUTBOX
+from fhir_infusion.store.tx import to_ms
+
+if TYPE_CHECKING:
+    from fhir_infusion.store.outbox import State
+    from fhir_infusion.store.tx import Tx
+
+OPEN: Final[tuple[State, ...]] = ("pending", "leased", "sent", "unknown", "conflict", "duplicate")
+"""States in which a row holds back the later rows of its resource. ``dead`` does not: a later version may pass."""
+
+URGENT: Final = 0
+"""The rank of a stop, and of what one waits for."""
+
+# A literal, no parameter: only then the databases see that the index of suspects holds all that is asked for.
+SUSPECT: Final = text("outbox.crashes > 0 AND outbox.state <> 'dead'")
+TRUSTED: Final = OUTBOX.c.crashes == 0
+
+
+# Built once: to say these conditions anew for each claim costs more than to run them.
+_NOW: Final = bindparam("now", type_=BigInteger())
+_MINE: Final = and_(OUTBOX.c.tenant == bindparam("tenant"), OUTBOX.c.endpoint == bindparam("endpoint"))
+
+
+def _another(other: FromClause, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Say that another row of the same resource and endpoint meets the conditions."""
+    return exists().where(
+        other.c.tenant == OUTBOX.c.tenant,
+        other.c.endpoint == OUTBOX.c.endpoint,
+        other.c.aggregate == OUTBOX.c.aggregate,
+        *conditions,
+    )
+
+
+def _in_flight(other: FromClause) -> ColumnElement[bool]:
+    verified = and_(other.c.state == "unknown", other.c.lease_until >= _NOW)
+    return or_(other.c.state.in_(("leased", "sent")), verified)
+
+
+def _ready() -> ColumnElement[bool]:
+    """Say that nothing is open of what the row depends on, as far as that came before it."""
+    first = OUTBOX.alias("first")
+    return or_(
+        OUTBOX.c.depends_on == "",
+        ~exists().where(
+            first.c.tenant == OUTBOX.c.tenant,
+            first.c.endpoint == OUTBOX.c.endpoint,
+            first.c.aggregate == OUTBOX.c.depends_on,
+            first.c.seq < OUTBOX.c.seq,
+            first.c.state.in_(OPEN),
+        ),
+    )
+
+
+def _ways() -> tuple[tuple[ColumnElement[bool], ...], tuple[ColumnElement[bool], ...]]:
+    """Return the conditions: stops, stops in doubt, what a stop waits for; then what is in doubt, and all others."""
+    due = and_(_MINE, OUTBOX.c.not_before <= _NOW)
+    pending = and_(due, OUTBOX.c.state == "pending")
+    doubtful = and_(due, OUTBOX.c.state == "unknown", OUTBOX.c.lease_until < _NOW)
+    earlier = OUTBOX.alias("earlier")
+    in_order = ~_another(earlier, earlier.c.seq < OUTBOX.c.seq, earlier.c.state.in_(OPEN))
+    alone = ~_another(earlier, earlier.c.seq != OUTBOX.c.seq, _in_flight(earlier))
+    later = OUTBOX.alias("later")
+    # Whatever became of a later stop: an earlier state must not arrive after it.
+    newest = ~_another(later, later.c.seq > OUTBOX.c.seq, later.c.lane == "stop", later.c.state != "superseded")
+    stop, normal, first = OUTBOX.c.lane == "stop", OUTBOX.c.lane == "normal", OUTBOX.c.rank == URGENT
+    urgent = (
+        and_(pending, stop, alone, newest, _ready()),
+        and_(doubtful, first, or_(stop, in_order), alone, newest),
+        and_(pending, normal, first, in_order, alone, newest, _ready()),
+    )
+    return urgent, (
+        and_(doubtful, in_order, alone, newest),
+        and_(pending, normal, in_order, alone, newest, _ready()),
+    )
+
+
+def _asking(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    found = select(OUTBOX.c.seq).where(condition).order_by(OUTBOX.c.rank, OUTBOX.c.seq).limit(bindparam("most"))
+    # What another transaction holds just now is for the next claim (SQLite has one writer, and no such words).
+    return found.with_for_update(of=OUTBOX, skip_locked=True)
+
+
+_IN_TURN, _AFTER = _ways()
+URGENT_ONES: Final = tuple(_asking(and_(TRUSTED, one)) for one in _IN_TURN)
+ORDINARY_ONES: Final = tuple(_asking(and_(TRUSTED, one)) for one in _AFTER)
+"""Numbers of rows that may be claimed now, in this order; their values are those of ``asked``, and ``most``."""
+URGENT_SUSPECTS: Final = _asking(and_(SUSPECT, or_(*_IN_TURN)))
+SUSPECTS: Final = _asking(and_(SUSPECT, or_(*_IN_TURN, *_AFTER)))
+_ANY_SUSPECT: Final = select(OUTBOX.c.seq).where(_MINE, SUSPECT).limit(1)
+_SUSPECT_IN_FLIGHT: Final = select(OUTBOX.c.seq).where(_MINE, SUSPECT, _in_flight(OUTBOX)).limit(1)
+
+
+def asked(tx: Tx, endpoint: str) -> dict[str, Any]:
+    """Return the values with which the statements here are run."""
+    return {"tenant": tx.tenant, "endpoint": endpoint, "now": to_ms(tx.now)}
+
+
+def expire(tx: Tx, endpoint: str) -> None:
+    """Take back what a worker has not spoken of for too long, and count it: its process died, or the attempt hung."""
+    for statement in _EXPIRING:
+        statement.write(tx, asked(tx, endpoint))
+
+
+def _expiring(state: str, then: str, *more: ColumnElement[bool]) -> Statement:
+    # The fence moves with it: the worker that had the row may still be alive.
+    since = case((OUTBOX.c.suspected == 0, _NOW), else_=OUTBOX.c.suspected)
+    values = {"state": then, "lease_owner": "", "fence": OUTBOX.c.fence + 1, "crashes": OUTBOX.c.crashes + 1}
+    ran_out = and_(_MINE, OUTBOX.c.lease_until < _NOW, OUTBOX.c.state == state, *more)
+    return Statement(update(OUTBOX).where(ran_out).values(suspected=since, **values))
+
+
+_EXPIRING: Final = (
+    _expiring("leased", "pending"),
+    _expiring("sent", "unknown"),
+    # A row in doubt keeps its state while it is verified: only that it has an owner tells that it was claimed.
+    _expiring("unknown", "unknown", OUTBOX.c.lease_owner != ""),
+)
+
+
+def suspects(tx: Tx, endpoint: str) -> bool:
+    """Say whether any row is under suspicion: by its index, without a step through all that waits."""
+    return tx.connection.execute(_ANY_SUSPECT, asked(tx, endpoint)).first() is not None
+
+
+def suspect_in_flight(tx: Tx, endpoint: str) -> bool:
+    """Say whether a row under suspicion is on its way."""
+    return tx.connection.execute(_SUSPECT_IN_FLIGHT, asked(tx, endpoint)).first() is not None

@@ -1,0 +1,71 @@
+"""How many rows of the sync are in which state, and since when: by the indexes, without reading a text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import bindparam, func, select
+
+from fhir_infusion.store.outbox import WAITING
+from fhir_infusion.store.statement import Statement
+from fhir_infusion.store.tables import CONFLICTS, INBOX, OUTBOX
+from fhir_infusion.store.tx import from_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from fhir_infusion.store import inbox
+    from fhir_infusion.store.outbox import Lane, State
+    from fhir_infusion.store.tx import Tx
+
+_FIRST: Final = Statement(
+    select(OUTBOX.c.enqueued)
+    .where(
+        OUTBOX.c.tenant == bindparam("tenant"),
+        OUTBOX.c.endpoint == bindparam("endpoint"),
+        OUTBOX.c.state == bindparam("state"),
+        OUTBOX.c.lane == bindparam("lane"),
+        OUTBOX.c.rank == bindparam("rank"),
+    )
+    .order_by(OUTBOX.c.seq)
+    .limit(1)
+)
+_RANKS: Final = (0, 1)
+
+
+def oldest(tx: Tx, endpoint: str, lane: Lane | None = None) -> datetime | None:
+    """Return since when the first row of an endpoint waits that is neither done nor put aside.
+
+    The first of each state, lane and rank is one step into the index, whatever the backlog.
+    """
+    lanes: tuple[Lane, ...] = (lane,) if lane else ("stop", "normal")
+    since: list[int] = []
+    for state in WAITING:
+        for one in lanes:
+            for rank in _RANKS:
+                asked = {"tenant": tx.tenant, "endpoint": endpoint, "state": state, "lane": one, "rank": rank}
+                since += [int(row[0]) for row in _FIRST.rows(tx, asked)]
+    return from_ms(min(since)) if since else None
+
+
+def outgoing(tx: Tx, endpoint: str, states: Sequence[State] = ()) -> dict[str, int]:
+    """Return how many outbox rows of an endpoint are in which state, in all of them or in ``states``."""
+    mine = (OUTBOX.c.tenant == tx.tenant, OUTBOX.c.endpoint == endpoint)
+    found = select(OUTBOX.c.state, func.count()).where(*mine).group_by(OUTBOX.c.state)
+    if states:
+        found = found.where(OUTBOX.c.state.in_(states))
+    return {str(row[0]): int(row[1]) for row in tx.connection.execute(found)}
+
+
+def incoming(tx: Tx, endpoint: str, types: Sequence[str], state: inbox.State) -> int:
+    """Return how many received versions of some types are in a state."""
+    mine = (INBOX.c.tenant == tx.tenant, INBOX.c.endpoint == endpoint, INBOX.c.type.in_(types))
+    found = select(func.count()).select_from(INBOX).where(*mine, INBOX.c.state == state)
+    return int(tx.connection.execute(found).scalar_one())
+
+
+def held(tx: Tx, endpoint: str) -> int:
+    """Return how many conflicts wait for a person."""
+    mine = (CONFLICTS.c.tenant == tx.tenant, CONFLICTS.c.endpoint == endpoint, CONFLICTS.c.state == "open")
+    return int(tx.connection.execute(select(func.count()).select_from(CONFLICTS).where(*mine)).scalar_one())

@@ -1,0 +1,217 @@
+"""Senders: they take rows of the outbox as they become free, and one of them is kept for stops.
+
+A row is claimed only when a sender is free for it: what waits in the outbox can still be overtaken by a stop, what is
+claimed cannot. An attempt may hang for good (a loop without end in a mapping): after ``HANGS_SECONDS`` its lease is no
+longer renewed, so that it counts as one that ended without a verdict, and another sender takes its place.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import uuid
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from fhir_infusion.errors import Unavailable
+from fhir_infusion.store import outbox, suspects
+from fhir_infusion.sync.peer import LOG, Peer
+from fhir_infusion.sync.push import deliver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fhir_infusion.store import Tx
+    from fhir_infusion.store.outbox import Row
+
+LEASE_SECONDS: Final = 9
+SENDERS: Final = 4
+"""Rows sent at a time to one peer: several resources in parallel, one resource never. For stops there is one more."""
+CRASHES: Final = 5
+CRASH_HOURS: Final = 24
+"""A row whose attempts end so often in a row, or for so long, without a verdict is put aside; all others go on."""
+REQUESTS: Final = 20
+"""No attempt needs more requests: one that runs for longer than their deadlines hangs."""
+LATE_STOP_SECONDS: Final = 60
+CHECK_SECONDS: Final = 5.0
+
+
+class Senders:
+    """The senders of one peer. ``fill`` gives them work; ``freed`` is called when one has ended."""
+
+    def __init__(
+        self, peer: Peer, tenant: str, freed: Callable[[], object], ending: threading.Event | None = None
+    ) -> None:
+        """Prepare; nothing is claimed yet. Once ``ending`` is set nothing is begun any more."""
+        self._peer = peer
+        self._tenant = tenant
+        self._freed = freed
+        self._ending = ending or threading.Event()
+        self._owner = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._lock = threading.Lock()
+        self._busy: dict[int, tuple[Row, float, threading.Thread]] = {}
+        self._renewed = time.monotonic()
+        self._judge_at = 0.0
+        self._hangs = max(LEASE_SECONDS, REQUESTS * peer.remote.deadline_seconds)
+
+    def fill(self) -> int:
+        """Claim what is due, as far as senders are free, and begin it; return how many rows.
+
+        Raises:
+            Unavailable: the store cannot serve now.
+        """
+        with self._lock:
+            busy = len(self._busy)
+        free = SENDERS + 1 - busy
+        if free <= 0 or self._ending.is_set() or not self._peer.allows():
+            return 0
+        store, name = self._peer.service.store, self._peer.name
+        if not store.read(self._tenant, lambda tx: outbox.waiting(tx, name)):
+            return 0
+        ordinary = max(0, SENDERS - busy)
+        rows = store.transact(self._tenant, lambda tx: self._claimed(tx, ordinary, free - ordinary))
+        for row in rows:
+            thread = threading.Thread(target=self._run, args=(row,), name=f"sender-{name}-{row.seq}", daemon=True)
+            with self._lock:
+                self._busy[row.seq] = (row, time.monotonic(), thread)
+            thread.start()
+        return len(rows)
+
+    def renew(self) -> None:
+        """Renew the leases of what is worked on, where it is time to; let go of what hangs."""
+        now = time.monotonic()
+        if now - self._renewed < LEASE_SECONDS / 3:
+            return
+        self._renewed = now
+        with self._lock:
+            hanging = [row for row, since, _ in self._busy.values() if now - since > self._hangs]
+            for row in hanging:
+                del self._busy[row.seq]
+            held = [row for row, _, _ in self._busy.values()]
+        for row in hanging:
+            LOG.error("row hangs", extra={"endpoint": self._peer.name, "resource": row.aggregate})
+        for row in held:
+            self._renew(row)
+
+    def busy(self) -> int:
+        """Return how many rows are being delivered."""
+        with self._lock:
+            return len(self._busy)
+
+    def _claimed(self, tx: Tx, ordinary: int, urgent: int) -> tuple[Row, ...]:
+        if time.monotonic() >= self._judge_at:
+            self._judge_at = time.monotonic() + LEASE_SECONDS / 9
+            self._judge(tx)
+        return outbox.claim(tx, self._peer.name, self._owner, ordinary, LEASE_SECONDS, urgent)
+
+    def _judge(self, tx: Tx) -> None:
+        """Put aside what failed too often without a verdict."""
+        for row in suspects.poisoned(tx, self._peer.name, CRASHES, CRASH_HOURS):
+            self._peer.alert(tx, "poison", row.aggregate, row.version)
+
+    def _run(self, row: Row) -> None:
+        try:
+            if self._ending.is_set() or not self._peer.allows():
+                _give_back(self._peer, self._tenant, row)
+            else:
+                _deliver(self._peer, self._tenant, row)
+        except outbox.StaleLease:
+            LOG.warning("lease lost", extra={"endpoint": self._peer.name, "resource": row.aggregate})
+        except Unavailable as error:
+            code = type(error).__name__
+            LOG.warning("store unavailable", extra={"endpoint": self._peer.name, "code": code})
+        finally:
+            with self._lock:
+                held = self._busy.get(row.seq)
+                if held is not None and held[0].fence == row.fence:
+                    del self._busy[row.seq]
+            self._freed()
+
+    def _renew(self, row: Row) -> None:
+        store = self._peer.service.store
+        for state in dict.fromkeys((row.state, "sent")):  # it may have been sent since it was claimed
+            asked = replace(row, state=state)
+            try:
+                store.transact(self._tenant, partial(outbox.renew, row=asked, lease_seconds=LEASE_SECONDS))
+            except (outbox.StaleLease, Unavailable):
+                continue
+            return
+
+
+def push_all(peer: Peer, tenant: str, most: int = 100_000) -> int:
+    """Push until nothing is due now; return how many rows were taken up, about ``most`` at the most.
+
+    Raises:
+        Unavailable: the store cannot serve now.
+    """
+    freed = threading.Event()
+    senders = Senders(peer, tenant, freed.set)
+    tell_late_stops(peer, tenant)
+    total = 0
+    while True:
+        freed.clear()
+        taken = senders.fill() if total < most else 0
+        total += taken
+        if not taken and not senders.busy():
+            return total
+        freed.wait(LEASE_SECONDS / 3)
+        senders.renew()
+
+
+def tell_late_stops(peer: Peer, tenant: str) -> None:
+    """Raise an alarm for each stop that has not been acknowledged for too long, once.
+
+    Raises:
+        Unavailable: the store cannot serve now.
+    """
+
+    def late(tx: Tx) -> tuple[Row, ...]:
+        return suspects.late_stops(tx, peer.name, LATE_STOP_SECONDS)
+
+    def work(tx: Tx) -> None:
+        rows = late(tx)
+        suspects.told(tx, rows)
+        for row in rows:
+            peer.alert(tx, "stop-late", row.aggregate, row.version)
+
+    if peer.service.store.read(tenant, late):
+        peer.service.store.transact(tenant, work)
+
+
+def _deliver(peer: Peer, tenant: str, row: Row) -> None:
+    try:
+        deliver(peer, tenant, row)
+    except (outbox.StaleLease, Unavailable):
+        raise
+    except Exception as error:  # noqa: BLE001  a poisoned row blocks its own resource only (F20)
+        code = type(error).__name__
+        LOG.error("row failed", extra={"endpoint": peer.name, "resource": row.aggregate, "code": code})
+        _crashed(peer, tenant, row)
+
+
+def _give_back(peer: Peer, tenant: str, row: Row) -> None:
+    state: outbox.State = "unknown" if row.state == "unknown" else "pending"
+    wait = peer.circuit.open_until
+    code = row.last_error_code
+
+    def work(tx: Tx) -> None:
+        outbox.settle(tx, row, state, error_code=code, not_before=wait, crashes=row.crashes)
+
+    peer.service.store.transact(tenant, work)
+
+
+def _crashed(peer: Peer, tenant: str, row: Row) -> None:
+    """Count a failure of ours; whatever state the row was left in, its lease decides how it goes on."""
+    crashes = row.crashes + 1
+    state: outbox.State = "dead" if crashes >= CRASHES else ("unknown" if row.state == "unknown" else "pending")
+    until = peer.now() + timedelta(seconds=2**crashes)
+
+    def work(tx: Tx) -> None:
+        outbox.settle(tx, row, state, error_code=f"crash-{crashes}", not_before=until, crashes=crashes)
+        if state == "dead":
+            peer.alert(tx, "poison", row.aggregate, row.version)
+
+    peer.service.store.transact(tenant, work)  # one that was noted as sent before keeps its lease, and is verified

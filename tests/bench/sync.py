@@ -1,0 +1,155 @@
+"""What the push to one peer costs: ``python -m tests.bench.sync [orders] [backlog]``. Prints one JSON object.
+
+The peer is the lying server of the fault tests, honest here, in a process of its own, with a latency of 20 ms for each
+request. Measured are the drain of orders (each with a new patient, then each with a known one, then a change of each),
+the requests for each, how much the process grew, and how long a stop takes behind a backlog of other orders.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import multiprocessing
+import os
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from fhir_infusion.store import outbox, standing
+from fhir_infusion.sync import worker
+from tests.faults.peer import Act, Asked, Peer
+from tests.faults.rig import TENANT, Clock, Rig, open_rig, order
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+LATENCY = 0.02
+
+
+class Indexed(Peer):
+    """The same server with an index of identifiers: it must not be what is measured."""
+
+    def __init__(self) -> None:
+        self._by_identifier: dict[tuple[str, str], set[tuple[str, str]]] = {}
+        super().__init__()
+        self.lies.append(lambda _: Act(wait_seconds=LATENCY))
+
+    def put(self, resource: dict[str, Any], id_: str = "", at: datetime | None = None) -> dict[str, Any]:
+        stored = super().put(resource, id_, at)
+        with self._lock:
+            for one in stored.get("identifier", []):
+                key = (one.get("system", ""), one.get("value", ""))
+                self._by_identifier.setdefault(key, set()).add((stored["resourceType"], stored["id"]))
+        return stored
+
+    def _matching(self, type_: str, query: dict[str, str], now: float) -> list[dict[str, Any]]:
+        system, _, value = query.get("identifier", "").replace("\\", "").partition("|")
+        if not value:
+            return super()._matching(type_, query, now)
+        held = [self.resources[key].now for key in self._by_identifier.get((system, value), ()) if key[0] == type_]
+        return [one for one in held if one is not None]
+
+    def answer(self, asked: Asked) -> Any:
+        answered = super().answer(asked)
+        if len(self.asked) > 1000:
+            with self._lock:
+                self.total = getattr(self, "total", 0) + len(self.asked)
+                self.asked.clear()
+        return answered
+
+
+def _serve(pipe: Connection) -> None:
+    peer = Indexed()
+    pipe.send(peer.base)
+    while pipe.recv() == "count":
+        pipe.send(getattr(peer, "total", 0) + len(peer.asked))
+    peer.close()
+
+
+class Running(Clock):
+    """A clock that runs."""
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class _There:
+    """The peer as the rig knows it: its address."""
+
+    def __init__(self, base: str) -> None:
+        self.base = base
+
+
+def _resident() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def _drain(rig: Rig, pipe: Connection, rows: int) -> dict[str, float]:
+    pipe.send("count")
+    before, resident, begun, used = pipe.recv(), _resident(), time.monotonic(), time.process_time()
+    rig.push()
+    seconds, cpu = time.monotonic() - begun, time.process_time() - used
+    pipe.send("count")
+    return {
+        "rows_per_second": round(rows / seconds, 1),
+        "requests_per_row": round((pipe.recv() - before) / rows, 2),
+        "cpu_ms_per_row": round(1000 * cpu / rows, 2),
+        "grown_mb": round(_resident() - resident, 1),
+    }
+
+
+def _stop_behind(rig: Rig, backlog: int) -> list[float]:
+    """Return the seconds of ten stops while so many other rows wait."""
+
+    def work(tx: Any) -> None:
+        for number in range(backlog):
+            outbox.enqueue(tx, "peer", f"MedicationRequest/none-{number}", 1, "hash", stop=False)
+
+    rig.service.store.transact(TENANT, work)
+    runs = worker.Worker(rig.service)
+    runs.start()
+    took = []
+    for number in range(10):
+        time.sleep(0.5)
+        begun = time.monotonic()
+        rig.amend(order(f"N-{number}", status="cancelled"))
+        runs.wake()
+        while rig.service.store.read(TENANT, lambda tx: standing.oldest(tx, "peer", "stop")) is not None:
+            time.sleep(0.005)
+        took.append(round(time.monotonic() - begun, 3))
+    runs.stop()
+    return sorted(took)
+
+
+def main(orders: int = 2000, backlog: int = 100_000) -> dict[str, Any]:
+    """Run the bench and return what was measured."""
+    here, away = multiprocessing.get_context("spawn").Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(away,), daemon=True)
+    process.start()
+    found: dict[str, Any] = {"orders": orders, "backlog": backlog}
+    with tempfile.TemporaryDirectory() as folder:
+        there = cast("Peer", _There(here.recv()))
+        rig = open_rig(there, Path(folder) / "bench.db", Running())
+        for number in range(orders):
+            rig.place(order(f"N-{number}"))
+        found["new patients"] = _drain(rig, here, orders)
+        for number in range(orders):
+            rig.place(order(f"N-{number % 50}.{number}") | {"patient": order(f"N-{number % 50}")["patient"]})
+        found["known patients"] = _drain(rig, here, orders)
+        for number in range(orders):
+            rig.amend(order(f"N-{number}", status="on-hold"))
+        found["changes"] = _drain(rig, here, orders)
+        found["seconds of a stop"] = _stop_behind(rig, backlog)
+        rig.close()
+    here.send("end")
+    process.join()
+    return found
+
+
+if __name__ == "__main__":
+    logging.disable(logging.CRITICAL)
+    print(json.dumps(main(*map(int, sys.argv[1:])), indent=1))  # noqa: T201  the result

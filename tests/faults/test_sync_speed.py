@@ -1,0 +1,174 @@
+"""A stop goes out within seconds, whatever else the worker does: other requests hang, a pull takes long, much waits."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fhir_infusion.store import outbox, standing
+from fhir_infusion.sync import sending, worker
+from tests.counts import count
+from tests.faults.peer import Act, Asked, Peer
+from tests.faults.rig import MRN, TENANT, Clock, Rig, open_rig, order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from fhir_infusion.store import Tx
+
+WITHIN = 2.0
+"""Seconds that a stop may take."""
+
+
+class Running(Clock):
+    """A clock that runs."""
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC)
+
+
+@pytest.fixture
+def there() -> Iterator[Peer]:
+    one = Peer()
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def rig(there: Peer, database: str) -> Iterator[Rig]:
+    one = open_rig(there, database, Running(), deadline_seconds=20)
+    yield one
+    one.close()
+
+
+def _until(what: Callable[[], object], seconds: float = 20) -> float:
+    begun = time.monotonic()
+    while not what():
+        assert time.monotonic() < begun + seconds
+        time.sleep(0.01)
+    return time.monotonic() - begun
+
+
+def _stopped(there: Peer, name: str) -> bool:
+    return any(one["status"] == "cancelled" and _name(one) == name for one in there.all("MedicationRequest"))
+
+
+def _name(resource: dict) -> str:
+    return str(resource["identifier"][0]["value"])
+
+
+def _slow(names: set[str], seconds: float) -> Callable[[Asked], Act | None]:
+    """Return a lie: what is written of these orders takes so long."""
+    return lambda asked: Act(wait_seconds=seconds) if asked.writes and _name(asked.body) in names else None
+
+
+def test_f8_h6_a_stop_does_not_wait_for_other_orders_whose_requests_hang(rig: Rig, there: Peer):
+    rig.place(order("S-1"))
+    rig.push()
+    slow = [f"A-{number}" for number in range(2 * sending.SENDERS)]
+    there.lies.append(_slow(set(slow), 6.0))
+    for name in slow:
+        rig.place(order(name))
+    runs = worker.Worker(rig.service)
+    runs.start()
+    try:
+        _until(lambda: sum(asked.writes and _name(asked.body) in slow for asked in there.asked) >= sending.SENDERS)
+        rig.amend(order("S-1", status="cancelled"))
+        runs.wake()
+        assert _until(lambda: _stopped(there, "S-1")) < WITHIN
+    finally:
+        there.lies.clear()
+        runs.stop()
+    assert "leased" not in rig.states()  # what was begun was ended, and nothing else was taken up
+    assert "sent" not in rig.states()
+
+
+def test_f8_h6_a_stop_does_not_wait_for_a_pull_that_takes_long(rig: Rig, there: Peer):
+    rig.place(order("S-1"))
+    rig.push()
+    there.lies.append(
+        lambda asked: Act(wait_seconds=6.0) if "_lastUpdated" in asked.query or "_sort" in asked.query else None
+    )
+    runs = worker.Worker(rig.service)
+    runs.start()
+    try:
+        _until(lambda: any("_sort" in asked.query for asked in there.asked))
+        rig.amend(order("S-1", status="cancelled"))
+        runs.wake()
+        assert _until(lambda: _stopped(there, "S-1")) < WITHIN
+    finally:
+        there.lies.clear()
+        runs.stop()
+
+
+def _backlog(rig: Rig, rows: int) -> None:
+    """Put rows into the outbox: versions that were never stored, each put aside when its turn comes."""
+
+    def work(tx: Tx) -> None:
+        for number in range(rows):
+            outbox.enqueue(tx, "peer", f"MedicationRequest/none-{number}", 1, "hash", stop=False)
+
+    rig.service.store.transact(TENANT, work)
+
+
+def test_h6_asking_about_one_resource_does_not_read_what_waits_of_others(rig: Rig, monkeypatch: pytest.MonkeyPatch):
+    _backlog(rig, 600)
+    read: list[int] = []
+    rows_of = outbox.row_of
+
+    def counted(values: Sequence[object]) -> outbox.Row:
+        read.append(1)
+        return rows_of(values)
+
+    monkeypatch.setattr(outbox, "row_of", counted)
+    aggregate = "MedicationRequest/none-599"
+    assert rig.service.store.read(TENANT, lambda tx: outbox.has_any(tx, "peer", aggregate, ("pending",)))
+    assert not rig.service.store.read(TENANT, lambda tx: outbox.has_any(tx, "peer", aggregate, ("leased", "sent")))
+    rig.there.put(_theirs())
+    rig.pull()
+    assert read == []
+
+
+def _theirs() -> dict:
+    return {
+        "resourceType": "MedicationRequest",
+        "status": "active",
+        "intent": "order",
+        "medicationCodeableConcept": {"text": "dobutamine"},
+        "subject": {"identifier": {"system": MRN, "value": "mrn-9"}},
+    }
+
+
+def test_l3_h6_a_stop_overtakes_a_large_backlog_within_seconds(rig: Rig, there: Peer):
+    rig.place(order("S-1"))
+    rig.push()
+    rows = count(short=2_000, long=100_000)
+    _backlog(rig, rows)
+    runs = worker.Worker(rig.service)
+    runs.start()
+    try:
+        _until(lambda: rig.service.store.read(TENANT, lambda tx: standing.outgoing(tx, "peer")).get("dead", 0) > 10)
+        rig.amend(order("S-1", status="cancelled"))
+        runs.wake()
+        assert _until(lambda: _stopped(there, "S-1")) < WITHIN
+    finally:
+        runs.stop()
+
+
+def test_f8_two_new_patients_are_created_side_by_side(rig: Rig, there: Peer):
+    there.lies.append(lambda asked: Act(wait_seconds=3.0) if asked.writes and _name(asked.body) == "mrn-A" else None)
+    rig.place(order("A.1"))
+    pushing = threading.Thread(target=rig.push)
+    pushing.start()
+    _until(lambda: any(asked.type == "Patient" and asked.writes for asked in there.asked))
+    rig.place(order("B.1"))
+    other = threading.Thread(target=rig.push)
+    other.start()
+    assert _until(lambda: len(there.all("MedicationRequest")) == 1) < WITHIN
+    pushing.join()
+    other.join()
+    assert sorted(_name(one) for one in there.all("Patient")) == ["mrn-A", "mrn-B"]

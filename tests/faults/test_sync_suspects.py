@@ -1,0 +1,165 @@
+"""What kills or hangs the worker is put aside, and nothing else; what a person has to know is told once."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fhir_infusion.store import suspects
+from fhir_infusion.sync import push, sending, worker
+from fhir_infusion.sync.outgoing import Crossing, outgoing
+from fhir_infusion.sync.status import gauges
+from tests.faults.peer import Act, Peer, once
+from tests.faults.rig import TENANT, Clock, Rig, open_rig, order
+from tests.faults.test_sync_speed import Running, _until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fhir_infusion.store.versions import Bound
+
+
+@pytest.fixture
+def there() -> Iterator[Peer]:
+    one = Peer()
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def rig(there: Peer, database: str) -> Iterator[Rig]:
+    one = open_rig(there, database, Clock())
+    yield one
+    one.close()
+
+
+def _live(rig: Rig, poisoned: str) -> bool:
+    """Live as one process: claim as senders do, then die if the poisoned row is among it; say whether it lived."""
+    senders = sending.Senders(rig.peer, TENANT, lambda: None)
+    rows = rig.service.store.transact(TENANT, lambda tx: senders._claimed(tx, sending.SENDERS, 1))
+    if any(row.aggregate == poisoned for row in rows):
+        rig.clock.move(sending.LEASE_SECONDS + 1)
+        return False
+    for row in rows:
+        push.deliver(rig.peer, TENANT, row)
+    return True
+
+
+def test_f20_a_row_that_kills_the_process_five_times_is_put_aside_and_what_was_beside_it_arrives(rig: Rig, there: Peer):
+    placed = [rig.place(order(f"A-{number}")).id for number in range(9)]
+    poisoned = f"MedicationRequest/{placed[2]}"
+    deaths = sum(not _live(rig, poisoned) for _ in range(30))
+    assert deaths == sending.CRASHES
+    assert {row.aggregate: row.state for row in rig.rows() if row.state != "acked"} == {poisoned: "dead"}
+    assert [row.last_error_code for row in rig.rows() if row.state == "dead"] == ["crash-5"]
+    assert rig.alerts() == ["poison"]
+    assert len(there.all("MedicationRequest")) == 8
+
+
+def test_f20_a_row_under_suspicion_for_a_day_is_put_aside_and_a_verdict_ends_the_suspicion(rig: Rig, there: Peer):
+    first, second = (f"MedicationRequest/{rig.place(order(name)).id}" for name in ("A-1", "B-1"))
+    assert not _live(rig, first)
+    there.lies.append(once(Act(effect=False, status=503, headers={"Retry-After": "1"})))
+    assert not _live(rig, first)
+    rig.clock.move(23 * 3600)
+    assert not _live(rig, first)
+    rig.clock.move(2 * 3600)
+    assert rig.settle() == ["dead", "acked"]
+    assert [row.crashes for row in rig.rows()] == [3, 0]
+    assert rig.rows()[1].aggregate == second
+
+
+def test_f20_a_row_that_hangs_is_let_go_of_and_then_put_aside_while_all_others_go_on(
+    there: Peer, database: str, monkeypatch: pytest.MonkeyPatch
+):
+    for name, value in (("LEASE_SECONDS", 1), ("REQUESTS", 0), ("CRASHES", 2)):
+        monkeypatch.setattr(sending, name, value)
+    rig = open_rig(there, database, Running())
+    poisoned = rig.place(order("A-1")).id
+    released = threading.Event()
+
+    def hanging(crossing: Crossing, resource: dict, bound: Bound | None) -> object:
+        if crossing.stored.id == poisoned:
+            released.wait(60)
+        return outgoing(crossing, resource, bound)
+
+    monkeypatch.setattr("fhir_infusion.sync.push.outgoing", hanging)
+    rig.place(order("B-1"))
+    runs = worker.Worker(rig.service)
+    runs.start()
+    _until(lambda: rig.states() == ["dead", "acked"], 30)
+    released.set()
+    runs.stop()
+    assert rig.alerts() == ["poison"]
+    assert len(there.all("MedicationRequest")) == 1
+    rig.close()
+
+
+def test_h6_a_stop_that_is_not_acknowledged_after_a_minute_is_told_once(rig: Rig, there: Peer):
+    rig.place(order("A-1"))
+    rig.settle()
+    there.lies.append(once(Act(effect=False, status=503, headers={"Retry-After": "600"}), times=100))
+    rig.amend(order("A-1", status="cancelled"))
+    rig.push()
+    assert rig.alerts() == []
+    rig.clock.move(61)
+    for _ in range(3):
+        rig.push()
+        rig.clock.move(30)
+    assert rig.alerts() == ["stop-late"]
+    there.lies.clear()
+    assert rig.settle(200)[-1] == "acked"
+    assert rig.alerts() == ["stop-late"]
+    assert rig.service.store.read(TENANT, lambda tx: suspects.late_stops(tx, "peer", 60)) == ()
+
+
+def test_f22_who_may_not_write_is_told_once_and_the_endpoint_is_left_alone(rig: Rig, there: Peer):
+    lie = once(Act(effect=False, status=403), times=1000)
+    there.lies.append(lie)
+    for name in ("A-1", "B-1", "C-1"):
+        rig.place(order(name))
+    rig.push()
+    assert (rig.peer.circuit.why, rig.alerts()) == ("forbidden", ["forbidden"])
+    asked = len(there.asked)
+    rig.push()
+    assert len(there.asked) == asked
+    rig.clock.move(3600)
+    rig.push()
+    assert rig.alerts() == ["forbidden"]
+    there.lies.clear()
+    assert set(rig.settle(300)) == {"acked"}
+    there.lies.append(lie)
+    rig.place(order("D-1"))
+    rig.push()
+    assert rig.alerts() == ["forbidden"] * 2
+
+
+def test_h18_the_metrics_tell_what_status_tells_and_name_nobody(rig: Rig):
+    rig.place(order("A-1", status="cancelled"))
+    rig.clock.move(90)
+    found = gauges(rig.service)
+    told = {name: value for name, (_, value) in found.items() if "type=" not in name}
+    labels = '{endpoint="peer"}'
+    assert told == {
+        f"fhir_infusion_sync_{name}{labels}": value
+        for name, value in {
+            "conflicts": 0,
+            "dead": 0,
+            "oldest_pending_seconds": 90,
+            "oldest_stop_seconds": 90,
+            "pending": 1,
+            "quarantined": 0,
+            "unknown": 0,
+        }.items()
+    }
+    assert {name.partition("{")[0].removeprefix("fhir_infusion_sync_") for name in found if "type=" in name} == {
+        "watermark_age_seconds",
+        "last_success_seconds",
+        "unapplied",
+    }
+    pushed = replace(rig.service.settings.remotes[0], direction="push")
+    service = replace(rig.service, settings=replace(rig.service.settings, remotes=(pushed,)))
+    assert not any("type=" in name for name in gauges(service))
