@@ -66,7 +66,8 @@ def fetch(peer: Peer, tenant: str, type_: str) -> Fetched:
                 return Fetched(received, f"left out by the peer: {codes}")
         # Read again only where paging could have skipped a row, and until what is new lies past what was seen before.
         if done.pages < 2 or (seen_before and not done.new_before(seen_before)):
-            if before.watermark and moments.at(done.max_seen) < moments.at(before.watermark):
+            is_short = bool(before.watermark) and moments.at(done.max_seen) < moments.at(before.watermark)
+            if is_short and not done.new:
                 restored.look_back(peer, tenant, type_)
             _move(peer, tenant, before, done)
             return Fetched(received)
