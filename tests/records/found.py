@@ -127,6 +127,8 @@ FOUND: list[tuple[Record, str, str, str]] = [
     (order(step({"rate": q("7.5", "mL/h")}, text="4mcg/kg/min")), "text-contradicts", "steps[0].text", "the text says 4 mcg/kg/min; the structure says 7.5 mL/h"),
     (order(step({"dose": q(500, "mg")}), rendered_instruction="1,000 mg in 250 mL", preparation={"total_volume": q(250, "mL")}), "text-contradicts", "rendered_instruction", "the text says 1,000 mg; the structure says 500 mg"),
     (order(step({"dose": q(500, "mg")}, text="2,5 g over 30 min")), "text-contradicts", "steps[0].text", "the text says 2,5 g; the structure says 500 mg"),
+    (order(step({"dose": q(10, "mg")}, text="5 mg"), residue=[{"release": "R4", "path": "x", "value": q(5, "mg")}]), "text-contradicts", "steps[0].text", "the text says 5 mg; the structure says 10 mg"),
+    (order(step({"dose": q(10, "mg")}, timing={"frequency": 2, "period": 1, "period_unit": "d", "bounds_length": q(5, "d")}, text="10 mg, 101 mg in all")), "text-contradicts", "steps[0].text", "the text says 101 mg; the structure says 10 mg"),
     (order(drug={"text": "Adalimumab 40 mg"}, steps=[{"route": SC}]), "not-an-infusion", "drug", "not an infusion: adalimumab is a subcutaneous injection"),
     (order(drug={"codings": [{"code": "L04AB04"}]}), "not-an-infusion", "drug", "not an infusion: adalimumab is a subcutaneous injection"),
     ({name: value for name, value in order(preparation={"ingredients": [{"drug": {"codings": [{"display": "etanercept"}]}}]}).items() if name != "drug"}, "not-an-infusion", "preparation", "not an infusion: etanercept is a subcutaneous injection"),

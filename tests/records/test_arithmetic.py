@@ -101,6 +101,9 @@ QUIET: list[Record] = [
     order(measurements=[measure("height", 180, "kg"), weight(80), measure("body-surface-area", "2.00", "m2")]),
     order(step({"dose": q(500, "mg")}, text="0.5 g in 100 mL over 30 min, then 500 mg 1.2.3 mg of 20 drops; monitor every 15 min")),
     order(step({"dose": q(500, "mg")}, text="x" * 5000 + " 7 mg")),
+    order(step({"dose": q(10, "mg")}, timing={"frequency": 2, "period": 1, "period_unit": "d", "bounds_length": q(5, "d")}, text="10 mg, 100 mg in all")),
+    # Of two ingredients the one that is said to be inactive has no part in the dose.
+    given_(dose_given=q(200, "mg"), volume_given=q(100, "mL"), preparation={"total_volume": q(100, "mL"), "ingredients": [{"drug": {"text": "x"}, "amount": q(200, "mg")}, {"drug": {"text": "y"}, "amount": q(9, "mg"), "is_active": False}]}),
     order(step({"dose": q(500, "mg")}, text="125 mL/h"), preparation={"final_concentration": {"numerator": q(5, "mg"), "denominator": q(1, "mL")}}),
     order(step({"rate": q(1, "mL/h")}, text="1 ml/hr = 60 mL per hour"[:8], route=SC)),
     order(step({"dose": q(5, "mg")}, route=SC, timing=over(24))),

@@ -92,6 +92,7 @@ BROKEN: list[tuple[dict[str, Any], str, Any, str, str, int]] = [
     (ORDER, "patient", {"sex": "female"}, "patient", "required", 400),
     (ORDER, "patient.reference", "javascript:alert(1)", "patient.reference", "reference-scheme", 422),
     (ORDER, "prescriber", {"reference": "Practitioner/../x"}, "prescriber.reference", "reference-scheme", 422),
+    (ORDER, "prescriber", {"reference": "data:text/html,x"}, "prescriber.reference", "reference-scheme", 422),
     (ORDER, "prescriber", {"reference": "file:///etc/passwd"}, "prescriber.reference", "reference-scheme", 422),
     (ORDER, "reasons", [{"text": "x"}, {"reference": {"reference": "Condition/1"}}], "reasons[1]", "reason", 400),
     (ORDER, "group", {"cycle": 0}, "group.cycle", "from-1", 400),
