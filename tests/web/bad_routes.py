@@ -106,6 +106,7 @@ TABLE: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     # conflict, is not there: tests/cli and tests/sync have those that are.
     ("POST", "/internal/sync"): (BODY,),
     ("POST", "/internal/resolve"): (BODY,),
+    ("POST", "/internal/resume"): (BODY,),
     # One text each, whatever is asked.
     ("GET", "/openapi.json"): (),
     ("GET", "/workbench"): (),
