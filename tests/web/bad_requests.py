@@ -159,6 +159,14 @@ def right(place: Place, route: Route, release: str, records: dict[str, Json]) ->
     return asked
 
 
+HANDED_OVER: Final = {
+    "/internal/sync": {"remote": "there-is-none", "direction": "push"},
+    "/internal/resolve": {"client": "c", "conflict_id": "none", "keep": "ours", "reason": "asked"},
+    "/internal/resume": {"client": "c", "remote": "there-is-none", "reason": "asked"},
+}
+"""What commands of this machine hand over, by the route that takes it."""
+
+
 def right_body(asked: Asked, records: dict[str, Json]) -> tuple[str, str]:  # noqa: PLR0911  one for each kind of body
     """Return what a route takes as a body, and of which media type."""
     method, rule = asked.method, asked.rule
@@ -166,10 +174,8 @@ def right_body(asked: Asked, records: dict[str, Json]) -> tuple[str, str]:  # no
         return dumps({"to": "fhir", "input": records["order"]}), JSON
     if rule.startswith("/api"):
         return dumps(records["order" if "orders" in rule else "administration"]), JSON
-    if rule == "/internal/sync":
-        return dumps({"remote": "there-is-none", "direction": "push"}), JSON
-    if rule == "/internal/resolve":
-        return dumps({"client": "c", "conflict_id": "none", "keep": "ours", "reason": "asked"}), JSON
+    if rule in HANDED_OVER:
+        return dumps(HANDED_OVER[rule]), JSON
     if method == "PATCH":
         return '[{"op":"add","path":"/language","value":"en"}]', JSON_PATCH
     if rule.rstrip("/") == bad_routes.FHIR:
