@@ -292,7 +292,8 @@ def test_the_capability_statement_is_true(client: Client, release: str):
     assert statement["fhirVersion"] == {"r4": "4.0.1", "r4b": "4.3.0", "r5": "5.0.0"}[release]
     (rest,) = statement["rest"]
     topics = "Basic" if release == "r4" else "SubscriptionTopic"
-    assert [one["type"] for one in rest["resource"]] == [*SERVED, "Subscription", topics]
+    ours = ("StructureDefinition", "ValueSet", "CodeSystem", "OperationDefinition")
+    assert [one["type"] for one in rest["resource"]] == [*SERVED, "Subscription", topics, *ours]
     for one in rest["resource"][:2]:
         (profile,) = one["supportedProfile"]
         shipped = [json.loads(path.read_text()) for path in profiles_dir().glob("r?/StructureDefinition-*.json")]
