@@ -142,7 +142,7 @@ def test_every_extension_of_a_document_is_defined_with_the_type_it_is_used_with(
     assert len(found) > 100
 
 
-OF_NOTIFICATIONS: Final = (
+OF_NOTIFICATIONS = (
     "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/",
     "http://hl7.org/fhir/5.0/StructureDefinition/extension-SubscriptionTopic.",
 )
