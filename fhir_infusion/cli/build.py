@@ -39,8 +39,8 @@ def clock() -> datetime:
 def new_id() -> str:
     """Return a resource id that nobody has used: a UUID of version 7 (RFC 9562, section 5.7, method 3 of 6.2).
 
-    It begins with the moment, so that what is made together lies together in the database's trees: measured, a new
-    order writes a third of the pages that it writes under ids in random order.
+    It begins with the moment, so that what is made together lies together in the database's trees. Most that a new
+    order writes are index rows by value, which this does not touch: measured, it saves 3 % of what is written.
     """
     milliseconds, nanoseconds = divmod(time.time_ns(), 1_000_000)
     fraction = (nanoseconds << 12) // 1_000_000

@@ -96,14 +96,15 @@ class Endpoint:
 
     def search(self, type_: str, parameters: Sequence[tuple[str, str]]) -> Listed | Trouble:
         """Return the first page of a search. Cached results are not wanted: a search verifies what was just written."""
-        query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in parameters)
-        reply = self._ask("GET", f"{self._url(type_)}?{query}", {"Cache-Control": "no-cache"})
-        return replies.of_search(reply, type_) if isinstance(reply, Answer) else reply
+        return self._listed(self._url(type_), type_, parameters)
 
     def history(self, type_: str, parameters: Sequence[tuple[str, str]]) -> Listed | Trouble:
         """Return the first page of the history of a type, newest first."""
+        return self._listed(self._url(type_, "_history"), type_, parameters)
+
+    def _listed(self, url: str, type_: str, parameters: Sequence[tuple[str, str]]) -> Listed | Trouble:
         query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in parameters)
-        reply = self._ask("GET", f"{self._url(type_, '_history')}?{query}", {"Cache-Control": "no-cache"})
+        reply = self._ask("GET", f"{url}?{query}", {"Cache-Control": "no-cache"})
         return replies.of_search(reply, type_) if isinstance(reply, Answer) else reply
 
     def page(self, type_: str, link: str) -> Listed | Trouble:
