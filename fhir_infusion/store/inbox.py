@@ -103,21 +103,8 @@ def receive(tx: Tx, endpoint: str, entries: Sequence[Received]) -> tuple[Receive
     return tuple(new)
 
 
-def unapplied(tx: Tx, endpoint: str, type: str, limit: int) -> tuple[Received, ...]:
-    """Return what was kept and not looked at yet, in the order of its lastUpdated."""
-    mine = (
-        INBOX.c.tenant == tx.tenant,
-        INBOX.c.endpoint == endpoint,
-        INBOX.c.type == type,
-        INBOX.c.state == "new",
-    )
-    order = (INBOX.c.moment, INBOX.c.received, INBOX.c.id, INBOX.c.version)
-    found = select(*_RECEIVED).where(*mine).order_by(*order).limit(limit)
-    return tuple(Received(*row) for row in tx.connection.execute(found))
-
-
 def waiting(tx: Tx, endpoint: str, type: str, limit: int, after: Waiting | None = None) -> tuple[Waiting, ...]:
-    """Return what is to be applied, in the order of :func:`unapplied`, from behind ``after`` on."""
+    """Return what is to be applied, in the order of its lastUpdated, from behind ``after`` on."""
     order = (INBOX.c.moment, INBOX.c.received, INBOX.c.id, INBOX.c.version)
     found = select(*_RECEIVED, INBOX.c.attempts, INBOX.c.moment, INBOX.c.received).where(
         INBOX.c.tenant == tx.tenant,

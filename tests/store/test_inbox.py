@@ -30,12 +30,12 @@ def test_what_is_to_be_applied_comes_in_the_order_of_its_time_whatever_zone_it_i
         got("no-time", "1", ""),
     ]
     store.transact(TENANT, lambda tx: inbox.receive(tx, HAPI, page))
-    waiting = store.read(TENANT, lambda tx: inbox.unapplied(tx, HAPI, MR, 10))
-    assert [entry.id for entry in waiting] == ["no-time", "early", "late"]
+    waiting = store.read(TENANT, lambda tx: inbox.waiting(tx, HAPI, MR, 10))
+    assert [entry.received.id for entry in waiting] == ["no-time", "early", "late"]
     store.transact(TENANT, lambda tx: inbox.mark(tx, HAPI, MR, "early", "1", "applied"))
     store.transact(TENANT, lambda tx: inbox.mark(tx, HAPI, MR, "no-time", "1", "quarantined", "structure"))
-    waiting = store.read(TENANT, lambda tx: inbox.unapplied(tx, HAPI, MR, 10))
-    assert [entry.id for entry in waiting] == ["late"]
+    waiting = store.read(TENANT, lambda tx: inbox.waiting(tx, HAPI, MR, 10))
+    assert [entry.received.id for entry in waiting] == ["late"]
     (aside,) = store.read(TENANT, lambda tx: inbox.quarantined(tx, HAPI))
     assert (aside.id, aside.codes) == ("no-time", "structure")
     assert store.read(TENANT, lambda tx: inbox.text(tx, HAPI, MR, "no-time", "1")) == "{}"
