@@ -24,7 +24,7 @@ COMMANDS: Final = {
     "mapping": "Mapping documents: check, explain, test, coverage, diff.",
     "serve": "Serve /api, /fhir and the workbench.",
     "worker": "Keep other FHIR servers in step, without the web service.",
-    "sync": "Other FHIR servers: status, push, pull.",
+    "sync": "Other FHIR servers: status, push, pull, and what needs a person.",
     "db": "The database: upgrade, check.",
     "demo": "Post invented orders, and show what happens.",
     "schema": "The JSON Schema of a record, a report or a trace.",
@@ -50,7 +50,8 @@ class Commands(click.Group):
         """Return a command, importing its module now."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"fhir_infusion.cli.{cmd_name}").command
+        module = importlib.import_module(f"fhir_infusion.cli.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
         return command
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from fhir_infusion.cli.inputs import STANDARD_INPUT
@@ -21,6 +23,13 @@ overlay_option = click.option("--overlay", help="The name of a mapping overlay."
 tenant_option = click.option("--tenant", default="default", show_default=True, help="Whose data are meant.")
 
 database_option = click.option("--database", help="Where the data lie: sqlite:///PATH or postgresql://….")
+
+reason_option = click.option("--reason", required=True, help="Why, for the audit trail.")
+
+
+def operator() -> str:
+    """Return who gives this command, for the audit trail."""
+    return f"command:{os.getuid()}"
 
 
 def _or_standard_input(_context: click.Context, _parameter: click.Parameter, files: tuple[str, ...]) -> tuple[str, ...]:

@@ -36,3 +36,18 @@ def _asked(found: Owner, path: str, work: dict[str, Any]) -> dict[str, Any]:
     if answer.status != 200:
         raise Unavailable(str(answer.body.get("detail", "the process that writes this database refused the work")))
     return answer.body
+
+
+def do(settings: Settings, name: str, **texts: str) -> dict[str, Any]:
+    """Have a work of ``sync.works`` done by the process that writes the database, or do it here where none does.
+
+    Raises ``Refused``, ``SettingsError`` or ``Unavailable``.
+    """
+    answer = hand_over(settings, f"/internal/{name}", texts)
+    if answer is not None:
+        return answer
+    from fhir_infusion.cli.build import writing_service  # noqa: PLC0415  brings the store's writer
+    from fhir_infusion.sync.works import do as done  # noqa: PLC0415  brings requests
+
+    with writing_service(settings) as service:
+        return done(service, name, texts)

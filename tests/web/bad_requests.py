@@ -111,6 +111,7 @@ def filled(service: Service, client: Client, records: dict[str, Json]) -> Place:
         assert made.status_code == 201, made.text
         begun = client.get(f"/fhir/{release}/$export", prefer="respond-async")
         names[release] = {
+            "work": "resume",
             "release": release,
             "fhir_type": "MedicationRequest",
             "resource_id": STORED,
@@ -159,12 +160,8 @@ def right(place: Place, route: Route, release: str, records: dict[str, Json]) ->
     return asked
 
 
-HANDED_OVER: Final = {
-    "/internal/sync": {"remote": "there-is-none", "direction": "push"},
-    "/internal/resolve": {"client": "c", "conflict_id": "none", "keep": "ours", "reason": "asked"},
-    "/internal/resume": {"client": "c", "remote": "there-is-none", "reason": "asked"},
-}
-"""What commands of this machine hand over, by the route that takes it."""
+HANDED_OVER: Final = {"client": "c", "remote": "there-is-none", "reason": "asked"}
+"""What a command of this machine hands over, to resume a remote."""
 
 
 def right_body(asked: Asked, records: dict[str, Json]) -> tuple[str, str]:  # noqa: PLR0911  one for each kind of body
@@ -174,8 +171,8 @@ def right_body(asked: Asked, records: dict[str, Json]) -> tuple[str, str]:  # no
         return dumps({"to": "fhir", "input": records["order"]}), JSON
     if rule.startswith("/api"):
         return dumps(records["order" if "orders" in rule else "administration"]), JSON
-    if rule in HANDED_OVER:
-        return dumps(HANDED_OVER[rule]), JSON
+    if rule.startswith("/internal"):
+        return dumps(HANDED_OVER), JSON
     if method == "PATCH":
         return '[{"op":"add","path":"/language","value":"en"}]', JSON_PATCH
     if rule.rstrip("/") == bad_routes.FHIR:

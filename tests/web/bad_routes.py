@@ -104,9 +104,7 @@ TABLE: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("GET", f"{FHIR}/_history"): (*_LIST, DATES),
     # Shown the owner's token only, by commands of this machine, which want JSON. What they ask for, a remote and a
     # conflict, is not there: tests/cli and tests/sync have those that are.
-    ("POST", "/internal/sync"): (BODY,),
-    ("POST", "/internal/resolve"): (BODY,),
-    ("POST", "/internal/resume"): (BODY,),
+    ("POST", "/internal/<work>"): (BODY, NAMED),
     # One text each, whatever is asked.
     ("GET", "/openapi.json"): (),
     ("GET", "/workbench"): (),

@@ -1,0 +1,16 @@
+"""``fhir-infusion sync``: other FHIR servers, by hand. ``serve`` does the same all the time."""
+
+from __future__ import annotations
+
+import click
+
+from fhir_infusion.cli.sync import conflicts, exchange, resume, status
+
+
+@click.group("sync")
+def command() -> None:
+    """Other FHIR servers, sections [remotes.NAME] of the settings: how far in step, and what needs a person."""
+
+
+for _command in (status.status, exchange.push, exchange.pull, conflicts.held, conflicts.resolve, resume.resume):
+    command.add_command(_command)
