@@ -80,11 +80,14 @@ def _found(tx: Tx, order: str, order_system: str) -> Stored:
 
 def _of(tx: Tx, stored: Stored) -> Iterator[Event]:
     audited = trace.audited(tx, stored.type, stored.id)
-    yield from _written(tx, stored, audited)
+    written = {one.version: one for one in _written(tx, stored, audited)}
+    yield from written.values()
     rows = outbox.rows(tx, limit=10_000, aggregate=stored.aggregate)
     for row in rows:
         lane = ", to go first: it stops the order" if row.lane == "stop" else ""
-        yield Event(row.enqueued, row.aggregate, row.endpoint, "queued", row.version, f"waits to be told{lane}")
+        # Moments of versions go up even where the clock does not.
+        at = max(row.enqueued, written[row.version].at) if row.version in written else row.enqueued
+        yield Event(at, row.aggregate, row.endpoint, "queued", row.version, f"waits to be told{lane}")
     yield from _attempts(attempts.of(tx, stored.aggregate), rows)
     for link in trace.links_of(tx, stored.aggregate):
         for one in trace.taken(tx, link.endpoint, stored.type, link.remote_id):

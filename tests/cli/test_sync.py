@@ -116,7 +116,7 @@ def test_a_trace_tells_someone_new_what_happened_to_an_order(cli: Run, held: tup
     lines = ran.out.splitlines()
     assert lines[:2] == [f"order = {MR}/{id_}", ""]
     assert lines[2].startswith("2025-05-01 08:00:00.000Z  order  here  version 1: active, create by test")
-    assert "attempt of version 1: attempt 1: acked" in ran.out
+    assert "version 1: attempt 1: acked" in ran.out
     assert "POST MedicationRequest If-None-Exist -> 201" in ran.out
     assert "conflict-opened: conflict " in ran.out
     as_json = cli("sync", "trace", f"{ORDERS}|A-1", "--json")

@@ -52,8 +52,7 @@ def _lines(events: Sequence[Event]) -> Iterator[str]:
     long = max((len(name) for name in names.values()), default=0)
     for event in events:
         moment = event.at.isoformat(sep=" ", timespec="milliseconds").replace("+00:00", "Z")
-        version = f" of version {event.version}" if event.version and event.kind != "version" else ""
-        told = f"version {event.version}" if event.kind == "version" else f"{event.kind}{version}"
+        told = f"version {event.version}" if event.kind in {"version", "queued", "attempt"} else event.kind
         where = event.endpoint or "here"
         yield f"{moment}  {names[event.resource]:{long}}  {where:{max(wide, 4)}}  {told}: {event.text}"
         for one in event.requests:
