@@ -6,7 +6,7 @@ https://hl7.org/fhir/uv/bulkdata/export.html. What is given is what searches sho
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json

@@ -51,7 +51,7 @@ class World:
     base: str
 
 
-def do(world: World, asked: Asked, twist: Twist = Twist()) -> Answer:  # noqa: B008  a value that never changes
+def do(world: World, asked: Asked, twist: Twist = Twist()) -> Answer:
     """Do what is asked, and answer."""
     known = resource_types(world.release)
     if asked.type and asked.type not in known:
@@ -101,7 +101,7 @@ def _create(world: World, asked: Asked, twist: Twist) -> Answer:
     return _answered(world, asked, version, 201, "created twice" if twist.is_double else "created")
 
 
-def _update(world: World, asked: Asked, twist: Twist) -> Answer:  # noqa: PLR0911  each return is one answer
+def _update(world: World, asked: Asked, twist: Twist) -> Answer:
     resource = _body(asked)
     if resource.get("id") != asked.id or not _ID.fullmatch(asked.id):
         return refused(400, "invalid", "the id of the resource is not that of the address")

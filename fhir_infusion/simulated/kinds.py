@@ -195,7 +195,7 @@ _ALL: Final = (
     Kind(
         "same-version",
         "before the request the resource gets other content under the versionId that it has; in a search it is the "
-        "newest one of the type",
+        "one of the type that was changed longest ago",
         _ONE | {"search-type"},
     ),
     Kind(

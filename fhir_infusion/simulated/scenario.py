@@ -52,7 +52,7 @@ class When:
     the ``nth`` (counted from 1 for each fault), ``every`` so many, or each with a ``probability``; only from request
     ``from_request`` to ``to_request`` of all, only from ``from_seconds`` to ``to_seconds`` after the start. Where a fault
     begins it befalls ``run`` such requests in a row, and it begins at most ``times`` times (0: as often as it may).
-    """  # noqa: D400, D415  the sentence goes on
+    """  # noqa: D415  the sentence goes on
 
     method: frozenset[str] = frozenset()
     interaction: frozenset[str] = frozenset()

@@ -141,7 +141,7 @@ def _handler(simulator: Simulator) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True  # else each answer waits 40 ms for an acknowledgement between head and body
 
-        def do_GET(self) -> None:  # noqa: N802  the name that http.server calls
+        def do_GET(self) -> None:
             _serve(self, simulator)
 
         do_POST = do_PUT = do_DELETE = do_PATCH = do_GET  # noqa: N815  the names that http.server calls

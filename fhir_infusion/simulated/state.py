@@ -136,13 +136,17 @@ class State:
         found = [one for one in self.journal if one.type == type_ and id_ in {"", one.id} and one.shown_from <= now]
         return found[::-1]
 
-    def newest(self, type_: str) -> Version | None:
-        """Return the resource of a type that was written last, and is no stranger's."""
-        for version in reversed(self.journal):
-            now = self.current(version.type, version.id)
-            if version.type == type_ and now is version and not is_stranger(version):
-                return version if version.resource is not None else None
-        return None
+    def oldest(self, type_: str) -> Version | None:
+        """Return the resource of a type that was changed longest ago, and is no stranger's."""
+        return next(
+            (
+                one
+                for one in self.journal
+                if one.type == type_ and one.resource is not None and self.current(type_, one.id) is one
+                and not is_stranger(one)
+            ),
+            None,
+        )
 
     def strangers(self) -> list[Version]:
         """Return what the simulator put there and is there still, oldest first."""

@@ -97,9 +97,9 @@ def _jump(world: World, seconds: float) -> Sequence[Version]:
 
 
 def _at_hand(world: World, asked: Asked) -> tuple[Version, Resource] | None:
-    """Return the resource that a request is about, in a search the newest of the type; None where there is none."""
+    """Return the resource that a request is about, in a search that of the type changed longest ago; None where there is none."""
     state = world.state
-    now = state.current(asked.type, asked.id) if asked.id else state.newest(asked.type)
+    now = state.current(asked.type, asked.id) if asked.id else state.oldest(asked.type)
     return (now, now.resource) if now is not None and now.resource is not None else None
 
 

@@ -1,7 +1,7 @@
 """Which request is told which fault: by counting, and by numbers drawn from the seed, so that a run can be repeated.
 
 Each fault counts the requests that fit it, whether it is told or another. The first fault of the file whose turn it is
-is told; a fault that was to be told the n-th time and had to give way is told at the next request that fits.
+is told; one that is counted (``nth``, ``every``, ``times``) and had to give way is told at the next request that fits.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Turns:
                 turn.owed = when.run
             if turn.owed and chosen is None:
                 chosen = turn
-            elif turn.owed and not (when.nth or when.every):
+            elif turn.owed and not _is_counted(when):
                 turn.owed -= 1
         if chosen is None:
             return None
@@ -76,7 +76,7 @@ class Turns:
         """Take note that a fault could not befall the request that it was chosen for."""
         turn = self._turns[fault.number - 1]
         turn.told -= 1
-        if fault.when.nth or fault.when.every:
+        if _is_counted(fault.when):
             turn.owed += 1
 
     def told(self) -> dict[str, int]:
@@ -86,6 +86,10 @@ class Turns:
     def draw(self, fault: Fault) -> float:
         """Return a number from 0 to 1 of a fault's own."""
         return self._turns[fault.number - 1].chance.random()
+
+
+def _is_counted(when: When) -> bool:
+    return bool(when.nth or when.every or when.times)
 
 
 def _fits(when: When, fit: Fit) -> bool:
