@@ -36,7 +36,8 @@ class Sent:
     """How an answer travels.
 
     ``close``: the connection is closed "before" the answer, or after ``share`` of the body. ``pause`` seconds come
-    before the request is done, ``stand`` seconds after ``first`` bytes of the body, ``drip`` seconds after each ``piece``.
+    before the request is done, ``stand`` seconds after ``first`` bytes of the body, ``drip`` seconds after each
+    ``piece``.
     """
 
     close: str = ""
@@ -71,7 +72,7 @@ def asked_of(method: str, target: str, headers: Mapping[str, str], root: str = "
     return Asked(method, interaction, type_, id_, version, parts, query, headers)
 
 
-def _interaction(method: str, parts: tuple[str, ...], is_next: bool) -> tuple[str, str, str, str]:  # noqa: FBT001, PLR0911  each return is one row of FHIR's table
+def _interaction(method: str, parts: tuple[str, ...], is_next: bool) -> tuple[str, str, str, str]:  # noqa: C901, FBT001, PLR0911  each return is one row of FHIR's table
     match (method, *parts):
         case ("GET", "metadata"):
             return "capabilities", "", "", ""

@@ -1,4 +1,6 @@
-"""A batch, each entry for itself, and a transaction, all or nothing. https://hl7.org/fhir/R4/http.html#transaction
+"""A batch, each entry for itself, and a transaction, all or nothing.
+
+https://hl7.org/fhir/R4/http.html#transaction
 
 1. Each entry becomes a request of its own; what is created in a transaction has its id from the beginning.
 2. In a transaction references to a ``fullUrl`` become references to that id.

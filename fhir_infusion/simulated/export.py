@@ -6,14 +6,16 @@ https://hl7.org/fhir/uv/bulkdata/export.html. What is given is what searches sho
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.simulated import query as queries
 from fhir_infusion.simulated.asked import Answer, Asked, refused
-from fhir_infusion.simulated.interactions import World
 from fhir_infusion.simulated.statement import resource_types
+
+if TYPE_CHECKING:
+    from fhir_infusion.simulated.interactions import World
 
 
 @dataclass(slots=True)

@@ -34,11 +34,14 @@ _ETAG: Final = re.compile(r'(?:W/)?"([^"]*)"')
 
 @dataclass(frozen=True, slots=True)
 class Twist:
-    """What a fault changes of a write. ``change`` is done to what is stored; ``hidden`` is for how long none finds it."""
+    """What a fault changes of a write. ``change`` is done to what is stored; ``hidden`` is how long none finds it."""
 
     hidden: float = 0.0
     is_double: bool = False
     change: Callable[[Resource], Resource] | None = None
+
+
+RIGHT: Final = Twist()
 
 
 @dataclass(slots=True)
@@ -51,7 +54,9 @@ class World:
     base: str
 
 
-def do(world: World, asked: Asked, twist: Twist = Twist()) -> Answer:
+def do(  # noqa: PLR0911  each return is one interaction
+    world: World, asked: Asked, twist: Twist = RIGHT
+) -> Answer:
     """Do what is asked, and answer."""
     known = resource_types(world.release)
     if asked.type and asked.type not in known:
@@ -73,7 +78,7 @@ def do(world: World, asked: Asked, twist: Twist = Twist()) -> Answer:
                 return _listed(world, asked)
     except Refused as error:
         return refused(error.status, error.issues[0].code, str(error))
-    return refused(405 if asked.type else 404, "not-supported", "no such interaction")
+    return refused(405 if asked.parts[:1] and asked.parts[0] in known else 404, "not-supported", "no such interaction")
 
 
 def date_header(world: World) -> str:

@@ -36,7 +36,7 @@ class Ledger:
         """Return the number that an identifier of a type has in the lines; it gets one at its first appearance."""
         return self._numbers.setdefault((type_, system, value), len(self._numbers) + 1)
 
-    def note(
+    def note(  # noqa: PLR0913  each is one member of the line
         self, number: int, moment: str, asked: Asked, answer: Answer, fault: Fault | None, touched: Sequence[Version]
     ) -> None:
         """Note one request with what became of it; ``touched`` are the versions that a fault changed or undid."""

@@ -1,13 +1,16 @@
-"""What a search or a history asks for. https://hl7.org/fhir/R4/search.html
+"""What a search or a history asks for.
 
-Taken are ``identifier`` (a list is an OR), ``_id`` (as well), ``_lastUpdated`` (again and again is an AND), ``_sort`` by
-``_lastUpdated`` or ``_id``, ``_count``, ``_summary=count``; of a history ``_since`` and ``_count``. Anything else is
+https://hl7.org/fhir/R4/search.html
+
+Taken are ``identifier`` (a list is an OR), ``_id`` (as well), ``_lastUpdated`` (again and again is an AND), ``_sort``
+by ``_lastUpdated`` or ``_id``, ``_count``, ``_summary=count``; of a history ``_since`` and ``_count``. Anything else is
 refused, for leaving a condition out would show what was not asked for.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +19,7 @@ from fhir_infusion.fhir.dates import stretch
 from fhir_infusion.simulated.state import Version, identifiers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
 SEARCHED: Final = ("identifier", "_id", "_lastUpdated", "_sort", "_count", "_summary", "_format")
 TOLD: Final = ("_since", "_count", "_format")
@@ -30,7 +33,7 @@ _DATED: Final = re.compile(r"(eq|ne|ge|gt|le|lt|sa|eb)?(.+)")
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A search. ``tests`` all have to hold; ``sort`` is "" where no order is asked for, ``count`` -1 where no size is."""
+    """A search. ``tests`` all have to hold; ``sort`` is "" where no order is asked for, ``count`` -1 for no size."""
 
     tests: tuple[Callable[[Version], bool], ...] = ()
     sort: str = ""

@@ -47,12 +47,12 @@ class Ability:
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """Which requests a fault befalls: all that fit ``method``, ``interaction`` and ``type``, and of these
+    """Which requests a fault befalls: all that fit ``method``, ``interaction`` and ``type``, unless more is said.
 
-    the ``nth`` (counted from 1 for each fault), ``every`` so many, or each with a ``probability``; only from request
-    ``from_request`` to ``to_request`` of all, only from ``from_seconds`` to ``to_seconds`` after the start. Where a fault
-    begins it befalls ``run`` such requests in a row, and it begins at most ``times`` times (0: as often as it may).
-    """  # noqa: D415  the sentence goes on
+    Of these the ``nth`` (counted from 1 for each fault), ``every`` so many, or each with a ``probability``; only from
+    request ``from_request`` to ``to_request`` of all, from ``from_seconds`` to ``to_seconds`` after the start. Where
+    a fault begins it befalls ``run`` such requests in a row; it begins ``times`` times at most (0: without end).
+    """
 
     method: frozenset[str] = frozenset()
     interaction: frozenset[str] = frozenset()
@@ -166,7 +166,8 @@ def _value(asked: Parameter, value: Any, place: str, wrong: list[str]) -> Value:
     kind = type(asked.default)
     fits = type(value) is kind or (kind is float and type(value) is int)
     fits = fits and (not asked.choices or value in asked.choices)
-    fits = fits and (asked.least is None or value >= asked.least) and (asked.most is None or value <= asked.most)
+    if fits and not isinstance(value, str):
+        fits = (asked.least is None or value >= asked.least) and (asked.most is None or value <= asked.most)
     if not fits:
         wrong.append(f"{place}: accepted: {asked.accepted}")
         return asked.default
@@ -194,7 +195,7 @@ def _when(table: Any, kind: Kind, release: str, place: str, wrong: list[str]) ->
         wrong.append(f"{place}: accepted is one of nth, every, probability")
     for unit in ("request", "seconds"):
         if values.get(f"from_{unit}", 0) > values.get(f"to_{unit}", _MANY):
-            wrong.append(f"{place}: to_{unit}: accepted is what is not before from_{unit}")
+            wrong += [f"{place}: to_{unit}: accepted is what is not before from_{unit}"]
     return When(**values)
 
 

@@ -17,7 +17,7 @@ from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.simulated.asked import Answer, Asked, Sent, asked_of
 from fhir_infusion.simulated.bundles import do_bundle
 from fhir_infusion.simulated.export import Exports
-from fhir_infusion.simulated.interactions import Twist, World, date_header, do
+from fhir_infusion.simulated.interactions import RIGHT, World, date_header, do
 from fhir_infusion.simulated.ledger import Ledger, summary
 from fhir_infusion.simulated.state import State, stranger
 from fhir_infusion.simulated.telling import Telling, about
@@ -26,6 +26,7 @@ from fhir_infusion.simulated.turns import Fit, Turns
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fhir_infusion.simulated.interactions import Twist
     from fhir_infusion.simulated.scenario import Fault, Scenario
 
 STATE_PATH: Final = "/_simulated/state"
@@ -36,7 +37,7 @@ MOST: Final = 64 * 1024 * 1024
 class Simulator:
     """The server. ``clock`` gives seconds since 1970 and may be exchanged; ``ledger`` tells what happened."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each is one thing that a test or a command chooses
         self,
         scenario: Scenario,
         release: str = "R4",
@@ -62,11 +63,14 @@ class Simulator:
         self._server.daemon_threads = True
         shown = f"[{host}]" if ":" in host else host
         self.base = f"http://{shown}:{self._server.server_port}/fhir"
-        self._world = World(State(lambda: self.clock()), scenario.ability, release, self.base)
+        self._world = World(State(self._seconds), scenario.ability, release, self.base)
         for number in range(scenario.ability.strangers):
             self.state.write(stranger(number, release), self.state.new_id("MedicationRequest"), "POST")
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
+
+    def _seconds(self) -> float:
+        return self.clock()
 
     @property
     def state(self) -> State:
@@ -117,7 +121,7 @@ class Simulator:
         if told is None:  # it could not befall this request, which had no effect yet, and is done rightly
             if fault is not None:
                 self._turns.give_back(fault)
-            fault, told = None, self._right(asked, Twist())
+            fault, told = None, self._right(asked, RIGHT)
         answer = replace(told, headers={"Date": date_header(self._world), **told.headers})
         self.ledger.note(number, moment, asked, answer, fault, touched or ())
         return answer
@@ -146,7 +150,7 @@ def _handler(simulator: Simulator) -> type[BaseHTTPRequestHandler]:
 
         do_POST = do_PUT = do_DELETE = do_PATCH = do_GET  # noqa: N815  the names that http.server calls
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *_: object) -> None:  # noqa: A002  http.server's signature
             """Write nothing: the ledger tells all."""
 
     return Handler

@@ -7,17 +7,19 @@ dated after the one before.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from fhir_infusion.fhir.json import Resource
 from fhir_infusion.records.number import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from fhir_infusion.fhir.json import Resource
 
+BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 TICK: Final = timedelta(milliseconds=1)
 STRANGERS: Final = "urn:simulated:stranger"
 """The system of the identifiers of what the simulator itself puts there, as somebody else would."""
@@ -25,7 +27,7 @@ STRANGERS: Final = "urn:simulated:stranger"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Version:
-    """One version, equal to itself only. ``resource`` is None where it is a deletion; a search shows it from ``shown_from`` on."""
+    """One version. ``resource`` is None where it is a deletion; a search shows it from ``shown_from`` on."""
 
     type: str
     id: str
@@ -45,7 +47,7 @@ class State:
     versions: dict[tuple[str, str], list[Version]] = field(default_factory=dict)
     journal: list[Version] = field(default_factory=list)
     next_id: int = 1
-    _last: datetime = datetime.min.replace(tzinfo=UTC)
+    _last: datetime = BEGINNING
 
     def now(self) -> datetime:
         """Return the moment by the server's clock."""
@@ -54,7 +56,7 @@ class State:
     def jump(self, seconds: float) -> None:
         """Set the server's clock."""
         self.shift += timedelta(seconds=seconds)
-        self._last = datetime.min.replace(tzinfo=UTC)
+        self._last = BEGINNING
 
     # ------------------------------------------------------------------------------------------------- writing
 
@@ -142,7 +144,9 @@ class State:
             (
                 one
                 for one in self.journal
-                if one.type == type_ and one.resource is not None and self.current(type_, one.id) is one
+                if one.type == type_
+                and one.resource is not None
+                and self.current(type_, one.id) is one
                 and not is_stranger(one)
             ),
             None,

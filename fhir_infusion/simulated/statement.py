@@ -1,4 +1,7 @@
-"""What the server says it can do: exactly what the scenario lets it. https://hl7.org/fhir/R4/capabilitystatement.html"""
+"""What the server says it can do: exactly what the scenario lets it.
+
+https://hl7.org/fhir/R4/capabilitystatement.html
+"""
 
 from __future__ import annotations
 

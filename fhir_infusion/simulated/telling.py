@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.simulated.asked import Answer, Asked, Sent, refused
-from fhir_infusion.simulated.interactions import Twist, World
+from fhir_infusion.simulated.interactions import RIGHT, Twist, World
 from fhir_infusion.simulated.query import OFFSET
 from fhir_infusion.simulated.state import Version, noted, redosed, rounded, stranger, without_extensions
 
@@ -37,7 +37,7 @@ class Telling:
 
     before: Callable[[World, Asked], Sequence[Version] | None] = field(default=lambda _world, _asked: ())
     instead: Callable[[World], Answer] | None = None
-    twist: Twist = Twist()
+    twist: Twist = RIGHT
     after: Callable[[World, Answer], Answer | None] = field(default=lambda _world, answer: answer)
     pause: float = 0.0
     is_cut: bool = False
@@ -50,7 +50,7 @@ def about(fault: Fault, drawn: Callable[[], float]) -> Telling:
     given: dict[str, Any] = dict(fault.parameters)
     if name == "latency":
         return Telling(pause=given["seconds"] + given["jitter"] * drawn())
-    for table in (_before, _instead, _stored, _after):
+    for table in (_before, _instead, _stored, _after, _travelling):
         told = table(name, given)
         if told is not None:
             return told
@@ -60,14 +60,16 @@ def about(fault: Fault, drawn: Callable[[], float]) -> Telling:
 # ----------------------------------------------------------------------------------------------------------- before
 
 
-def _before(name: str, given: dict[str, Any]) -> Telling | None:
+def _before(  # noqa: PLR0911  each return is one kind
+    name: str, given: dict[str, Any]
+) -> Telling | None:
     match name:
         case "page-drift":
             return Telling(before=lambda world, _: _drift(world, given["how"]))
         case "clock-jump":
             return Telling(before=lambda world, _: _jump(world, given["seconds"]))
         case "same-version":
-            return Telling(before=lambda world, asked: _rewrite(world, asked))
+            return Telling(before=_rewrite)
         case "restore":
             reuse = given["reuse_ids"]
             return Telling(before=lambda world, _: world.state.undo(given["writes"], reuse_ids=reuse) or None)
@@ -97,7 +99,7 @@ def _jump(world: World, seconds: float) -> Sequence[Version]:
 
 
 def _at_hand(world: World, asked: Asked) -> tuple[Version, Resource] | None:
-    """Return the resource that a request is about, in a search that of the type changed longest ago; None where there is none."""
+    """Return the resource that a request is about, in a search that of the type changed longest ago; None for none."""
     state = world.state
     now = state.current(asked.type, asked.id) if asked.id else state.oldest(asked.type)
     return (now, now.resource) if now is not None and now.resource is not None else None
@@ -136,7 +138,9 @@ def _delete(world: World, asked: Asked, status: int) -> Sequence[Version] | None
 # ---------------------------------------------------------------------------------------------------------- instead
 
 
-def _instead(name: str, given: dict[str, Any]) -> Telling | None:
+def _instead(  # noqa: PLR0911  each return is one kind
+    name: str, given: dict[str, Any]
+) -> Telling | None:
     match name:
         case "request-lost":
             return _only(Answer(0, sent=CLOSED))
@@ -194,7 +198,7 @@ def _stored(name: str, given: dict[str, Any]) -> Telling | None:
 # ------------------------------------------------------------------------------------------------------------ after
 
 
-def _after(name: str, given: dict[str, Any]) -> Telling | None:  # noqa: PLR0911  each return is one kind
+def _travelling(name: str, given: dict[str, Any]) -> Telling | None:
     match name:
         case "lost-answer":
             return _sent(CLOSED)
@@ -204,6 +208,11 @@ def _after(name: str, given: dict[str, Any]) -> Telling | None:  # noqa: PLR0911
             return _sent(Sent(piece=given["bytes"], drip=given["seconds"]))
         case "stall":
             return _sent(Sent(close="within", first=given["bytes"], stand=given["seconds"]))
+    return None
+
+
+def _after(name: str, given: dict[str, Any]) -> Telling | None:
+    match name:
         case "status":
             return _answered(refused(given["status"], "exception", "a simulated fault"))
         case "conflict-after-effect":
@@ -229,7 +238,7 @@ def _answered(other: Answer) -> Telling:
 
 
 def _linked(answer: Answer, to: str = "", base: str = "") -> Answer | None:
-    """Return a page whose next link leads to another server, or that has none and no total; None where it is no page."""
+    """Return a page whose next link leads to another server, or that has none and no total; None for no page."""
     if answer.status != 200:
         return None
     bundle = fhir_json.read_again(answer.body.decode())

@@ -7,13 +7,14 @@ is told; one that is counted (``nth``, ``every``, ``times``) and had to give way
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from fhir_infusion.simulated.scenario import Fault
 
-    from fhir_infusion.simulated.scenario import Fault, When
+if TYPE_CHECKING:
+    from fhir_infusion.simulated.scenario import When
 
 
 @dataclass(slots=True)
