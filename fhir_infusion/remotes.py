@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Release = Literal["R4", "R4B", "R5"]
-Auth = Literal["none", "basic", "bearer"]
+Auth = Literal["none", "basic", "bearer", "smart"]
 Direction = Literal["push", "pull", "both"]
 Owner = Literal["ours", "theirs", "either"]
 
@@ -39,6 +39,13 @@ class Remote:
     release: Release = "R4"
     auth: Auth = "none"
     token_file: Path | None = None
+    client_id: str = ""
+    key_file: Path | None = None
+    token_url: str = ""
+    scope: str = ""
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    cert_key_file: Path | None = None
     direction: Direction = "both"
     poll_seconds: int = 30
     overlap_seconds: int = 300
@@ -89,19 +96,26 @@ def _address(base_url: str) -> str:
     return f"{url.scheme}://{url.hostname}:{port}{url.path.rstrip('/')}"
 
 
-def _check_remote(remote: Remote, where: str) -> None:
-    try:
-        url = urlsplit(remote.base_url)
-        port = url.port
-    except ValueError as error:
-        raise SettingsError(f"{where}: base_url: not a URL") from error
+def is_safe_url(remote: Remote, text: str) -> bool:
+    """Say whether credentials of this remote may go to a URL: https, or http where the settings allow that.
+
+    Raises:
+        ValueError: it is not a URL.
+    """
+    url = urlsplit(text)
     plain = url.scheme == "http" and (remote.allow_plain_http or is_loopback(url.hostname or ""))
-    if not (url.scheme == "https" or plain) or port == 0:
-        raise SettingsError(f"{where}: base_url: accepted is https; http on loopback or with allow_plain_http = true")
-    if not url.hostname or url.username or url.password or url.query or url.fragment:
-        raise SettingsError(f"{where}: base_url: accepted is scheme, host and path only")
-    if (remote.auth == "none") != (remote.token_file is None):
-        raise SettingsError(f"{where}: token_file: goes with auth basic or bearer, and only with these")
+    return (url.scheme == "https" or plain) and url.port != 0
+
+
+def is_bare_url(text: str) -> bool:
+    """Say whether a URL has scheme, host and path only."""
+    url = urlsplit(text)
+    return bool(url.hostname) and not (url.username or url.password or url.query or url.fragment)
+
+
+def _check_remote(remote: Remote, where: str) -> None:
+    _check_url(remote, where, "base_url", remote.base_url)
+    _check_auth(remote, where)
     if not TENANT.fullmatch(remote.tenant):
         raise SettingsError(f"{where}: {TENANT_ACCEPTED}")
     for name in ("poll_seconds", "deadline_seconds", "max_bytes"):
@@ -109,3 +123,36 @@ def _check_remote(remote: Remote, where: str) -> None:
             raise SettingsError(f"{where}: {name}: accepted is a number above 0")
     if remote.overlap_seconds < 0:
         raise SettingsError(f"{where}: overlap_seconds: accepted is 0 or more")
+
+
+def _check_url(remote: Remote, where: str, name: str, text: str) -> None:
+    try:
+        safe = is_safe_url(remote, text)
+    except ValueError as error:
+        raise SettingsError(f"{where}: {name}: not a URL") from error
+    if not safe:
+        raise SettingsError(f"{where}: {name}: accepted is https; http on loopback or with allow_plain_http = true")
+    if not is_bare_url(text):
+        raise SettingsError(f"{where}: {name}: accepted is scheme, host and path only")
+
+
+def _check_auth(remote: Remote, where: str) -> None:
+    if (remote.auth in {"basic", "bearer"}) != (remote.token_file is not None):
+        raise SettingsError(f"{where}: token_file: goes with auth basic or bearer, and only with these")
+    for name in ("client_id", "key_file", "scope"):
+        if (remote.auth == "smart") != bool(getattr(remote, name)):
+            raise SettingsError(f"{where}: {name}: goes with auth smart, and only with this")
+    if remote.token_url:
+        if remote.auth != "smart":
+            raise SettingsError(f"{where}: token_url: goes with auth smart, and only with this")
+        _check_url(remote, where, "token_url", remote.token_url)
+    if not re.fullmatch(_SCOPE, remote.scope):
+        raise SettingsError(f"{where}: scope: accepted are words apart by one space, such as system/*.cruds")
+    if (remote.cert_key_file is None) != (remote.cert_file is None):
+        raise SettingsError(f"{where}: cert_key_file: cert_file and cert_key_file go together")
+    if (remote.ca_file or remote.cert_file) and not remote.base_url.startswith("https:"):
+        raise SettingsError(f"{where}: ca_file, cert_file: accepted with https only")
+
+
+# https://www.rfc-editor.org/rfc/rfc6749#section-3.3
+_SCOPE: Final = r"([!#-\[\]-~]+( [!#-\[\]-~]+)*)?"

@@ -302,9 +302,20 @@ CURSORS: Final = Table(
     _text("peer_date"),
 )
 
-# Peers that are left alone until a person says otherwise. `paused` is the moment, 0 where it goes on.
+# What is known of a peer as a whole. `paused` is since when it is left alone until a person says otherwise, `troubled`
+# since when `trouble` holds, `probed` when `can` was seen; 0 where it is not so.
 ENDPOINTS: Final = Table(
-    "endpoints", METADATA, _key("tenant"), _key("endpoint"), _number("paused"), _text("why"), sqlite_with_rowid=False
+    "endpoints",
+    METADATA,
+    _key("tenant"),
+    _key("endpoint"),
+    _number("paused"),
+    _text("why"),
+    _text("trouble"),
+    _number("troubled"),
+    _text("can"),
+    _number("probed"),
+    sqlite_with_rowid=False,
 )
 
 CONFLICTS: Final = Table(

@@ -10,7 +10,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.actions.caller import Caller
-from fhir_infusion.store import audit
+from fhir_infusion.errors import Unavailable
+from fhir_infusion.store import audit, endpoints
 from fhir_infusion.sync import retry
 from fhir_infusion.sync.ladder import Rung, rung_of
 from fhir_infusion.sync.remote import Endpoint
@@ -49,6 +50,7 @@ class Peer:
         self._turns: dict[tuple[str, ...], tuple[threading.Lock, int]] = {}
         self._told = ""
         self._circuit = retry.CLOSED
+        self._trouble: str | None = None
         self._capability: tuple[datetime, Resource] | None = None
         self._known: dict[tuple[str, ...], tuple[datetime, str]] = {}
 
@@ -73,11 +75,37 @@ class Peer:
 
     def saw(self, answer: Answer | Unsent | Doubtful) -> None:
         """Move the circuit by how a request ended."""
-        before = self._circuit
         with self._lock:
-            self._circuit = _after(before, answer, self.now(), self.draw)
-        if self._circuit.open_until is not None and before.open_until is None:
-            LOG.warning("endpoint left alone", extra={"endpoint": self.name, "code": self._circuit.why})
+            before = self._circuit
+            self._circuit = after = _after(before, answer, self.now(), self.draw)
+        opened = after.open_until is not None and before.open_until is None
+        if opened:
+            LOG.warning("endpoint left alone", extra={"endpoint": self.name, "code": after.why})
+        if after is retry.CLOSED:
+            self._note("")
+        elif opened:
+            self._note(after.why)
+
+    def _note(self, trouble: str) -> None:
+        """Keep what is wrong where every process sees it, once; raise an alarm where a person has to act."""
+        with self._lock:
+            known, self._trouble = self._trouble, trouble
+        if known == trouble:
+            return
+
+        def work(tx: Tx) -> None:
+            is_new = endpoints.note_trouble(tx, self.name, trouble)
+            if is_new and trouble not in _PASSING and not (trouble == "forbidden" and self.remote.direction != "pull"):
+                self.alert(tx, trouble, "")
+
+        try:
+            # A read first: that nothing is wrong is written only where something was.
+            store = self.service.store
+            if store.read(self.remote.tenant, lambda tx: endpoints.known(tx, self.name).trouble) != trouble:
+                store.transact(self.remote.tenant, work)
+        except Unavailable:
+            with self._lock:
+                self._trouble = None  # to be noted with the next answer
 
     # ------------------------------------------------------------------------------------------- what is known
 
@@ -149,11 +177,17 @@ class Peer:
         self.endpoint.close()
 
 
+_PASSING: Final = frozenset({"", "unreachable", "failing", "throttled", "token-unreachable"})
+"""What may pass by itself. A 403 to what is sent is told with the row (``verdicts``)."""
+
+
 def _after(
     circuit: retry.Circuit, answer: Answer | Unsent | Doubtful, now: datetime, draw: Callable[[], float]
 ) -> retry.Circuit:
+    if isinstance(answer, Unsent) and answer.code and answer.code != "token-unreachable":
+        return retry.misconfigured(circuit, now, draw, answer.code)
     if isinstance(answer, Unsent):
-        return retry.failed(circuit, now, draw, "unreachable")
+        return retry.failed(circuit, now, draw, answer.code or "unreachable")
     if isinstance(answer, Doubtful) or answer.status in {500, 502, 504, 408}:
         return retry.failed(circuit, now, draw, "failing")
     if answer.status in {429, 503}:

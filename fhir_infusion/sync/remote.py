@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import base64
 import socket
+import ssl
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -28,8 +29,9 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from fhir_infusion.actions.condition import condition
 from fhir_infusion.config import Remote, read_secret
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.sync import replies
+from fhir_infusion.sync import replies, tls
 from fhir_infusion.sync.replies import Answer, Doubtful, Found, Listed, Trouble, Unsent, Written
+from fhir_infusion.sync.smart import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -62,8 +64,9 @@ class Endpoint:
         """Prepare a session; nothing is sent yet. ``watch`` sees every answer, and may forbid the next request.
 
         Raises:
-            SettingsError: the secret's file cannot be read.
+            SettingsError: the file of the secret, of a key or of certificates cannot be read.
         """
+        tls.check_files(remote)
         self.name = remote.name
         self.release = remote.release
         self.base = remote.base_url.rstrip("/")
@@ -73,7 +76,13 @@ class Endpoint:
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.mount(self.base, WatchedAdapter())
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, WatchedAdapter())
+        if remote.ca_file is not None:
+            self._session.verify = str(remote.ca_file)
+        if remote.cert_file is not None:
+            self._session.cert = (str(remote.cert_file), str(remote.cert_key_file))
+        self._tokens = Tokens(remote, self._once) if remote.auth == "smart" else None
 
     def close(self) -> None:
         """Close the connections."""
@@ -166,14 +175,33 @@ class Endpoint:
     ) -> Answer | Unsent | Doubtful:
         if self._watch is not None and not self._watch.allows():
             return Unsent("left alone for now")
-        answer = self._once(method, url, headers or {}, body)
-        if isinstance(answer, Answer) and answer.status == 401:
-            fresh = self._read_secret()
-            if fresh != self._secret:  # the secret was changed on disk: once more, for a 401 had no effect
-                self._secret = fresh
-                answer = self._once(method, url, headers or {}, body)
+        answer = self._authorized(method, url, headers or {}, body)
         if self._watch is not None:
             self._watch.saw(answer)
+        return answer
+
+    def _authorized(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+    ) -> Answer | Unsent | Doubtful:
+        """Send a request with credentials; once more with others where they are refused, for a 401 had no effect."""
+        typed = {**headers, **({"Content-Type": MEDIA_TYPE} if body is not None else {})}
+        if self._tokens is not None:
+            token = self._tokens.get()
+            if not isinstance(token, str):
+                return token
+            answer = self._once(method, url, {**typed, "Authorization": f"Bearer {token}"}, body)
+            if not isinstance(answer, Answer) or answer.status != 401:
+                return answer
+            fresh = self._tokens.get(refused=token)
+            if not isinstance(fresh, str):
+                return fresh
+            return self._once(method, url, {**typed, "Authorization": f"Bearer {fresh}"}, body)
+        answer = self._once(method, url, {**typed, **self._authorization()}, body)
+        if isinstance(answer, Answer) and answer.status == 401:
+            secret = self._read_secret()
+            if secret != self._secret:  # it was changed on disk
+                self._secret = secret
+                answer = self._once(method, url, {**typed, **self._authorization()}, body)
         return answer
 
     def _once(
@@ -182,12 +210,10 @@ class Endpoint:
         seconds = float(self._remote.deadline_seconds)
         deadline = time.monotonic() + seconds
         sent = {"Accept": MEDIA_TYPE, "Accept-Encoding": "gzip", "User-Agent": "fhir-infusion", **headers}
-        sent |= self._authorization()
-        if body is not None:
-            sent["Content-Type"] = MEDIA_TYPE
+        sockets: list[socket.socket] = []
         try:
             with (
-                watchdog(seconds),
+                watchdog(seconds, sockets),
                 self._session.request(
                     method,
                     url,
@@ -201,11 +227,8 @@ class Endpoint:
                 return self._received(response, deadline)
         except requests.exceptions.ConnectTimeout:
             return Unsent("no connection in time")
-        except requests.exceptions.SSLError:
-            # The handshake raises it, and so does a connection that breaks later: not sure that nothing was sent.
-            return Doubtful("TLS failed")
         except requests.exceptions.ConnectionError as error:
-            return Unsent("no connection") if never_connected(error) else Doubtful("connection broken")
+            return _broken(error, is_connected=bool(sockets))
         except requests.exceptions.Timeout:
             return Doubtful("no answer in time")
         except (requests.exceptions.RequestException, OSError, ValueError):
@@ -231,12 +254,12 @@ class Endpoint:
 
     def _authorization(self) -> dict[str, str]:
         match self._remote.auth:
-            case "none":
-                return {}
             case "bearer":
                 return {"Authorization": f"Bearer {self._secret}"}
             case "basic":
                 return {"Authorization": "Basic " + base64.b64encode(self._secret.encode()).decode()}
+            case _:
+                return {}
 
     def _read_secret(self) -> str:
         return read_secret(self._remote.token_file) if self._remote.token_file is not None else ""
@@ -247,19 +270,22 @@ def _origin(url: Any) -> tuple[str, str, int | None]:
     return url.scheme.lower(), (url.hostname or "").lower(), port
 
 
+def _broken(error: requests.exceptions.ConnectionError, *, is_connected: bool) -> Unsent | Doubtful:
+    """Say what a connection that failed means. It counts as connected once the handshake of TLS is done."""
+    code = tls.fault(error)
+    if isinstance(error, requests.exceptions.SSLError) and not is_connected:
+        code = code or "tls-handshake"
+    if code == tls.REFUSED or (code and not is_connected):
+        return Unsent(f"TLS: {code}", code)
+    if isinstance(error, requests.exceptions.SSLError):
+        return Doubtful("TLS failed")  # after the handshake: not sure that nothing was sent
+    return Unsent("no connection") if never_connected(error) else Doubtful("connection broken")
+
+
 def never_connected(error: BaseException) -> bool:
     """Say whether an error tells that no connection was made: refused, no route, no such name."""
-    seen: set[int] = set()
-    pending: list[object] = [error]
-    while pending:
-        one = pending.pop()
-        if id(one) in seen or not isinstance(one, BaseException):
-            continue
-        seen.add(id(one))
-        if type(one).__name__ in {"NewConnectionError", "NameResolutionError", "ConnectTimeoutError"}:
-            return True
-        pending += [getattr(one, "reason", None), one.__cause__, *one.args]
-    return False
+    unmade = {"NewConnectionError", "NameResolutionError", "ConnectTimeoutError"}
+    return any(type(one).__name__ in unmade for one in tls.causes(error))
 
 
 # -------------------------------------------------------------------------------------------------- the watchdog
@@ -270,9 +296,9 @@ _RUNNING: Final = threading.local()
 
 
 @contextmanager
-def watchdog(seconds: float) -> Iterator[None]:
-    """Cut the socket of the request that runs inside, ``seconds`` from now."""
-    holder: list[socket.socket] = []
+def watchdog(seconds: float, sockets: list[socket.socket] | None = None) -> Iterator[None]:
+    """Cut the socket of the request that runs inside, ``seconds`` from now; ``sockets`` gets it once connected."""
+    holder = sockets if sockets is not None else []
     _RUNNING.holder = holder
     timer = threading.Timer(seconds, _cut, (holder,))
     timer.daemon = True
@@ -321,9 +347,18 @@ class WatchedTlsConnection(HTTPSConnection):
         _note(self)
 
     def request(self, *args: Any, **options: Any) -> None:
-        """Send a request, having noted the socket."""
+        """Send a request, having noted the socket.
+
+        Where the server has ended the connection already, its reason waits to be read.
+        """
         _note(self)
-        super().request(*args, **options)
+        try:
+            super().request(*args, **options)
+        except ssl.SSLEOFError:
+            if self.sock is not None:
+                self.sock.settimeout(1)
+                self.sock.recv(1)
+            raise
 
 
 class _WatchedPool(HTTPConnectionPool):
@@ -340,7 +375,7 @@ class WatchedAdapter(HTTPAdapter):
     def __init__(self, pools: Mapping[str, Any] | None = None) -> None:
         """Prepare; ``pools`` are the classes of the pools by scheme, where they are not those of this module."""
         self._pools = pools or {"http": _WatchedPool, "https": _WatchedTlsPool}
-        super().__init__(max_retries=0, pool_connections=1, pool_maxsize=8)
+        super().__init__(max_retries=0, pool_connections=2, pool_maxsize=20)
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         """Make the pools."""

@@ -9,7 +9,7 @@
     ├── Rejected      400, 422 and any other 4xx: asking again cannot help
     ├── Unauthorized 401 · Forbidden 403 · Redirected 3xx: the endpoint is set up wrongly, no order is to blame
     ├── Throttled     429/503: nothing happened, come back later
-    ├── Unsent        no connection: nothing happened
+    ├── Unsent        no connection, or no token for it: nothing happened
     └── Doubtful      anything else: the effect may or may not be there; verify
 
 A reply holds no text that a peer chose: of an OperationOutcome only the issue codes are kept, because peers quote
@@ -142,9 +142,13 @@ class Throttled:
 
 @dataclass(frozen=True, slots=True)
 class Unsent:
-    """No connection was made, so the peer cannot have seen the request. ``why`` names the kind of failure."""
+    """The peer cannot have seen the request. ``why`` names the kind of failure.
+
+    ``code`` is there where it is known what is wrong: of TLS (``tls``), or of the access token (``smart``).
+    """
 
     why: str
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.store import inbox, standing
+from fhir_infusion.store import endpoints, inbox, standing
 from fhir_infusion.sync.peer import TYPES
 
 if TYPE_CHECKING:
@@ -28,7 +28,9 @@ def status(service: Service) -> list[Status]:
 
     Ages are whole seconds, None where there is nothing to be old: ``oldest_pending_seconds`` is the oldest row that is
     neither done nor put aside, ``oldest_stop_seconds`` the oldest such stop, ``watermark_age_seconds`` how far
-    behind the peer's feed is known to be read, ``last_success_seconds`` since when it was read to its end.
+    behind the peer's feed is known to be read, ``last_success_seconds`` since when it was read to its end. ``paused``
+    says why it is left alone until a person says otherwise, ``trouble`` is the code of what is wrong, each empty where
+    it is not so. ``can`` is what the last probe reported, None where there was none.
     """
     return [service.store.read(remote.tenant, partial(_of, remote=remote)) for remote in service.settings.remotes]
 
@@ -69,7 +71,20 @@ def _of(tx: Tx, remote: Remote) -> Status:
     numbers = _numbers(tx, remote)
     numbers.pop("pending")
     counts = {"outbox": standing.outgoing(tx, remote.name)}
-    return {"endpoint": remote.name, "tenant": remote.tenant, "direction": remote.direction, **counts, **numbers}
+    named = {"endpoint": remote.name, "tenant": remote.tenant, "direction": remote.direction}
+    return {**named, **_known(tx, remote.name), **counts, **numbers}
+
+
+def _known(tx: Tx, endpoint: str) -> Status:
+    known = endpoints.known(tx, endpoint)
+    return {
+        "paused": known.why,
+        "paused_seconds": _age(tx.now, known.paused),
+        "trouble": known.trouble,
+        "trouble_seconds": _age(tx.now, known.troubled),
+        "can": known.can,
+        "probed_seconds": _age(tx.now, known.probed),
+    }
 
 
 def _numbers(tx: Tx, remote: Remote) -> Status:

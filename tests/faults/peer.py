@@ -13,6 +13,7 @@ either returns None (behave) or an :class:`Act`; ``once`` makes one that tells i
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -93,7 +94,14 @@ class Kept:
 class Peer:
     """The server. ``resources`` is what it holds; ``asked`` every request; ``lies`` what it does wrong."""
 
-    def __init__(self, *, update_create: bool = False, conditional: bool = True, page: int = 50) -> None:
+    def __init__(
+        self,
+        *,
+        update_create: bool = False,
+        conditional: bool = True,
+        page: int = 50,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.clock: Callable[[], float] = time.monotonic
         self.resources: dict[tuple[str, str], Kept] = {}
         self.asked: list[Asked] = []
@@ -117,12 +125,16 @@ class Peer:
         self._lock = threading.RLock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
+        self._scheme = "http"
+        if tls is not None:
+            self._scheme = "https"
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
 
     @property
     def base(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/fhir"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}/fhir"
 
     def close(self) -> None:
         self._server.shutdown()
