@@ -93,6 +93,7 @@ def test_an_address_of_postgresql_is_taken_as_libpq_takes_it(url: str):
     assert load(overrides={"database": url, "workers": 4}).database == url
 
 
+SMART = "[remotes.a]\nbase_url = 'https://a.example'\nauth = 'smart'\n"
 REFUSED = [
     ("findngs = 'refuse'", "findngs: no such setting; known: host, port"),
     ("findings = 'sometimes'", "findings: accepted are report, refuse"),
@@ -126,6 +127,25 @@ REFUSED = [
     ("[remotes.A]\nbase_url = 'https://a.example'", "a name is of lower-case letters"),
     ("[remotes.a]\nname = 'b'\nbase_url = 'https://a.example'", "name: it is the name of the section"),
     ("[remotes.a]\nbase_url = 'http://a.example'", "base_url: accepted is https"),
+    (f"{SMART}key_file = 'k'\nscope = 'system/*.rs'", "client_id: goes with auth smart"),
+    (f"{SMART}client_id = 'c'\nscope = 'system/*.rs'", "key_file: goes with auth smart"),
+    (f"{SMART}client_id = 'c'\nkey_file = 'k'", "scope: goes with auth smart"),
+    (f"{SMART}client_id = 'c'\nkey_file = 'k'\nscope = 'a  b'", "scope: accepted are words"),
+    (f"{SMART}client_id = 'c'\nkey_file = 'k'\nscope = 'a'\ntoken_file = 't'", "token_file: goes with auth basic"),
+    (
+        f"{SMART}client_id = 'c'\nkey_file = 'k'\nscope = 'a'\ntoken_url = 'http://a.example'",
+        "token_url: accepted is https",
+    ),
+    (
+        f"{SMART}client_id = 'c'\nkey_file = 'k'\nscope = 'a'\ntoken_url = 'https://a?b'",
+        "token_url: accepted is scheme",
+    ),
+    (f"{SMART}client_id = 'c'\nkey_file = 'k'\nscope = 'a'\ntoken_url = 'https://[a'", "token_url: not a URL"),
+    ("[remotes.a]\nbase_url = 'https://a.example'\nclient_id = 'c'", "client_id: goes with auth smart"),
+    ("[remotes.a]\nbase_url = 'https://a.example'\ntoken_url = 'https://a'", "token_url: goes with auth smart"),
+    ("[remotes.a]\nbase_url = 'https://a.example'\ncert_file = 'c'", "cert_file and cert_key_file go together"),
+    ("[remotes.a]\nbase_url = 'http://localhost'\nca_file = 'c'", "accepted with https only"),
+    ("[remotes.a]\nbase_url = 'https://a.example'\nverify = false", "verify: no such setting"),
     ("[remotes.a]\nbase_url = 'ftp://localhost'", "base_url: accepted is https"),
     ("[remotes.a]\nbase_url = 'https://user:secret@a.example'", "base_url: accepted is scheme, host and path only"),
     ("[remotes.a]\nbase_url = 'https://a.example?x=1'", "base_url: accepted is scheme, host and path only"),

@@ -13,7 +13,6 @@ either returns None (behave) or an :class:`Act`; ``once`` makes one that tells i
 from __future__ import annotations
 
 import json
-import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -21,10 +20,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tests import exact_json
+
+if TYPE_CHECKING:
+    import ssl
 
 
 @dataclass
@@ -109,6 +111,7 @@ class Peer:
         self.update_create = update_create
         self.conditional = conditional
         self.double_create = False
+        self.smart: dict[str, Any] = {}
         self.page_size = page
         self.expire_pages = 0
         self.gives_next = True
@@ -209,9 +212,13 @@ class Peer:
             status, headers = act.status, dict(act.headers)
         return status, headers, resource, act
 
-    def _do(self, asked: Asked, act: Act | None) -> tuple[int, dict[str, str], dict[str, Any] | None]:
+    def _do(  # noqa: PLR0911  each return is one kind of request
+        self, asked: Asked, act: Act | None
+    ) -> tuple[int, dict[str, str], dict[str, Any] | None]:
         if asked.type == "metadata":
             return 200, {}, self._statement()
+        if asked.type == ".well-known":
+            return (200, {}, self.smart) if self.smart else (404, {}, None)
         with self._lock:
             match asked.method:
                 case "POST":

@@ -48,7 +48,7 @@ def _refused(rig: Rig, there: Peer, code: str) -> None:
     assert (rig.peer.circuit.why, rig.alerts(), there.asked) == (code, [code], [])
     (line,) = status(rig.service)
     assert line["trouble"] == code
-    assert [one.trouble for one in rig.pull()][0] in {"left alone for now", f"TLS: {code}"}
+    assert next(one.trouble for one in rig.pull()) in {"left alone for now", f"TLS: {code}"}
 
 
 def test_f23_a_certificate_of_our_own_authority_is_taken(authority: Authority, database: str):
@@ -141,11 +141,12 @@ def test_the_reason_is_told_where_it_arrives(authority: Authority):
 def test_files_that_cannot_be_used_are_refused_at_the_start(authority: Authority, tmp_path: Path):
     empty, base = tmp_path / "empty", "https://fhir.example"
     empty.write_text("")
-    for options, name in (
+    wrong: list[tuple[dict[str, Any], str]] = [
         ({"ca_file": empty}, "ca_file"),
         ({"ca_file": tmp_path / "absent"}, "ca_file"),
         ({"cert_file": authority.pair.certificate, "cert_key_file": empty}, "cert_file, cert_key_file"),
-    ):
+    ]
+    for options, name in wrong:
         with pytest.raises(SettingsError, match=name):
             Endpoint(Remote("peer", base, **options))
 
