@@ -29,7 +29,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from fhir_infusion.actions.condition import condition
 from fhir_infusion.config import Remote, read_secret
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.sync import replies, tls
+from fhir_infusion.sync import journal, replies, tls
 from fhir_infusion.sync.replies import Answer, Doubtful, Found, Listed, Trouble, Unsent, Written
 from fhir_infusion.sync.smart import Tokens
 
@@ -175,7 +175,9 @@ class Endpoint:
     ) -> Answer | Unsent | Doubtful:
         if self._watch is not None and not self._watch.allows():
             return Unsent("left alone for now")
+        since = time.monotonic()
         answer = self._authorized(method, url, headers or {}, body)
+        journal.note(method, url.removeprefix(self.base), headers or {}, answer, since)
         if self._watch is not None:
             self._watch.saw(answer)
         return answer
