@@ -13,7 +13,7 @@ from fhir_infusion.actions.caller import Caller
 from fhir_infusion.errors import Unavailable
 from fhir_infusion.store import audit, endpoints
 from fhir_infusion.sync import retry
-from fhir_infusion.sync.ladder import Rung, rung_of
+from fhir_infusion.sync.ladder import Rung, failing_of, rung_of
 from fhir_infusion.sync.remote import Endpoint
 from fhir_infusion.sync.replies import Answer, Doubtful, Missing, Trouble, Unsent
 
@@ -110,9 +110,16 @@ class Peer:
     # ------------------------------------------------------------------------------------------- what is known
 
     def rung(self, type_: str) -> Rung | Trouble:
-        """Return how a resource of a type is created here, by the CapabilityStatement."""
+        """Return how a resource of a type is created here: by the CapabilityStatement, where no probe saw that fail."""
         capability = self.capability()
-        return rung_of(capability, type_) if isinstance(capability, dict) else capability
+        if not isinstance(capability, dict):
+            return capability
+        failing = self.recall("failing rungs")
+        if failing is None:
+            known = self.service.store.read(self.remote.tenant, lambda tx: endpoints.known(tx, self.name))
+            failing = failing_of(known.can)
+            self.learn(failing, "failing rungs")
+        return rung_of(capability, type_, failing)
 
     def capability(self) -> Resource | Trouble:
         """Return the CapabilityStatement, empty where there is none."""

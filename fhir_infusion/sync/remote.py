@@ -30,7 +30,7 @@ from fhir_infusion.actions.condition import condition
 from fhir_infusion.config import Remote, read_secret
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.sync import journal, replies, tls
-from fhir_infusion.sync.replies import Answer, Doubtful, Found, Listed, Trouble, Unsent, Written
+from fhir_infusion.sync.replies import Answer, Deleted, Doubtful, Found, Listed, Trouble, Unsent, Written
 from fhir_infusion.sync.smart import Tokens
 
 if TYPE_CHECKING:
@@ -142,6 +142,11 @@ class Endpoint:
         headers |= {"If-Match": if_match} if if_match else {"If-None-Match": "*"}
         reply = self._ask("PUT", self._url(type_, id_), headers, fhir_json.write(resource))
         return replies.of_write(reply, type_, id_) if isinstance(reply, Answer) else reply
+
+    def delete(self, type_: str, id_: str) -> Deleted | Trouble:
+        """Delete a resource: of a probe, and no other."""
+        reply = self._ask("DELETE", self._url(type_, id_))
+        return replies.of_delete(reply) if isinstance(reply, Answer) else reply
 
     # ------------------------------------------------------------------------------------------------ addresses
 

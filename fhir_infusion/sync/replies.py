@@ -3,6 +3,7 @@
     Reply
     ├── Written       200/201: the effect is there; with the resource where the peer sent it back
     ├── Found         200 to a read
+    ├── Deleted       200, 202, 204 to a delete
     ├── Listed        200 to a search: one page, its entries still raw
     ├── Missing 404 · Gone 410 · NotModified 304
     ├── Clash 409 · Stale 412
@@ -83,6 +84,11 @@ class Listed:
     left_out: tuple[str, ...] = ()
     total: int | None = None
     deleted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """A delete took effect, or will."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +204,11 @@ def of_write(answer: Answer, type_: str, id_: str = "") -> Written | Trouble:
         return Doubtful("another resource was answered")
     stamp = _stamp(resource, answer)
     return Written(answer.status, stamp, resource) if stamp.id else Doubtful("no id in the answer")
+
+
+def of_delete(answer: Answer) -> Deleted | Trouble:
+    """Say what the answer to a delete means."""
+    return Deleted() if answer.status in {200, 202, 204} else trouble(answer)
 
 
 def of_read(answer: Answer, type_: str, id_: str) -> Found | Trouble:

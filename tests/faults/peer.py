@@ -112,6 +112,9 @@ class Peer:
         self.conditional = conditional
         self.double_create = False
         self.smart: dict[str, Any] = {}
+        self.checks_match = True
+        self.keeps_all = False  # delete does nothing
+        self.stated: dict[str, Any] = {}  # in place of what is so
         self.page_size = page
         self.expire_pages = 0
         self.gives_next = True
@@ -225,6 +228,8 @@ class Peer:
                     return self._create(asked, act)
                 case "PUT":
                     return self._update(asked, act)
+                case "DELETE":
+                    return self._deleted(asked)
                 case _ if asked.id == "_history":
                     return self._history(asked)
                 case _ if asked.id:
@@ -262,10 +267,16 @@ class Peer:
                 return 410, {}, _outcome("deleted")
             stored = self._written(asked, act, asked.id)  # back to life, as most servers do
             return 201, self._head(stored), stored
-        if match is not None and match != f'W/"{kept.now["meta"]["versionId"]}"':
+        if self.checks_match and match is not None and match != f'W/"{kept.now["meta"]["versionId"]}"':
             return 412, {}, _outcome("conflict")
         stored = self._written(asked, act, asked.id)
         return 200, self._head(stored), stored
+
+    def _deleted(self, asked: Asked) -> tuple[int, dict[str, str], dict[str, Any] | None]:
+        if self.keeps_all:
+            return 405, {}, _outcome("not-supported")
+        self.delete(asked.type, asked.id)
+        return 204, {}, None
 
     def _read(self, asked: Asked) -> tuple[int, dict[str, str], dict[str, Any] | None]:
         kept = self.resources.get((asked.type, asked.id))
@@ -364,11 +375,19 @@ class Peer:
 
     def _statement(self) -> dict[str, Any]:
         types = ("Patient", "MedicationRequest", "MedicationAdministration")
+        codes = ["read", "create", "update", "delete", *(["history-type"] if self.keeps_history else [])]
         resources = [
-            {"type": one, "updateCreate": self.update_create, "conditionalCreate": self.conditional} for one in types
+            {
+                "type": one,
+                "interaction": [{"code": code} for code in codes],
+                "versioning": "versioned",
+                "updateCreate": self.update_create,
+                "conditionalCreate": self.conditional,
+                "searchParam": [{"name": "identifier", "type": "token"}, {"name": "_lastUpdated", "type": "date"}],
+                **self.stated,
+            }
+            for one in types
         ]
-        if self.keeps_history:
-            resources = [{**one, "interaction": [{"code": "read"}, {"code": "history-type"}]} for one in resources]
         rest = [{"mode": "server", "resource": resources}]
         return {"resourceType": "CapabilityStatement", "status": "active", "fhirVersion": "4.0.1", "rest": rest}
 
@@ -395,6 +414,9 @@ def _handler(peer: Peer) -> type[BaseHTTPRequestHandler]:  # noqa: C901  one sma
             self._serve()
 
         def do_PUT(self) -> None:
+            self._serve()
+
+        def do_DELETE(self) -> None:
             self._serve()
 
         def log_message(self, *_: object) -> None:
