@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from fhir_infusion.errors import SettingsError
 
@@ -18,6 +18,14 @@ Release = Literal["R4", "R4B", "R5"]
 Auth = Literal["none", "basic", "bearer", "smart"]
 Direction = Literal["push", "pull", "both"]
 Owner = Literal["ours", "theirs", "either"]
+Feed = Literal["auto", "history", "search"]
+
+TYPES: Final = ("MedicationRequest", "MedicationAdministration")
+"""What can be kept in step, in causal order."""
+ORDER_INTENTS: Final = ("order", "original-order", "reflex-order", "filler-order", "instance-order")
+"""Intents that ask for something to be done; a plan, a proposal or an option does not."""
+INTENTS: Final = ("proposal", "plan", *ORDER_INTENTS, "option")
+MOST_SENDERS: Final = 16
 
 TENANT: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 TENANT_ACCEPTED: Final = "tenant: accepted are lower-case letters, digits and hyphens, 63 at most"
@@ -54,6 +62,28 @@ class Remote:
     allow_plain_http: bool = False
     owns_orders: Owner = "either"
     owns_administrations: Owner = "either"
+    resources: tuple[str, ...] = TYPES
+    intents: tuple[str, ...] = ORDER_INTENTS
+    overlay: str = ""
+    pull_filter: str = ""
+    feed: Feed = "auto"
+    senders: int = 4
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The types kept in step, in causal order."""
+        return tuple(one for one in TYPES if one in self.resources)
+
+    def is_told(self, tenant: str, fhir_type: str, intent: object, *, known: bool = False) -> bool:
+        """Say whether this server is told of a resource of a tenant.
+
+        ``intent`` counts for orders. One that is ``known`` there is told of, whatever ``intents`` says, if it is an
+        order: what has been sent or pulled must not miss its stop.
+        """
+        if tenant != self.tenant or self.direction == "pull" or fhir_type not in self.resources:
+            return False
+        told = fhir_type != "MedicationRequest" or intent in self.intents
+        return told or (known and intent in ORDER_INTENTS)
 
     def owner(self, fhir_type: str) -> Owner:
         """Return who owns the clinical content of resources of this type."""
@@ -123,6 +153,38 @@ def _check_remote(remote: Remote, where: str) -> None:
             raise SettingsError(f"{where}: {name}: accepted is a number above 0")
     if remote.overlap_seconds < 0:
         raise SettingsError(f"{where}: overlap_seconds: accepted is 0 or more")
+    if not 1 <= remote.senders <= MOST_SENDERS:
+        raise SettingsError(f"{where}: senders: accepted is a number from 1 to {MOST_SENDERS}")
+    for name, accepted in (("resources", TYPES), ("intents", INTENTS)):
+        given = getattr(remote, name)
+        if not given or len(set(given)) < len(given) or not set(given) <= set(accepted):
+            raise SettingsError(f"{where}: {name}: accepted are one or more, each once, of {', '.join(accepted)}")
+    if not re.fullmatch(r"[a-z0-9-]{0,63}", remote.overlay):
+        raise SettingsError(f"{where}: overlay: accepted is the name of a file in mappings/overlays, without .yaml")
+    _check_filter(remote, where)
+
+
+def _check_filter(remote: Remote, where: str) -> None:
+    try:
+        pairs = filter_of(remote)
+    except ValueError as error:
+        raise SettingsError(f"{where}: pull_filter: accepted is a search, such as patient.organization=9") from error
+    if any(not re.fullmatch(_FILTERED, name) or not value for name, value in pairs):
+        accepted = "accepted are parameters with a value; of those with _, _tag, _security, _source, _profile and _has"
+        raise SettingsError(f"{where}: pull_filter: {accepted}")
+    if pairs and remote.feed == "history":
+        raise SettingsError(f"{where}: pull_filter: a history cannot be filtered; accepted is feed auto or search")
+
+
+def filter_of(remote: Remote) -> list[tuple[str, str]]:
+    """Return the parameters of ``pull_filter``, which is written as in a URL.
+
+    Raises:
+        ValueError: it is not so.
+    """
+    if not remote.pull_filter:
+        return []
+    return parse_qsl(remote.pull_filter, keep_blank_values=True, strict_parsing=True, errors="strict")
 
 
 def _check_url(remote: Remote, where: str, name: str, text: str) -> None:
@@ -153,6 +215,11 @@ def _check_auth(remote: Remote, where: str) -> None:
     if (remote.ca_file or remote.cert_file) and not remote.base_url.startswith("https:"):
         raise SettingsError(f"{where}: ca_file, cert_file: accepted with https only")
 
+
+_FILTERED: Final = (
+    r"_tag|_security|_source|_profile|_has:[A-Za-z:_.-]+|[a-z][A-Za-z0-9.-]*(:[A-Za-z-]+(\.[A-Za-z.-]+)?)?"
+)
+"""What else begins with an underscore says how to answer, which is for us to say."""
 
 # https://www.rfc-editor.org/rfc/rfc6749#section-3.3
 _SCOPE: Final = r"([!#-\[\]-~]+( [!#-\[\]-~]+)*)?"

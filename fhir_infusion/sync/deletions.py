@@ -40,9 +40,8 @@ def take_deletions(peer: Peer, tenant: str, type_: str) -> str:
     if not keeps_history(capability, type_):
         return ""
     store = peer.service.store
-    feed, before = store.read(
-        tenant, lambda tx: (inbox.cursor(tx, peer.name, type_), inbox.cursor(tx, peer.name, type_, FILTER))
-    )
+    filters = (peer.remote.pull_filter, FILTER)
+    feed, before = store.read(tenant, lambda tx: [inbox.cursor(tx, peer.name, type_, one) for one in filters])
     page = peer.endpoint.history(type_, _parameters(peer, feed, before))
     first_date = page.date if isinstance(page, Listed) else ""
     deleted: set[str] = set()
@@ -50,7 +49,7 @@ def take_deletions(peer: Peer, tenant: str, type_: str) -> str:
     while isinstance(page, Listed):
         deleted.update(page.deleted)
         if not page.following:
-            is_cut = len(page.entries) + len(page.deleted) >= PAGE
+            is_cut = page.rows >= PAGE
             break
         page = peer.endpoint.page(type_, page.following)
     if not isinstance(page, Listed):

@@ -6,11 +6,12 @@ import logging
 import random
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.actions.caller import Caller
-from fhir_infusion.errors import Unavailable
+from fhir_infusion.errors import SettingsError, Unavailable
 from fhir_infusion.store import audit, endpoints
 from fhir_infusion.sync import retry
 from fhir_infusion.sync.ladder import Rung, failing_of, rung_of
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from fhir_infusion.service import Service
     from fhir_infusion.store import Tx
 
-TYPES: Final = ("MedicationRequest", "MedicationAdministration")
-"""What is kept in step, in causal order."""
-
 KNOWN_FOR: Final = timedelta(minutes=10)
 """For so long a CapabilityStatement and the id of a patient are believed without asking again."""
 
@@ -39,8 +37,15 @@ class Peer:
     """One endpoint. Several threads may use it."""
 
     def __init__(self, service: Service, remote: Remote, draw: Callable[[], float] = random.random) -> None:
-        """Prepare; nothing is sent yet. ``draw`` returns a number from 0 to 1, for the jitter of waits."""
-        self.service = service
+        """Prepare; nothing is sent yet. ``draw`` returns a number from 0 to 1, for the jitter of waits.
+
+        Raises:
+            SettingsError: there is no such overlay, or a file of the settings cannot be used.
+        """
+        if remote.overlay and remote.overlay not in service.translator.overlays:
+            accepted = f"accepted are {', '.join(sorted(service.translator.overlays))}"
+            raise SettingsError(f"[remotes.{remote.name}]: overlay: there is no such overlay; {accepted}")
+        self.service = replace(service, dialect=remote.overlay) if remote.overlay else service
         self.remote = remote
         self.name = remote.name
         self.release = remote.release

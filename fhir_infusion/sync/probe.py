@@ -19,9 +19,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.remotes import TYPES
 from fhir_infusion.store import endpoints
 from fhir_infusion.sync import ladder, moments, statement
-from fhir_infusion.sync.peer import TYPES
 from fhir_infusion.sync.remote import Endpoint
 from fhir_infusion.sync.replies import (
     Clash,

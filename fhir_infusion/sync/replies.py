@@ -76,6 +76,8 @@ class Listed:
 
     ``left_out`` are the issue codes with which the peer says that it could not give all that matches. ``total`` is how
     many match on all pages, None where it does not say. ``deleted`` are the ids that a page of a history tells deleted.
+    Of a history, which begins with the newest, only the newest state of each resource is kept; ``rows`` is how many
+    entries the page had.
     """
 
     entries: tuple[Entry, ...]
@@ -84,6 +86,7 @@ class Listed:
     left_out: tuple[str, ...] = ()
     total: int | None = None
     deleted: tuple[str, ...] = ()
+    rows: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,9 +238,12 @@ def of_search(answer: Answer, type_: str) -> Listed | Trouble:
     entries: list[Entry] = []
     left_out: list[str] = []
     deleted: list[str] = []
+    known: set[str] = set()
     for entry in bundle.entry or ():
         if entry.request is not None and entry.request.method == "DELETE":
-            deleted += _deleted(entry, type_)
+            newest = [id_ for id_ in _deleted(entry, type_) if id_ not in known]
+            deleted += newest
+            known.update(newest)
             continue
         mode = entry.search.mode if entry.search else "match"
         if mode == "outcome":
@@ -245,10 +251,13 @@ def of_search(answer: Answer, type_: str) -> Listed | Trouble:
         if mode in {"outcome", "include"} or not bytes(entry.resource):
             continue
         found = _entry(bytes(entry.resource))
-        if found.stamp.type in {type_, ""}:
-            entries.append(found)
+        if found.stamp.type not in {type_, ""} or (bundle.type == "history" and found.stamp.id in known):
+            continue
+        entries.append(found)
+        known.update([found.stamp.id] if found.stamp.id else [])
     date, codes = answer.headers.get("date", ""), tuple(dict.fromkeys(left_out))
-    return Listed(tuple(entries), following[0] if following else "", date, codes, bundle.total, tuple(deleted))
+    first = following[0] if following else ""
+    return Listed(tuple(entries), first, date, codes, bundle.total, tuple(deleted), len(bundle.entry or ()))
 
 
 def trouble(answer: Answer) -> Trouble:

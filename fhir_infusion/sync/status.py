@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from fhir_infusion.remotes import TYPES
 from fhir_infusion.store import endpoints, inbox, standing
-from fhir_infusion.sync.peer import TYPES
 
 if TYPE_CHECKING:
     from fhir_infusion.config import Remote
@@ -43,6 +43,8 @@ def gauges(service: Service) -> dict[str, tuple[str, int]]:
     found: dict[str, tuple[str, int]] = {}
     for remote in service.settings.remotes:
         numbers = service.store.read(remote.tenant, partial(_numbers, remote=remote))
+        known = service.store.read(remote.tenant, partial(_known, endpoint=remote.name))
+        numbers |= {name: known[name] for name in ("paused_seconds", "trouble_seconds")}
         feeds = numbers.pop("feeds")
         for name, value in numbers.items():
             found[f'fhir_infusion_sync_{name}{{endpoint="{remote.name}"}}'] = (_HELP[name], value or 0)
@@ -54,6 +56,8 @@ def gauges(service: Service) -> dict[str, tuple[str, int]]:
 
 
 _HELP: Final = {
+    "paused_seconds": "Since when it is left alone until a person says otherwise.",
+    "trouble_seconds": "Since when something is wrong with it, such as its certificate.",
     "oldest_pending_seconds": "Age of the oldest version that is still to be told.",
     "oldest_stop_seconds": "Age of the oldest stop that is not acknowledged.",
     "pending": "Versions that are still to be told.",
@@ -98,17 +102,17 @@ def _numbers(tx: Tx, remote: Remote) -> Status:
         "oldest_stop_seconds": _age(tx.now, standing.oldest(tx, remote.name, "stop")),
         "conflicts": standing.held(tx, remote.name),
         "quarantined": standing.incoming(tx, remote.name, TYPES, "quarantined"),
-        "feeds": {type_: _feed(tx, remote.name, type_) for type_ in TYPES} if remote.direction != "push" else {},
+        "feeds": {one: _feed(tx, remote, one) for one in remote.types} if remote.direction != "push" else {},
     }
 
 
-def _feed(tx: Tx, endpoint: str, type_: str) -> Status:
-    cursor = inbox.cursor(tx, endpoint, type_)
+def _feed(tx: Tx, remote: Remote, type_: str) -> Status:
+    cursor = inbox.cursor(tx, remote.name, type_, remote.pull_filter)
     return {
         "watermark": cursor.watermark,
         "watermark_age_seconds": _age(tx.now, _moment(cursor.watermark)),
         "last_success_seconds": _age(tx.now, cursor.last_success),
-        "unapplied": standing.incoming(tx, endpoint, (type_,), "new"),
+        "unapplied": standing.incoming(tx, remote.name, (type_,), "new"),
     }
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from fhir_infusion.errors import FhirInfusionError, SettingsError, Unavailable
 from fhir_infusion.sync import statement
 from fhir_infusion.sync.notifications import Notifier
-from fhir_infusion.sync.peer import LOG, TYPES, Peer
+from fhir_infusion.sync.peer import LOG, Peer
 from fhir_infusion.sync.pull import Pulled, pull, pulled_at
 from fhir_infusion.sync.sending import CHECK_SECONDS, Senders, push_all, tell_late_stops
 
@@ -189,7 +189,7 @@ def what_it_is(peer: Peer) -> str:
         return getattr(stated, "code", "") or getattr(stated, "why", "") or type(stated).__name__.lower()
     said = statement.release(stated)
     is_right = said in {"", peer.release}
-    rungs = ", ".join(f"{type_} {peer.rung(type_)}" for type_ in TYPES)
+    rungs = ", ".join(f"{type_} {peer.rung(type_)}" for type_ in peer.remote.types)
     return f"{peer.release}: creates {rungs}" if is_right else f"states {said}, set is {peer.release}: creates {rungs}"
 
 

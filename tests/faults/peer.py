@@ -351,6 +351,8 @@ class Peer:
             named = [(i.get("system"), i.get("value")) for i in resource.get("identifier", [])]
             if value and (system, value) not in named:
                 continue
+            if "status" in query and resource.get("status") not in query["status"].split(","):
+                continue
             updated = datetime.fromisoformat(resource["meta"]["lastUpdated"])
             if since and updated < datetime.fromisoformat(since):
                 continue

@@ -16,11 +16,14 @@ from fhir_infusion.fhir import json as fhir_json
 @click.option("--read-only", is_flag=True, help="Make nothing there.")
 @click.argument("remote", metavar="NAME")
 def probe(database: str | None, read_only: bool, remote: str) -> int:
-    """Try out what a remote can do, with Patients that are made for it and deleted again, beside what it states."""
+    """Try out what a remote can do, with Patients that are made for it and deleted again, beside what it states; as JSON.
+
+    The exit code is 1 where it cannot be asked, where something that is needed is missing, or where something is left.
+    """
     settings = load_settings(database=database)
     name, way = settings.remote(remote).name, "read-only" if read_only else "whole"
     report = owner.do(settings, "probe", remote=name, way=way)
-    click.echo(fhir_json.write_pretty(report))
+    click.echo(fhir_json.write(report))
     return REFUSED if report["trouble"] or report["needs"] or report["left"] else DONE
 
 
@@ -33,4 +36,4 @@ def keys(remote: str) -> None:
     settings = load_settings().remote(remote)
     if settings.auth != "smart":
         raise SettingsError(f"[remotes.{settings.name}] auth: {settings.auth}; keys are registered for smart")
-    click.echo(fhir_json.write_pretty(public_keys(settings)))
+    click.echo(fhir_json.write(public_keys(settings)))
