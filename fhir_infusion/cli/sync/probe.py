@@ -16,7 +16,7 @@ from fhir_infusion.fhir import json as fhir_json
 @click.option("--read-only", is_flag=True, help="Make nothing there.")
 @click.argument("remote", metavar="NAME")
 def probe(database: str | None, read_only: bool, remote: str) -> int:
-    """Try out what a remote can do, with Patients that are made for it and deleted again, beside what it states; as JSON.
+    """Try out what a remote can do beside what it states, with Patients that are made for it and deleted again.
 
     The exit code is 1 where it cannot be asked, where something that is needed is missing, or where something is left.
     """
