@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.actions.caller import Caller
 from fhir_infusion.store import audit
-from fhir_infusion.sync import retry
+from fhir_infusion.sync import bundles, retry
 from fhir_infusion.sync.ladder import Rung, rung_of
 from fhir_infusion.sync.remote import Endpoint
 from fhir_infusion.sync.replies import Answer, Doubtful, Missing, Trouble, Unsent
@@ -96,6 +96,10 @@ class Peer:
                 capability = {}  # no statement: the lowest rung, which every server can do
             if not isinstance(capability, dict):
                 return capability
+            self.endpoint.takes_batches = self.remote.bundle_size > 1 and bundles.are_taken(capability)
+            # A server that can neither take an id nor a condition doubles what a look did not show: one at a time.
+            wanted = (*TYPES, "Patient")
+            self.endpoint.gathered = frozenset(type_ for type_ in wanted if rung_of(capability, type_) != "C")
             known = (self.now() + KNOWN_FOR, capability)
             with self._lock:
                 self._capability = known

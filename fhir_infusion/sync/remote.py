@@ -16,6 +16,8 @@ import socket
 import threading
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import quote, unquote, urljoin, urlsplit
@@ -28,7 +30,9 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from fhir_infusion.actions.condition import condition
 from fhir_infusion.config import Remote, read_secret
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.sync import journal, replies
+from fhir_infusion.sync import bundles, journal, looking, replies
+from fhir_infusion.sync.bundles import Write
+from fhir_infusion.sync.gather import Gather
 from fhir_infusion.sync.replies import Answer, Doubtful, Found, Listed, Trouble, Unsent, Written
 
 if TYPE_CHECKING:
@@ -69,6 +73,12 @@ class Endpoint:
         self.base = remote.base_url.rstrip("/")
         self._remote = remote
         self._watch = watch
+        self.takes_batches = False
+        """Whether several writes may go in one Bundle; set by who has read what the server can."""
+        self.gathered: frozenset[str] = frozenset()
+        """The types of which several may be looked for in one search."""
+        self._writes = Gather(self._together, most=remote.bundle_size)
+        self._looks: dict[str, Gather[tuple[str, str], Listed | Trouble]] = {}
         self._secret = self._read_secret()
         self._session = requests.Session()
         self._session.trust_env = False
@@ -97,6 +107,16 @@ class Endpoint:
     def search(self, type_: str, parameters: Sequence[tuple[str, str]]) -> Listed | Trouble:
         """Return the first page of a search. Cached results are not wanted: a search verifies what was just written."""
         return self._listed(self._url(type_), type_, parameters)
+
+    def look(self, type_: str, system: str, value: str) -> Listed | Trouble:
+        """Return the first page of what has an identifier; several threads look together where that is safe."""
+        if type_ not in self.gathered:
+            return looking.alone(self, type_, system, value)
+        gather = self._looks.get(type_)
+        if gather is None:
+            gather = Gather(partial(looking.together, self, type_), most=self._remote.bundle_size)
+            gather = self._looks.setdefault(type_, gather)
+        return gather.ask((system, value))
 
     def history(self, type_: str, parameters: Sequence[tuple[str, str]]) -> Listed | Trouble:
         """Return the first page of the history of a type, newest first."""
@@ -167,15 +187,48 @@ class Endpoint:
         if self._watch is not None and not self._watch.allows():
             return Unsent("left alone for now")
         since = time.monotonic()
-        answer = self._once(method, url, headers or {}, body)
+        write = Write(method, url.removeprefix(self.base), headers or {}, body or b"")
+        answer, is_own = self._writes.ask(write) if self.takes_batches and write.fits else (self._alone(write), True)
+        journal.note(method, write.path, write.headers, answer, since)
+        if self._watch is not None and is_own:
+            self._watch.saw(answer)
+        return answer
+
+    def _together(self, writes: Sequence[Write]) -> list[tuple[Answer | Unsent | Doubtful, bool]]:
+        """Send writes as one Bundle; return what came of each, and whether that is its own answer."""
+        if len(writes) == 1:
+            return [(self._alone(writes[0]), True)]
+        if sum(len(one.body) for one in writes) > bundles.MOST_BYTES:
+            half = len(writes) // 2
+            return [*self._together(writes[:half]), *self._together(writes[half:])]
+        whole = self._alone(Write("POST", "", {"Prefer": "return=representation"}, bundles.batch_of(writes)))
+        parts = bundles.answers_of(whole, len(writes)) if isinstance(whole, Answer) else None
+        if parts is not None:
+            return [(self._trusted(one), True) for one in parts]
+        if isinstance(whole, Answer) and whole.status in bundles.REFUSED:
+            self.takes_batches = False
+            return [(self._alone(one), True) for one in writes]
+        if self._watch is not None:
+            self._watch.saw(whole)  # once, not for each
+        if isinstance(whole, Answer) and whole.status == 200:
+            whole = Doubtful("unreadable answer")
+        return [(whole, False)] * len(writes)
+
+    def _trusted(self, answer: Answer | Doubtful) -> Answer | Doubtful:
+        """Return an answer without a location that leaves the endpoint."""
+        if isinstance(answer, Answer) and self.own(answer.headers.get("location", "")) is None:
+            return replace(answer, headers={name: text for name, text in answer.headers.items() if name != "location"})
+        return answer
+
+    def _alone(self, write: Write) -> Answer | Unsent | Doubtful:
+        """Send one request; once more with another secret where that was changed on disk, for a 401 had no effect."""
+        sent = self.base + write.path, write.headers, write.body or None
+        answer = self._once(write.method, *sent)
         if isinstance(answer, Answer) and answer.status == 401:
             fresh = self._read_secret()
-            if fresh != self._secret:  # the secret was changed on disk: once more, for a 401 had no effect
+            if fresh != self._secret:
                 self._secret = fresh
-                answer = self._once(method, url, headers or {}, body)
-        journal.note(method, url.removeprefix(self.base), headers or {}, answer, since)
-        if self._watch is not None:
-            self._watch.saw(answer)
+                answer = self._once(write.method, *sent)
         return answer
 
     def _once(

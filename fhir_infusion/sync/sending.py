@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
 LEASE_SECONDS: Final = 9
 SENDERS: Final = 4
-"""Rows sent at a time to one peer: several resources in parallel, one resource never. For stops there is one more."""
+"""Rows sent at a time to one peer: several resources in parallel, one resource never. For stops there is one more.
+
+Where a peer takes batches, as many as go into one: what they send meanwhile goes together (``gather``).
+"""
 CRASHES: Final = 5
 CRASH_HOURS: Final = 24
 """A row whose attempts end so often in a row, or for so long, without a verdict is put aside; all others go on."""
@@ -67,13 +70,14 @@ class Senders:
         """
         with self._lock:
             busy = len(self._busy)
-        free = SENDERS + 1 - busy
+        most = max(SENDERS, self._peer.remote.bundle_size) if self._peer.endpoint.takes_batches else SENDERS
+        free = most + 1 - busy
         if free <= 0 or self._ending.is_set() or not self._peer.allows():
             return 0
         store, name = self._peer.service.store, self._peer.name
         if not store.read(self._tenant, lambda tx: outbox.waiting(tx, name)):
             return 0
-        ordinary = max(0, SENDERS - busy)
+        ordinary = max(0, most - busy)
         rows = store.transact(self._tenant, lambda tx: self._claimed(tx, ordinary, free - ordinary))
         for row in rows:
             thread = threading.Thread(target=self._run, args=(row,), name=f"sender-{name}-{row.seq}", daemon=True)
