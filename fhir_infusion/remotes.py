@@ -27,6 +27,7 @@ ORDER_INTENTS: Final = ("order", "original-order", "reflex-order", "filler-order
 INTENTS: Final = ("proposal", "plan", *ORDER_INTENTS, "option")
 MOST_SENDERS: Final = 16
 
+MOST_IN_A_BUNDLE: Final = 100
 TENANT: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 TENANT_ACCEPTED: Final = "tenant: accepted are lower-case letters, digits and hyphens, 63 at most"
 
@@ -39,6 +40,7 @@ class Remote:
     is how far a pull reaches back behind its watermark, for rows that the server makes visible late. ``tenant`` is
     whose versions are sent there, and who gets what is pulled: a server belongs to one tenant. ``owns_orders`` and
     ``owns_administrations`` say whose clinical changes stand; those of the other side are held for a person.
+    ``bundle_size`` is how many writes go in one request where the server takes batches; 1 sends each by itself.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Remote:
     overlap_seconds: int = 300
     deadline_seconds: int = 30
     max_bytes: int = 16 * 1024 * 1024
+    bundle_size: int = 20
     allow_plain_http: bool = False
     owns_orders: Owner = "either"
     owns_administrations: Owner = "either"
@@ -151,6 +154,8 @@ def _check_remote(remote: Remote, where: str) -> None:
     for name in ("poll_seconds", "deadline_seconds", "max_bytes"):
         if getattr(remote, name) < 1:
             raise SettingsError(f"{where}: {name}: accepted is a number above 0")
+    if not 1 <= remote.bundle_size <= MOST_IN_A_BUNDLE:
+        raise SettingsError(f"{where}: bundle_size: accepted is 1 to {MOST_IN_A_BUNDLE}")
     if remote.overlap_seconds < 0:
         raise SettingsError(f"{where}: overlap_seconds: accepted is 0 or more")
     if not 1 <= remote.senders <= MOST_SENDERS:

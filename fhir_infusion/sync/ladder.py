@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from fhir_infusion.actions.condition import token_value
 from fhir_infusion.sync import statement
 from fhir_infusion.sync.replies import Doubtful, Entry, Found, Gone, Listed, Trouble, Written
 
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from fhir_infusion.sync.remote import Endpoint
 
 Rung: TypeAlias = Literal["A", "B", "C"]
-ENOUGH: Final = 20
-"""More matches than this need no counting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +67,7 @@ def client_id(system: str, value: str) -> str:
 
 def look(endpoint: Endpoint, type_: str, system: str, value: str) -> One | Absent | Several | Trouble:
     """Look for the resource that has an identifier."""
-    reply = endpoint.search(type_, [("identifier", token_value(system, value)), ("_count", str(ENOUGH))])
+    reply = endpoint.look(type_, system, value)
     if not isinstance(reply, Listed):
         return reply
     by_id = {entry.stamp.id: entry for entry in reply.entries}

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.actions.caller import Caller
 from fhir_infusion.errors import SettingsError, Unavailable
+from fhir_infusion.remotes import TYPES
 from fhir_infusion.store import audit, endpoints
-from fhir_infusion.sync import retry
+from fhir_infusion.sync import bundles, retry
 from fhir_infusion.sync.ladder import Rung, failing_of, rung_of
 from fhir_infusion.sync.remote import Endpoint
 from fhir_infusion.sync.replies import Answer, Doubtful, Missing, Trouble, Unsent
@@ -119,12 +120,16 @@ class Peer:
         capability = self.capability()
         if not isinstance(capability, dict):
             return capability
+        return rung_of(capability, type_, self._failing())
+
+    def _failing(self) -> str:
+        """Return the rungs that a probe saw fail."""
         failing = self.recall("failing rungs")
         if failing is None:
             known = self.service.store.read(self.remote.tenant, lambda tx: endpoints.known(tx, self.name))
             failing = failing_of(known.can)
             self.learn(failing, "failing rungs")
-        return rung_of(capability, type_, failing)
+        return failing
 
     def capability(self) -> Resource | Trouble:
         """Return the CapabilityStatement, empty where there is none."""
@@ -136,6 +141,10 @@ class Peer:
                 capability = {}  # no statement: the lowest rung, which every server can do
             if not isinstance(capability, dict):
                 return capability
+            self.endpoint.takes_batches = self.remote.bundle_size > 1 and bundles.are_taken(capability)
+            # A server that can neither take an id nor a condition doubles what a look did not show: one at a time.
+            wanted, failing = (*TYPES, "Patient"), self._failing()
+            self.endpoint.gathered = frozenset(type_ for type_ in wanted if rung_of(capability, type_, failing) != "C")
             known = (self.now() + KNOWN_FOR, capability)
             with self._lock:
                 self._capability = known

@@ -67,13 +67,16 @@ class Senders:
         """
         with self._lock:
             busy = len(self._busy)
-        free = self._most + 1 - busy
+        # Where a peer takes batches, as many as go into one: what they send meanwhile goes together (``gather``).
+        takes_batches = self._peer.endpoint.takes_batches
+        most = max(self._most, self._peer.remote.bundle_size) if takes_batches else self._most
+        free = most + 1 - busy
         if free <= 0 or self._ending.is_set() or not self._peer.allows():
             return 0
         store, name = self._peer.service.store, self._peer.name
         if not store.read(self._tenant, lambda tx: outbox.waiting(tx, name)):
             return 0
-        ordinary = max(0, self._most - busy)
+        ordinary = max(0, most - busy)
         rows = store.transact(self._tenant, lambda tx: self._claimed(tx, ordinary, free - ordinary))
         for row in rows:
             thread = threading.Thread(target=self._run, args=(row,), name=f"sender-{name}-{row.seq}", daemon=True)

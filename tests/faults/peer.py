@@ -13,6 +13,7 @@ either returns None (behave) or an :class:`Act`; ``once`` makes one that tells i
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -122,6 +123,7 @@ class Peer:
         self.shown: dict[tuple[str, str], dict[str, Any]] = {}
         self.gives_total = False
         self.keeps_history = False
+        self.takes_batches = False
         self.deletions: list[tuple[datetime, str, str]] = []
         self.left_out: list[str] = []
         self.between_pages: Callable[[int], None] | None = None
@@ -224,6 +226,8 @@ class Peer:
             return (200, {}, self.smart) if self.smart else (404, {}, None)
         with self._lock:
             match asked.method:
+                case "POST" if not asked.type:
+                    return self._batch(asked)
                 case "POST":
                     return self._create(asked, act)
                 case "PUT":
@@ -249,6 +253,25 @@ class Peer:
         if self.double_create:
             self._written(asked, act, "")
         return 201, self._head(stored), stored
+
+    def _batch(self, asked: Asked) -> tuple[int, dict[str, str], dict[str, Any] | None]:
+        if not self.takes_batches:
+            return 400, {}, _outcome("not-supported")
+        entries = []
+        for entry in asked.body["entry"]:
+            request = entry["request"]
+            type_, _, id_ = request["url"].partition("/")
+            stated = {"if-none-exist": request.get("ifNoneExist"), "if-match": request.get("ifMatch")}
+            headers = {name: value for name, value in stated.items() if value is not None}
+            one = Asked(request["method"], type_, id_, {}, headers, entry["resource"], asked.at)
+            status, sent, resource, _ = self.answer(one)
+            response: dict[str, Any] = {"status": f"{status} Some"}
+            response |= {name.lower(): value for name, value in sent.items()}
+            held = {} if resource is None else {"resource": resource}
+            if resource is not None and resource["resourceType"] == "OperationOutcome":
+                held, response = {}, {**response, "outcome": resource}
+            entries.append({"response": response, **held})
+        return 200, {}, {"resourceType": "Bundle", "type": "batch-response", "entry": entries}
 
     def _update(  # noqa: PLR0911  each return is one answer
         self, asked: Asked, act: Act | None
@@ -342,14 +365,15 @@ class Peer:
 
     def _matching(self, type_: str, query: dict[str, str], now: float) -> list[dict[str, Any]]:
         since = query.get("_lastUpdated", "").removeprefix("ge")
-        system, _, value = unquote(query.get("identifier", "")).replace("\\", "").partition("|")
+        tokens = [unquote(one).replace("\\", "") for one in re.split(r"(?<!\\),", query.get("identifier", "")) if one]
+        wanted = {(system, value) for system, _, value in (one.partition("|") for one in tokens)}
         found = []
         for (one, _), kept in list(self.resources.items()):
             resource = kept.now
             if one != type_ or resource is None or kept.visible_at > now:
                 continue
             named = [(i.get("system"), i.get("value")) for i in resource.get("identifier", [])]
-            if value and (system, value) not in named:
+            if wanted and not wanted & set(named):
                 continue
             if "status" in query and resource.get("status") not in query["status"].split(","):
                 continue
@@ -390,7 +414,9 @@ class Peer:
             }
             for one in types
         ]
-        rest = [{"mode": "server", "resource": resources}]
+        rest: list[dict[str, Any]] = [{"mode": "server", "resource": resources}]
+        if self.takes_batches:
+            rest[0]["interaction"] = [{"code": "batch"}]
         return {"resourceType": "CapabilityStatement", "status": "active", "fhirVersion": "4.0.1", "rest": rest}
 
 

@@ -12,29 +12,28 @@ https://hl7.org/fhir/R4/http.html
 from __future__ import annotations
 
 import base64
-import socket
-import ssl
-import threading
 import time
-from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from fhir_infusion.actions.condition import condition
 from fhir_infusion.config import Remote, read_secret
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.sync import journal, replies, tls
+from fhir_infusion.sync import bundles, journal, looking, replies, tls
+from fhir_infusion.sync.bundles import Write
+from fhir_infusion.sync.gather import Gather
+from fhir_infusion.sync.remote.watched import WatchedAdapter, watchdog
 from fhir_infusion.sync.replies import Answer, Deleted, Doubtful, Found, Listed, Trouble, Unsent, Written
 from fhir_infusion.sync.smart import Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    import socket
+    from collections.abc import Mapping, Sequence
 
     from fhir_infusion.fhir.json import Resource
 
@@ -72,6 +71,12 @@ class Endpoint:
         self.base = remote.base_url.rstrip("/")
         self._remote = remote
         self._watch = watch
+        self.takes_batches = False
+        """Whether several writes may go in one Bundle; set by who has read what the server can."""
+        self.gathered: frozenset[str] = frozenset()
+        """The types of which several may be looked for in one search."""
+        self._writes = Gather(self._together, most=remote.bundle_size)
+        self._looks: dict[str, Gather[tuple[str, str], Listed | Trouble]] = {}
         self._secret = self._read_secret()
         self._session = requests.Session()
         self._session.trust_env = False
@@ -106,6 +111,16 @@ class Endpoint:
     def search(self, type_: str, parameters: Sequence[tuple[str, str]]) -> Listed | Trouble:
         """Return the first page of a search. Cached results are not wanted: a search verifies what was just written."""
         return self._listed(self._url(type_), type_, parameters)
+
+    def look(self, type_: str, system: str, value: str) -> Listed | Trouble:
+        """Return the first page of what has an identifier; several threads look together where that is safe."""
+        if type_ not in self.gathered:
+            return looking.alone(self, type_, system, value)
+        gather = self._looks.get(type_)
+        if gather is None:
+            gather = Gather(partial(looking.together, self, type_), most=self._remote.bundle_size)
+            gather = self._looks.setdefault(type_, gather)
+        return gather.ask((system, value))
 
     def history(self, type_: str, parameters: Sequence[tuple[str, str]]) -> Listed | Trouble:
         """Return the first page of the history of a type, newest first."""
@@ -181,11 +196,42 @@ class Endpoint:
         if self._watch is not None and not self._watch.allows():
             return Unsent("left alone for now")
         since = time.monotonic()
-        answer = self._authorized(method, url, headers or {}, body)
-        journal.note(method, url.removeprefix(self.base), headers or {}, answer, since)
-        if self._watch is not None:
+        write = Write(method, url.removeprefix(self.base), headers or {}, body or b"")
+        answer, is_own = self._writes.ask(write) if self.takes_batches and write.fits else (self._alone(write), True)
+        journal.note(method, write.path, write.headers, answer, since)
+        if self._watch is not None and is_own:
             self._watch.saw(answer)
         return answer
+
+    def _together(self, writes: Sequence[Write]) -> list[tuple[Answer | Unsent | Doubtful, bool]]:
+        """Send writes as one Bundle; return what came of each, and whether that is its own answer."""
+        if len(writes) == 1:
+            return [(self._alone(writes[0]), True)]
+        if sum(len(one.body) for one in writes) > bundles.MOST_BYTES:
+            half = len(writes) // 2
+            return [*self._together(writes[:half]), *self._together(writes[half:])]
+        whole = self._alone(Write("POST", "", {"Prefer": "return=representation"}, bundles.batch_of(writes)))
+        parts = bundles.answers_of(whole, len(writes)) if isinstance(whole, Answer) else None
+        if parts is not None:
+            return [(self._trusted(one), True) for one in parts]
+        if isinstance(whole, Answer) and whole.status in bundles.REFUSED:
+            self.takes_batches = False
+            return [(self._alone(one), True) for one in writes]
+        if self._watch is not None:
+            self._watch.saw(whole)  # once, not for each
+        if isinstance(whole, Answer) and whole.status == 200:
+            whole = Doubtful("unreadable answer")
+        return [(whole, False)] * len(writes)
+
+    def _trusted(self, answer: Answer | Doubtful) -> Answer | Doubtful:
+        """Return an answer without a location that leaves the endpoint."""
+        if isinstance(answer, Answer) and self.own(answer.headers.get("location", "")) is None:
+            return replace(answer, headers={name: text for name, text in answer.headers.items() if name != "location"})
+        return answer
+
+    def _alone(self, write: Write) -> Answer | Unsent | Doubtful:
+        """Send one request."""
+        return self._authorized(write.method, self.base + write.path, write.headers, write.body or None)
 
     def _authorized(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
@@ -293,98 +339,3 @@ def never_connected(error: BaseException) -> bool:
     """Say whether an error tells that no connection was made: refused, no route, no such name."""
     unmade = {"NewConnectionError", "NameResolutionError", "ConnectTimeoutError"}
     return any(type(one).__name__ in unmade for one in tls.causes(error))
-
-
-# -------------------------------------------------------------------------------------------------- the watchdog
-
-
-_RUNNING: Final = threading.local()
-"""``holder``: where this thread's request notes the socket that it runs on, so that the watchdog can cut it."""
-
-
-@contextmanager
-def watchdog(seconds: float, sockets: list[socket.socket] | None = None) -> Iterator[None]:
-    """Cut the socket of the request that runs inside, ``seconds`` from now; ``sockets`` gets it once connected."""
-    holder = sockets if sockets is not None else []
-    _RUNNING.holder = holder
-    timer = threading.Timer(seconds, _cut, (holder,))
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        _RUNNING.holder = None
-
-
-def _cut(holder: list[socket.socket]) -> None:
-    for sock in holder:
-        with suppress(OSError):
-            sock.shutdown(socket.SHUT_RDWR)
-
-
-def _note(connection: HTTPConnection) -> None:
-    # The socket, not the connection: for an answer that ends with the connection, urllib3 lets go of the socket while
-    # the body is still being read.
-    holder = getattr(_RUNNING, "holder", None)
-    if holder is not None and connection.sock is not None:
-        holder.append(connection.sock)
-
-
-class WatchedConnection(HTTPConnection):
-    """A connection that the watchdog can cut."""
-
-    def connect(self) -> None:
-        """Connect, and note the socket."""
-        super().connect()
-        _note(self)
-
-    def request(self, *args: Any, **options: Any) -> None:
-        """Send a request, having noted the socket."""
-        _note(self)
-        super().request(*args, **options)
-
-
-class WatchedTlsConnection(HTTPSConnection):
-    """The same over TLS."""
-
-    def connect(self) -> None:
-        """Connect, and note the socket."""
-        super().connect()
-        _note(self)
-
-    def request(self, *args: Any, **options: Any) -> None:
-        """Send a request, having noted the socket.
-
-        Where the server has ended the connection already, its reason waits to be read.
-        """
-        _note(self)
-        try:
-            super().request(*args, **options)
-        except ssl.SSLEOFError:
-            if self.sock is not None:
-                self.sock.settimeout(1)
-                self.sock.recv(1)
-            raise
-
-
-class _WatchedPool(HTTPConnectionPool):
-    ConnectionCls = WatchedConnection  # pyright: ignore[reportAssignmentType]  urllib3's own class fails its protocol too
-
-
-class _WatchedTlsPool(HTTPSConnectionPool):
-    ConnectionCls = WatchedTlsConnection  # pyright: ignore[reportAssignmentType]  as in the class above
-
-
-class WatchedAdapter(HTTPAdapter):
-    """requests' transport without its retries: whether to send again is decided after verifying, never below."""
-
-    def __init__(self, pools: Mapping[str, Any] | None = None) -> None:
-        """Prepare; ``pools`` are the classes of the pools by scheme, where they are not those of this module."""
-        self._pools = pools or {"http": _WatchedPool, "https": _WatchedTlsPool}
-        super().__init__(max_retries=0, pool_connections=2, pool_maxsize=20)
-
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        """Make the pools."""
-        super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = dict(self._pools)
