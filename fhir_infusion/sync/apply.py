@@ -30,7 +30,7 @@ from fhir_infusion.store import conflicts, inbox, links, outbox, versions
 from fhir_infusion.store.inbox import Received
 from fhir_infusion.store.links import Link
 from fhir_infusion.store.versions import Bound, Stored
-from fhir_infusion.sync import holding, moments, restored
+from fhir_infusion.sync import holding, judging, moments, restored
 from fhir_infusion.sync.compare import content, same
 from fhir_infusion.sync.conflicts import ENDED, Merge, merge
 from fhir_infusion.sync.deletions import gone_there
@@ -238,7 +238,8 @@ def _claimed(case: _Case, stored: Stored) -> Applied:
     if not isinstance(theirs, dict):
         return Applied("waiting")
     link = stamped(Link(case.peer.name, stored.aggregate), case.received)
-    if not same(content(_our_text(case, stored, stored.version)), content(theirs)):
+    ours = content(_our_text(case, stored, stored.version))
+    if judging.differing(case.peer, case.tenant, ours, content(theirs)) != judging.Differing():
         return _held(case, link, stored, ("identifier",))
     linked = replace(link, last_sent_version=stored.version, last_acked_version=stored.version, ladder="found")
     return _marked(case, Applied("echo"), linked)

@@ -24,6 +24,7 @@ from fhir_infusion.store import inbox
 from fhir_infusion.store.failpoint import reach
 from fhir_infusion.store.inbox import Cursor, Received
 from fhir_infusion.sync import moments, restored
+from fhir_infusion.sync.listing import asked, total
 from fhir_infusion.sync.peer import LOG
 from fhir_infusion.sync.replies import Doubtful, Gone, Listed, Missing, Rejected, Trouble, content_version
 from fhir_infusion.sync.steps import Ask, End, Step, following
@@ -121,12 +122,12 @@ def _pass(peer: Peer, tenant: str, before: Cursor) -> _Pass | Trouble:
             pages += 1
             page = peer.endpoint.page(cursor.type, page.following)
             continue
-        step = following(ask, page, partial(_total, peer, before.type))
+        step = following(ask, page, partial(total, peer, before.type))
         if isinstance(step, End):
             return _Pass(pages, new, cursor.max_seen, cursor.first_date, oldest_new, frozenset(left_out))
         if not isinstance(step, Ask):
             return step
-        ask, page = step, _ask(peer, cursor.type, step)
+        ask, page = step, asked(peer, cursor.type, step)
 
 
 def _first(peer: Peer, cursor: Cursor) -> tuple[Ask, Listed | Trouble]:
@@ -135,26 +136,12 @@ def _first(peer: Peer, cursor: Cursor) -> tuple[Ask, Listed | Trouble]:
         # What that link asked for is not known: where the pages end without one, what follows is asked for by rows.
         return Ask(), peer.endpoint.page(cursor.type, cursor.next_link)
     ask = Ask(_since(peer, cursor, timedelta(0)))
-    page = _ask(peer, cursor.type, ask)
+    page = asked(peer, cursor.type, ask)
     back = _went_back(peer, cursor, page.date) if isinstance(page, Listed) else timedelta(0)
     if ask.since and back:
         ask = Ask(_since(peer, cursor, back))
-        page = _ask(peer, cursor.type, ask)
+        page = asked(peer, cursor.type, ask)
     return ask, page
-
-
-def _ask(peer: Peer, type_: str, ask: Ask) -> Listed | Trouble:
-    parameters = [("_sort", "_lastUpdated"), ("_count", str(ask.count))]
-    if ask.since:
-        parameters.insert(0, ("_lastUpdated", f"ge{ask.since}"))
-    return peer.endpoint.search(type_, parameters)
-
-
-def _total(peer: Peer, type_: str, ask: Ask) -> int | None:
-    """Return how many rows a peer says it has from a moment on."""
-    parameters = [("_lastUpdated", f"ge{ask.since}")] if ask.since else []
-    counted = peer.endpoint.search(type_, [*parameters, ("_summary", "count")])
-    return counted.total if isinstance(counted, Listed) else None
 
 
 def _kept(peer: Peer, tenant: str, cursor: Cursor, page: Listed) -> tuple[tuple[Received, ...], Cursor]:
