@@ -16,13 +16,22 @@ from fhir_infusion.sync.replies import Found, Gone, Missing
 from fhir_infusion.sync.standings import Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from fhir_infusion.store.links import Link
     from fhir_infusion.sync.peer import Peer
     from fhir_infusion.sync.replies import Entry
 
 AT_ONCE: Final = 500
+
+
+MANY: Final = 10
+
+
+def has_lost_its_data(kinds: Mapping[str, int]) -> bool:
+    """Say whether so much of what was linked is missing that it is hardly the same server with the same data."""
+    vanished = kinds.get("vanished", 0)
+    return vanished >= MANY and 2 * vanished > sum(kinds.values()) - kinds.get("untaken", 0)
 
 
 def reconcile(peer: Peer, tenant: str, type_: str) -> Iterator[Standing]:

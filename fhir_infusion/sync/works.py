@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.errors import Issue, Refused
+from fhir_infusion.sync.mending import mend
 from fhir_infusion.sync.resolve import KEEP, resolve
 from fhir_infusion.sync.restored import resume
 from fhir_infusion.sync.worker import sync_now
@@ -52,6 +53,7 @@ WORKS: Final[Mapping[str, Work]] = {
     "sync": Work(sync, {"remote": (), "direction": ("push", "pull", "both")}),
     "resolve": Work(resolve, {"client": (), "conflict_id": (), "keep": KEEP, "reason": ()}),
     "resume": Work(resume, {"client": (), "remote": (), "reason": ()}),
+    "mend": Work(mend, {"client": (), "remote": (), "resources": (), "reason": ()}),
 }
 
 
