@@ -57,9 +57,7 @@ def mend(service: Service, client: str, remote: str, resources: str, reason: str
     try:
         refuse_paused(peer, tenant)
         with service.store.alone(f"pull {tenant} {peer.name}") as alone:
-            if not alone:
-                reason = "somebody pulls from this remote now"
-                raise Refused(Issue("error", "conflict", "", reason, "the same again, in a moment", status=CONFLICT))
+            refuse_company(alone=alone)
             found = [judged(peer, tenant, one) for one in wanted]
             for one in found:
                 _mend(_Decision(peer, tenant, client, reason), one)
@@ -85,6 +83,13 @@ def refuse_paused(peer: Peer, tenant: str) -> None:
     if peer.service.store.read(tenant, lambda tx: endpoints.paused(tx, peer.name)):
         accepted = "to go on with it first: `fhir-infusion sync resume`"
         raise Refused(Issue("error", "conflict", "", "the remote is paused", accepted, status=CONFLICT))
+
+
+def refuse_company(*, alone: bool) -> None:
+    """Refuse to act on what somebody pulls now, 409."""
+    if not alone:
+        reason = "somebody pulls from this remote now"
+        raise Refused(Issue("error", "conflict", "", reason, "the same again, in a moment", status=CONFLICT))
 
 
 def judged(peer: Peer, tenant: str, name: str) -> Standing:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from fhir_infusion.cli.sync import conflicts, exchange, reconcile, resume, status
+from fhir_infusion.cli.sync import conflicts, dead, exchange, quarantine, reconcile, resume, status
 
 
 @click.group("sync")
@@ -20,5 +20,10 @@ for _command in (
     conflicts.resolve,
     resume.resume,
     reconcile.command,
+    dead.dead,
+    dead.replay,
+    dead.skip,
+    quarantine.quarantine,
+    quarantine.rewind,
 ):
     command.add_command(_command)

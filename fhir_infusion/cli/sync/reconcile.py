@@ -94,6 +94,11 @@ def _repair(settings: Settings, remote: str, compared: _Compared, reason: str) -
         answer = owner.do(settings, "mend", client=operator(), remote=remote, resources=part, reason=reason)
         kinds.update({kind: int(count) for kind, count in answer["kinds"].items()})
         left += answer["left"]
-    told = {"remote": remote, "type": compared.type, "repaired": dict(sorted(kinds.items())), "left": left}
+    told: dict[str, Any] = {
+        "remote": remote,
+        "type": compared.type,
+        "repaired": dict(sorted(kinds.items())),
+        "left": left,
+    }
     click.echo(fhir_json.write(told))
     return left
