@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from fhir_infusion.actions import accept_resource, find
+from fhir_infusion.actions.rules import ERROR
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir import subset
@@ -93,6 +94,8 @@ def apply(  # noqa: PLR0911  each return is one case of the table
     if resource.get("resourceType") != received.type or resource.get("id") != received.id:
         return _marked(empty, Applied("quarantined", "structure"))
     case = peer.service.store.read(tenant, lambda tx: _case(tx, empty, own=own))
+    if case.ambiguous and resource.get("status") == ERROR:
+        return _marked(case, Applied("history", "ended-double"))
     if case.ambiguous:
         return _marked(case, Applied("quarantined", "ambiguous-identifier"))
     if case.stored is None:

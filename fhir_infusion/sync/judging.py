@@ -181,8 +181,8 @@ class Differing:
     written_otherwise: tuple[str, ...] = ()
 
 
-def differing_from(peer: Peer, tenant: str, known: Known, theirs: Resource) -> Differing | None:
-    """Return in what theirs differs from our newest version; None where the peer cannot be asked now.
+def differing_from(peer: Peer, tenant: str, known: Known, theirs: Resource, version: int = 0) -> Differing | None:
+    """Return in what theirs differs from a version of ours, the newest at first; None where the peer cannot be asked.
 
     Raises:
         Refused: 406 the peer's release cannot say ours.
@@ -191,7 +191,9 @@ def differing_from(peer: Peer, tenant: str, known: Known, theirs: Resource) -> D
     if not isinstance(kept, dict):
         return None
     stored = known.stored
-    found = find.vread(peer.service, peer.caller(tenant), peer.release, stored.type, stored.id, str(stored.version))
+    found = find.vread(
+        peer.service, peer.caller(tenant), peer.release, stored.type, stored.id, str(version or stored.version)
+    )
     return differing(peer, tenant, content(fhir_json.read(found.text), known.minted), content(kept))
 
 

@@ -60,7 +60,7 @@ def mend(service: Service, client: str, remote: str, resources: str, reason: str
             refuse_company(alone=alone)
             found = [judged(peer, tenant, one) for one in wanted]
             for one in found:
-                _mend(_Decision(peer, tenant, client, reason), one)
+                _mend(Decision(peer, tenant, client, reason), one)
             if peer.remote.direction != "push":
                 for type_ in TYPES:
                     apply_new(peer, tenant, type_)
@@ -116,7 +116,7 @@ def _is_name(name: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Decision:
+class Decision:
     """Who has something repaired at which peer, and why."""
 
     peer: Peer
@@ -135,7 +135,7 @@ class _Decision:
         self.peer.service.store.transact(self.tenant, work)
 
 
-def _mend(by: _Decision, one: Standing) -> None:
+def _mend(by: Decision, one: Standing) -> None:
     match one.repair:
         case "receive":
             there = by.peer.endpoint.read(one.type, one.theirs.partition("/")[2])
@@ -153,7 +153,7 @@ def _mend(by: _Decision, one: Standing) -> None:
             pass
 
 
-def _receive(by: _Decision, there: Found, one: Standing) -> None:
+def _receive(by: Decision, there: Found, one: Standing) -> None:
     """Take what is there into the inbox, or have it applied once more where it is known."""
     stamp = there.stamp
     version = stamp.version_id or content_version(there.text)
@@ -167,7 +167,7 @@ def _receive(by: _Decision, there: Found, one: Standing) -> None:
     by.transact(work)
 
 
-def _enqueue(tx: Tx, by: _Decision, one: Standing) -> None:
+def _enqueue(tx: Tx, by: Decision, one: Standing) -> None:
     """Put our newest version into the outbox, unless it is there by now."""
     name = by.peer.name
     type_, _, id_ = one.ours.partition("/")
@@ -193,7 +193,7 @@ def _first(peer: Peer, tx: Tx, stored: Stored) -> str:
     return order.aggregate if order is not None else ""
 
 
-def _hold(by: _Decision, one: Standing, theirs: str) -> None:
+def _hold(by: Decision, one: Standing, theirs: str) -> None:
     """Have a person decide about what the peer keeps otherwise than it was sent."""
     peer = by.peer
     type_, _, id_ = one.ours.partition("/")
@@ -213,7 +213,7 @@ def _hold(by: _Decision, one: Standing, theirs: str) -> None:
     by.transact(work)
 
 
-def _tombstone(tx: Tx, by: _Decision, one: Standing) -> None:
+def _tombstone(tx: Tx, by: Decision, one: Standing) -> None:
     """Note that what was linked is gone there: an alarm, and never created again (H8)."""
     link = links.get(tx, by.peer.name, one.ours)
     if link is None or link.ladder == "gone":

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.errors import Issue, Refused
+from fhir_infusion.sync.duplicates import undouble
 from fhir_infusion.sync.inspecting import retry_quarantined, rewind, show_quarantined, show_row
 from fhir_infusion.sync.mending import mend
 from fhir_infusion.sync.peer import TYPES
@@ -62,6 +63,7 @@ WORKS: Final[Mapping[str, Work]] = {
     "show-quarantined": Work(show_quarantined, {"client": (), "remote": (), "version": ()}),
     "retry-quarantined": Work(retry_quarantined, {"client": (), "remote": (), "listed": (), "reason": ()}),
     "rewind": Work(rewind, {"client": (), "remote": (), "fhir_type": TYPES, "to": (), "reason": ()}),
+    "undouble": Work(undouble, {"client": (), "remote": (), "resource": (), "reason": ()}),
     "mend": Work(mend, {"client": (), "remote": (), "resources": (), "reason": ()}),
 }
 

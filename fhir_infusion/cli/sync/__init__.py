@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from fhir_infusion.cli.sync import conflicts, dead, exchange, quarantine, reconcile, resume, status
+from fhir_infusion.cli.sync import conflicts, dead, duplicates, exchange, quarantine, reconcile, resume, status
 
 
 @click.group("sync")
@@ -20,6 +20,7 @@ for _command in (
     conflicts.resolve,
     resume.resume,
     reconcile.command,
+    duplicates.command,
     dead.dead,
     dead.replay,
     dead.skip,
