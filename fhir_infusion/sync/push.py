@@ -15,20 +15,20 @@ A row in state ``unknown`` starts with the looking or reading of step 3, whateve
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.actions import find
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.json import Resource
-from fhir_infusion.store import inbox, links, outbox, versions
+from fhir_infusion.store import attempts, inbox, links, outbox, versions
 from fhir_infusion.store.failpoint import reach
 from fhir_infusion.store.inbox import Received
 from fhir_infusion.store.links import Link
 from fhir_infusion.store.outbox import Row
 from fhir_infusion.store.versions import Bound, Stored
-from fhir_infusion.sync import holding, ladder
+from fhir_infusion.sync import holding, journal, ladder
 from fhir_infusion.sync.apply import apply, codes_of
 from fhir_infusion.sync.compare import content, equivalent, same
 from fhir_infusion.sync.conflicts import stop_of
@@ -50,10 +50,12 @@ from fhir_infusion.sync.replies import (
 )
 from fhir_infusion.sync.verdicts import (
     DUPLICATE,
+    LATE,
     Verdict,
     after_sending,
     backoff,
     gone,
+    look_again,
     not_sent,
     read_back,
 )
@@ -62,11 +64,6 @@ if TYPE_CHECKING:
     from fhir_infusion.store import Tx
 
 ORDER_INTENTS: Final = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
-
-LOOKS: Final = 3
-"""So many looks must find nothing before a create in doubt is sent again; a server may show a new row late."""
-LATE: Final = timedelta(seconds=2)
-"""Between two such looks; doubled each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +76,7 @@ class _Job:
     link: Link | None
     body: Resource
     """What is sent, without id."""
+    begun: datetime
 
     @property
     def type(self) -> str:
@@ -93,12 +91,14 @@ def deliver(peer: Peer, tenant: str, row: Row) -> Verdict:
         Unavailable: the store cannot serve now.
     """
     reach("push.claimed")
-    job = _prepared(peer, tenant, row)
-    if isinstance(job, Verdict):
-        return _settled(peer, tenant, row, job)
-    row, verdict = _create(job) if job.link is None else _update(job, job.link)
-    reach("push.before-commit")
-    verdict = _settled(peer, tenant, row, verdict)
+    begun = peer.now()
+    with journal.kept():
+        job = _prepared(peer, tenant, row, begun)
+        if isinstance(job, Verdict):
+            return _settled(peer, tenant, row, begun, job)
+        row, verdict = _create(job) if job.link is None else _update(job, job.link)
+        reach("push.before-commit")
+        verdict = _settled(peer, tenant, row, begun, verdict)
     reach("push.committed")
     return verdict
 
@@ -107,7 +107,7 @@ def deliver(peer: Peer, tenant: str, row: Row) -> Verdict:
 
 
 def _prepared(  # noqa: PLR0911  each return is one reason not to send
-    peer: Peer, tenant: str, row: Row
+    peer: Peer, tenant: str, row: Row, begun: datetime
 ) -> _Job | Verdict:
     type_, _, id_ = row.aggregate.partition("/")
 
@@ -138,7 +138,7 @@ def _prepared(  # noqa: PLR0911  each return is one reason not to send
         return Verdict(body.state, body.code, alert=body.code)
     if not isinstance(body, dict):
         return not_sent(peer, row, body)
-    return _Job(peer, tenant, row, stored, bound, link, body)
+    return _Job(peer, tenant, row, stored, bound, link, body, begun)
 
 
 # --------------------------------------------------------------------------------------------------- 3: no link yet
@@ -155,7 +155,7 @@ def _create(job: _Job) -> tuple[Row, Verdict]:  # noqa: PLR0911  each return is 
     rung = job.peer.rung(job.type)
     if not isinstance(rung, str):
         return job.row, not_sent(job.peer, job.row, rung)
-    if job.row.state == "unknown" and rung != "A" and (again := _look_again(job.row)) is not None:
+    if job.row.state == "unknown" and rung != "A" and (again := look_again(job.row)) is not None:
         return job.row, again
     row = _sending(job)
     reply = ladder.create(job.peer.endpoint, rung, job.body, job.bound.system, job.bound.value)
@@ -170,14 +170,6 @@ def _create(job: _Job) -> tuple[Row, Verdict]:  # noqa: PLR0911  each return is 
     if isinstance(reply, Clash | Stale):
         return row, Verdict("unknown", "exists-already", backoff(job.peer, job.row))
     return row, after_sending(job.peer, row, reply)
-
-
-def _look_again(row: Row) -> Verdict | None:
-    """Return the verdict to wait and look again, None where it was looked often enough."""
-    looks = int(row.last_error_code.removeprefix("absent-")) if row.last_error_code.startswith("absent-") else 0
-    if looks + 1 >= LOOKS:
-        return None
-    return Verdict("unknown", f"absent-{looks + 1}", LATE * (1 << looks))
 
 
 def _adopt(job: _Job, entry: Entry) -> tuple[Row, Verdict]:
@@ -200,7 +192,8 @@ def _adopt(job: _Job, entry: Entry) -> tuple[Row, Verdict]:
     if version > row.version:
         return row, Verdict("superseded", "newer-was-sent", link=linked)
     if version == row.version:
-        return _sure(job), read_back(body, there, Verdict("acked", link=linked))
+        verdict = Verdict("acked", link=linked, arrived=row.state == "unknown")
+        return _sure(job), read_back(body, there, verdict)
     job.peer.service.store.transact(job.tenant, lambda tx: links.put(tx, linked))
     return _update(replace(job, link=linked), linked)
 
@@ -267,7 +260,7 @@ def _overtaken(job: _Job, link: Link) -> tuple[Row, Verdict]:
 def _changed_there(job: _Job, link: Link, there: Found) -> tuple[Row, Verdict]:
     """Decide about a resource that is not as we left it: it is what we sent, or both have changed it."""
     if equivalent(job.body, there.resource):
-        verdict = Verdict("acked", link=_link_of(job, there.stamp, there.text, link.ladder))
+        verdict = Verdict("acked", link=_link_of(job, there.stamp, there.text, link.ladder), arrived=True)
         return _sure(job), read_back(job.body, there.resource, verdict)
     return _contest(job, link, there.resource, there.text, there.stamp)
 
@@ -312,7 +305,8 @@ def _stop_only(job: _Job, link: Link, stopped: Resource, stamp: Stamp) -> tuple[
     if isinstance(reply, Written):
         # Acknowledged is the stop; the link keeps its old version, so that the open conflict stays visible to merges.
         linked = _link_of(job, reply.stamp or stamp, fhir_json.write(reply.resource or stopped).decode(), link.ladder)
-        return row, Verdict("acked", "stop-only", link=replace(linked, last_acked_version=link.last_acked_version))
+        kept = replace(linked, last_acked_version=link.last_acked_version)
+        return row, Verdict("acked", "stop-only", link=kept, arrived=True)
     if isinstance(reply, Stale | Clash | NotModified | Doubtful):
         return row, Verdict("unknown", "stop-again", backoff(job.peer, row))
     gone_there = isinstance(reply, Missing | Gone)
@@ -326,7 +320,13 @@ def _sending(job: _Job) -> Row:
     """Note on disk that the bytes are about to leave. A row that is noted already stays as it is."""
     if job.row.state == "sent":
         return job.row
-    row = job.peer.service.store.transact(job.tenant, lambda tx: outbox.sending(tx, job.row))
+    asked = journal.notes()
+
+    def work(tx: Tx) -> Row:
+        attempts.note(tx, job.row, job.begun, asked, "sent")
+        return outbox.sending(tx, job.row)
+
+    row = job.peer.service.store.transact(job.tenant, work)
     reach("push.sending")
     return row
 
@@ -352,7 +352,7 @@ def _acked(job: _Job, reply: Written, rung: str) -> Verdict:
     if reply.status == 200 and job.link is None and not equivalent(job.body, resource):
         # A conditional create that found another's resource: nothing of ours was written.
         return Verdict("unknown", "exists-already", backoff(job.peer, job.row))
-    return read_back(job.body, resource, Verdict("acked", link=_link_of(job, stamp, text, rung)))
+    return read_back(job.body, resource, Verdict("acked", link=_link_of(job, stamp, text, rung), arrived=True))
 
 
 def _link_of(job: _Job, stamp: Stamp, text: str, rung: str) -> Link:
@@ -371,14 +371,18 @@ def _link_of(job: _Job, stamp: Stamp, text: str, rung: str) -> Link:
     )
 
 
-def _settled(peer: Peer, tenant: str, row: Row, verdict: Verdict) -> Verdict:
-    """Keep the verdict, the link and the alarm in one transaction."""
+def _settled(peer: Peer, tenant: str, row: Row, begun: datetime, verdict: Verdict) -> Verdict:
+    """Keep the verdict, what was asked for it, the link and the alarm in one transaction."""
+    asked = journal.notes()
 
     def work(tx: Tx) -> None:
         not_before = tx.now + verdict.wait if verdict.wait is not None else None
         outbox.settle(tx, row, verdict.state, error_code=verdict.code, not_before=not_before)
+        attempts.note(tx, row, begun, asked, verdict.state, verdict.code)
         if verdict.link is not None:
             links.put(tx, verdict.link)
+        if verdict.arrived:
+            peer.sent(tx, row.aggregate, row.version)
         if verdict.alert:
             peer.alert(tx, verdict.alert, row.aggregate, row.version)
 
