@@ -70,12 +70,18 @@ def check(rig: Rig, ear: Ear | None = None, *, rests: bool = True, is_restored: 
 def rest(rig: Rig) -> None:
     """No lie is told any more, the waits are over, and both directions run until nothing moves."""
     rig.there.lies.clear()
-    rig.there.double_create = False
-    for _ in range(4):
+    rig.there.shown.clear()
+    rig.there.left_out.clear()
+    rig.there.double_create, rig.there.between_pages, rig.there.expire_pages = False, None, 0
+    rig.there.sorts, rig.there.gives_next = True, True
+    for _ in range(6):
+        before = _counted(rig)
         rig.clock.move(1000)
         rig.settle()
         rig.pull()
-    rig.settle()
+        rig.settle()
+        if _counted(rig) == before:
+            return
 
 
 class World:
@@ -183,14 +189,16 @@ def i2(world: World) -> Iterator[str]:
 
 
 def i3(world: World) -> Iterator[str]:
-    """In order: what the peer's history shows of our versions goes forward only."""
+    """In order: what we wrote into the peer's history of a resource goes forward only."""
     for stored in world.ours():
         kept = reversed(world.read(lambda tx, key=(stored.type, stored.id): versions.history(tx, *key)))  # type: ignore[misc]
         ours = [_signature(_resource(one)) for one in kept if not one.deleted]
         for there in world.those_there(stored):
             last = 0
             for one in world.rig.there.history(stored.type, there["id"]):
-                at = [number for number, each in enumerate(ours) if one is not None and each == _signature(one)]
+                if one is None or (stored.type, one["id"], one["meta"]["versionId"]) not in world.rig.there.written:
+                    continue
+                at = [number for number, each in enumerate(ours) if each == _signature(one)]
                 if at and at[-1] < last:
                     yield f"{stored.aggregate} version {at[-1] + 1} came there after version {last + 1}"
                 last = min((number for number in at if number >= last), default=last)
