@@ -15,19 +15,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.actions import rules
-from fhir_infusion.actions.condition import token_value
 from fhir_infusion.errors import Issue, Refused, Unavailable
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.json import Resource
+from fhir_infusion.remotes import TYPES
 from fhir_infusion.store import aside, audit, inbox, links, outbox
 from fhir_infusion.store.inbox import Received
 from fhir_infusion.store.links import Link
-from fhir_infusion.sync import judging, ladder, moments
+from fhir_infusion.sync import judging, looking, moments
 from fhir_infusion.sync.apply import stamped
 from fhir_infusion.sync.judging import Known
 from fhir_infusion.sync.listing import entries
 from fhir_infusion.sync.mending import Decision, demand_reason, refuse_paused
-from fhir_infusion.sync.peer import TYPES, Peer
+from fhir_infusion.sync.peer import Peer
 from fhir_infusion.sync.replies import Entry, Found, Listed, Stamp, content_version
 from fhir_infusion.sync.sending import push_all
 from fhir_infusion.sync.verdicts import DUPLICATE
@@ -109,8 +109,7 @@ def examine(peer: Peer, tenant: str, aggregate: str) -> Doubled | None:
     known = peer.service.store.read(tenant, lambda tx: judging.known_of(tx, peer.name, type_, id_))
     if known is None or known.bound is None:
         return None
-    asked = token_value(known.bound.system, known.bound.value)
-    page = peer.endpoint.search(type_, [("identifier", asked), ("_count", str(ladder.ENOUGH))])
+    page = looking.alone(peer.endpoint, type_, known.bound.system, known.bound.value)
     if not isinstance(page, Listed):
         raise Unavailable("the remote cannot be asked now")
     read = {entry.stamp.id: (entry, _read(entry.text)) for entry in page.entries}

@@ -17,7 +17,7 @@ from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.store import audit, inbox, versions
 from fhir_infusion.sync import moments
 from fhir_infusion.sync.mending import AT_ONCE, demand_reason, refuse_company, refuse_paused
-from fhir_infusion.sync.peer import TYPES, Peer
+from fhir_infusion.sync.peer import Peer
 from fhir_infusion.sync.pull import apply_new
 from fhir_infusion.sync.replaying import numbers_of, row_of
 
@@ -119,7 +119,7 @@ def retry_quarantined(service: Service, client: str, remote: str, listed: str, r
         with store.alone(f"pull {tenant} {remote}") as alone:
             refuse_company(alone=alone)
             tried = store.transact(tenant, work)
-            for type_ in TYPES:
+            for type_ in peer.remote.types:
                 apply_new(peer, tenant, type_)
         states = store.read(tenant, lambda tx: {"/".join(key): inbox.state(tx, remote, *key) for key in keys})
         left = sum(state == "quarantined" for state in states.values())
@@ -140,13 +140,14 @@ def rewind(  # noqa: PLR0913  each is one text of the request
         Unavailable: the store cannot serve now.
     """
     demand_reason(reason)
-    tenant = service.settings.remote(remote).tenant
+    section = service.settings.remote(remote)
+    tenant = section.tenant
     moment = moments.at(to)
     if moment == moments.NEVER:
         raise Refused(Issue("error", "value", "to", "this is no moment", "such as 2025-05-01T08:00:00Z", status=422))
 
     def work(tx: Tx) -> str:
-        before = inbox.cursor(tx, remote, fhir_type)
+        before = inbox.cursor(tx, remote, fhir_type, section.pull_filter)
         if not moments.is_before(to, before.watermark):
             accepted = f"a moment before the watermark, {before.watermark or 'which is the beginning'}"
             raise Refused(Issue("error", "business-rule", "to", "the feed is not past this", accepted, status=422))

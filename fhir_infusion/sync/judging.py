@@ -13,6 +13,7 @@ from fhir_infusion.actions import find, rules
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.json import Resource
+from fhir_infusion.remotes import TYPES
 from fhir_infusion.store import aside, conflicts, inbox, links, outbox, text, versions
 from fhir_infusion.store.links import Link
 from fhir_infusion.store.outbox import Row
@@ -20,12 +21,13 @@ from fhir_infusion.store.versions import Bound, Stored
 from fhir_infusion.sync import references
 from fhir_infusion.sync.compare import content, equivalent, same
 from fhir_infusion.sync.incoming import incoming
-from fhir_infusion.sync.peer import TYPES, Peer
 from fhir_infusion.sync.replies import Found, Gone, Missing, content_version
 from fhir_infusion.sync.standings import Standing
 
 if TYPE_CHECKING:
+    from fhir_infusion.config import Remote
     from fhir_infusion.store import Tx
+    from fhir_infusion.sync.peer import Peer
     from fhir_infusion.sync.replies import Stamp
 
 FREE: Final = frozenset({"id", "meta", "text", "identifier"})
@@ -48,10 +50,11 @@ class Known:
         """The identifier that we made for it."""
         return (self.bound.system, self.bound.value) if self.bound is not None and self.bound.minted else None
 
-    @property
-    def is_told(self) -> bool:
-        """Whether others are told of it at all."""
-        return rules.is_pushed(self.stored.type, text.read(self.stored.record) if self.stored.record else {})
+    def is_told(self, remote: Remote, tenant: str) -> bool:
+        """Say whether a remote is told of it at all."""
+        record = text.read(self.stored.record) if self.stored.record else {}
+        is_known = self.link is not None or self.last is not None
+        return remote.is_told(tenant, self.stored.type, record.get("intent"), known=is_known)
 
 
 def known_of(tx: Tx, endpoint: str, type_: str, id_: str) -> Known | None:
@@ -247,7 +250,7 @@ def of_ours(peer: Peer, tenant: str, id_: str, type_: str) -> Standing:  # noqa:
         if not isinstance(there, Missing | Gone):
             return Standing("unasked", type_, ours)
         return Standing("gone" if isinstance(there, Gone) else "vanished", type_, ours)
-    if known.stored.deleted or peer.remote.direction == "pull" or not known.is_told:
+    if known.stored.deleted or not known.is_told(peer.remote, tenant):
         return Standing("plan", type_, ours)
     if known.conflict:
         return Standing("held", type_, ours, code=known.conflict)

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.actions import find, rules, transact
 from fhir_infusion.errors import Issue, Refused
+from fhir_infusion.remotes import TYPES
 from fhir_infusion.store import audit, conflicts, endpoints, inbox, links, outbox, text, versions
 from fhir_infusion.store.inbox import Received
 from fhir_infusion.sync import judging
 from fhir_infusion.sync.deletions import gone_there
-from fhir_infusion.sync.peer import TYPES, Peer
+from fhir_infusion.sync.peer import Peer
 from fhir_infusion.sync.pull import apply_new
 from fhir_infusion.sync.replies import Found, Gone, Missing, content_version
 from fhir_infusion.sync.sending import push_all
@@ -62,7 +63,7 @@ def mend(service: Service, client: str, remote: str, resources: str, reason: str
             for one in found:
                 _mend(Decision(peer, tenant, client, reason), one)
             if peer.remote.direction != "push":
-                for type_ in TYPES:
+                for type_ in peer.remote.types:
                     apply_new(peer, tenant, type_)
         if peer.remote.direction != "pull":
             push_all(peer, tenant)

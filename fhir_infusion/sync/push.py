@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from fhir_infusion.actions import find
 from fhir_infusion.errors import Refused
@@ -62,8 +62,6 @@ from fhir_infusion.sync.verdicts import (
 
 if TYPE_CHECKING:
     from fhir_infusion.store import Tx
-
-ORDER_INTENTS: Final = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +129,8 @@ def _prepared(  # noqa: PLR0911  each return is one reason not to send
         resource = fhir_json.read(text)
     except Refused as refused:
         return Verdict("dead", f"untranslatable {codes_of(refused)}", alert="untranslatable")
-    if type_ == "MedicationRequest" and resource.get("intent") not in ORDER_INTENTS:
-        return Verdict("superseded", "not-an-order")
+    if not peer.remote.is_told(tenant, type_, resource.get("intent"), known=link is not None):
+        return Verdict("superseded", "not-told")  # the settings changed since it was put into the outbox
     body = outgoing(Crossing(peer, tenant, stored), resource, bound)
     if isinstance(body, Blocked):
         return Verdict(body.state, body.code, alert=body.code)

@@ -18,7 +18,7 @@ from fhir_infusion.store.inbox import Received
 from fhir_infusion.sync import restored
 from fhir_infusion.sync.deletions import gone_there
 from fhir_infusion.sync.mending import AT_ONCE, demand_reason, refuse_paused
-from fhir_infusion.sync.peer import TYPES, Peer
+from fhir_infusion.sync.peer import Peer
 from fhir_infusion.sync.pull import apply_new
 from fhir_infusion.sync.replies import Found, Gone, Missing, content_version
 from fhir_infusion.sync.sending import push_all
@@ -62,7 +62,7 @@ def replay(service: Service, client: str, remote: str, rows: str, reason: str) -
             else:
                 again.take(row)
         with service.store.alone(f"pull {tenant} {peer.name}") as alone:
-            for type_ in TYPES if alone and again.changed else ():  # else whoever pulls now applies it
+            for type_ in peer.remote.types if alone and again.changed else ():  # else whoever pulls now applies it
                 apply_new(peer, tenant, type_)
         if peer.remote.direction != "pull":
             push_all(peer, tenant)

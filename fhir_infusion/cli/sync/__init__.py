@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import click
 
-from fhir_infusion.cli.sync import conflicts, dead, duplicates, exchange, quarantine, reconcile, resume, status, trace
+from fhir_infusion.cli.sync import (
+    conflicts,
+    dead,
+    duplicates,
+    exchange,
+    probe,
+    quarantine,
+    reconcile,
+    resume,
+    status,
+    trace,
+)
 
 
 @click.group("sync")
@@ -27,5 +38,7 @@ for _command in (
     dead.skip,
     quarantine.quarantine,
     quarantine.rewind,
+    probe.probe,
+    probe.keys,
 ):
     command.add_command(_command)

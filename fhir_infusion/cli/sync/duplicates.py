@@ -12,7 +12,6 @@ from fhir_infusion.cli.sync.comparing import comparing
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.sync import duplicates
 from fhir_infusion.sync.listing import ListingError
-from fhir_infusion.sync.peer import TYPES
 
 
 @click.command("duplicates")
@@ -32,7 +31,7 @@ def command(database: str | None, repair: bool, reason: str, remote: str) -> int
     found: list[tuple[str, bool]] = []
     is_whole = True
     with comparing(settings, remote) as peer:
-        for type_ in TYPES:
+        for type_ in peer.remote.types:
             try:
                 listed = list(
                     steps_bar(duplicates.found_in_listing(peer, peer.remote.tenant, type_), f"{remote} {type_}")

@@ -13,8 +13,8 @@ from fhir_infusion.cli.options import database_option, operator, reason_option
 from fhir_infusion.cli.run import DONE, REFUSED
 from fhir_infusion.cli.sync.comparing import in_parts
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.remotes import TYPES
 from fhir_infusion.store import inbox
-from fhir_infusion.sync.peer import TYPES
 
 if TYPE_CHECKING:
     from fhir_infusion.config import Remote

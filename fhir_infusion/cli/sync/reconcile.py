@@ -13,8 +13,8 @@ from fhir_infusion.cli.progress import steps_bar
 from fhir_infusion.cli.run import DONE, REFUSED, tell
 from fhir_infusion.cli.sync.comparing import comparing, in_parts
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.remotes import TYPES
 from fhir_infusion.sync.listing import ListingError
-from fhir_infusion.sync.peer import TYPES
 from fhir_infusion.sync.reconcile import has_lost_its_data, reconcile
 from fhir_infusion.sync.standings import WORTH_A_LINE
 
@@ -40,7 +40,7 @@ def command(database: str | None, types: Sequence[str], repair: bool, reason: st
         raise click.UsageError("--repair needs --reason TEXT, for the audit trail")
     settings = load_settings(database=database)
     with comparing(settings, remote) as peer:
-        found = [_compare(peer, type_) for type_ in types or TYPES]
+        found = [_compare(peer, type_) for type_ in types or peer.remote.types]
     trouble = [one for one in found if one.trouble]
     if not repair:
         return REFUSED if trouble or any(one.unsettled for one in found) else DONE
