@@ -78,9 +78,11 @@ class _Case:
 
 
 def apply(  # noqa: PLR0911  each return is one case of the table
-    peer: Peer, tenant: str, received: Received, *, own: bool = False
+    peer: Peer, tenant: str, received: Received, *, own: bool = False, link: Link | None = None
 ) -> Applied:
     """Take a received version. ``own``: the caller holds the outbox row of this resource, nothing else is in flight.
+
+    ``link`` is the one to merge upon, where the caller knows more than is kept: see ``arrived``.
 
     Raises:
         Unavailable: the store cannot serve now.
@@ -95,6 +97,8 @@ def apply(  # noqa: PLR0911  each return is one case of the table
     case = peer.service.store.read(tenant, lambda tx: _case(tx, empty, own=own))
     if case.ambiguous:
         return _marked(case, Applied("quarantined", "ambiguous-identifier"))
+    if link is not None and case.link is not None:
+        case = replace(case, link=link)
     if case.stored is None:
         return _new(case)
     if case.stored.deleted:

@@ -28,7 +28,7 @@ from fhir_infusion.store.inbox import Received
 from fhir_infusion.store.links import Link
 from fhir_infusion.store.outbox import Row
 from fhir_infusion.store.versions import Bound, Stored
-from fhir_infusion.sync import holding, ladder
+from fhir_infusion.sync import arrived, holding, ladder
 from fhir_infusion.sync.apply import apply, codes_of
 from fhir_infusion.sync.compare import content, equivalent, same
 from fhir_infusion.sync.conflicts import stop_of
@@ -192,7 +192,11 @@ def _adopt(job: _Job, entry: Entry) -> tuple[Row, Verdict]:
         return job.row, Verdict("conflict", "unreadable-match", alert="unreadable-match")
     stamp, row = entry.stamp, job.row
     stamped = _link_of(job, stamp, entry.text, "found")
-    known = next(((version, body) for version, body in _versions(job) if equivalent(body, there)), None)
+    ours = _versions(job)
+    known = next(((version, body) for version, body in ours if equivalent(body, there)), None)
+    if known is None and row.state == "unknown" and (made := arrived.created(stamped, ours, there)) is not None:
+        job.peer.service.store.transact(job.tenant, lambda tx: links.put(tx, made))
+        return _contest(replace(job, link=made), made, there, entry.text, stamp)
     if known is None:
         return _contest(job, replace(stamped, last_acked_version=0), there, entry.text)
     version, body = known
@@ -282,7 +286,8 @@ def _contest(job: _Job, link: Link, there: Resource, text: str, stamp: Stamp | N
     if holding.rounds(job.peer, job.tenant, job.row) >= holding.MERGES:
         field = holding.hold(job.peer, job.tenant, job.row, link, received)
         return _held(job, link, there, stamp, field)
-    applied = apply(job.peer, job.tenant, received, own=True)
+    upon = arrived.agreed(link, _versions(job), there) if link.last_acked_version else link
+    applied = apply(job.peer, job.tenant, received, own=True, link=upon)
     if applied.kind == "merged":
         return job.row, Verdict("superseded", "merged")
     if applied.kind in {"applied", "echo"}:
