@@ -83,7 +83,7 @@ def merge(our_base: Resource, ours: Resource, their_base: Resource, theirs: Reso
     other |= {name: mine[name] for name, value in other.items() if name in mine and alike(mine[name], value)}
     respelled = [name for name in differing(before, after) if name in after and not same(after[name], other[name])]
     we = set(differing(our_base, mine)) - {"meta"}
-    they = set(differing(their_base, other)) - {"meta"}
+    they = {name for name in differing(their_base, other) if not _is_spelling(name, their_base, other)} - {"meta"}
 
     taken, held = _one_sided(we, they, mine, other, owner)
     winner = _status(we & STATUS, they & STATUS, our_base, mine, other)
@@ -169,6 +169,10 @@ def _stands(one: str, other: str) -> str:
     if one == "completed":
         return "ours" if other in {"active", "in-progress", "draft"} else ""
     return "ours" if one in _RANK and other in _RANK and _RANK[one] > _RANK[other] else ""
+
+
+def _is_spelling(name: str, one: Resource, other: Resource) -> bool:
+    return name in one and name in other and alike(one[name], other[name])
 
 
 def _equal(one: Resource, other: Resource, names: frozenset[str]) -> bool:

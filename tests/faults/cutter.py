@@ -77,7 +77,9 @@ class Cutter:
     def note(self, fate: Fate) -> None:
         """Count what a connection met with."""
         with self._lock:
-            self.done[f"{fate.kind} {'up' if fate.up else 'down'}" if fate.kind in {"cut", "stalled"} else fate.kind] += 1
+            self.done[
+                f"{fate.kind} {'up' if fate.up else 'down'}" if fate.kind in {"cut", "stalled"} else fate.kind
+            ] += 1
 
     def forget(self, pair: _Pair) -> None:
         """Leave a connection out that has ended."""
@@ -101,7 +103,7 @@ class Cutter:
                 client, _ = self._listener.accept()
             except TimeoutError:
                 continue
-            fate = self._fate()
+            fate = self.fate()
             if fate.kind == "refused":
                 self.note(fate)
                 _reset(client)
@@ -118,13 +120,16 @@ class Cutter:
                 continue
             for one in (server, client):
                 one.settimeout(None)
-                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else each answer waits for an acknowledgement
+                one.setsockopt(
+                    socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+                )  # else each answer waits for an acknowledgement
             pair = _Pair(self, client, server, fate)
             with self._lock:
                 self._pairs.add(pair)
             pair.start()
 
-    def _fate(self) -> Fate:
+    def fate(self) -> Fate:
+        """Draw what happens to the next connection."""
         if not self._storm:
             return Fate("whole", after=1 << 60)
         kind = self._draw.choices(list(self._weights), list(self._weights.values()))[0]

@@ -95,7 +95,9 @@ class Play:
 
     def threads(self) -> list[threading.Thread]:
         """Return the threads of both sides, not started yet."""
-        return [threading.Thread(target=self._kept, args=(act,), daemon=True) for act in (self._act_here, self._act_there)]
+        return [
+            threading.Thread(target=self._kept, args=(act,), daemon=True) for act in (self._act_here, self._act_there)
+        ]
 
     def _kept(self, act: Callable[[], None]) -> None:
         try:
@@ -184,7 +186,9 @@ class Play:
                 order = side.get(f"orders|{course.name}", {})
                 found += [f"{where} {one} of {course.name}" for one in self._lacks(course, order, where)]
                 if course.given:
-                    parts = [one for name, one in side.items() if name.startswith(f"administrations|{course.name}-given")]
+                    parts = [
+                        one for name, one in side.items() if name.startswith(f"administrations|{course.name}-given")
+                    ]
                     found += [f"{where} {one} of {course.name}" for one in self._lacks_given(course, parts, where)]
         return found
 

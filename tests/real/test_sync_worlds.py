@@ -101,7 +101,9 @@ def _scenario(directory: Path, server: Program, name: str, release: str, orders:
         _played(world, side, play, kills=count(3, 40), seed=orders + 2)
         acted = time.monotonic()
         both = world.in_step(side)
-        print(f"{name}: acted {acted - began:.0f} s, in step after {time.monotonic() - acted:.0f} s, {side.cutter.done}")
+        print(
+            f"{name}: acted {acted - began:.0f} s, in step after {time.monotonic() - acted:.0f} s, {side.cutter.done}"
+        )
         assert play.missing(both) == []
         assert max(both.counted.values()) == 1
         assert len({tuple(sorted(str(i) for i in one["identifier"])) for one in both.patients}) == len(both.patients)
