@@ -25,7 +25,7 @@ from typing import Literal
 
 Kind = Literal["whole", "delayed", "cut", "stalled", "refused"]
 PIECE = 16 * 1024
-WHOLE_BYTES = 400_000
+WHOLE_BYTES = 100_000
 """A connection that nothing happens to is reset after so many bytes, or the fates of the others would end with it."""
 MOMENT = 0.2
 

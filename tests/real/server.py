@@ -145,7 +145,7 @@ class Program:
 class Hapi(Program):
     """The HAPI FHIR JPA server. Its database is a file in its directory, or ``database``, a JDBC URL."""
 
-    def __init__(  # noqa: PLR0913  each is one way in which the server may differ
+    def __init__(
         self,
         project: Path,
         directory: Path,
