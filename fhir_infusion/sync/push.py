@@ -15,24 +15,24 @@ A row in state ``unknown`` starts with the looking or reading of step 3, whateve
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.actions import find
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.json import Resource
-from fhir_infusion.store import inbox, links, outbox, versions
+from fhir_infusion.store import attempts, inbox, links, outbox, versions
 from fhir_infusion.store.failpoint import reach
 from fhir_infusion.store.inbox import Received
 from fhir_infusion.store.links import Link
 from fhir_infusion.store.outbox import Row
 from fhir_infusion.store.versions import Bound, Stored
-from fhir_infusion.sync import arrived, holding, ladder
+from fhir_infusion.sync import arrived, holding, journal, ladder
 from fhir_infusion.sync.apply import apply, codes_of
 from fhir_infusion.sync.compare import content, equivalent, same
 from fhir_infusion.sync.conflicts import stop_of
-from fhir_infusion.sync.outgoing import Crossing, outgoing
+from fhir_infusion.sync.outgoing import Crossing, as_sent, outgoing
 from fhir_infusion.sync.patients import Blocked
 from fhir_infusion.sync.peer import Peer
 from fhir_infusion.sync.replies import (
@@ -61,8 +61,6 @@ from fhir_infusion.sync.verdicts import (
 if TYPE_CHECKING:
     from fhir_infusion.store import Tx
 
-ORDER_INTENTS: Final = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
-
 LOOKS: Final = 3
 """So many looks must find nothing before a create in doubt is sent again; a server may show a new row late."""
 LATE: Final = timedelta(seconds=2)
@@ -79,6 +77,7 @@ class _Job:
     link: Link | None
     body: Resource
     """What is sent, without id."""
+    begun: datetime
 
     @property
     def type(self) -> str:
@@ -93,12 +92,14 @@ def deliver(peer: Peer, tenant: str, row: Row) -> Verdict:
         Unavailable: the store cannot serve now.
     """
     reach("push.claimed")
-    job = _prepared(peer, tenant, row)
-    if isinstance(job, Verdict):
-        return _settled(peer, tenant, row, job)
-    row, verdict = _create(job) if job.link is None else _update(job, job.link)
-    reach("push.before-commit")
-    verdict = _settled(peer, tenant, row, verdict)
+    begun = peer.now()
+    with journal.kept():
+        job = _prepared(peer, tenant, row, begun)
+        if isinstance(job, Verdict):
+            return _settled(peer, tenant, row, begun, job)
+        row, verdict = _create(job) if job.link is None else _update(job, job.link)
+        reach("push.before-commit")
+        verdict = _settled(peer, tenant, row, begun, verdict)
     reach("push.committed")
     return verdict
 
@@ -107,7 +108,7 @@ def deliver(peer: Peer, tenant: str, row: Row) -> Verdict:
 
 
 def _prepared(  # noqa: PLR0911  each return is one reason not to send
-    peer: Peer, tenant: str, row: Row
+    peer: Peer, tenant: str, row: Row, begun: datetime
 ) -> _Job | Verdict:
     type_, _, id_ = row.aggregate.partition("/")
 
@@ -131,14 +132,14 @@ def _prepared(  # noqa: PLR0911  each return is one reason not to send
         resource = fhir_json.read(text)
     except Refused as refused:
         return Verdict("dead", f"untranslatable {codes_of(refused)}", alert="untranslatable")
-    if type_ == "MedicationRequest" and resource.get("intent") not in ORDER_INTENTS:
-        return Verdict("superseded", "not-an-order")
+    if not peer.remote.is_told(tenant, type_, resource.get("intent"), known=link is not None):
+        return Verdict("superseded", "not-told")  # the settings changed since it was put into the outbox
     body = outgoing(Crossing(peer, tenant, stored), resource, bound)
     if isinstance(body, Blocked):
         return Verdict(body.state, body.code, alert=body.code)
     if not isinstance(body, dict):
         return not_sent(peer, row, body)
-    return _Job(peer, tenant, row, stored, bound, link, body)
+    return _Job(peer, tenant, row, stored, bound, link, body, begun)
 
 
 # --------------------------------------------------------------------------------------------------- 3: no link yet
@@ -211,21 +212,8 @@ def _adopt(job: _Job, entry: Entry) -> tuple[Row, Verdict]:
 
 def _versions(job: _Job) -> list[tuple[int, Resource]]:
     """Return our versions as they are sent, the one of the row first."""
-    store = job.peer.service.store
-    kept = store.read(job.tenant, lambda tx: versions.history(tx, job.stored.type, job.stored.id))
-    bodies = [(job.row.version, job.body)]
-    for stored in kept[:20]:
-        if stored.version == job.row.version:
-            continue
-        caller = job.peer.caller(job.tenant)
-        try:
-            found = find.vread(job.peer.service, caller, job.peer.release, stored.type, stored.id, str(stored.version))
-            body = outgoing(Crossing(job.peer, job.tenant, stored), fhir_json.read(found.text), job.bound)
-        except Refused:
-            continue
-        if isinstance(body, dict):
-            bodies.append((stored.version, body))
-    return bodies
+    others = as_sent(Crossing(job.peer, job.tenant, job.stored), job.bound)
+    return [(job.row.version, job.body), *((version, body) for version, body in others if version != job.row.version)]
 
 
 # ----------------------------------------------------------------------------------------------------- 3: linked
@@ -331,7 +319,13 @@ def _sending(job: _Job) -> Row:
     """Note on disk that the bytes are about to leave. A row that is noted already stays as it is."""
     if job.row.state == "sent":
         return job.row
-    row = job.peer.service.store.transact(job.tenant, lambda tx: outbox.sending(tx, job.row))
+    asked = journal.notes()
+
+    def work(tx: Tx) -> Row:
+        attempts.note(tx, job.row, job.begun, asked, "sent")
+        return outbox.sending(tx, job.row)
+
+    row = job.peer.service.store.transact(job.tenant, work)
     reach("push.sending")
     return row
 
@@ -376,12 +370,14 @@ def _link_of(job: _Job, stamp: Stamp, text: str, rung: str) -> Link:
     )
 
 
-def _settled(peer: Peer, tenant: str, row: Row, verdict: Verdict) -> Verdict:
-    """Keep the verdict, the link and the alarm in one transaction."""
+def _settled(peer: Peer, tenant: str, row: Row, begun: datetime, verdict: Verdict) -> Verdict:
+    """Keep the verdict, what was asked for it, the link and the alarm in one transaction."""
+    asked = journal.notes()
 
     def work(tx: Tx) -> None:
         not_before = tx.now + verdict.wait if verdict.wait is not None else None
         outbox.settle(tx, row, verdict.state, error_code=verdict.code, not_before=not_before)
+        attempts.note(tx, row, begun, asked, verdict.state, verdict.code)
         if verdict.link is not None:
             links.put(tx, verdict.link)
         if verdict.alert:

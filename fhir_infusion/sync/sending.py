@@ -17,19 +17,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.errors import Unavailable
-from fhir_infusion.store import outbox, suspects
+from fhir_infusion.store import attempts, outbox, suspects
+from fhir_infusion.sync import journal
 from fhir_infusion.sync.peer import LOG, Peer
 from fhir_infusion.sync.push import deliver
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from fhir_infusion.store import Tx
     from fhir_infusion.store.outbox import Row
 
 LEASE_SECONDS: Final = 9
-SENDERS: Final = 4
-"""Rows sent at a time to one peer: several resources in parallel, one resource never. For stops there is one more."""
 CRASHES: Final = 5
 CRASH_HOURS: Final = 24
 """A row whose attempts end so often in a row, or for so long, without a verdict is put aside; all others go on."""
@@ -55,6 +55,8 @@ class Senders:
         self._busy: dict[int, tuple[Row, float, threading.Thread]] = {}
         self._renewed = time.monotonic()
         self._judge_at = 0.0
+        # Several resources at a time, one resource never; for stops there is one sender more.
+        self._most = peer.remote.senders
         self._hangs = max(LEASE_SECONDS, REQUESTS * peer.remote.deadline_seconds)
 
     def fill(self) -> int:
@@ -65,13 +67,16 @@ class Senders:
         """
         with self._lock:
             busy = len(self._busy)
-        free = SENDERS + 1 - busy
+        # Where a peer takes batches, as many as go into one: what they send meanwhile goes together (``gather``).
+        takes_batches = self._peer.endpoint.takes_batches
+        most = max(self._most, self._peer.remote.bundle_size) if takes_batches else self._most
+        free = most + 1 - busy
         if free <= 0 or self._ending.is_set() or not self._peer.allows():
             return 0
         store, name = self._peer.service.store, self._peer.name
         if not store.read(self._tenant, lambda tx: outbox.waiting(tx, name)):
             return 0
-        ordinary = max(0, SENDERS - busy)
+        ordinary = max(0, most - busy)
         rows = store.transact(self._tenant, lambda tx: self._claimed(tx, ordinary, free - ordinary))
         for row in rows:
             thread = threading.Thread(target=self._run, args=(row,), name=f"sender-{name}-{row.seq}", daemon=True)
@@ -182,14 +187,16 @@ def tell_late_stops(peer: Peer, tenant: str) -> None:
 
 
 def _deliver(peer: Peer, tenant: str, row: Row) -> None:
-    try:
-        deliver(peer, tenant, row)
-    except (outbox.StaleLease, Unavailable):
-        raise
-    except Exception as error:  # noqa: BLE001  a poisoned row blocks its own resource only (F20)
-        code = type(error).__name__
-        LOG.error("row failed", extra={"endpoint": peer.name, "resource": row.aggregate, "code": code})
-        _crashed(peer, tenant, row)
+    with journal.kept():
+        begun = peer.now()
+        try:
+            deliver(peer, tenant, row)
+        except (outbox.StaleLease, Unavailable):
+            raise
+        except Exception as error:  # noqa: BLE001  a poisoned row blocks its own resource only (F20)
+            code = type(error).__name__
+            LOG.error("row failed", extra={"endpoint": peer.name, "resource": row.aggregate, "code": code})
+            _crashed(peer, tenant, row, begun)
 
 
 def _give_back(peer: Peer, tenant: str, row: Row) -> None:
@@ -203,14 +210,17 @@ def _give_back(peer: Peer, tenant: str, row: Row) -> None:
     peer.service.store.transact(tenant, work)
 
 
-def _crashed(peer: Peer, tenant: str, row: Row) -> None:
+def _crashed(peer: Peer, tenant: str, row: Row, begun: datetime) -> None:
     """Count a failure of ours; whatever state the row was left in, its lease decides how it goes on."""
     crashes = row.crashes + 1
     state: outbox.State = "dead" if crashes >= CRASHES else ("unknown" if row.state == "unknown" else "pending")
     until = peer.now() + timedelta(seconds=2**crashes)
+    asked = journal.notes()
 
     def work(tx: Tx) -> None:
-        outbox.settle(tx, row, state, error_code=f"crash-{crashes}", not_before=until, crashes=crashes)
+        code = f"crash-{crashes}"
+        outbox.settle(tx, row, state, error_code=code, not_before=until, crashes=crashes)
+        attempts.note(tx, row, begun, asked, state, code)
         if state == "dead":
             peer.alert(tx, "poison", row.aggregate, row.version)
 
