@@ -99,12 +99,13 @@ class Edits:
                 own = [
                     one["valueString"] for one in resource.get("extension", []) if one["url"] == f"{OWN}-{side.name}"
                 ]
+                residue = [known.residue[side.name]] if side.name in known.residue else []
                 checks = {
                     "dose": exact_json.dumps(quantity["value"]) == known.dose,
                     "status": resource["status"] == known.status,
                     "priority": resource["priority"] == known.priority,
                     "remarks": notes == sorted(known.remarks),
-                    "residue": own == [known.residue[side.name]] * (side.name in known.residue),
+                    "residue": own == residue,
                 }
                 found += [f"{where} {side.name} {known.name}: {one}" for one, holds in checks.items() if not holds]
         return found
