@@ -57,7 +57,7 @@ class Serving:
             )
         # Its input ends when ours does: where we are killed, the service does not stay behind.
         self._guard = subprocess.Popen(
-            ["sh", "-c", f"cat; kill -KILL -- -{self._process.pid}"],
+            ["sh", "-c", f"cat; kill -s KILL -- -{self._process.pid}"],
             stdin=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,

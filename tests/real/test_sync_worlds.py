@@ -23,7 +23,7 @@ from tests.real.serving import eventually
 from tests.real.worlds import Both, Side, World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tests.real.server import Medplum, Program
 
