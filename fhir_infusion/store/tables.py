@@ -28,7 +28,9 @@ __all__ = [
     "INDEX_ROWS",
     "INDEX_STRINGS",
     "LINKS",
+    "LOADS",
     "METADATA",
+    "NUDGES",
     "OUTBOX",
     "RESOURCES",
     "SECRETS",
@@ -253,6 +255,28 @@ CURSORS: Final = Table(
 # Peers that are left alone until a person says otherwise. `paused` is the moment, 0 where it goes on.
 ENDPOINTS: Final = Table(
     "endpoints", METADATA, key("tenant"), key("endpoint"), number("paused"), words("why"), sqlite_with_rowid=False
+)
+
+# Bulk loads that are under way (``store.loads``).
+LOADS: Final = Table(
+    "loads",
+    METADATA,
+    key("tenant"),
+    key("endpoint"),
+    *(words(name) for name in ("types", "state", "status_url", "transaction_time", "files", "digest", "codes")),
+    *(number(name) for name in ("file", "line", "received", "skipped", "starts", "failures", "not_before", "touched")),
+    sqlite_with_rowid=False,
+)
+
+# What a peer was asked to tell of: the ids of the Subscriptions there, and when it last said that something changed.
+NUDGES: Final = Table(
+    "nudges",
+    METADATA,
+    key("tenant"),
+    key("endpoint"),
+    words("subscriptions"),
+    number("asked"),
+    sqlite_with_rowid=False,
 )
 
 CONFLICTS: Final = Table(

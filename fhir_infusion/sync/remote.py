@@ -20,7 +20,7 @@ from dataclasses import replace
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Final, Protocol
-from urllib.parse import quote, unquote, urljoin, urlsplit
+from urllib.parse import quote
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -30,7 +30,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from fhir_infusion.actions.condition import condition
 from fhir_infusion.config import Remote, read_secret
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.sync import bundles, journal, looking, replies
+from fhir_infusion.sync import addresses, bundles, journal, looking, replies
 from fhir_infusion.sync.bundles import Write
 from fhir_infusion.sync.gather import Gather
 from fhir_infusion.sync.replies import Answer, Doubtful, Found, Listed, Trouble, Unsent, Written
@@ -154,6 +154,19 @@ class Endpoint:
         reply = self._ask("PUT", self._url(type_, id_), headers, fhir_json.write(resource))
         return replies.of_write(reply, type_, id_) if isinstance(reply, Answer) else reply
 
+    def ask(self, method: str, url: str, headers: Mapping[str, str]) -> Answer | Unsent | Doubtful:
+        """Ask for what is no resource, at an address of this endpoint (``own``)."""
+        return self._ask(method, url, headers)
+
+    def stream(self, url: str, accept: str, seconds: float) -> requests.Response:
+        """Open a file of this endpoint (``own``): the head of its answer is here, its body is still to be read.
+
+        Who calls keeps the watchdog, and reads what ``requests`` raises: see ``streaming``.
+        """
+        headers = {"Accept": accept, "Accept-Encoding": "gzip", "User-Agent": "fhir-infusion", **self._authorization()}
+        times = (min(CONNECT_SECONDS, seconds), seconds)
+        return self._session.get(url, headers=headers, stream=True, allow_redirects=False, timeout=times)
+
     # ------------------------------------------------------------------------------------------------ addresses
 
     def own(self, link: str) -> str | None:
@@ -162,19 +175,7 @@ class Endpoint:
         Compared are scheme, host and port as parsed, and whole path segments: ``https://fhir.example.evil`` begins
         with ``https://fhir.example`` but is another host, ``/fhir-admin`` begins with ``/fhir`` but is another path.
         """
-        try:
-            url = urlsplit(urljoin(self.base + "/", link))
-            base = urlsplit(self.base)
-            same = _origin(url) == _origin(base)
-        except ValueError:
-            return None
-        if not same or url.username or url.password or "\\" in link or any(ord(c) <= 32 for c in link):
-            return None
-        segments = [unquote(part) for part in url.path.split("/")]
-        wanted = [unquote(part) for part in base.path.split("/") if part]
-        if any(part in {".", ".."} or "/" in part for part in segments):
-            return None
-        return url.geturl() if [part for part in segments if part][: len(wanted)] == wanted else None
+        return addresses.own(self.base, link)
 
     def _url(self, *segments: str) -> str:
         return "/".join([self.base, *(quote(segment, safe="") for segment in segments)])
@@ -297,11 +298,6 @@ class Endpoint:
         return read_secret(self._remote.token_file) if self._remote.token_file is not None else ""
 
 
-def _origin(url: Any) -> tuple[str, str, int | None]:
-    port = url.port if url.port is not None else {"http": 80, "https": 443}.get(url.scheme)
-    return url.scheme.lower(), (url.hostname or "").lower(), port
-
-
 def never_connected(error: BaseException) -> bool:
     """Say whether an error tells that no connection was made: refused, no route, no such name."""
     seen: set[int] = set()
@@ -325,9 +321,9 @@ _RUNNING: Final = threading.local()
 
 
 @contextmanager
-def watchdog(seconds: float) -> Iterator[None]:
-    """Cut the socket of the request that runs inside, ``seconds`` from now."""
-    holder: list[socket.socket] = []
+def watchdog(seconds: float, sockets: list[socket.socket] | None = None) -> Iterator[None]:
+    """Cut the socket of the request that runs inside, ``seconds`` from now; ``sockets`` gets it once connected."""
+    holder = sockets if sockets is not None else []
     _RUNNING.holder = holder
     timer = threading.Timer(seconds, _cut, (holder,))
     timer.daemon = True

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.errors import Issue, Refused
+from fhir_infusion.sync.bulk import load
 from fhir_infusion.sync.resolve import KEEP, resolve
 from fhir_infusion.sync.restored import resume
 from fhir_infusion.sync.worker import sync_now
@@ -51,6 +52,7 @@ def sync(service: Service, remote: str, direction: str) -> dict[str, Any]:
 WORKS: Final[Mapping[str, Work]] = {
     "sync": Work(sync, {"remote": (), "direction": ("push", "pull", "both")}),
     "resolve": Work(resolve, {"client": (), "conflict_id": (), "keep": KEEP, "reason": ()}),
+    "load": Work(load, {"remote": (), "types": ()}),
     "resume": Work(resume, {"client": (), "remote": (), "reason": ()}),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from fhir_infusion.cli.sync import conflicts, exchange, resume, status, trace
+from fhir_infusion.cli.sync import conflicts, exchange, load, resume, status, trace
 
 
 @click.group("sync")
@@ -16,6 +16,7 @@ for _command in (
     status.status,
     exchange.push,
     exchange.pull,
+    load.load,
     trace.trace,
     conflicts.held,
     conflicts.resolve,
