@@ -19,7 +19,7 @@ State = Literal["begun", "asked", "ready", "stored"]
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A load. ``begun``: no export is known; ``asked``: its status is; ``ready``: its files are; ``stored``: all are here.
+    """``begun``: no export is known; ``asked``: its status is; ``ready``: its files are; ``stored``: these are here.
 
     ``types`` are those asked for, by commas; ``files`` is the manifest's list as JSON; of file number ``file`` so many
     ``line``s are stored, whose digest is ``digest``. ``received`` versions were new, ``skipped`` lines too long,

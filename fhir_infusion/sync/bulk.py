@@ -153,9 +153,8 @@ class _Steps:
         match answer:
             case Begun(url):
                 reach("load.begun")
-                return self._kept(
-                    replace(current, state="asked", status_url=url, starts=current.starts + 1, failures=0)
-                )
+                asked = replace(current, state="asked", status_url=url, starts=current.starts + 1, failures=0)
+                return self._kept(asked)
             case NotOffered():
                 return self._refused("it offers no bulk export; `fhir-infusion sync pull` reads it page by page")
             case _:
@@ -171,9 +170,8 @@ class _Steps:
                 self._kept(replace(current, failures=0, not_before=self._in(pause)))
                 return Wait(pause, percent=percent)
             case Ready(moment, found):
-                ready = replace(
-                    current, state="ready", transaction_time=moment, files=files.texts_of(found), failures=0
-                )
+                texts = files.texts_of(found)
+                ready = replace(current, state="ready", transaction_time=moment, files=texts, failures=0)
                 return self._kept(ready)
             case Unusable(why):
                 manifest.end(self._peer.endpoint, current.status_url)

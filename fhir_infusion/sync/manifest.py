@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from urllib.parse import quote
 
 from fhir_infusion.sync import replies
-from fhir_infusion.sync.replies import Answer, Doubtful, Missing, Rejected, Trouble
+from fhir_infusion.sync.replies import Answer, Doubtful, Trouble
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fhir_infusion.sync.remote import Endpoint
 
 Kind: TypeAlias = Literal["output", "deleted", "error"]
@@ -104,12 +105,9 @@ def look(endpoint: Endpoint, url: str) -> Running | Ready | Unusable | Trouble:
 _PERCENT: Final = re.compile(r"\b(\d{1,3})(?:\.\d+)? ?%")
 
 
-def end(endpoint: Endpoint, url: str) -> bool:
-    """Say that an export is needed no more; whether it took that is for the peer's disk, not for us."""
-    answer = endpoint.ask("DELETE", url, {"Accept": "application/json"})
-    return isinstance(answer, Answer) and (
-        answer.status < 300 or isinstance(replies.trouble(answer), Missing | Rejected)
-    )
+def end(endpoint: Endpoint, url: str) -> None:
+    """Say that an export is needed no more. Whether the peer took that matters to its disk only."""
+    endpoint.ask("DELETE", url, {"Accept": "application/json"})
 
 
 def read(endpoint: Endpoint, body: bytes) -> Ready | Unusable | Doubtful:

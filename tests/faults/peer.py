@@ -56,6 +56,8 @@ class Act:
     drip_seconds: float = 0.0
     change: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     hidden_for: float = 0.0
+    cut: int = 0
+    """With ``close="half"``: so many bytes of the body are sent, half of it where this is 0."""
     wait_seconds: float = 0.0
     """For so long it does nothing; other requests go on."""
 
@@ -406,6 +408,9 @@ def _handler(peer: Peer) -> type[BaseHTTPRequestHandler]:  # noqa: C901  one sma
         def do_PUT(self) -> None:
             self._serve()
 
+        def do_DELETE(self) -> None:
+            self._serve()
+
         def log_message(self, *_: object) -> None:
             pass
 
@@ -445,7 +450,7 @@ def _handler(peer: Peer) -> type[BaseHTTPRequestHandler]:  # noqa: C901  one sma
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             if act is not None and act.close == "half":
-                self.wfile.write(body[: len(body) // 2])
+                self.wfile.write(body[: act.cut or len(body) // 2])
                 self.wfile.flush()
                 self.close_connection = True
                 return
