@@ -31,7 +31,7 @@ from fhir_infusion.sync import files, manifest, moments, retry
 from fhir_infusion.sync.feed import PASSING
 from fhir_infusion.sync.files import SEEN, Time
 from fhir_infusion.sync.manifest import Begun, NotOffered, Ready, Running, Unusable
-from fhir_infusion.sync.peer import TYPES, Peer
+from fhir_infusion.sync.peer import Peer
 from fhir_infusion.sync.pull import apply_new, turn_of
 from fhir_infusion.sync.replies import Gone, Missing, Rejected, Throttled, Trouble
 
@@ -76,15 +76,21 @@ def load(service: Service, remote: str, types: str) -> dict[str, Any]:
 
     Raises:
         Refused: 422 a type is not one that is kept in step.
-        SettingsError: there is no such remote, or it is not pulled from.
+        SettingsError: there is no such remote, it is not pulled from, or only in part.
         Unavailable: the store cannot serve now.
     """
     section = service.settings.remote(remote)
     if section.direction == "push":
         raise SettingsError(f"[remotes.{remote}] direction: push; this needs pull or both")
-    wanted = tuple(one for one in TYPES if one in types.split(",")) if types else TYPES
-    if types and len(wanted) != len(set(types.split(","))):
-        raise Refused(Issue("error", "value", "types", "this type is not kept in step", ", ".join(TYPES), status=422))
+    if section.pull_filter:
+        raise SettingsError(
+            f"[remotes.{remote}] pull_filter: an export takes all; `fhir-infusion sync pull` keeps to it"
+        )
+    named = types.split(",") if types else section.types
+    wanted = [one for one in section.types if one in named]
+    if set(wanted) != set(named):
+        accepted = ", ".join(section.types)
+        raise Refused(Issue("error", "value", "types", "this type is not kept in step", accepted, status=422))
     peer = Peer(service, section)
     try:
         return _Steps(peer, section.tenant).go(",".join(wanted))

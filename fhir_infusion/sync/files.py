@@ -13,15 +13,16 @@ from dataclasses import asdict, dataclass, field, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
+from fhir_infusion.remotes import TYPES
 from fhir_infusion.store import endpoints, inbox, loads
 from fhir_infusion.store.failpoint import reach
-from fhir_infusion.sync import moments, replies, restored, streaming
+from fhir_infusion.sync import moments, replies, restored
 from fhir_infusion.sync.deletions import noted
 from fhir_infusion.sync.feed import as_received
 from fhir_infusion.sync.manifest import File
-from fhir_infusion.sync.peer import TYPES
+from fhir_infusion.sync.remote import streaming
+from fhir_infusion.sync.remote.streaming import TooLong
 from fhir_infusion.sync.replies import Doubtful
-from fhir_infusion.sync.streaming import TooLong
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from fhir_infusion.store.inbox import Received
     from fhir_infusion.store.loads import Load
     from fhir_infusion.sync.peer import Peer
+    from fhir_infusion.sync.remote.streaming import Line
     from fhir_infusion.sync.replies import Trouble
-    from fhir_infusion.sync.streaming import Line
 
 AT_ONCE: Final = 200
 BYTES_AT_ONCE: Final = 1024 * 1024

@@ -11,10 +11,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.remotes import TYPES
 from fhir_infusion.store import links
 from fhir_infusion.sync import references
 from fhir_infusion.sync.compare import content
-from fhir_infusion.sync.peer import TYPES
 from fhir_infusion.sync.replies import Found, Gone, Missing, Rejected, Trouble
 
 if TYPE_CHECKING:

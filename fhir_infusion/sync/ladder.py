@@ -14,9 +14,15 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from fhir_infusion.actions.rules import ERROR
+from fhir_infusion.errors import Refused
+from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.sync import statement
 from fhir_infusion.sync.replies import Doubtful, Entry, Found, Gone, Listed, Trouble, Written
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fhir_infusion.fhir.json import Resource
     from fhir_infusion.sync.remote import Endpoint
 
@@ -42,17 +48,19 @@ class Several:
     ids: tuple[str, ...]
 
 
-def rung_of(capability: Resource, type_: str) -> Rung:
-    """Return the highest rung that a CapabilityStatement offers for a type."""
-    rest: Any = capability.get("rest")
-    for server in rest if isinstance(rest, list) else ():
-        resources = server.get("resource") if isinstance(server, dict) else None
-        for one in resources if isinstance(resources, list) else ():
-            if isinstance(one, dict) and one.get("type") == type_:
-                if one.get("updateCreate") is True:
-                    return "A"
-                return "B" if one.get("conditionalCreate") is True else "C"
-    return "C"
+def rung_of(capability: Resource, type_: str, failing: str = "") -> Rung:
+    """Return the highest rung that a CapabilityStatement offers for a type, but for those in ``failing``."""
+    stated = statement.of_type(capability, type_)
+    if stated.get("updateCreate") is True and "A" not in failing:
+        return "A"
+    return "B" if stated.get("conditionalCreate") is True and "B" not in failing else "C"
+
+
+def failing_of(can: Mapping[str, Any] | None) -> str:
+    """Return the rungs, such as ``AB``, that the report of a probe says do not hold."""
+    saw = (can or {}).get("saw", {})
+    trials = {"A": "update-create", "B": "conditional-create"}
+    return "".join(rung for rung, name in trials.items() if saw.get(name) == "no")
 
 
 def client_id(system: str, value: str) -> str:
@@ -69,8 +77,19 @@ def look(endpoint: Endpoint, type_: str, system: str, value: str) -> One | Absen
     if "" in by_id:
         return Doubtful("unreadable match")
     if len(by_id) > 1:
-        return Several(tuple(sorted(by_id)))
+        # A second one that was entered in error is none: a person, or `duplicates`, has ended it.
+        standing = [entry for entry in by_id.values() if not _is_error(entry)]
+        if len(standing) != 1 or reply.following:
+            return Several(tuple(sorted(by_id)))
+        return One(standing[0])
     return One(next(iter(by_id.values()))) if by_id else Absent()
+
+
+def _is_error(entry: Entry) -> bool:
+    try:
+        return bool(fhir_json.read(entry.text).get("status") == ERROR)
+    except Refused:
+        return False
 
 
 def create(endpoint: Endpoint, rung: Rung, resource: Resource, system: str, value: str) -> Written | Several | Trouble:

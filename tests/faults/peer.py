@@ -21,10 +21,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tests import exact_json
+
+if TYPE_CHECKING:
+    import ssl
 
 
 @dataclass
@@ -96,14 +99,26 @@ class Kept:
 class Peer:
     """The server. ``resources`` is what it holds; ``asked`` every request; ``lies`` what it does wrong."""
 
-    def __init__(self, *, update_create: bool = False, conditional: bool = True, page: int = 50) -> None:
+    def __init__(
+        self,
+        *,
+        update_create: bool = False,
+        conditional: bool = True,
+        page: int = 50,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.clock: Callable[[], float] = time.monotonic
         self.resources: dict[tuple[str, str], Kept] = {}
         self.asked: list[Asked] = []
         self.lies: list[Lie] = []
+        self.written: set[tuple[str, str, str]] = set()
         self.update_create = update_create
         self.conditional = conditional
         self.double_create = False
+        self.smart: dict[str, Any] = {}
+        self.checks_match = True
+        self.keeps_all = False  # delete does nothing
+        self.stated: dict[str, Any] = {}  # in place of what is so
         self.page_size = page
         self.expire_pages = 0
         self.gives_next = True
@@ -121,12 +136,16 @@ class Peer:
         self._lock = threading.RLock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
+        self._scheme = "http"
+        if tls is not None:
+            self._scheme = "https"
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
 
     @property
     def base(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/fhir"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}/fhir"
 
     def close(self) -> None:
         self._server.shutdown()
@@ -201,11 +220,13 @@ class Peer:
             status, headers = act.status, dict(act.headers)
         return status, headers, resource, act
 
-    def _do(  # noqa: PLR0911  each return is one interaction
+    def _do(  # noqa: PLR0911  each return is one kind of request
         self, asked: Asked, act: Act | None
     ) -> tuple[int, dict[str, str], dict[str, Any] | None]:
         if asked.type == "metadata":
             return 200, {}, self._statement()
+        if asked.type == ".well-known":
+            return (200, {}, self.smart) if self.smart else (404, {}, None)
         with self._lock:
             match asked.method:
                 case "POST" if not asked.type:
@@ -214,6 +235,8 @@ class Peer:
                     return self._create(asked, act)
                 case "PUT":
                     return self._update(asked, act)
+                case "DELETE":
+                    return self._deleted(asked)
                 case _ if asked.id == "_history":
                     return self._history(asked)
                 case _ if asked.id:
@@ -270,10 +293,16 @@ class Peer:
                 return 410, {}, _outcome("deleted")
             stored = self._written(asked, act, asked.id)  # back to life, as most servers do
             return 201, self._head(stored), stored
-        if match is not None and match != f'W/"{kept.now["meta"]["versionId"]}"':
+        if self.checks_match and match is not None and match != f'W/"{kept.now["meta"]["versionId"]}"':
             return 412, {}, _outcome("conflict")
         stored = self._written(asked, act, asked.id)
         return 200, self._head(stored), stored
+
+    def _deleted(self, asked: Asked) -> tuple[int, dict[str, str], dict[str, Any] | None]:
+        if self.keeps_all:
+            return 405, {}, _outcome("not-supported")
+        self.delete(asked.type, asked.id)
+        return 204, {}, None
 
     def _read(self, asked: Asked) -> tuple[int, dict[str, str], dict[str, Any] | None]:
         kept = self.resources.get((asked.type, asked.id))
@@ -349,6 +378,8 @@ class Peer:
             named = [(i.get("system"), i.get("value")) for i in resource.get("identifier", [])]
             if wanted and not wanted & set(named):
                 continue
+            if "status" in query and resource.get("status") not in query["status"].split(","):
+                continue
             updated = datetime.fromisoformat(resource["meta"]["lastUpdated"])
             if since and updated < datetime.fromisoformat(since):
                 continue
@@ -358,6 +389,7 @@ class Peer:
     def _written(self, asked: Asked, act: Act | None, id_: str) -> dict[str, Any]:
         body = act.change(asked.body) if act is not None and act.change is not None else asked.body
         stored = self.put(body, id_ or self._new_id())
+        self.written.add((stored["resourceType"], stored["id"], stored["meta"]["versionId"]))
         if act is not None and act.hidden_for:
             self.resources[asked.type, stored["id"]].visible_at = self.clock() + act.hidden_for
         return stored
@@ -373,11 +405,19 @@ class Peer:
 
     def _statement(self) -> dict[str, Any]:
         types = ("Patient", "MedicationRequest", "MedicationAdministration")
+        codes = ["read", "create", "update", "delete", *(["history-type"] if self.keeps_history else [])]
         resources = [
-            {"type": one, "updateCreate": self.update_create, "conditionalCreate": self.conditional} for one in types
+            {
+                "type": one,
+                "interaction": [{"code": code} for code in codes],
+                "versioning": "versioned",
+                "updateCreate": self.update_create,
+                "conditionalCreate": self.conditional,
+                "searchParam": [{"name": "identifier", "type": "token"}, {"name": "_lastUpdated", "type": "date"}],
+                **self.stated,
+            }
+            for one in types
         ]
-        if self.keeps_history:
-            resources = [{**one, "interaction": [{"code": "read"}, {"code": "history-type"}]} for one in resources]
         rest: list[dict[str, Any]] = [{"mode": "server", "resource": resources}]
         if self.takes_batches:
             rest[0]["interaction"] = [{"code": "batch"}]

@@ -12,8 +12,9 @@ import pytest
 
 from fhir_infusion.store import inbox, loads, standing
 from fhir_infusion.store.failpoint import EXIT_STATUS
-from fhir_infusion.sync import bulk, files, streaming
+from fhir_infusion.sync import bulk, files
 from fhir_infusion.sync.pull import pull
+from fhir_infusion.sync.remote import streaming
 from tests import exact_json
 from tests.counts import count
 from tests.faults.exporting import Exporting, an_order

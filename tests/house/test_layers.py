@@ -30,8 +30,8 @@ PLANTED = [
     ("actions/__init__.py", "import sqlalchemy", "SQL only in store"),
     ("service.py", "import sqlite3", "SQL only in store"),
     ("cli/__init__.py", "import flask", "Flask only in web"),
-    ("sync/worker.py", "import requests", "requests only in sync.remote, sync.streaming and sync.hook"),
-    ("web/__init__.py", "import urllib3", "requests only in sync.remote, sync.streaming and sync.hook"),
+    ("sync/worker.py", "import requests", "requests only in sync.remote and sync.hook"),
+    ("web/__init__.py", "import urllib3", "requests only in sync.remote and sync.hook"),
 ]
 
 

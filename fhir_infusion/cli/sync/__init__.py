@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import click
 
-from fhir_infusion.cli.sync import conflicts, exchange, load, resume, status, trace
+from fhir_infusion.cli.sync import (
+    conflicts,
+    dead,
+    duplicates,
+    exchange,
+    load,
+    probe,
+    quarantine,
+    reconcile,
+    resume,
+    status,
+    trace,
+)
 
 
 @click.group("sync")
@@ -21,5 +33,14 @@ for _command in (
     conflicts.held,
     conflicts.resolve,
     resume.resume,
+    reconcile.command,
+    duplicates.command,
+    dead.dead,
+    dead.replay,
+    dead.skip,
+    quarantine.quarantine,
+    quarantine.rewind,
+    probe.probe,
+    probe.keys,
 ):
     command.add_command(_command)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import requests
 
 from fhir_infusion.sync import replies
-from fhir_infusion.sync.remote import PIECE, never_connected, watchdog
+from fhir_infusion.sync.remote import PIECE, never_connected
+from fhir_infusion.sync.remote.watched import watchdog
 from fhir_infusion.sync.replies import Answer, Doubtful, Trouble, Unsent
 
 if TYPE_CHECKING:
@@ -55,7 +56,10 @@ def lines(endpoint: Endpoint, url: str, seconds: float, most: int) -> Iterator[L
     sockets: list[socket.socket] = []
     try:
         with watchdog(seconds, sockets):
-            response = endpoint.stream(url, ACCEPT, seconds)
+            response = endpoint.stream(url, ACCEPT)
+        if not isinstance(response, requests.Response):
+            yield replies.trouble(response) if isinstance(response, Answer) else response
+            return
         with response:
             if response.status_code != 200:
                 headers = {name.lower(): value for name, value in response.headers.items()}

@@ -12,31 +12,28 @@ https://hl7.org/fhir/R4/http.html
 from __future__ import annotations
 
 import base64
-import socket
-import threading
 import time
-from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import quote
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from fhir_infusion.actions.condition import condition
 from fhir_infusion.config import Remote, read_secret
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.sync import addresses, bundles, journal, looking, replies
+from fhir_infusion.sync import addresses, bundles, journal, looking, replies, tls
 from fhir_infusion.sync.bundles import Write
 from fhir_infusion.sync.gather import Gather
-from fhir_infusion.sync.replies import Answer, Doubtful, Found, Listed, Trouble, Unsent, Written
+from fhir_infusion.sync.remote.watched import WatchedAdapter, watchdog
+from fhir_infusion.sync.replies import Answer, Deleted, Doubtful, Found, Listed, Trouble, Unsent, Written
+from fhir_infusion.sync.smart import Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    import socket
+    from collections.abc import Mapping, Sequence
 
     from fhir_infusion.fhir.json import Resource
 
@@ -66,8 +63,9 @@ class Endpoint:
         """Prepare a session; nothing is sent yet. ``watch`` sees every answer, and may forbid the next request.
 
         Raises:
-            SettingsError: the secret's file cannot be read.
+            SettingsError: the file of the secret, of a key or of certificates cannot be read.
         """
+        tls.check_files(remote)
         self.name = remote.name
         self.release = remote.release
         self.base = remote.base_url.rstrip("/")
@@ -83,7 +81,13 @@ class Endpoint:
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.mount(self.base, WatchedAdapter())
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, WatchedAdapter())
+        if remote.ca_file is not None:
+            self._session.verify = str(remote.ca_file)
+        if remote.cert_file is not None:
+            self._session.cert = (str(remote.cert_file), str(remote.cert_key_file))
+        self._tokens = Tokens(remote, self._once) if remote.auth == "smart" else None
 
     def close(self) -> None:
         """Close the connections."""
@@ -154,18 +158,28 @@ class Endpoint:
         reply = self._ask("PUT", self._url(type_, id_), headers, fhir_json.write(resource))
         return replies.of_write(reply, type_, id_) if isinstance(reply, Answer) else reply
 
+    def delete(self, type_: str, id_: str) -> Deleted | Trouble:
+        """Delete a resource: of a probe, and no other."""
+        reply = self._ask("DELETE", self._url(type_, id_))
+        return replies.of_delete(reply) if isinstance(reply, Answer) else reply
+
     def ask(self, method: str, url: str, headers: Mapping[str, str]) -> Answer | Unsent | Doubtful:
         """Ask for what is no resource, at an address of this endpoint (``own``)."""
         return self._ask(method, url, headers)
 
-    def stream(self, url: str, accept: str, seconds: float) -> requests.Response:
-        """Open a file of this endpoint (``own``): the head of its answer is here, its body is still to be read.
+    def stream(self, url: str, accept: str) -> requests.Response | Answer | Unsent | Doubtful:
+        """Open a file of this endpoint (``own``): the head of its answer is here, its body is to be read.
 
-        Who calls keeps the watchdog, and reads what ``requests`` raises: see ``streaming``.
+        Who calls keeps the watchdog, and takes what ``requests`` raises: see ``streaming``.
         """
-        headers = {"Accept": accept, "Accept-Encoding": "gzip", "User-Agent": "fhir-infusion", **self._authorization()}
+        token = self._tokens.get() if self._tokens is not None else ""
+        if not isinstance(token, str):
+            return token
+        known = {"Authorization": f"Bearer {token}"} if token else self._authorization()
+        seconds = float(self._remote.deadline_seconds)
+        sent = {"Accept": accept, "Accept-Encoding": "gzip", "User-Agent": "fhir-infusion", **known}
         times = (min(CONNECT_SECONDS, seconds), seconds)
-        return self._session.get(url, headers=headers, stream=True, allow_redirects=False, timeout=times)
+        return self._session.get(url, headers=sent, stream=True, allow_redirects=False, timeout=times)
 
     # ------------------------------------------------------------------------------------------------ addresses
 
@@ -222,14 +236,31 @@ class Endpoint:
         return answer
 
     def _alone(self, write: Write) -> Answer | Unsent | Doubtful:
-        """Send one request; once more with another secret where that was changed on disk, for a 401 had no effect."""
-        sent = self.base + write.path, write.headers, write.body or None
-        answer = self._once(write.method, *sent)
+        """Send one request."""
+        return self._authorized(write.method, self.base + write.path, write.headers, write.body or None)
+
+    def _authorized(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+    ) -> Answer | Unsent | Doubtful:
+        """Send a request with credentials; once more with others where they are refused, for a 401 had no effect."""
+        typed = {**headers, **({"Content-Type": MEDIA_TYPE} if body is not None else {})}
+        if self._tokens is not None:
+            token = self._tokens.get()
+            if not isinstance(token, str):
+                return token
+            answer = self._once(method, url, {**typed, "Authorization": f"Bearer {token}"}, body)
+            if not isinstance(answer, Answer) or answer.status != 401:
+                return answer
+            fresh = self._tokens.get(refused=token)
+            if not isinstance(fresh, str):
+                return fresh
+            return self._once(method, url, {**typed, "Authorization": f"Bearer {fresh}"}, body)
+        answer = self._once(method, url, {**typed, **self._authorization()}, body)
         if isinstance(answer, Answer) and answer.status == 401:
-            fresh = self._read_secret()
-            if fresh != self._secret:
-                self._secret = fresh
-                answer = self._once(write.method, *sent)
+            secret = self._read_secret()
+            if secret != self._secret:  # it was changed on disk
+                self._secret = secret
+                answer = self._once(method, url, {**typed, **self._authorization()}, body)
         return answer
 
     def _once(
@@ -238,12 +269,10 @@ class Endpoint:
         seconds = float(self._remote.deadline_seconds)
         deadline = time.monotonic() + seconds
         sent = {"Accept": MEDIA_TYPE, "Accept-Encoding": "gzip", "User-Agent": "fhir-infusion", **headers}
-        sent |= self._authorization()
-        if body is not None:
-            sent["Content-Type"] = MEDIA_TYPE
+        sockets: list[socket.socket] = []
         try:
             with (
-                watchdog(seconds),
+                watchdog(seconds, sockets),
                 self._session.request(
                     method,
                     url,
@@ -257,11 +286,8 @@ class Endpoint:
                 return self._received(response, deadline)
         except requests.exceptions.ConnectTimeout:
             return Unsent("no connection in time")
-        except requests.exceptions.SSLError:
-            # The handshake raises it, and so does a connection that breaks later: not sure that nothing was sent.
-            return Doubtful("TLS failed")
         except requests.exceptions.ConnectionError as error:
-            return Unsent("no connection") if never_connected(error) else Doubtful("connection broken")
+            return _broken(error, is_connected=bool(sockets))
         except requests.exceptions.Timeout:
             return Doubtful("no answer in time")
         except (requests.exceptions.RequestException, OSError, ValueError):
@@ -287,113 +313,30 @@ class Endpoint:
 
     def _authorization(self) -> dict[str, str]:
         match self._remote.auth:
-            case "none":
-                return {}
             case "bearer":
                 return {"Authorization": f"Bearer {self._secret}"}
             case "basic":
                 return {"Authorization": "Basic " + base64.b64encode(self._secret.encode()).decode()}
+            case _:
+                return {}
 
     def _read_secret(self) -> str:
         return read_secret(self._remote.token_file) if self._remote.token_file is not None else ""
 
 
+def _broken(error: requests.exceptions.ConnectionError, *, is_connected: bool) -> Unsent | Doubtful:
+    """Say what a connection that failed means. It counts as connected once the handshake of TLS is done."""
+    code = tls.fault(error)
+    if isinstance(error, requests.exceptions.SSLError) and not is_connected:
+        code = code or "tls-handshake"
+    if code == tls.REFUSED or (code and not is_connected):
+        return Unsent(f"TLS: {code}", code)
+    if isinstance(error, requests.exceptions.SSLError):
+        return Doubtful("TLS failed")  # after the handshake: not sure that nothing was sent
+    return Unsent("no connection") if never_connected(error) else Doubtful("connection broken")
+
+
 def never_connected(error: BaseException) -> bool:
     """Say whether an error tells that no connection was made: refused, no route, no such name."""
-    seen: set[int] = set()
-    pending: list[object] = [error]
-    while pending:
-        one = pending.pop()
-        if id(one) in seen or not isinstance(one, BaseException):
-            continue
-        seen.add(id(one))
-        if type(one).__name__ in {"NewConnectionError", "NameResolutionError", "ConnectTimeoutError"}:
-            return True
-        pending += [getattr(one, "reason", None), one.__cause__, *one.args]
-    return False
-
-
-# -------------------------------------------------------------------------------------------------- the watchdog
-
-
-_RUNNING: Final = threading.local()
-"""``holder``: where this thread's request notes the socket that it runs on, so that the watchdog can cut it."""
-
-
-@contextmanager
-def watchdog(seconds: float, sockets: list[socket.socket] | None = None) -> Iterator[None]:
-    """Cut the socket of the request that runs inside, ``seconds`` from now; ``sockets`` gets it once connected."""
-    holder = sockets if sockets is not None else []
-    _RUNNING.holder = holder
-    timer = threading.Timer(seconds, _cut, (holder,))
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        _RUNNING.holder = None
-
-
-def _cut(holder: list[socket.socket]) -> None:
-    for sock in holder:
-        with suppress(OSError):
-            sock.shutdown(socket.SHUT_RDWR)
-
-
-def _note(connection: HTTPConnection) -> None:
-    # The socket, not the connection: for an answer that ends with the connection, urllib3 lets go of the socket while
-    # the body is still being read.
-    holder = getattr(_RUNNING, "holder", None)
-    if holder is not None and connection.sock is not None:
-        holder.append(connection.sock)
-
-
-class WatchedConnection(HTTPConnection):
-    """A connection that the watchdog can cut."""
-
-    def connect(self) -> None:
-        """Connect, and note the socket."""
-        super().connect()
-        _note(self)
-
-    def request(self, *args: Any, **options: Any) -> None:
-        """Send a request, having noted the socket."""
-        _note(self)
-        super().request(*args, **options)
-
-
-class WatchedTlsConnection(HTTPSConnection):
-    """The same over TLS."""
-
-    def connect(self) -> None:
-        """Connect, and note the socket."""
-        super().connect()
-        _note(self)
-
-    def request(self, *args: Any, **options: Any) -> None:
-        """Send a request, having noted the socket."""
-        _note(self)
-        super().request(*args, **options)
-
-
-class _WatchedPool(HTTPConnectionPool):
-    ConnectionCls = WatchedConnection  # pyright: ignore[reportAssignmentType]  urllib3's own class fails its protocol too
-
-
-class _WatchedTlsPool(HTTPSConnectionPool):
-    ConnectionCls = WatchedTlsConnection  # pyright: ignore[reportAssignmentType]  as in the class above
-
-
-class WatchedAdapter(HTTPAdapter):
-    """requests' transport without its retries: whether to send again is decided after verifying, never below."""
-
-    def __init__(self, pools: Mapping[str, Any] | None = None) -> None:
-        """Prepare; ``pools`` are the classes of the pools by scheme, where they are not those of this module."""
-        self._pools = pools or {"http": _WatchedPool, "https": _WatchedTlsPool}
-        super().__init__(max_retries=0, pool_connections=1, pool_maxsize=8)
-
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        """Make the pools."""
-        super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = dict(self._pools)
+    unmade = {"NewConnectionError", "NameResolutionError", "ConnectTimeoutError"}
+    return any(type(one).__name__ in unmade for one in tls.causes(error))
