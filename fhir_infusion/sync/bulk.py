@@ -83,9 +83,7 @@ def load(service: Service, remote: str, types: str) -> dict[str, Any]:
     if section.direction == "push":
         raise SettingsError(f"[remotes.{remote}] direction: push; this needs pull or both")
     if section.pull_filter:
-        raise SettingsError(
-            f"[remotes.{remote}] pull_filter: an export takes all; `fhir-infusion sync pull` keeps to it"
-        )
+        raise SettingsError(f"[remotes.{remote}] pull_filter: an export takes all; use `sync pull`")
     named = types.split(",") if types else section.types
     wanted = [one for one in section.types if one in named]
     if set(wanted) != set(named):
