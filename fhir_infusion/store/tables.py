@@ -279,14 +279,13 @@ LOADS: Final = Table(
     sqlite_with_rowid=False,
 )
 
-# What a peer was asked to tell of: the ids of the Subscriptions there, and when it last said that something changed.
+# The ids of our Subscriptions at a peer, by which it tells that something changed (``store.nudges``).
 NUDGES: Final = Table(
     "nudges",
     METADATA,
     key("tenant"),
     key("endpoint"),
     words("subscriptions"),
-    number("asked"),
     sqlite_with_rowid=False,
 )
 

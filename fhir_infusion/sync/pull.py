@@ -33,6 +33,7 @@ AT_ONCE: Final = 500
 TRIES: Final = 5
 """A version at which we failed so often is put aside."""
 POISON: Final = "poison"
+ELSEWHERE: Final = "somebody else pulls now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def pull(peer: Peer, tenant: str, ending: threading.Event | None = None) -> tupl
     results = []
     with peer.service.store.alone(turn_of(tenant, peer.name)) as alone:
         if not alone:
-            return tuple(Pulled(type_, trouble="somebody else pulls now") for type_ in peer.remote.types)
+            return tuple(Pulled(type_, trouble=ELSEWHERE) for type_ in peer.remote.types)
         if peer.service.store.read(tenant, lambda tx: loads.is_running(tx, peer.name)):
             return tuple(Pulled(type_, trouble="a bulk load goes on") for type_ in peer.remote.types)
         for type_ in peer.remote.types:

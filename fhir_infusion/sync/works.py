@@ -20,6 +20,8 @@ from fhir_infusion.sync.probe import WAYS, probe
 from fhir_infusion.sync.replaying import replay, skip
 from fhir_infusion.sync.resolve import KEEP, resolve
 from fhir_infusion.sync.restored import resume
+from fhir_infusion.sync.subscribing import WAYS as SUBSCRIBING
+from fhir_infusion.sync.subscribing import subscribe
 from fhir_infusion.sync.worker import sync_now
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ def sync(service: Service, remote: str, direction: str) -> dict[str, Any]:
 WORKS: Final[Mapping[str, Work]] = {
     "sync": Work(sync, {"remote": (), "direction": ("push", "pull", "both")}),
     "resolve": Work(resolve, {"client": (), "conflict_id": (), "keep": KEEP, "reason": ()}),
+    "subscribe": Work(subscribe, {"client": (), "remote": (), "way": SUBSCRIBING}),
     "load": Work(load, {"remote": (), "types": ()}),
     "probe": Work(probe, {"remote": (), "way": WAYS}),
     "resume": Work(resume, {"client": (), "remote": (), "reason": ()}),

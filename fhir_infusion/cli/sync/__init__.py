@@ -15,6 +15,7 @@ from fhir_infusion.cli.sync import (
     reconcile,
     resume,
     status,
+    subscribe,
     trace,
 )
 
@@ -33,6 +34,7 @@ for _command in (
     conflicts.held,
     conflicts.resolve,
     resume.resume,
+    subscribe.subscribe,
     reconcile.command,
     duplicates.command,
     dead.dead,

@@ -159,7 +159,7 @@ class Endpoint:
         return replies.of_write(reply, type_, id_) if isinstance(reply, Answer) else reply
 
     def delete(self, type_: str, id_: str) -> Deleted | Trouble:
-        """Delete a resource: of a probe, and no other."""
+        """Delete a resource: of a probe, or a Subscription of ours, and no other."""
         reply = self._ask("DELETE", self._url(type_, id_))
         return replies.of_delete(reply) if isinstance(reply, Answer) else reply
 

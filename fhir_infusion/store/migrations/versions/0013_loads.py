@@ -1,4 +1,4 @@
-"""Bulk loads that are under way, for ``sync load``; and which remotes were nudged to be pulled now."""
+"""Bulk loads that are under way, for ``sync load``; and our Subscriptions at remotes, for ``sync subscribe``."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -30,7 +30,6 @@ def upgrade() -> None:
         "nudges",
         *(sa.Column(name, TEXT, primary_key=True, nullable=False) for name in ("tenant", "endpoint")),
         sa.Column("subscriptions", TEXT, nullable=False),
-        sa.Column("asked", sa.BigInteger(), nullable=False),
         sqlite_with_rowid=False,
     )
 
