@@ -31,7 +31,7 @@ from fhir_infusion.store import conflicts, inbox, links, outbox, versions
 from fhir_infusion.store.inbox import Received
 from fhir_infusion.store.links import Link
 from fhir_infusion.store.versions import Bound, Stored
-from fhir_infusion.sync import holding, judging, moments, restored
+from fhir_infusion.sync import absent, holding, judging, moments, restored
 from fhir_infusion.sync.compare import content, same
 from fhir_infusion.sync.conflicts import ENDED, Merge, merge
 from fhir_infusion.sync.deletions import gone_there
@@ -79,9 +79,11 @@ class _Case:
 
 
 def apply(  # noqa: PLR0911  each return is one case of the table
-    peer: Peer, tenant: str, received: Received, *, own: bool = False
+    peer: Peer, tenant: str, received: Received, *, own: bool = False, link: Link | None = None
 ) -> Applied:
     """Take a received version. ``own``: the caller holds the outbox row of this resource, nothing else is in flight.
+
+    ``link`` is the one to merge upon, where the caller knows more than is kept: see ``arrived``.
 
     Raises:
         Unavailable: the store cannot serve now.
@@ -98,6 +100,8 @@ def apply(  # noqa: PLR0911  each return is one case of the table
         return _marked(case, Applied("history", "ended-double"))
     if case.ambiguous:
         return _marked(case, Applied("quarantined", "ambiguous-identifier"))
+    if link is not None and case.link is not None:
+        case = replace(case, link=link)
     if case.stored is None:
         return _new(case)
     if case.stored.deleted:
@@ -163,6 +167,8 @@ def _asked(case: _Case, link: Link) -> _Case | Applied:
     """Ask whether a version is the current one; return the case to go on with, or what became of it."""
     received = case.received
     now = case.peer.endpoint.read(received.type, received.id)
+    if isinstance(now, Missing) and absent.is_doubtful(case.peer, case.tenant, received.type, received.id):
+        return Applied("waiting")
     if isinstance(now, Missing | Gone):
         return _gone(case, link)
     if not isinstance(now, Found):
