@@ -79,9 +79,11 @@ class _Case:
 
 
 def apply(  # noqa: PLR0911  each return is one case of the table
-    peer: Peer, tenant: str, received: Received, *, own: bool = False
+    peer: Peer, tenant: str, received: Received, *, own: bool = False, link: Link | None = None
 ) -> Applied:
     """Take a received version. ``own``: the caller holds the outbox row of this resource, nothing else is in flight.
+
+    ``link`` is the one to merge upon, where the caller knows more than is kept: see ``arrived``.
 
     Raises:
         Unavailable: the store cannot serve now.
@@ -98,6 +100,8 @@ def apply(  # noqa: PLR0911  each return is one case of the table
         return _marked(case, Applied("history", "ended-double"))
     if case.ambiguous:
         return _marked(case, Applied("quarantined", "ambiguous-identifier"))
+    if link is not None and case.link is not None:
+        case = replace(case, link=link)
     if case.stored is None:
         return _new(case)
     if case.stored.deleted:

@@ -28,11 +28,11 @@ from fhir_infusion.store.inbox import Received
 from fhir_infusion.store.links import Link
 from fhir_infusion.store.outbox import Row
 from fhir_infusion.store.versions import Bound, Stored
-from fhir_infusion.sync import absent, holding, journal, ladder
+from fhir_infusion.sync import absent, arrived, holding, journal, ladder
 from fhir_infusion.sync.apply import apply, codes_of
 from fhir_infusion.sync.compare import content, equivalent, same
 from fhir_infusion.sync.conflicts import stop_of
-from fhir_infusion.sync.outgoing import Crossing, outgoing
+from fhir_infusion.sync.outgoing import Crossing, as_sent, outgoing
 from fhir_infusion.sync.patients import Blocked
 from fhir_infusion.sync.peer import Peer
 from fhir_infusion.sync.replies import (
@@ -183,7 +183,11 @@ def _adopt(job: _Job, entry: Entry) -> tuple[Row, Verdict]:
         return job.row, Verdict("conflict", "unreadable-match", alert="unreadable-match")
     stamp, row = entry.stamp, job.row
     stamped = _link_of(job, stamp, entry.text, "found")
-    known = next(((version, body) for version, body in _versions(job) if equivalent(body, there)), None)
+    ours = _versions(job)
+    known = next(((version, body) for version, body in ours if equivalent(body, there)), None)
+    if known is None and row.state == "unknown" and (made := arrived.created(stamped, ours, there)) is not None:
+        job.peer.service.store.transact(job.tenant, lambda tx: links.put(tx, made))
+        return _contest(replace(job, link=made), made, there, entry.text, stamp)
     if known is None:
         return _contest(job, replace(stamped, last_acked_version=0), there, entry.text)
     version, body = known
@@ -199,21 +203,8 @@ def _adopt(job: _Job, entry: Entry) -> tuple[Row, Verdict]:
 
 def _versions(job: _Job) -> list[tuple[int, Resource]]:
     """Return our versions as they are sent, the one of the row first."""
-    store = job.peer.service.store
-    kept = store.read(job.tenant, lambda tx: versions.history(tx, job.stored.type, job.stored.id))
-    bodies = [(job.row.version, job.body)]
-    for stored in kept[:20]:
-        if stored.version == job.row.version:
-            continue
-        caller = job.peer.caller(job.tenant)
-        try:
-            found = find.vread(job.peer.service, caller, job.peer.release, stored.type, stored.id, str(stored.version))
-            body = outgoing(Crossing(job.peer, job.tenant, stored), fhir_json.read(found.text), job.bound)
-        except Refused:
-            continue
-        if isinstance(body, dict):
-            bodies.append((stored.version, body))
-    return bodies
+    others = as_sent(Crossing(job.peer, job.tenant, job.stored), job.bound)
+    return [(job.row.version, job.body), *((version, body) for version, body in others if version != job.row.version)]
 
 
 # ----------------------------------------------------------------------------------------------------- 3: linked
@@ -275,7 +266,8 @@ def _contest(job: _Job, link: Link, there: Resource, text: str, stamp: Stamp | N
     if holding.rounds(job.peer, job.tenant, job.row) >= holding.MERGES:
         field = holding.hold(job.peer, job.tenant, job.row, link, received)
         return _held(job, link, there, stamp, field)
-    applied = apply(job.peer, job.tenant, received, own=True)
+    upon = arrived.agreed(link, _versions(job), there) if link.last_acked_version else link
+    applied = apply(job.peer, job.tenant, received, own=True, link=upon)
     if applied.kind == "merged":
         return job.row, Verdict("superseded", "merged")
     if applied.kind in {"applied", "echo"}:
