@@ -77,7 +77,7 @@ def test_f14_one_that_vanished_among_others_is_a_tombstone_as_ever(rig: Rig):
 
 
 def test_f14_a_404_is_not_believed_while_the_others_cannot_be_asked(rig: Rig):
-    first = rig.there.all(MR)[0]
+    (first,) = [one for one in rig.there.all(MR) if one["identifier"][0]["value"] == "A-1"]
     del rig.there.resources[MR, first["id"]]
     rig.there.lies.append(
         lambda asked: (

@@ -78,16 +78,10 @@ def end_of(there: Exporting, count: int) -> int:
 def test_s7_a_load_takes_all_that_is_there_and_the_next_pull_goes_on_from_its_moment(there: Exporting, rig: Rig):
     there.fill(25)
     there.per_file = 10
-    (done,) = to_its_end(rig)
-    assert done == {
-        **TOLD,
-        "state": "done",
-        "files": 3,
-        "files_stored": 3,
-        "received": 25,
-        "applied": 25,
-        "trouble": "",
-    }
+    steps = to_its_end(rig)
+    applied = sum(step["applied"] for step in steps)
+    wanted = {"state": "done", "files": 3, "files_stored": 3, "received": 25, "applied": 25, "trouble": ""}
+    assert {**steps[-1], "applied": applied} == {**TOLD, **wanted}
     assert values(rig) == everything(25)
     assert there.ended == ["1"]
     (asked,) = there.kept("$export")
@@ -211,7 +205,7 @@ def test_s7_a_peer_that_loses_every_export_is_left_to_the_ordinary_pull(there: E
 def test_s7_a_peer_without_bulk_export_is_told_and_pulled_as_ever(there: Exporting, rig: Rig, status: int):
     there.fill(2)
     there.lies.append(lambda asked: Act(effect=False, status=status) if asked.type == "$export" else None)
-    (done,) = to_its_end(rig)
+    done = to_its_end(rig)[-1]
     assert (done["state"], done["trouble"]) == (
         "refused",
         "it offers no bulk export; `fhir-infusion sync pull` reads it page by page",
@@ -223,7 +217,7 @@ def test_s7_a_peer_without_bulk_export_is_told_and_pulled_as_ever(there: Exporti
 def test_s7_a_file_of_another_host_is_refused_and_nothing_is_asked_there(there: Exporting, rig: Rig, place: str):
     there.fill(2)
     there.elsewhere = place.format(base=there.base)
-    (done,) = to_its_end(rig)
+    done = to_its_end(rig)[-1]
     assert (done["state"], done["trouble"]) == ("refused", "a file lies at an address that is not of this endpoint")
     assert there.kept("file") == []
     assert there.ended == ["1"]
@@ -264,7 +258,7 @@ def test_s7_a_line_above_the_cap_is_told_and_the_watermark_does_not_pass_it(
     again = open_rig(there, rig.service.settings.database, rig.clock, max_bytes=20_000)
     rig.service, rig.peer = again.service, again.peer
     done = to_its_end(rig)[-1]
-    assert (done["state"], done["received"], done["applied"]) == ("done", 3, 3)
+    assert (done["state"], done["received"], len(rig.ids())) == ("done", 3, 3)
     assert done["trouble"] == "lines above max_bytes: 1; the next pull asks for all again"
     assert watermark(rig) == ""
     assert rig.alerts() == ["load-line-too-long"]
@@ -368,6 +362,7 @@ def test_f2_s7_a_load_killed_at_a_named_step_takes_everything_once(there: Export
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(7200)
 def test_s7_many_are_loaded_with_bounded_memory(there: Exporting, tmp_path: Path):
     many = count(10_000, 100_000)
     there.fill(many)

@@ -119,6 +119,9 @@ def filled(service: Service, client: Client, records: dict[str, Json]) -> Place:
             "subscription_id": exact(made)["id"],
             "export_id": begun.headers["Content-Location"].rpartition("/")[2],
             "name": "MedicationRequest",
+            "remote": "none",
+            "their_type": "MedicationRequest",
+            "their_id": "1",
             "topic_id": "order-changed",
             "definition_id": "some",
         }

@@ -105,6 +105,11 @@ TABLE: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     # Shown the owner's token only, by commands of this machine, which want JSON. What they ask for, a remote and a
     # conflict, is not there: tests/cli and tests/sync have those that are.
     ("POST", "/internal/<work>"): (BODY, NAMED),
+    # Whatever is sent there, only the token of a remote is asked for, and here is none: tests/faults/test_sync_nudge.py.
+    ("POST", "/hooks/<remote>"): (),
+    ("PUT", "/hooks/<remote>"): (),
+    ("POST", "/hooks/<remote>/<their_type>/<their_id>"): (),
+    ("PUT", "/hooks/<remote>/<their_type>/<their_id>"): (),
     # One text each, whatever is asked.
     ("GET", "/openapi.json"): (),
     ("GET", "/workbench"): (),
