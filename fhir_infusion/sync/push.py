@@ -15,8 +15,8 @@ A row in state ``unknown`` starts with the looking or reading of step 3, whateve
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from fhir_infusion.actions import find
 from fhir_infusion.errors import Refused
@@ -50,21 +50,18 @@ from fhir_infusion.sync.replies import (
 )
 from fhir_infusion.sync.verdicts import (
     DUPLICATE,
+    LATE,
     Verdict,
     after_sending,
     backoff,
     gone,
+    look_again,
     not_sent,
     read_back,
 )
 
 if TYPE_CHECKING:
     from fhir_infusion.store import Tx
-
-LOOKS: Final = 3
-"""So many looks must find nothing before a create in doubt is sent again; a server may show a new row late."""
-LATE: Final = timedelta(seconds=2)
-"""Between two such looks; doubled each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +153,7 @@ def _create(job: _Job) -> tuple[Row, Verdict]:  # noqa: PLR0911  each return is 
     rung = job.peer.rung(job.type)
     if not isinstance(rung, str):
         return job.row, not_sent(job.peer, job.row, rung)
-    if job.row.state == "unknown" and rung != "A" and (again := _look_again(job.row)) is not None:
+    if job.row.state == "unknown" and rung != "A" and (again := look_again(job.row)) is not None:
         return job.row, again
     row = _sending(job)
     reply = ladder.create(job.peer.endpoint, rung, job.body, job.bound.system, job.bound.value)
@@ -171,14 +168,6 @@ def _create(job: _Job) -> tuple[Row, Verdict]:  # noqa: PLR0911  each return is 
     if isinstance(reply, Clash | Stale):
         return row, Verdict("unknown", "exists-already", backoff(job.peer, job.row))
     return row, after_sending(job.peer, row, reply)
-
-
-def _look_again(row: Row) -> Verdict | None:
-    """Return the verdict to wait and look again, None where it was looked often enough."""
-    looks = int(row.last_error_code.removeprefix("absent-")) if row.last_error_code.startswith("absent-") else 0
-    if looks + 1 >= LOOKS:
-        return None
-    return Verdict("unknown", f"absent-{looks + 1}", LATE * (1 << looks))
 
 
 def _adopt(job: _Job, entry: Entry) -> tuple[Row, Verdict]:
@@ -205,7 +194,8 @@ def _adopt(job: _Job, entry: Entry) -> tuple[Row, Verdict]:
     if version > row.version:
         return row, Verdict("superseded", "newer-was-sent", link=linked)
     if version == row.version:
-        return _sure(job), read_back(body, there, Verdict("acked", link=linked))
+        verdict = Verdict("acked", link=linked, arrived=row.state == "unknown")
+        return _sure(job), read_back(body, there, verdict)
     job.peer.service.store.transact(job.tenant, lambda tx: links.put(tx, linked))
     return _update(replace(job, link=linked), linked)
 
@@ -259,7 +249,7 @@ def _overtaken(job: _Job, link: Link) -> tuple[Row, Verdict]:
 def _changed_there(job: _Job, link: Link, there: Found) -> tuple[Row, Verdict]:
     """Decide about a resource that is not as we left it: it is what we sent, or both have changed it."""
     if equivalent(job.body, there.resource):
-        verdict = Verdict("acked", link=_link_of(job, there.stamp, there.text, link.ladder))
+        verdict = Verdict("acked", link=_link_of(job, there.stamp, there.text, link.ladder), arrived=True)
         return _sure(job), read_back(job.body, there.resource, verdict)
     return _contest(job, link, there.resource, there.text, there.stamp)
 
@@ -305,7 +295,8 @@ def _stop_only(job: _Job, link: Link, stopped: Resource, stamp: Stamp) -> tuple[
     if isinstance(reply, Written):
         # Acknowledged is the stop; the link keeps its old version, so that the open conflict stays visible to merges.
         linked = _link_of(job, reply.stamp or stamp, fhir_json.write(reply.resource or stopped).decode(), link.ladder)
-        return row, Verdict("acked", "stop-only", link=replace(linked, last_acked_version=link.last_acked_version))
+        kept = replace(linked, last_acked_version=link.last_acked_version)
+        return row, Verdict("acked", "stop-only", link=kept, arrived=True)
     if isinstance(reply, Stale | Clash | NotModified | Doubtful):
         return row, Verdict("unknown", "stop-again", backoff(job.peer, row))
     gone_there = isinstance(reply, Missing | Gone)
@@ -351,7 +342,7 @@ def _acked(job: _Job, reply: Written, rung: str) -> Verdict:
     if reply.status == 200 and job.link is None and not equivalent(job.body, resource):
         # A conditional create that found another's resource: nothing of ours was written.
         return Verdict("unknown", "exists-already", backoff(job.peer, job.row))
-    return read_back(job.body, resource, Verdict("acked", link=_link_of(job, stamp, text, rung)))
+    return read_back(job.body, resource, Verdict("acked", link=_link_of(job, stamp, text, rung), arrived=True))
 
 
 def _link_of(job: _Job, stamp: Stamp, text: str, rung: str) -> Link:
@@ -380,6 +371,8 @@ def _settled(peer: Peer, tenant: str, row: Row, begun: datetime, verdict: Verdic
         attempts.note(tx, row, begun, asked, verdict.state, verdict.code)
         if verdict.link is not None:
             links.put(tx, verdict.link)
+        if verdict.arrived:
+            peer.sent(tx, row.aggregate, row.version)
         if verdict.alert:
             peer.alert(tx, verdict.alert, row.aggregate, row.version)
 

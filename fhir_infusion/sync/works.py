@@ -11,7 +11,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.errors import Issue, Refused
+from fhir_infusion.remotes import TYPES
+from fhir_infusion.sync.duplicates import undouble
+from fhir_infusion.sync.inspecting import retry_quarantined, rewind, show_quarantined, show_row
+from fhir_infusion.sync.mending import mend
 from fhir_infusion.sync.probe import WAYS, probe
+from fhir_infusion.sync.replaying import replay, skip
 from fhir_infusion.sync.resolve import KEEP, resolve
 from fhir_infusion.sync.restored import resume
 from fhir_infusion.sync.worker import sync_now
@@ -54,6 +59,14 @@ WORKS: Final[Mapping[str, Work]] = {
     "resolve": Work(resolve, {"client": (), "conflict_id": (), "keep": KEEP, "reason": ()}),
     "probe": Work(probe, {"remote": (), "way": WAYS}),
     "resume": Work(resume, {"client": (), "remote": (), "reason": ()}),
+    "replay": Work(replay, {"client": (), "remote": (), "rows": (), "reason": ()}),
+    "skip": Work(skip, {"client": (), "rows": (), "reason": ()}),
+    "show-row": Work(show_row, {"client": (), "row": ()}),
+    "show-quarantined": Work(show_quarantined, {"client": (), "remote": (), "version": ()}),
+    "retry-quarantined": Work(retry_quarantined, {"client": (), "remote": (), "listed": (), "reason": ()}),
+    "rewind": Work(rewind, {"client": (), "remote": (), "fhir_type": TYPES, "to": (), "reason": ()}),
+    "undouble": Work(undouble, {"client": (), "remote": (), "resource": (), "reason": ()}),
+    "mend": Work(mend, {"client": (), "remote": (), "resources": (), "reason": ()}),
 }
 
 
