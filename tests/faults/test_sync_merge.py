@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fhir_infusion.actions import find
+from fhir_infusion.actions import accept_resource, find
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.sync.resolve import Keep, resolve
 from tests.faults.peer import Act, Peer, once
@@ -139,6 +139,23 @@ def test_f6_h17_a_create_in_doubt_whose_dose_is_another_there_is_held_for_a_pers
     rig.settle()
     assert rig.states() == ["conflict"]
     assert [one.fields for one in rig.conflicts()] == [("identifier",)]
+
+
+def test_what_a_server_of_another_release_wrote_stays_where_only_that_release_can_say_it(rig: Rig):
+    """An R4 server's own extension is not seen by an R5 server, so a change made there does not remove it."""
+    own = {"url": "https://example.org/fhir/StructureDefinition/own", "valueString": "kept"}
+    rig.place(order("A-1"))
+    (id_,) = rig.ids()
+    accept_resource.update(
+        rig.service, CALLER, "R4", id_, {**rig.resource(MR, id_), "extension": [own]}, "1", origin="an-r4-server"
+    )
+    in_r5 = fhir_json.read(find.read(rig.service, CALLER, "R5", MR, id_).text)
+    assert own not in in_r5.get("extension", [])
+    accept_resource.update(rig.service, CALLER, "R5", id_, {**in_r5, "priority": "urgent"}, "2", origin="an-r5-server")
+    ours = rig.resource(MR, id_)
+    assert (ours["priority"], ours["extension"]) == ("urgent", [own])
+    in_r5 = fhir_json.read(find.read(rig.service, CALLER, "R5", MR, id_).text)
+    assert (in_r5["priority"], in_r5.get("extension", [])) == ("urgent", [])
 
 
 # --------------------------------------------------------------------------------------------- who may change what

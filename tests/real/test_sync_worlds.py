@@ -107,7 +107,7 @@ def _scenario(directory: Path, server: Program, name: str, release: str, *, exac
     play = Play(world, side, number, seed=number + 1)
     try:
         began = time.monotonic()
-        _played(world, side, play, kills=count(2, 40), seed=number + 2)
+        _played(world, side, play, kills=count(2 if name == "hapi-r4" else 1, 40), seed=number + 2)
         acted = time.monotonic()
         both = world.in_step(side)
         note(f"{name}: acted {acted - began:.0f} s, then {time.monotonic() - acted:.0f} s; {dict(side.cutter.done)}")
@@ -116,11 +116,12 @@ def _scenario(directory: Path, server: Program, name: str, release: str, *, exac
         assert len({tuple(sorted(str(i) for i in one["identifier"])) for one in both.patients}) == len(both.patients)
         assert set(world.states(side)) <= {"acked", "superseded"}
         told = world.alerts(side)
-        altered = {resource for resource, code in told if code.startswith("altered ")}
+        # Where what arrived in doubt had a remark already, it is told as a spelling of theirs that is not taken.
+        altered = {resource for resource, code in told if code.partition(" ")[0] in {"altered", "precision-kept"}}
         assert both.rounded() <= altered
         assert bool(altered) is not exact
         assert {code.partition(" ")[0] for _, code in told} <= {"altered", "precision-kept", "stop-late"}
-        assert sum(side.cutter.done.values()) >= 10
+        assert sum(side.cutter.done.values()) >= 5
         time.sleep(7)  # two polls and more: nothing goes to and fro
         assert world.in_step(side).versions == both.versions
     finally:
