@@ -21,12 +21,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from fhir_infusion.actions import accept_resource, find
+from fhir_infusion.actions import accept_resource
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.fhir import subset
 from fhir_infusion.fhir.json import Resource
-from fhir_infusion.store import conflicts, inbox, links, outbox, versions
+from fhir_infusion.store import inbox, links, outbox, versions
 from fhir_infusion.store.inbox import Received
 from fhir_infusion.store.links import Link
 from fhir_infusion.store.versions import Bound, Stored
@@ -35,6 +34,7 @@ from fhir_infusion.sync.compare import content, same
 from fhir_infusion.sync.conflicts import ENDED, Merge, merge
 from fhir_infusion.sync.deletions import gone_there
 from fhir_infusion.sync.incoming import incoming
+from fhir_infusion.sync.ours import version_of
 from fhir_infusion.sync.peer import Peer
 from fhir_infusion.sync.replies import Found, Gone, Missing, content_version
 
@@ -194,8 +194,8 @@ def _merge(case: _Case, link: Link, stored: Stored) -> Merge | None:
     theirs = incoming(case.peer, case.tenant, case.resource, case.minted)
     if not isinstance(their_base, dict) or not isinstance(theirs, dict):
         return None
-    ours = _our_text(case, stored, stored.version)
-    our_base = _our_text(case, stored, link.last_acked_version or stored.version)
+    ours = version_of(case.peer, case.tenant, stored.aggregate, stored.version)
+    our_base = version_of(case.peer, case.tenant, stored.aggregate, link.last_acked_version or stored.version)
     owns = holding.owner(case.peer, case.tenant, stored.aggregate, stored.version)
     return merge(our_base, ours, their_base, theirs, owns)
 
@@ -238,7 +238,8 @@ def _claimed(case: _Case, stored: Stored) -> Applied:
     if not isinstance(theirs, dict):
         return Applied("waiting")
     link = stamped(Link(case.peer.name, stored.aggregate), case.received)
-    if not same(content(_our_text(case, stored, stored.version)), content(theirs)):
+    ours = version_of(case.peer, case.tenant, stored.aggregate, stored.version)
+    if not same(content(ours), content(theirs)):
         return _held(case, link, stored, ("identifier",))
     linked = replace(link, last_sent_version=stored.version, last_acked_version=stored.version, ladder="found")
     return _marked(case, Applied("echo"), linked)
@@ -292,17 +293,8 @@ def _marked(case: _Case, applied: Applied, link: Link | None = None, alarm: str 
 
 def _held(case: _Case, link: Link, stored: Stored, fields: tuple[str, ...]) -> Applied:
     """Open a conflict, once for each resource, and keep what they sent."""
-    ours = fhir_json.write(_our_text(case, stored, stored.version)).decode()
-    conflict_id, peer = case.peer.service.new_id(), case.peer
-
-    def work(tx: Tx) -> None:
-        _mark(tx, case, "conflict", ",".join(fields))
-        if conflicts.open_of(tx, peer.name, stored.aggregate) is None:
-            base, theirs = link.base, case.received.text
-            conflicts.open_conflict(tx, peer.name, stored.aggregate, fields, base, ours, theirs, conflict_id)
-            peer.alert(tx, "conflict", stored.aggregate, stored.version)
-
-    peer.service.store.transact(case.tenant, work)
+    held = holding.Held(stored.aggregate, stored.version, fields, link.base, case.received.text)
+    holding.hold(case.peer, case.tenant, held, lambda tx: _mark(tx, case, "conflict", ",".join(fields)))
     return Applied("conflict", ",".join(fields))
 
 
@@ -343,14 +335,6 @@ def _named(tx: Tx, type_: str, resource: Resource) -> list[Stored]:
             if stored is not None:
                 found.append(stored)
     return found
-
-
-def _our_text(case: _Case, stored: Stored, version: int) -> Resource:
-    """Return a version of ours as a resource in the peer's release."""
-    peer = case.peer
-    caller = peer.caller(case.tenant)
-    found = find.vread(peer.service, caller, peer.release, stored.type, stored.id, str(version))
-    return subset.unmarked(fhir_json.read(found.text))
 
 
 def stamped(link: Link, received: Received) -> Link:

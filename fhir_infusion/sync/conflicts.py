@@ -20,13 +20,13 @@ written, also where another part of the same group is taken.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.fhir.json import Resource
 from fhir_infusion.sync.compare import content, differing, exact, same, spelled
 
-Owner = Literal["ours", "theirs", "either"]
-"""Whose clinical changes stand; as the settings say it, which are not imported here: they read files."""
+if TYPE_CHECKING:
+    from fhir_infusion.remotes import Owner
 
 SUBJECT: Final = frozenset({"subject", "_subject"})
 CLINICAL: Final = frozenset(

@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from fhir_infusion.actions import find
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.json import Resource
@@ -32,6 +31,7 @@ from fhir_infusion.sync import holding, ladder
 from fhir_infusion.sync.apply import apply, codes_of
 from fhir_infusion.sync.compare import content, equivalent, same
 from fhir_infusion.sync.conflicts import stop_of
+from fhir_infusion.sync.ours import version_of
 from fhir_infusion.sync.outgoing import Crossing, outgoing
 from fhir_infusion.sync.patients import Blocked
 from fhir_infusion.sync.peer import Peer
@@ -127,8 +127,7 @@ def _prepared(  # noqa: PLR0911  each return is one reason not to send
         # Sent already in a newer version, or merged into one: this one lacks what was taken from the peer.
         return Verdict("superseded", "newer-was-sent")
     try:
-        text = find.vread(peer.service, peer.caller(tenant), peer.release, type_, id_, str(row.version)).text
-        resource = fhir_json.read(text)
+        resource = version_of(peer, tenant, row.aggregate, row.version)
     except Refused as refused:
         return Verdict("dead", f"untranslatable {codes_of(refused)}", alert="untranslatable")
     if type_ == "MedicationRequest" and resource.get("intent") not in ORDER_INTENTS:
@@ -213,10 +212,9 @@ def _versions(job: _Job) -> list[tuple[int, Resource]]:
     for stored in kept[:20]:
         if stored.version == job.row.version:
             continue
-        caller = job.peer.caller(job.tenant)
         try:
-            found = find.vread(job.peer.service, caller, job.peer.release, stored.type, stored.id, str(stored.version))
-            body = outgoing(Crossing(job.peer, job.tenant, stored), fhir_json.read(found.text), job.bound)
+            ours = version_of(job.peer, job.tenant, stored.aggregate, stored.version)
+            body = outgoing(Crossing(job.peer, job.tenant, stored), ours, job.bound)
         except Refused:
             continue
         if isinstance(body, dict):
@@ -240,7 +238,7 @@ def _update(  # noqa: PLR0911  each return is one outcome
         done = replace(link, last_sent_version=job.row.version, last_acked_version=job.row.version)
         return _sure(job), Verdict("acked", "already-there", link=done)
     if holding.is_not_ours_to_change(job.peer, job.tenant, job.row, job.body, link):
-        field = holding.hold(job.peer, job.tenant, job.row, link, None)
+        field = holding.hold_ours(job.peer, job.tenant, job.row, link, None)
         return _held(job, link, fhir_json.read(link.base), _stamp_of(job, link), field)
     row = _sending(job)
     reply = job.peer.endpoint.update({**job.body, "id": link.remote_id}, link.etag or '""')
@@ -280,7 +278,7 @@ def _contest(job: _Job, link: Link, there: Resource, text: str, stamp: Stamp | N
     store = job.peer.service.store
     store.transact(job.tenant, lambda tx: inbox.receive(tx, job.peer.name, [received]))
     if holding.rounds(job.peer, job.tenant, job.row) >= holding.MERGES:
-        field = holding.hold(job.peer, job.tenant, job.row, link, received)
+        field = holding.hold_ours(job.peer, job.tenant, job.row, link, received)
         return _held(job, link, there, stamp, field)
     applied = apply(job.peer, job.tenant, received, own=True)
     if applied.kind == "merged":

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from fhir_infusion.actions import accept_resource, find, rules
+from fhir_infusion.actions import accept_resource, rules
 from fhir_infusion.actions.caller import Caller
 from fhir_infusion.errors import Issue, Refused, Unavailable
 from fhir_infusion.fhir import json as fhir_json
@@ -28,6 +28,7 @@ from fhir_infusion.store.versions import Bound, Stored
 from fhir_infusion.sync.apply import IN_FLIGHT, stamped
 from fhir_infusion.sync.compare import content, same, spelled
 from fhir_infusion.sync.incoming import incoming
+from fhir_infusion.sync.ours import version_of
 from fhir_infusion.sync.peer import Peer
 from fhir_infusion.sync.replies import Found, Gone, Missing, content_version
 
@@ -120,9 +121,7 @@ def _held(peer: Peer, conflict: Conflict, caller: Caller, reason: str) -> _Held:
 
 
 def _ours(held: _Held) -> Resource:
-    peer, stored = held.peer, held.stored
-    found = find.vread(peer.service, held.caller, peer.release, stored.type, stored.id, str(stored.version))
-    return fhir_json.read(found.text)
+    return version_of(held.peer, held.caller.tenant, held.stored.aggregate, held.stored.version)
 
 
 def _refuse_unseen(held: _Held, there: Found) -> None:

@@ -9,9 +9,9 @@ import click
 
 from fhir_infusion.cli import load_settings, owner
 from fhir_infusion.cli.build import reading_service
-from fhir_infusion.cli.compare import differences
 from fhir_infusion.cli.options import database_option, operator, reason_option
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.fhir.differences import differences
 from fhir_infusion.store import conflicts
 from fhir_infusion.sync.compare import content
 
