@@ -21,7 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from fhir_infusion.actions import accept_resource
+from fhir_infusion.actions import accept_resource, identity
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.json import Resource
@@ -34,6 +34,7 @@ from fhir_infusion.sync.compare import content, same
 from fhir_infusion.sync.conflicts import ENDED, Merge, merge
 from fhir_infusion.sync.deletions import gone_there
 from fhir_infusion.sync.incoming import incoming
+from fhir_infusion.sync.merged_there import followed
 from fhir_infusion.sync.ours import version_of
 from fhir_infusion.sync.peer import Peer
 from fhir_infusion.sync.replies import Found, Gone, Missing, content_version
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from fhir_infusion.store import Tx
 
 Kind: TypeAlias = Literal["applied", "merged", "echo", "history", "quarantined", "conflict", "waiting"]
+MERGED: Final = "patient-merged"
+"""The alarm that they named another patient, who is the same person."""
 IN_FLIGHT: Final[tuple[outbox.State, ...]] = ("leased", "sent", "unknown")
 
 
@@ -146,6 +149,8 @@ def _linked(case: _Case, link: Link, stored: Stored) -> Applied:  # noqa: PLR091
         revived = case.resource.get("status") not in ENDED and fhir_json.read_again(stored.text)["status"] in ENDED
         return _held(replace(case, alarm="restored-active" if revived else ""), link, stored, ("restored",))
     merged = _merge(case, link, stored)
+    if merged is not None and merged.held == ("subject",):
+        case, merged = _followed(case, link, stored, merged)
     return Applied("waiting") if merged is None else _merged(case, linked, stored, merged)
 
 
@@ -188,8 +193,20 @@ def _gone(case: _Case, link: Link) -> Applied:
     return Applied("history", "gone")
 
 
-def _merge(case: _Case, link: Link, stored: Stored) -> Merge | None:
-    """Merge in our form; None where the peer cannot be asked now what a reference means."""
+def _followed(case: _Case, link: Link, stored: Stored, merged: Merge) -> tuple[_Case, Merge | None]:
+    """Merge again where theirs names another patient only because the first was merged into that one there (H10)."""
+    key = identity.key_of(fhir_json.read_again(stored.text).get("subject", {}))
+    same_one = followed(case.peer, fhir_json.read(link.base), case.resource, key)
+    if same_one == "other":
+        return case, merged
+    return replace(case, alarm=MERGED), _merge(case, link, stored, may_move=True) if same_one == "same" else None
+
+
+def _merge(case: _Case, link: Link, stored: Stored, *, may_move: bool = False) -> Merge | None:
+    """Merge in our form; None where the peer cannot be asked now what a reference means.
+
+    With ``may_move`` their patient is ours: only where ours names one of that server does it name the other one now.
+    """
     their_base = incoming(case.peer, case.tenant, fhir_json.read(link.base), case.minted)
     theirs = incoming(case.peer, case.tenant, case.resource, case.minted)
     if not isinstance(their_base, dict) or not isinstance(theirs, dict):
@@ -197,7 +214,12 @@ def _merge(case: _Case, link: Link, stored: Stored) -> Merge | None:
     ours = version_of(case.peer, case.tenant, stored.aggregate, stored.version)
     our_base = version_of(case.peer, case.tenant, stored.aggregate, link.last_acked_version or stored.version)
     owns = holding.owner(case.peer, case.tenant, stored.aggregate, stored.version)
-    return merge(our_base, ours, their_base, theirs, owns)
+    if may_move:
+        literal = str(theirs["subject"].get("reference", ""))
+        is_theirs = str(ours["subject"].get("reference", "")).startswith(f"{case.peer.endpoint.base}/")
+        their_base = {**their_base, "subject": ours["subject"]}
+        theirs = {**theirs, "subject": {**ours["subject"], "reference": literal} if is_theirs else ours["subject"]}
+    return merge(our_base, ours, their_base, theirs, owns, may_move=may_move)
 
 
 def _merged(case: _Case, linked: Link, stored: Stored, merged: Merge) -> Applied:
@@ -223,7 +245,15 @@ def _merged(case: _Case, linked: Link, stored: Stored, merged: Merge) -> Applied
     origin, version = "" if ours_changed else peer.name, str(stored.version)
     try:
         accept_resource.update(
-            peer.service, peer.caller(case.tenant), peer.release, stored.id, resource, version, origin=origin, also=also
+            peer.service,
+            peer.caller(case.tenant),
+            peer.release,
+            stored.id,
+            resource,
+            version,
+            origin=origin,
+            also=also,
+            is_same_patient=case.alarm == MERGED,
         )
     except Refused as refused:
         if refused.status == 412:

@@ -12,5 +12,9 @@ def command() -> None:
     """Other FHIR servers, sections [remotes.NAME] of the settings: how far in step, and what needs a person."""
 
 
-for _command in (status.status, exchange.push, exchange.pull, conflicts.held, conflicts.resolve, resume.resume):
+_COMMANDS = (
+    *(status.status, exchange.push, exchange.pull, conflicts.held, conflicts.conflict, conflicts.resolve),
+    resume.resume,
+)
+for _command in _COMMANDS:
     command.add_command(_command)
