@@ -18,6 +18,7 @@ transaction.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -31,7 +32,7 @@ from fhir_infusion.store.links import Link
 from fhir_infusion.store.versions import Bound, Stored
 from fhir_infusion.sync import holding, moments, restored
 from fhir_infusion.sync.compare import content, same
-from fhir_infusion.sync.conflicts import ENDED, Merge, merge
+from fhir_infusion.sync.conflicts import ENDED, Merge, merge, stop_of
 from fhir_infusion.sync.deletions import gone_there
 from fhir_infusion.sync.incoming import incoming
 from fhir_infusion.sync.merged_there import followed
@@ -244,17 +245,8 @@ def _merged(case: _Case, linked: Link, stored: Stored, merged: Merge) -> Applied
     peer, resource = case.peer, {**merged.resource, "id": stored.id}
     origin, version = "" if ours_changed else peer.name, str(stored.version)
     try:
-        accept_resource.update(
-            peer.service,
-            peer.caller(case.tenant),
-            peer.release,
-            stored.id,
-            resource,
-            version,
-            origin=origin,
-            also=also,
-            is_same_patient=case.alarm == MERGED,
-        )
+        asked = (peer.service, peer.caller(case.tenant), peer.release, stored.id, resource, version)
+        accept_resource.update(*asked, origin=origin, also=also, is_same_patient=case.alarm == MERGED)
     except Refused as refused:
         if refused.status == 412:
             return Applied("waiting")  # ours changed meanwhile; the next round merges with that
@@ -322,10 +314,24 @@ def _marked(case: _Case, applied: Applied, link: Link | None = None, alarm: str 
 
 
 def _held(case: _Case, link: Link, stored: Stored, fields: tuple[str, ...]) -> Applied:
-    """Open a conflict, once for each resource, and keep what they sent."""
+    """Open a conflict, once for each resource, and keep what they sent; but a stop of theirs is taken."""
+    stored = _stopped(case, stored)
     held = holding.Held(stored.aggregate, stored.version, fields, link.base, case.received.text)
     holding.hold(case.peer, case.tenant, held, lambda tx: _mark(tx, case, "conflict", ",".join(fields)))
     return Applied("conflict", ",".join(fields))
+
+
+def _stopped(case: _Case, stored: Stored) -> Stored:
+    """Take no more than that they stopped it, so that nobody here goes on with what waits for a person (H6)."""
+    peer = case.peer
+    ours = stop_of(case.resource, version_of(peer, case.tenant, stored.aggregate, stored.version))
+    if ours is None or case.link is None:
+        return stored
+    asked = (peer.service, peer.caller(case.tenant), peer.release, stored.id, {**ours, "id": stored.id})
+    with suppress(Refused):  # ours has ended meanwhile, or may not become that: a person sees what is held
+        accept_resource.update(*asked, str(stored.version), origin=peer.name)
+    now = peer.service.store.read(case.tenant, lambda tx: versions.current(tx, stored.type, stored.id))
+    return now or stored
 
 
 # ------------------------------------------------------------------------------------------------------- reading

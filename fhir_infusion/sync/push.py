@@ -54,11 +54,11 @@ from fhir_infusion.sync.verdicts import (
 )
 
 if TYPE_CHECKING:
-    from fhir_infusion.sync.obstacles import Blocked
     from fhir_infusion.fhir.json import Resource
-    from fhir_infusion.store.outbox import Row
-    from fhir_infusion.sync.peer import Peer
     from fhir_infusion.store import Tx
+    from fhir_infusion.store.outbox import Row
+    from fhir_infusion.sync.obstacles import Blocked
+    from fhir_infusion.sync.peer import Peer
 
 LOOKS: Final = 3
 """So many looks must find nothing before a create in doubt is sent again; a server may show a new row late."""

@@ -15,6 +15,7 @@ from fhir_infusion.web.fhir import (
     everything,
     export,
     history,
+    merge,
     metadata,
     patch,
     read,
@@ -109,6 +110,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         Route("GET", f"{FHIR}/{one}/<definition_id>", definition.get_of(one), f"Read one: {one}")
         for one in definition.TYPES
     ),
+    Route("POST", f"{FHIR}/Patient/$merge", merge.post, "Merge two patients, or see what that would do"),
     Route("GET", f"{FHIR}/<fhir_type>", search.get, "Search"),
     Route("POST", f"{FHIR}/<fhir_type>/_search", search.post, "Search by POST"),
     Route("POST", f"{FHIR}/<fhir_type>", create.post, "Create"),

@@ -175,6 +175,25 @@ def test_i4_h6_a_stop_goes_out_though_a_dose_beside_it_is_held(there: Peer, data
     rig.close()
 
 
+@pytest.mark.parametrize("keep", ["ours", "theirs"])
+def test_h6_h8_a_stop_of_theirs_is_taken_though_a_dose_beside_it_is_held(rig: Rig, keep: Keep):
+    rig.place(order("A-1"))
+    rig.settle()
+    _change_there(rig, "theirs", status="stopped")
+    rig.amend(_said("ours"))
+    rig.pull()
+    ours = rig.resource(MR, rig.ids()[0])
+    assert (ours["status"], _text(ours), [one.fields for one in rig.conflicts()]) == (
+        "stopped",
+        "ours",
+        [("clinical",)],
+    )
+    rig.settle(rounds=3)
+    _decide(rig, keep)
+    assert (_both(rig), rig.conflicts()) == ((keep, keep), [])
+    assert (rig.resource(MR, rig.ids()[0])["status"], _there(rig)["status"]) == ("stopped", "stopped")
+
+
 # --------------------------------------------------------------------------------------------- merging without end
 
 

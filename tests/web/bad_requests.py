@@ -197,6 +197,12 @@ def right_body(asked: Asked, records: dict[str, Json]) -> tuple[str, str]:  # no
     if rule.rstrip("/") == bad_routes.FHIR:
         asking: Json = {"request": {"method": "GET", "url": "MedicationRequest"}}
         return dumps({"resourceType": "Bundle", "type": "transaction", "entry": [asking]}), FHIR
+    if rule.endswith("$merge"):
+        named = [
+            {"name": f"{side}-patient", "valueReference": {"reference": f"Patient/{STORED}"}}
+            for side in ("source", "target")
+        ]
+        return dumps({"resourceType": "Parameters", "parameter": named}), FHIR
     if rule.startswith(f"{bad_routes.FHIR}/$") or rule.endswith(("Subscription/$status", "$events")):
         return dumps({"resourceType": "Parameters"}), FHIR
     if rule.startswith(bad_routes.SUB):

@@ -88,6 +88,7 @@ TABLE: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("GET", f"{FHIR}/SubscriptionTopic/<topic_id>"): (ACCEPT, NAMED),
     ("GET", f"{FHIR}/Basic"): (QUERY, PAGES, ACCEPT),
     ("GET", f"{FHIR}/Basic/<topic_id>"): (ACCEPT, NAMED),
+    ("POST", f"{FHIR}/Patient/$merge"): (*_WRITE, QUERY),
     ("GET", TYPE): (*_LIST, CRITERIA, DATES),
     ("POST", f"{TYPE}/_search"): (*_LIST, CRITERIA, DATES, FORM),
     ("POST", TYPE): (*_WRITE, QUERY, KEY),
