@@ -17,7 +17,7 @@ Json = dict[str, Any]
 COMPARED: Final = ("name", "birthDate", "gender")
 """What tells persons apart, beside identifiers."""
 
-_PATIENT: Final = re.compile(r"(?:.*/)?Patient/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
+_PATIENT: Final = re.compile(r"Patient/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
 
 
 def linked(patient: Json, kind: str) -> tuple[str, ...]:
@@ -36,7 +36,7 @@ def is_retired(patient: Json) -> bool:
 
 
 def patient_id(reference: str) -> str:
-    """Return the id in a literal reference to a Patient, relative or absolute; "" where it is none."""
+    """Return the id in a relative reference to a Patient; "" for any other, such as one of another server."""
     match = _PATIENT.fullmatch(reference)
     return match[1] if match else ""
 

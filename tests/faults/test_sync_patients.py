@@ -220,6 +220,15 @@ def test_h10_one_patient_more_than_once_merged_is_held(rig: Rig):
     assert (subjects(rig)[0][0], held(rig)) == ("Patient/old", [("Patient/old", ("identity", "several"))])
 
 
+@pytest.mark.parametrize("named", ["http://elsewhere/fhir/Patient/new", "urn:uuid:new", "Person/new"])
+def test_h10_a_link_to_another_server_is_none_to_the_patient_of_that_id_here(rig: Rig, named: str):
+    patient(rig, "old", "mrn-A-1")
+    patient(rig, "new", "mrn-N")
+    rig.place(placed("A-1", "old"))
+    patient(rig, "old", "mrn-A-1", link=[{"other": {"reference": named}, "type": "replaced-by"}])
+    assert (subjects(rig), held(rig)) == ([("Patient/old", "mrn-A-1")], [("Patient/old", ("identity", "unknown"))])
+
+
 def test_what_a_person_has_not_seen_is_not_decided(rig: Rig):
     patient(rig, "old", "mrn-A-1")
     patient(rig, "new", "mrn-N", **OTHER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -116,7 +117,8 @@ def test_patients_are_meant_by_identifiers_too_and_the_result_may_be_given(ward:
         ({"resourceType": "Parameters", "parameter": [{"name": "colour", "valueString": "red"}]}, 400),
         (asking(preview="true"), 400),
         ({**asking(), "parameter": [*asking()["parameter"], asking()["parameter"][0]]}, 400),
-        (asking("http://elsewhere/Patient/1"), 400),
+        (asking("http://elsewhere/Patient/new"), 422),
+        (json.loads(json.dumps(asking()).replace("Patient/old", "http://elsewhere/Patient/old")), 400),
         (asking("old", "old"), 422),
         (asking("old", "none"), 422),
         (asking(result_patient={"resourceType": "Patient", "id": "old"}), 422),
