@@ -271,7 +271,7 @@ def _named_anew(subject: Json, old: Stored, survivor: Json, keys: set[tuple[str,
 
 def doubt(tx: Tx, stored: Stored) -> str:
     """Return why a version is not to be sent for its patient: ``held`` for a person, or ``other``; "" if it may be."""
-    held = [one for one in conflicts.listed(tx, HERE, None) if REUSED in one.fields]
+    held = conflicts.listed(tx, HERE, None, REUSED)
     if not held:
         return ""
     for one in held:

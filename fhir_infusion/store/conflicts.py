@@ -49,17 +49,23 @@ def open_conflict(
     row = dict(zip(Conflict.__dataclass_fields__, values, strict=True))
     tx.connection.execute(insert(CONFLICTS), {"tenant": tx.tenant, **row})
     type_, _, id_ = aggregate.partition("/")
-    audit.write(tx, "conflict-opened", endpoint, type_, id_, 0, f"conflict {new_id} in {', '.join(fields)}")
+    audit.write(
+        tx, "conflict-opened", endpoint or "identity", type_, id_, 0, f"conflict {new_id} in {', '.join(fields)}"
+    )
     return Conflict(new_id, endpoint, aggregate, tx.now, tuple(fields), base, ours, theirs, "open", "")
 
 
-def listed(tx: Tx, endpoint: str | None = None, state: State | None = "open") -> tuple[Conflict, ...]:
-    """Return conflicts, oldest first."""
+def listed(
+    tx: Tx, endpoint: str | None = None, state: State | None = "open", group: str | None = None
+) -> tuple[Conflict, ...]:
+    """Return conflicts, oldest first; with ``group`` those in which that is held."""
     found = select(*_COLUMNS).where(CONFLICTS.c.tenant == tx.tenant)
     if endpoint is not None:
         found = found.where(CONFLICTS.c.endpoint == endpoint)
     if state is not None:
         found = found.where(CONFLICTS.c.state == state)
+    if group is not None:
+        found = found.where(CONFLICTS.c.fields.contains(json.dumps(group), autoescape=True))
     rows = tx.connection.execute(found.order_by(CONFLICTS.c.opened, CONFLICTS.c.conflict_id))
     return tuple(map(_conflict, rows))
 
