@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, select, update
 
 from fhir_infusion.store import feed
 from fhir_infusion.store.statement import Statement, inserting
@@ -72,13 +72,15 @@ def write(
 
 def entries(tx: Tx, after: int = 0, limit: int = 100) -> tuple[AuditEntry, ...]:
     """Return rows in order, those after number ``after``."""
-    found = (
-        select(*(AUDIT.c[name] for name in (*_CONTENT, "previous", "digest")))
-        .where(AUDIT.c.tenant == tx.tenant, AUDIT.c.seq > after)
-        .order_by(AUDIT.c.seq)
-        .limit(limit)
-    )
-    rows: list[tuple[Any, ...]] = [tuple(row) for row in tx.connection.execute(found)]
+    return selected(tx, and_(AUDIT.c.tenant == tx.tenant, AUDIT.c.seq > after), limit)
+
+
+def selected(tx: Tx, condition: ColumnElement[bool], limit: int | None = None) -> tuple[AuditEntry, ...]:
+    """Return the rows that meet a condition of SQL, in order."""
+    found = select(*(AUDIT.c[name] for name in (*_CONTENT, "previous", "digest"))).where(condition)
+    rows: list[tuple[Any, ...]] = [
+        tuple(row) for row in tx.connection.execute(found.order_by(AUDIT.c.seq).limit(limit))
+    ]
     return tuple(AuditEntry(row[0], from_ms(row[1]), *row[2:]) for row in rows)
 
 

@@ -1,74 +1,63 @@
 """The tables. A change here needs a migration beside it; a test compares the two.
 
-Times are whole milliseconds since 1970 in UTC, so that they compare the same on every database. JSON is kept as text:
-a database's own JSON type would respell numbers. Each primary key begins with the tenant.
+Those of what can be searched for stand in ``index_tables``, kinds of columns in ``columns``.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    ForeignKeyConstraint,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Table,
-    Text,
-    text,
-)
+from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Index, LargeBinary, Table, text
 
-METADATA: Final = MetaData()
+from fhir_infusion.store.columns import METADATA, SEQUENCE, flag, key, number, number_key, words
+from fhir_infusion.store.index_tables import INDEX_DATES, INDEX_QUANTITIES, INDEX_ROWS, INDEX_STRINGS
 
-# Compared byte by byte everywhere: another collation would order otherwise, and change with the operating system.
-TEXT = Text().with_variant(Text(collation="C"), "postgresql")
-_SEQUENCE = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only an INTEGER PRIMARY KEY
+__all__ = [
+    "ATTEMPTS",
+    "AUDIT",
+    "CONFLICTS",
+    "CURSORS",
+    "ENDPOINTS",
+    "EXPORTS",
+    "FEEDS",
+    "IDEMPOTENCY",
+    "IDENTIFIERS",
+    "INBOX",
+    "INDEX_DATES",
+    "INDEX_QUANTITIES",
+    "INDEX_ROWS",
+    "INDEX_STRINGS",
+    "LINKS",
+    "METADATA",
+    "OUTBOX",
+    "RESOURCES",
+    "SECRETS",
+    "SUBSCRIPTIONS",
+    "SUBSCRIPTION_EVENTS",
+    "TRANSLATIONS",
+    "VERSIONS",
+]
 
-
-def _key(name: str) -> Column[str]:
-    return Column(name, TEXT, primary_key=True, nullable=False)
-
-
-def _text(name: str) -> Column[str]:
-    return Column(name, TEXT, nullable=False)
-
-
-def _number(name: str) -> Column[int]:
-    return Column(name, BigInteger, nullable=False)
-
-
-def _number_key(name: str) -> Column[int]:
-    return Column(name, BigInteger, primary_key=True, nullable=False, autoincrement=False)
-
-
-def _flag(name: str) -> Column[bool]:
-    return Column(name, Boolean, nullable=False)
-
-
-SECRETS: Final = Table("secrets", METADATA, _key("name"), Column("value", LargeBinary, nullable=False))
+SECRETS: Final = Table("secrets", METADATA, key("name"), Column("value", LargeBinary, nullable=False))
 
 # One row a tenant: the last moment given out (lastUpdated never goes back, even if the clock does), and the end of
 # the audit chain, kept apart from the chain so that a cut tail is noticed.
 FEEDS: Final = Table(
-    "feeds", METADATA, _key("tenant"), _number("last_updated"), _number("audit_seq"), _text("audit_digest")
+    "feeds", METADATA, key("tenant"), number("last_updated"), number("audit_seq"), words("audit_digest")
 )
 
 # The current state of each resource. `created` is the moment of its first version: listings are kept in its order.
 RESOURCES: Final = Table(
     "resources",
     METADATA,
-    _key("tenant"),
-    _key("type"),
-    _key("id"),
-    _number("version"),
-    _number("created"),
-    _number("last_updated"),
-    _flag("deleted"),
-    _text("parent"),
+    key("tenant"),
+    key("type"),
+    key("id"),
+    number("version"),
+    number("created"),
+    number("last_updated"),
+    flag("deleted"),
+    words("parent"),
     Index("resources_by_creation", "tenant", "type", "created", "id"),
     Index("resources_by_change", "tenant", "type", "last_updated", "id"),
     Index("resources_by_parent", "tenant", "type", "parent", "id"),
@@ -79,16 +68,16 @@ RESOURCES: Final = Table(
 VERSIONS: Final = Table(
     "versions",
     METADATA,
-    _key("tenant"),
-    _key("type"),
-    _key("id"),
-    _number_key("version"),
-    _text("release"),
-    _number("last_updated"),
-    _flag("deleted"),
-    _text("text"),
-    _text("record"),
-    _text("digest"),
+    key("tenant"),
+    key("type"),
+    key("id"),
+    number_key("version"),
+    words("release"),
+    number("last_updated"),
+    flag("deleted"),
+    words("text"),
+    words("record"),
+    words("digest"),
     Index("versions_by_change", "tenant", "last_updated"),
     Index("versions_of_type_by_change", "tenant", "type", "last_updated"),
     ForeignKeyConstraint(["tenant", "type", "id"], ["resources.tenant", "resources.type", "resources.id"]),
@@ -97,12 +86,12 @@ VERSIONS: Final = Table(
 TRANSLATIONS: Final = Table(
     "translations",
     METADATA,
-    _key("tenant"),
-    _key("type"),
-    _key("id"),
-    _number_key("version"),
-    _key("release"),
-    _text("text"),
+    key("tenant"),
+    key("type"),
+    key("id"),
+    number_key("version"),
+    key("release"),
+    words("text"),
     ForeignKeyConstraint(
         ["tenant", "type", "id", "version"],
         ["versions.tenant", "versions.type", "versions.id", "versions.version"],
@@ -113,74 +102,13 @@ TRANSLATIONS: Final = Table(
 IDENTIFIERS: Final = Table(
     "identifiers",
     METADATA,
-    _key("tenant"),
-    _key("type"),
-    _key("system"),
-    _key("value"),
-    _text("id"),
-    _flag("minted"),
+    key("tenant"),
+    key("type"),
+    key("system"),
+    key("value"),
+    words("id"),
+    flag("minted"),
     Index("identifiers_by_resource", "tenant", "type", "id"),
-    ForeignKeyConstraint(["tenant", "type", "id"], ["resources.tenant", "resources.type", "resources.id"]),
-    sqlite_with_rowid=False,
-)
-
-# What can be searched for, of the current version only: codes, references and addresses; times; words; amounts.
-# `created` is repeated so that a listing by one value is read in order from the index, page by page, without sorting.
-INDEX_ROWS: Final = Table(
-    "index_rows",
-    METADATA,
-    _key("tenant"),
-    _key("type"),
-    _key("id"),
-    _key("parameter"),
-    _key("system"),
-    _key("value"),
-    _number("created"),
-    Index("index_rows_by_value", "tenant", "type", "parameter", "value", "system", "created", "id"),
-    ForeignKeyConstraint(["tenant", "type", "id"], ["resources.tenant", "resources.type", "resources.id"]),
-    sqlite_with_rowid=False,
-)
-INDEX_DATES: Final = Table(
-    "index_dates",
-    METADATA,
-    _key("tenant"),
-    _key("type"),
-    _key("id"),
-    _key("parameter"),
-    _number_key("start"),
-    _number_key("end"),
-    _number("created"),
-    Index("index_dates_by_end", "tenant", "type", "parameter", "end", "start", "created", "id"),
-    Index("index_dates_by_start", "tenant", "type", "parameter", "start", "end", "created", "id"),
-    ForeignKeyConstraint(["tenant", "type", "id"], ["resources.tenant", "resources.type", "resources.id"]),
-    sqlite_with_rowid=False,
-)
-INDEX_STRINGS: Final = Table(
-    "index_strings",
-    METADATA,
-    _key("tenant"),
-    _key("type"),
-    _key("id"),
-    _key("parameter"),
-    _key("value"),
-    _key("text"),
-    _number("created"),
-    Index("index_strings_by_value", "tenant", "type", "parameter", "value", "text", "created", "id"),
-    ForeignKeyConstraint(["tenant", "type", "id"], ["resources.tenant", "resources.type", "resources.id"]),
-    sqlite_with_rowid=False,
-)
-INDEX_QUANTITIES: Final = Table(
-    "index_quantities",
-    METADATA,
-    _key("tenant"),
-    _key("type"),
-    _key("id"),
-    _key("parameter"),
-    _key("unit"),
-    _key("low"),
-    _key("high"),
-    _number("created"),
-    Index("index_quantities_by_value", "tenant", "type", "parameter", "unit", "low", "high", "id"),
     ForeignKeyConstraint(["tenant", "type", "id"], ["resources.tenant", "resources.type", "resources.id"]),
     sqlite_with_rowid=False,
 )
@@ -188,56 +116,56 @@ INDEX_QUANTITIES: Final = Table(
 IDEMPOTENCY: Final = Table(
     "idempotency",
     METADATA,
-    _key("tenant"),
-    _key("client"),
-    _key("key"),
-    _text("body_hash"),
-    _text("type"),
-    _text("id"),
-    _number("version"),
-    _number("at"),
+    key("tenant"),
+    key("client"),
+    key("key"),
+    words("body_hash"),
+    words("type"),
+    words("id"),
+    number("version"),
+    number("at"),
     sqlite_with_rowid=False,
 )
 
 AUDIT: Final = Table(
     "audit",
     METADATA,
-    _key("tenant"),
-    _number_key("seq"),
-    _number("at"),
-    _text("action"),
-    _text("client"),
-    _text("type"),
-    _text("id"),
-    _number("version"),
-    _text("detail"),
-    _text("previous"),
-    _text("digest"),
+    key("tenant"),
+    number_key("seq"),
+    number("at"),
+    words("action"),
+    words("client"),
+    words("type"),
+    words("id"),
+    number("version"),
+    words("detail"),
+    words("previous"),
+    words("digest"),
 )
 
 OUTBOX: Final = Table(
     "outbox",
     METADATA,
-    Column("seq", _SEQUENCE, primary_key=True, autoincrement=True),
-    _text("tenant"),
-    _text("endpoint"),
-    _text("aggregate"),
-    _number("version"),
-    _text("payload_hash"),
-    _text("lane"),
-    _number("rank"),
-    _text("state"),
-    _number("attempt"),
-    _number("not_before"),
-    _text("lease_owner"),
-    _number("lease_until"),
-    _number("fence"),
-    _text("last_error_code"),
-    _text("depends_on"),
-    _number("enqueued"),
-    _number("crashes"),
-    _number("suspected"),
-    _number("alerted"),
+    Column("seq", SEQUENCE, primary_key=True, autoincrement=True),
+    words("tenant"),
+    words("endpoint"),
+    words("aggregate"),
+    number("version"),
+    words("payload_hash"),
+    words("lane"),
+    number("rank"),
+    words("state"),
+    number("attempt"),
+    number("not_before"),
+    words("lease_owner"),
+    number("lease_until"),
+    number("fence"),
+    words("last_error_code"),
+    words("depends_on"),
+    number("enqueued"),
+    number("crashes"),
+    number("suspected"),
+    number("alerted"),
     Index("outbox_by_state", "tenant", "endpoint", "state", "lane", "rank", "seq"),
     Index("outbox_by_aggregate", "tenant", "endpoint", "aggregate", "seq"),
     Index(
@@ -249,78 +177,98 @@ OUTBOX: Final = Table(
     sqlite_autoincrement=True,  # a number is never used twice, even after a purge
 )
 
+# What came of each claim of an outbox row: which requests, and the class of each answer. No content.
+ATTEMPTS: Final = Table(
+    "attempts",
+    METADATA,
+    number_key("seq"),
+    number_key("fence"),
+    words("tenant"),
+    words("endpoint"),
+    words("aggregate"),
+    number("version"),
+    number("attempt"),
+    number("begun"),
+    number("ended"),
+    words("requests"),
+    words("state"),
+    words("code"),
+    Index("attempts_by_aggregate", "tenant", "aggregate", "begun"),
+    sqlite_with_rowid=False,
+)
+
 LINKS: Final = Table(
     "links",
     METADATA,
-    _key("tenant"),
-    _key("endpoint"),
-    _key("aggregate"),
-    _text("remote_type"),
-    _text("remote_id"),
-    _text("version_id"),
-    _text("etag"),
-    _text("last_updated"),
-    _text("base"),
-    _number("last_sent_version"),
-    _number("last_acked_version"),
-    _text("ladder"),
-    _text("seen"),
-    _number("doubted"),
+    key("tenant"),
+    key("endpoint"),
+    key("aggregate"),
+    words("remote_type"),
+    words("remote_id"),
+    words("version_id"),
+    words("etag"),
+    words("last_updated"),
+    words("base"),
+    number("last_sent_version"),
+    number("last_acked_version"),
+    words("ladder"),
+    words("seen"),
+    number("doubted"),
     Index("links_by_remote", "tenant", "endpoint", "remote_type", "remote_id"),
 )
 
 INBOX: Final = Table(
     "inbox",
     METADATA,
-    _key("tenant"),
-    _key("endpoint"),
-    _key("type"),
-    _key("id"),
-    _key("version"),
-    _text("last_updated"),
-    _number("moment"),
-    _text("text"),
-    _text("state"),
-    _text("codes"),
-    _number("received"),
-    _number("attempts"),
+    key("tenant"),
+    key("endpoint"),
+    key("type"),
+    key("id"),
+    key("version"),
+    words("last_updated"),
+    number("moment"),
+    words("text"),
+    words("state"),
+    words("codes"),
+    number("received"),
+    number("attempts"),
     Index("inbox_by_state", "tenant", "endpoint", "type", "state", "moment"),
 )
 
 CURSORS: Final = Table(
     "cursors",
     METADATA,
-    _key("tenant"),
-    _key("endpoint"),
-    _key("type"),
-    _key("filter"),
-    _text("watermark"),
-    _text("next_link"),
-    _text("max_seen"),
-    _text("first_date"),
+    key("tenant"),
+    key("endpoint"),
+    key("type"),
+    key("filter"),
+    words("watermark"),
+    words("next_link"),
+    words("max_seen"),
+    words("first_date"),
     Column("last_success", BigInteger),
-    _text("peer_date"),
+    words("peer_date"),
 )
 
 # Peers that are left alone until a person says otherwise. `paused` is the moment, 0 where it goes on.
 ENDPOINTS: Final = Table(
-    "endpoints", METADATA, _key("tenant"), _key("endpoint"), _number("paused"), _text("why"), sqlite_with_rowid=False
+    "endpoints", METADATA, key("tenant"), key("endpoint"), number("paused"), words("why"), sqlite_with_rowid=False
 )
 
 CONFLICTS: Final = Table(
     "conflicts",
     METADATA,
-    _key("tenant"),
-    _key("conflict_id"),
-    _text("endpoint"),
-    _text("aggregate"),
-    _number("opened"),
-    _text("fields"),
-    _text("base"),
-    _text("ours"),
-    _text("theirs"),
-    _text("state"),
-    _text("resolution"),
+    key("tenant"),
+    key("conflict_id"),
+    words("endpoint"),
+    words("aggregate"),
+    number("opened"),
+    words("fields"),
+    words("base"),
+    words("ours"),
+    words("theirs"),
+    words("state"),
+    words("resolution"),
     Index("conflicts_by_aggregate", "tenant", "endpoint", "aggregate", "state"),
 )
 
@@ -328,15 +276,15 @@ CONFLICTS: Final = Table(
 EXPORTS: Final = Table(
     "exports",
     METADATA,
-    _key("tenant"),
-    _key("export_id"),
-    _text("client"),
-    _text("request"),
-    _text("release"),
-    _text("types"),
-    _number("since"),
-    _number("moment"),
-    _number("requested"),
+    key("tenant"),
+    key("export_id"),
+    words("client"),
+    words("request"),
+    words("release"),
+    words("types"),
+    number("since"),
+    number("moment"),
+    number("requested"),
 )
 
 # What a client asked to be told of, and how far it was told. Moments are 0 where there is none; `is_open` is 1 once the
@@ -345,31 +293,31 @@ EXPORTS: Final = Table(
 SUBSCRIPTIONS: Final = Table(
     "subscriptions",
     METADATA,
-    _key("tenant"),
-    _key("subscription_id"),
-    _text("release"),
-    _text("status"),
-    _text("type"),
-    _text("client"),
-    _text("base"),
-    _text("text"),
-    _text("secret"),
-    _text("error"),
-    _text("lease_owner"),
-    _number("version"),
-    _number("created"),
-    _number("last_updated"),
-    _number("ends"),
-    _number("heartbeat"),
-    _number("is_open"),
-    _number("events"),
-    _number("sent"),
-    _number("stops"),
-    _number("failures"),
-    _number("failing_since"),
-    _number("not_before"),
-    _number("contacted"),
-    _number("lease_until"),
+    key("tenant"),
+    key("subscription_id"),
+    words("release"),
+    words("status"),
+    words("type"),
+    words("client"),
+    words("base"),
+    words("text"),
+    words("secret"),
+    words("error"),
+    words("lease_owner"),
+    number("version"),
+    number("created"),
+    number("last_updated"),
+    number("ends"),
+    number("heartbeat"),
+    number("is_open"),
+    number("events"),
+    number("sent"),
+    number("stops"),
+    number("failures"),
+    number("failing_since"),
+    number("not_before"),
+    number("contacted"),
+    number("lease_until"),
     Index("subscriptions_by_status", "status", "not_before"),
 )
 
@@ -377,11 +325,11 @@ SUBSCRIPTIONS: Final = Table(
 SUBSCRIPTION_EVENTS: Final = Table(
     "subscription_events",
     METADATA,
-    _key("tenant"),
-    _key("subscription_id"),
-    _number_key("number"),
-    _number("at"),
-    _text("type"),
-    _text("id"),
-    _number("version"),
+    key("tenant"),
+    key("subscription_id"),
+    number_key("number"),
+    number("at"),
+    words("type"),
+    words("id"),
+    number("version"),
 )

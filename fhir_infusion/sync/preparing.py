@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.actions import follow, identity
@@ -46,6 +47,7 @@ class Job:
     link: Link | None
     body: Resource
     """What is sent, without id."""
+    begun: datetime
     blocked: Blocked | None = None
     """Why not, where only the stop in ``body`` is."""
 
@@ -56,7 +58,7 @@ class Job:
 
 
 def prepared(  # noqa: PLR0911  each return is one reason not to send
-    peer: Peer, tenant: str, row: Row
+    peer: Peer, tenant: str, row: Row, begun: datetime
 ) -> Job | Verdict:
     """Return what is sent of a row; or, where nothing is, what becomes of it.
 
@@ -88,7 +90,7 @@ def prepared(  # noqa: PLR0911  each return is one reason not to send
     if type_ == "MedicationRequest" and resource.get("intent") not in ORDER_INTENTS:
         return Verdict("superseded", "not-an-order")
     body = _body(peer, tenant, row, _Known(stored, bound, link, agreed), resource)
-    job = Job(peer, tenant, row, stored, bound, link, resource)
+    job = Job(peer, tenant, row, stored, bound, link, resource, begun)
     if isinstance(body, Blocked):
         if row.lane == "stop" and link is not None and link.remote_id:
             return replace(job, blocked=body)

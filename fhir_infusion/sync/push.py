@@ -14,16 +14,16 @@ A row in state ``unknown`` starts with the looking or reading of step 3, whateve
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.store import inbox, links, outbox, versions
+from fhir_infusion.store import attempts, inbox, links, outbox, versions
 from fhir_infusion.store.failpoint import reach
 from fhir_infusion.store.inbox import Received
 from fhir_infusion.store.links import Link
-from fhir_infusion.sync import holding, ladder
+from fhir_infusion.sync import holding, journal, ladder
 from fhir_infusion.sync.apply import apply
 from fhir_infusion.sync.compare import content, equivalent, same
 from fhir_infusion.sync.conflicts import STOPPING, stop_of
@@ -74,15 +74,17 @@ def deliver(peer: Peer, tenant: str, row: Row) -> Verdict:
         Unavailable: the store cannot serve now.
     """
     reach("push.claimed")
-    job = prepared(peer, tenant, row)
-    if isinstance(job, Verdict):
-        return _settled(peer, tenant, row, job)
-    if job.blocked is not None and job.link is not None:
-        row, verdict = _stop_blocked(job, job.link, job.blocked)
-    else:
-        row, verdict = _create(job) if job.link is None else _update(job, job.link)
-    reach("push.before-commit")
-    verdict = _settled(peer, tenant, row, verdict)
+    begun = peer.now()
+    with journal.kept():
+        job = prepared(peer, tenant, row, begun)
+        if isinstance(job, Verdict):
+            return _settled(peer, tenant, row, begun, job)
+        if job.blocked is not None and job.link is not None:
+            row, verdict = _stop_blocked(job, job.link, job.blocked)
+        else:
+            row, verdict = _create(job) if job.link is None else _update(job, job.link)
+        reach("push.before-commit")
+        verdict = _settled(peer, tenant, row, begun, verdict)
     reach("push.committed")
     return verdict
 
@@ -285,7 +287,13 @@ def _sending(job: Job) -> Row:
     """Note on disk that the bytes are about to leave. A row that is noted already stays as it is."""
     if job.row.state == "sent":
         return job.row
-    row = job.peer.service.store.transact(job.tenant, lambda tx: outbox.sending(tx, job.row))
+    asked = journal.notes()
+
+    def work(tx: Tx) -> Row:
+        attempts.note(tx, job.row, job.begun, asked, "sent")
+        return outbox.sending(tx, job.row)
+
+    row = job.peer.service.store.transact(job.tenant, work)
     reach("push.sending")
     return row
 
@@ -330,12 +338,14 @@ def _link_of(job: Job, stamp: Stamp, text: str, rung: str) -> Link:
     )
 
 
-def _settled(peer: Peer, tenant: str, row: Row, verdict: Verdict) -> Verdict:
-    """Keep the verdict, the link and the alarm in one transaction."""
+def _settled(peer: Peer, tenant: str, row: Row, begun: datetime, verdict: Verdict) -> Verdict:
+    """Keep the verdict, what was asked for it, the link and the alarm in one transaction."""
+    asked = journal.notes()
 
     def work(tx: Tx) -> None:
         not_before = tx.now + verdict.wait if verdict.wait is not None else None
         outbox.settle(tx, row, verdict.state, error_code=verdict.code, not_before=not_before)
+        attempts.note(tx, row, begun, asked, verdict.state, verdict.code)
         if verdict.link is not None:
             links.put(tx, verdict.link)
         if verdict.alert:

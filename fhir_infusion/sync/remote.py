@@ -28,7 +28,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from fhir_infusion.actions.condition import condition
 from fhir_infusion.config import Remote, read_secret
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.sync import replies
+from fhir_infusion.sync import journal, replies
 from fhir_infusion.sync.replies import Answer, Doubtful, Found, Listed, Trouble, Unsent, Written
 
 if TYPE_CHECKING:
@@ -166,12 +166,14 @@ class Endpoint:
     ) -> Answer | Unsent | Doubtful:
         if self._watch is not None and not self._watch.allows():
             return Unsent("left alone for now")
+        since = time.monotonic()
         answer = self._once(method, url, headers or {}, body)
         if isinstance(answer, Answer) and answer.status == 401:
             fresh = self._read_secret()
             if fresh != self._secret:  # the secret was changed on disk: once more, for a 401 had no effect
                 self._secret = fresh
                 answer = self._once(method, url, headers or {}, body)
+        journal.note(method, url.removeprefix(self.base), headers or {}, answer, since)
         if self._watch is not None:
             self._watch.saw(answer)
         return answer

@@ -17,12 +17,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.errors import Unavailable
-from fhir_infusion.store import outbox, suspects
+from fhir_infusion.store import attempts, outbox, suspects
+from fhir_infusion.sync import journal
 from fhir_infusion.sync.peer import LOG, Peer
 from fhir_infusion.sync.push import deliver
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from fhir_infusion.store import Tx
     from fhir_infusion.store.outbox import Row
@@ -182,14 +184,16 @@ def tell_late_stops(peer: Peer, tenant: str) -> None:
 
 
 def _deliver(peer: Peer, tenant: str, row: Row) -> None:
-    try:
-        deliver(peer, tenant, row)
-    except (outbox.StaleLease, Unavailable):
-        raise
-    except Exception as error:  # noqa: BLE001  a poisoned row blocks its own resource only (F20)
-        code = type(error).__name__
-        LOG.error("row failed", extra={"endpoint": peer.name, "resource": row.aggregate, "code": code})
-        _crashed(peer, tenant, row)
+    with journal.kept():
+        begun = peer.now()
+        try:
+            deliver(peer, tenant, row)
+        except (outbox.StaleLease, Unavailable):
+            raise
+        except Exception as error:  # noqa: BLE001  a poisoned row blocks its own resource only (F20)
+            code = type(error).__name__
+            LOG.error("row failed", extra={"endpoint": peer.name, "resource": row.aggregate, "code": code})
+            _crashed(peer, tenant, row, begun)
 
 
 def _give_back(peer: Peer, tenant: str, row: Row) -> None:
@@ -203,14 +207,17 @@ def _give_back(peer: Peer, tenant: str, row: Row) -> None:
     peer.service.store.transact(tenant, work)
 
 
-def _crashed(peer: Peer, tenant: str, row: Row) -> None:
+def _crashed(peer: Peer, tenant: str, row: Row, begun: datetime) -> None:
     """Count a failure of ours; whatever state the row was left in, its lease decides how it goes on."""
     crashes = row.crashes + 1
     state: outbox.State = "dead" if crashes >= CRASHES else ("unknown" if row.state == "unknown" else "pending")
     until = peer.now() + timedelta(seconds=2**crashes)
+    asked = journal.notes()
 
     def work(tx: Tx) -> None:
-        outbox.settle(tx, row, state, error_code=f"crash-{crashes}", not_before=until, crashes=crashes)
+        code = f"crash-{crashes}"
+        outbox.settle(tx, row, state, error_code=code, not_before=until, crashes=crashes)
+        attempts.note(tx, row, begun, asked, state, code)
         if state == "dead":
             peer.alert(tx, "poison", row.aggregate, row.version)
 

@@ -128,3 +128,20 @@ def test_a_conflict_is_shown_with_its_values_to_who_asks_for_it_and_that_is_kept
     read = [(entry.client, entry.id, entry.detail) for entry in entries if entry.action == "conflict-read"]
     assert read == [(f"command:{os.getuid()}", id_, f"conflict {conflict}")]
     assert cli("sync", "conflict", "show", "none").code == 1
+
+
+def test_a_trace_tells_someone_new_what_happened_to_an_order(cli: Run, held: tuple[Peer, str, str]):
+    _, id_, _ = held
+    ran = cli("sync", "trace", "A-1")
+    assert (ran.code, ran.err, "CANARY" in ran.out) == (0, "", False)
+    lines = ran.out.splitlines()
+    assert lines[:2] == [f"order = {MR}/{id_}", ""]
+    assert lines[2].startswith("2025-05-01 08:00:00.000Z  order  here  version 1: active, create by test")
+    assert "version 1: attempt 1: acked" in ran.out
+    assert "POST MedicationRequest If-None-Exist -> 201" in ran.out
+    assert "conflict-opened: conflict " in ran.out
+    as_json = cli("sync", "trace", f"{ORDERS}|A-1", "--json")
+    assert [one["kind"] for one in as_json.json][:2] == ["version", "queued"]
+    unknown = cli("sync", "trace", "none")
+    accepted = "the id of an order, its order_id, or system|value of its identifier"
+    assert (unknown.code, unknown.err) == (1, f"fhir-infusion: there is no such order; accepted: {accepted}\n")

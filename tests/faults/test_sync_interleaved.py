@@ -145,7 +145,7 @@ class Wild:
         if self.chance.random() < 0.5:
             text = self._note(id_, 0)
             record["notes"] = [*record.get("notes", []), {"text": text}]
-        if self.chance.random() < 0.3:
+        if self.chance.random() < 0.6:
             record["steps"] = _rated(self._number())
         if self.chance.random() < 0.15 and record["status"] == "active":
             record["status"] = "stopped"
@@ -156,6 +156,8 @@ class Wild:
     def _our_rate(self) -> None:
         id_ = self.rig.id_of(MA, "G-1")
         record = find.record(self.rig.service, CALLER, MA, id_).record
+        if not all("rate" in one for one in record.get("segments", [{}])):
+            return  # they wrote on a segment, so that it stands by itself
         segments = [{**one, "rate": {**one["rate"], "value": self._number()}} for one in record["segments"]]
         self.rig.change({**record, "segments": segments})
 
@@ -168,7 +170,7 @@ class Wild:
         changed = dict(there)
         if self.chance.random() < 0.6:
             changed["note"] = [*there.get("note", []), {"text": self._note(aggregate.partition("/")[2], 1)}]
-        if self.chance.random() < 0.3:
+        if self.chance.random() < 0.6:
             changed |= _dosed_there(there, self._number())
         if self.chance.random() < 0.1 and there["status"] == "active":
             changed["status"] = "stopped"
@@ -271,6 +273,8 @@ class Wild:
     def judge(self, *, decided: bool) -> None:
         """Compare both sides: what is not held is equal and whole; of what is, no side has lost or doubled its own."""
         waiting = {one.aggregate for one in self.rig.conflicts()}
+        if waiting:  # what depends on what is held goes after it
+            waiting |= {row.aggregate for row in self.rig.rows() if row.state == "pending"}
         there = self._there()
         assert len(there) == len({self._aggregate(one) for one in there}) == 4
         for theirs in there:

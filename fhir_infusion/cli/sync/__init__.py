@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from fhir_infusion.cli.sync import conflicts, exchange, resume, status
+from fhir_infusion.cli.sync import conflicts, exchange, resume, status, trace
 
 
 @click.group("sync")
@@ -12,9 +12,14 @@ def command() -> None:
     """Other FHIR servers, sections [remotes.NAME] of the settings: how far in step, and what needs a person."""
 
 
-_COMMANDS = (
-    *(status.status, exchange.push, exchange.pull, conflicts.held, conflicts.conflict, conflicts.resolve),
+for _command in (
+    status.status,
+    exchange.push,
+    exchange.pull,
+    trace.trace,
+    conflicts.held,
+    conflicts.conflict,
+    conflicts.resolve,
     resume.resume,
-)
-for _command in _COMMANDS:
+):
     command.add_command(_command)

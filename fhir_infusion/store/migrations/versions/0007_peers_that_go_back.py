@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from fhir_infusion.store.tables import TEXT
+from fhir_infusion.store.columns import TEXT
 
 revision = "0007"
 down_revision = "0006"

@@ -1,0 +1,150 @@
+"""What happened to one order, and to the administrations of it, here and at each peer, in order: ``sync trace``.
+
+Told are moments, states, codes, methods and the classes of answers: nothing of the content of a resource, so that a
+trace can be shown to whoever asks why something did not arrive.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from fhir_infusion.errors import Issue, Refused
+from fhir_infusion.store import attempts, outbox, trace, versions
+from fhir_infusion.store.attempts import Asked
+from fhir_infusion.store.text import read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from fhir_infusion.service import Service
+    from fhir_infusion.store import Tx
+    from fhir_infusion.store.attempts import Attempt
+    from fhir_infusion.store.audit import AuditEntry
+    from fhir_infusion.store.outbox import Row
+    from fhir_infusion.store.versions import Stored
+
+ORDER: Final = "MedicationRequest"
+ADMINISTRATION: Final = "MedicationAdministration"
+_WRITES: Final = frozenset({"create", "update", "delete"})
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened, or with the kind ``now`` how it stands. ``endpoint`` is empty where it was here."""
+
+    at: datetime
+    resource: str
+    endpoint: str
+    kind: str
+    version: int
+    text: str
+    requests: tuple[Asked, ...] = ()
+
+
+def trace_of(service: Service, tenant: str, order: str) -> tuple[Event, ...]:
+    """Return what happened to an order and its administrations, in order, then how each stands now.
+
+    ``order`` is its id, ``MedicationRequest/id``, its ``order_id``, or ``system|value``.
+
+    Raises:
+        Refused: 404 there is no such order.
+        Unavailable: the store cannot serve now.
+    """
+    system = service.settings.order_system
+
+    def events(tx: Tx) -> list[Event]:
+        stored = _found(tx, order, system)
+        found = list(_of(tx, stored))
+        for id_ in trace.administrations(tx, stored.id):
+            given = versions.current(tx, ADMINISTRATION, id_)
+            found += _of(tx, given) if given is not None else []
+        return found
+
+    found = service.store.read(tenant, events)
+    # Sorting keeps the order of what has the same moment: a version before its row, a row before its attempts.
+    return tuple(sorted(found, key=lambda event: (event.kind == "now", event.at)))
+
+
+def _found(tx: Tx, order: str, order_system: str) -> Stored:
+    named, _, value = order.rpartition("|")
+    found = versions.by_identifier(tx, ORDER, named, value) if named else None
+    found = found or versions.current(tx, ORDER, order.removeprefix(f"{ORDER}/"))
+    found = found or versions.by_identifier(tx, ORDER, order_system, order)
+    if found is None:
+        accepted = "the id of an order, its order_id, or system|value of its identifier"
+        raise Refused(Issue("error", "not-found", "", "there is no such order", accepted, status=404))
+    return found
+
+
+def _of(tx: Tx, stored: Stored) -> Iterator[Event]:
+    audited = trace.audited(tx, stored.type, stored.id)
+    written = {one.version: one for one in _written(tx, stored, audited)}
+    yield from written.values()
+    rows = outbox.rows(tx, limit=10_000, aggregate=stored.aggregate)
+    for row in rows:
+        lane = ", to go first: it stops the order" if row.lane == "stop" else ""
+        # Moments of versions go up even where the clock does not.
+        at = max(row.enqueued, written[row.version].at) if row.version in written else row.enqueued
+        yield Event(at, row.aggregate, row.endpoint, "queued", row.version, f"waits to be told{lane}")
+    yield from _attempts(attempts.of(tx, stored.aggregate), rows)
+    for link in trace.links_of(tx, stored.aggregate):
+        for one in trace.taken(tx, link.endpoint, stored.type, link.remote_id):
+            codes = f" ({one.codes})" if one.codes else ""
+            text = f"their version {one.version} of {one.last_updated or 'no stated moment'} came: {one.state}{codes}"
+            yield Event(one.received, stored.aggregate, link.endpoint, "received", 0, text)
+    for entry in audited:
+        if entry.action not in _WRITES:
+            endpoint = entry.client.removeprefix("sync:") if entry.client.startswith("sync:") else ""
+            text = f"{entry.detail}" if endpoint else f"{entry.detail} (by {entry.client})"
+            yield Event(entry.at, stored.aggregate, endpoint, entry.action, entry.version, text)
+    yield from _now(tx, stored, rows)
+
+
+def _written(tx: Tx, stored: Stored, audited: Sequence[AuditEntry]) -> Iterator[Event]:
+    written = {entry.version: entry for entry in audited if entry.action in _WRITES}
+    for one in reversed(versions.history(tx, stored.type, stored.id)):
+        entry = written.get(one.version)
+        status = "deleted" if one.deleted else _status(one)
+        by = f", {entry.action} by {entry.client}" + (f" {entry.detail}" if entry.detail else "") if entry else ""
+        yield Event(one.last_updated, stored.aggregate, "", "version", one.version, f"{status}{by}")
+
+
+def _status(stored: Stored) -> str:
+    record: dict[str, Any] = read(stored.record) if stored.record else {}
+    return str(record.get("status", "without status"))
+
+
+def _attempts(made: Sequence[Attempt], rows: Sequence[Row]) -> Iterator[Event]:
+    counts: dict[int, int] = {}
+    for one in made:
+        for lost in range(counts.get(one.seq, 0) + 1, one.attempt):
+            text = f"attempt {lost}: nothing is known; the process ended before it wrote anything"
+            yield Event(one.begun, one.aggregate, one.endpoint, "attempt", one.version, text)
+        counts[one.seq] = one.attempt
+        open_ = next((row for row in rows if row.seq == one.seq), None)
+        ended = one.state != "sent" or (open_ is not None and open_.state == "sent" and open_.attempt == one.attempt)
+        verdict = one.state + (f" ({one.code})" if one.code else "")
+        if one.state == "sent":
+            verdict = "is on its way" if ended else "sent, and the process ended before an answer was noted"
+        text = f"attempt {one.attempt}: {verdict}"
+        yield Event(one.begun, one.aggregate, one.endpoint, "attempt", one.version, text, one.requests)
+
+
+def _now(tx: Tx, stored: Stored, rows: Sequence[Row]) -> Iterator[Event]:
+    links = {link.endpoint: link for link in trace.links_of(tx, stored.aggregate)}
+    newest = {row.endpoint: row for row in rows}
+    for endpoint in sorted({*links, *newest}):
+        link, row = links.get(endpoint), newest.get(endpoint)
+        there = f"there as {stored.type}/{link.remote_id}" if link is not None and link.remote_id else "not known there"
+        if link is not None and link.last_acked_version:
+            there += f" with our version {link.last_acked_version}"
+        told = f"; version {row.version} is {row.state}" if row is not None else ""
+        why = f" ({row.last_error_code})" if row is not None and row.last_error_code else ""
+        waits = row is not None and row.state in {"pending", "unknown"} and row.not_before > tx.now
+        until = f", waits until {row.not_before.isoformat()}" if row is not None and waits else ""
+        yield Event(tx.now, stored.aggregate, endpoint, "now", stored.version, f"{there}{told}{why}{until}")
+    if not links and not newest:
+        text = f"version {stored.version}; no remote is told of it"
+        yield Event(tx.now, stored.aggregate, "", "now", stored.version, text)
