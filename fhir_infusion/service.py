@@ -13,10 +13,14 @@ from fhir_infusion.translator import Translator
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """``clock`` returns an aware UTC datetime, ``new_id`` a new resource id."""
+    """``clock`` returns an aware UTC datetime, ``new_id`` a new resource id.
+
+    ``dialect`` is the overlay in which resources are given and taken here, empty where that is how they are kept.
+    """
 
     store: Store
     translator: Translator
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
     settings: Settings
+    dialect: str = ""

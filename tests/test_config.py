@@ -11,6 +11,7 @@ import pytest
 from fhir_infusion import config
 from fhir_infusion.config import Remote, Settings, check_start, is_loopback, load, read_secret
 from fhir_infusion.errors import SettingsError
+from fhir_infusion.remotes import filter_of
 
 OWN = {
     "order_system": "https://hospital.example/infusion-orders",
@@ -93,6 +94,7 @@ def test_an_address_of_postgresql_is_taken_as_libpq_takes_it(url: str):
     assert load(overrides={"database": url, "workers": 4}).database == url
 
 
+SMART = "[remotes.a]\nbase_url = 'https://a.example'\nauth = 'smart'\n"
 REFUSED = [
     ("findngs = 'refuse'", "findngs: no such setting; known: host, port"),
     ("findings = 'sometimes'", "findings: accepted are report, refuse"),
@@ -126,6 +128,46 @@ REFUSED = [
     ("[remotes.A]\nbase_url = 'https://a.example'", "a name is of lower-case letters"),
     ("[remotes.a]\nname = 'b'\nbase_url = 'https://a.example'", "name: it is the name of the section"),
     ("[remotes.a]\nbase_url = 'http://a.example'", "base_url: accepted is https"),
+    (f"{SMART}key_file = 'k'\nscope = 'system/*.rs'", "client_id: goes with auth smart"),
+    (f"{SMART}client_id = 'c'\nscope = 'system/*.rs'", "key_file: goes with auth smart"),
+    (f"{SMART}client_id = 'c'\nkey_file = 'k'", "scope: goes with auth smart"),
+    (f"{SMART}client_id = 'c'\nkey_file = 'k'\nscope = 'a  b'", "scope: accepted are words"),
+    (f"{SMART}client_id = 'c'\nkey_file = 'k'\nscope = 'a'\ntoken_file = 't'", "token_file: goes with auth basic"),
+    (
+        f"{SMART}client_id = 'c'\nkey_file = 'k'\nscope = 'a'\ntoken_url = 'http://a.example'",
+        "token_url: accepted is https",
+    ),
+    (
+        f"{SMART}client_id = 'c'\nkey_file = 'k'\nscope = 'a'\ntoken_url = 'https://a?b'",
+        "token_url: accepted is scheme",
+    ),
+    (f"{SMART}client_id = 'c'\nkey_file = 'k'\nscope = 'a'\ntoken_url = 'https://[a'", "token_url: not a URL"),
+    ("[remotes.a]\nbase_url = 'https://a.example'\nclient_id = 'c'", "client_id: goes with auth smart"),
+    ("[remotes.a]\nbase_url = 'https://a.example'\ntoken_url = 'https://a'", "token_url: goes with auth smart"),
+    ("[remotes.a]\nbase_url = 'https://a.example'\ncert_file = 'c'", "cert_file and cert_key_file go together"),
+    ("[remotes.a]\nbase_url = 'http://localhost'\nca_file = 'c'", "accepted with https only"),
+    *(
+        (f"[remotes.a]\nbase_url = 'https://a.example'\n{line}", complaint)
+        for line, complaint in (
+            ("resources = []", "resources: accepted are one or more, each once, of MedicationRequest, Med"),
+            ("resources = ['Patient']", "resources: accepted are one or more"),
+            ("resources = ['MedicationRequest', 'MedicationRequest']", "resources: accepted are one or more"),
+            ("intents = ['orders']", "intents: accepted are one or more, each once, of proposal, plan, order"),
+            ("intents = 'order'", "intents: accepted is a list of texts"),
+            ("overlay = '../x'", "overlay: accepted is the name of a file"),
+            ("feed = 'bulk'", "feed: accepted are auto, history, search"),
+            ("senders = 0", "senders: accepted is a number from 1 to 16"),
+            ("senders = 17", "senders: accepted is a number from 1 to 16"),
+            ("pull_filter = 'x'", "pull_filter: accepted is a search"),
+            ("pull_filter = 'a=1&&b=2'", "pull_filter: accepted is a search"),
+            ("pull_filter = 'status='", "pull_filter: accepted are parameters with a value"),
+            ("pull_filter = '_lastUpdated=gt2020'", "pull_filter: accepted are parameters with a value"),
+            ("pull_filter = '_count=1'", "pull_filter: accepted are parameters with a value"),
+            ("pull_filter = '_sort=status'", "pull_filter: accepted are parameters with a value"),
+            ("pull_filter = 'status=active'\nfeed = 'history'", "a history cannot be filtered"),
+        )
+    ),
+    ("[remotes.a]\nbase_url = 'https://a.example'\nverify = false", "verify: no such setting"),
     ("[remotes.a]\nbase_url = 'ftp://localhost'", "base_url: accepted is https"),
     ("[remotes.a]\nbase_url = 'https://user:secret@a.example'", "base_url: accepted is scheme, host and path only"),
     ("[remotes.a]\nbase_url = 'https://a.example?x=1'", "base_url: accepted is scheme, host and path only"),
@@ -257,3 +299,32 @@ def test_texts_are_read_by_suffix_in_the_order_of_their_paths(tmp_path: Path):
     assert list(texts.items()) == [("r4/a.yaml", "r4/a.yaml"), ("r5/b.yaml", "r5/b.yaml")]
     with pytest.raises(SettingsError, match="not a directory"):
         config.read_texts(tmp_path / "absent", ".yaml")
+
+
+def test_only_the_five_order_intents_are_sent_unless_it_is_set_otherwise():
+    orders = {"order", "original-order", "reflex-order", "filler-order", "instance-order"}
+    both, plans = Remote("a", "https://a.example"), Remote("a", "https://a.example", intents=("plan",))
+    for intent in (*orders, "proposal", "plan", "option"):
+        assert both.is_told("default", "MedicationRequest", intent) == (intent in orders)
+        assert plans.is_told("default", "MedicationRequest", intent) == (intent == "plan")
+        assert plans.is_told("default", "MedicationRequest", intent, known=True) == (intent in {*orders, "plan"})
+        assert not both.is_told("other", "MedicationRequest", intent)
+    assert both.is_told("default", "MedicationAdministration", None)
+    orders_only = Remote("a", "https://a.example", resources=("MedicationRequest",))
+    assert not orders_only.is_told("default", "MedicationAdministration", None, known=True)
+    assert not Remote("a", "https://a.example", direction="pull").is_told("default", "MedicationRequest", "order")
+
+
+@pytest.mark.parametrize(
+    ("text", "pairs"),
+    [
+        ("", []),
+        ("patient.organization=Organization/9", [("patient.organization", "Organization/9")]),
+        ("code=http%3A%2F%2Fs%7C1&status=active,on-hold", [("code", "http://s|1"), ("status", "active,on-hold")]),
+        ("patient:Patient.organization=9", [("patient:Patient.organization", "9")]),
+        ("_tag=x&_has:Provenance:target:agent=3", [("_tag", "x"), ("_has:Provenance:target:agent", "3")]),
+    ],
+)
+def test_a_filter_of_what_is_pulled_is_a_search(tmp_path: Path, text: str, pairs: list[tuple[str, str]]):
+    found = load(write(tmp_path, f"[remotes.a]\nbase_url = 'https://a.example'\npull_filter = '{text}'\n"))
+    assert filter_of(found.remote("a")) == pairs

@@ -108,6 +108,7 @@ def creation(
     Raises ``Refused`` as :func:`create`, here or in the work.
     """
     record, findings = _read(service, resource, release)
+    resource = _at_home(service, resource, record, release)
     type_ = str(resource["resourceType"])
     new = Part(id, release, resource, record)
 
@@ -193,6 +194,7 @@ def change(
     # That we left something out for another release is our word, not the client's, who read it with that.
     resource = subset.unmarked(resource)
     record, findings = _read(service, resource, release)
+    resource = _at_home(service, resource, record, release)
     type_ = str(resource["resourceType"])
     before = service.store.read(caller.tenant, lambda tx: versions.current(tx, type_, id))
     if before is None:
@@ -239,10 +241,18 @@ def _read(service: Service, resource: Json, release: str) -> tuple[Json, tuple[I
         if not is_mapped:
             second_opinion.ask(service, bare, release)
             return {}, issues
-    translated = service.translator.to_internal(bare, release)
+    translated = service.translator.to_internal(bare, release, service.dialect or None)
     second_opinion.ask(service, bare, release)
     (record,) = translated.results
     return {name: value for name, value in record.items() if name != "resource_id"}, translated.findings
+
+
+def _at_home(service: Service, resource: Json, record: Json, release: str) -> Json:
+    """Return a resource as it is kept: one in the dialect of another server is written anew from its record."""
+    if not service.dialect or resource["resourceType"] not in MAPPED:
+        return resource
+    (kept,) = service.translator.to_fhir(whole.single(record), release, as_sent=True).results
+    return {**kept, **{name: resource[name] for name in ("id", "meta") if name in resource}}
 
 
 def _creation(service: Service, caller: Caller, part: Part, type: str, if_match: str | None, origin: str) -> Work:

@@ -99,8 +99,8 @@ def _refuse_unended(service: Service, tx: Tx, stored: Stored) -> None:
         return
     record = whole.part_of(stored)
     status = str(record.get("status"))
-    told = any(remote.tenant == tx.tenant and remote.direction != "pull" for remote in service.settings.remotes)
-    if rules.has_ended(status) or (status == "draft" and not (told and rules.is_pushed(stored.type, record))):
+    told = any(one.is_told(tx.tenant, stored.type, record.get("intent")) for one in service.settings.remotes)
+    if rules.has_ended(status) or (status == "draft" and not told):
         return
     known = "other servers know of it" if status == "draft" else "it has begun, and nothing says that it has ended"
     _refuse("deletion-unended", f"{known}: deleted, it would vanish for whoever acts upon it", _END_FIRST)

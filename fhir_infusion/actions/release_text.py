@@ -1,7 +1,8 @@
 """The text of a stored version in the release that is asked for.
 
 In the release in which it was written that is the text itself. Its translation into another one is kept at the first
-read: whatever becomes of the mapping later, an equal ETag goes with an equal body.
+read: whatever becomes of the mapping later, an equal ETag goes with an equal body. The same holds for each dialect of
+another server (``Service.dialect``), which has translations of its own, also in the release of the text.
 
 What one release can say another may have no words for (R4 knows no order that ``ended``). That is a result of its own
 beside the texts of the others: one such version must neither hide them nor be passed over. A text from which something
@@ -45,12 +46,13 @@ class Unsaid:
 
 def texts(service: Service, tenant: str, found: Sequence[Stored], release: str) -> list[str | Unsaid]:
     """Return the JSON text of each version in a release, or why that release cannot say it."""
-    foreign = [stored for stored in found if stored.release != release]
+    foreign = [stored for stored in found if _is_foreign(service, stored, release)]
+    name = f"{release} {service.dialect}" if service.dialect else release
     if not foreign:
         return [stored.text for stored in found]
 
     def kept(tx: Tx) -> dict[_Key, str]:
-        known = ((key, versions.translation(tx, *key, release)) for key in map(_key, foreign))
+        known = ((key, versions.translation(tx, *key, name)) for key in map(_key, foreign))
         return {key: body for key, body in known if body is not None}
 
     bodies: dict[_Key, str | Unsaid] = {**service.store.read(tenant, kept)}
@@ -58,14 +60,18 @@ def texts(service: Service, tenant: str, found: Sequence[Stored], release: str) 
     new = {key: body for key, body in made.items() if isinstance(body, str)}
 
     def keep(tx: Tx) -> dict[_Key, str]:
-        return {key: versions.keep_translation(tx, *key, release, body) for key, body in new.items()}
+        return {key: versions.keep_translation(tx, *key, name, body) for key, body in new.items()}
 
     bodies |= made
     if new:
         # Reads are served even where nothing can be written.
         with suppress(Unavailable):
             bodies |= service.store.transact(tenant, keep)
-    return [stored.text if stored.release == release else bodies[_key(stored)] for stored in found]
+    return [bodies[_key(stored)] if _is_foreign(service, stored, release) else stored.text for stored in found]
+
+
+def _is_foreign(service: Service, stored: Stored, release: str) -> bool:
+    return stored.release != release or (bool(service.dialect) and stored.type in MAPPED)
 
 
 _Key = tuple[str, str, int]
@@ -120,7 +126,7 @@ def _in_release(service: Service, stored: Stored, release: str) -> str:
         demand_valid(text.read(stored.text), release)
         return stored.text
     record = whole.single(whole.part_of(stored))
-    translated = service.translator.to_fhir(record, release, as_sent=True)
+    translated = service.translator.to_fhir(record, release, service.dialect or None, as_sent=True)
     (resource,) = translated.results
     lost = {line.path for line in translated.exceptions if line.state == "dropped"}
     if not {stored.release, release} <= {"R4", "R4B"}:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from fhir_infusion import remotes
 from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
 from fhir_infusion.records import check, equality, parts, schemas
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ORDER_INTENTS: Final = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
+ORDER_INTENTS: Final = frozenset(remotes.ORDER_INTENTS)
 """Intents that ask for something to be done; a plan, a proposal or an option does not."""
 
 STOPS: Final = frozenset({"stopped", "cancelled", "ended", "entered-in-error"})
@@ -159,11 +160,6 @@ def refuse_other_identity(field: str, before: str | None, after: str | None, *, 
         return
     reason = f"{field} names this record and cannot change"
     raise Refused(Issue("error", "business-rule", field, reason, "the value it has", "identity-fixed", BREAKS_RULE))
-
-
-def is_pushed(type: str, record: Mapping[str, Any]) -> bool:
-    """Say whether other servers are told of a record: orders and administrations, not plans and proposals."""
-    return type != "MedicationRequest" or record.get("intent") in ORDER_INTENTS
 
 
 def is_stop(record: Mapping[str, Any]) -> bool:

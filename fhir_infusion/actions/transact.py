@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, Final
 from fhir_infusion.actions import notify, rules
 from fhir_infusion.errors import BREAKS_RULE, Deleted, Issue, Refused
 from fhir_infusion.fhir.search import Entry, entries
-from fhir_infusion.store import audit, idempotency, outbox, text, versions
+from fhir_infusion.store import audit, idempotency, links, outbox, text, versions
 from fhir_infusion.store.versions import Bound, Draft, Stored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fhir_infusion.actions.caller import Caller
+    from fhir_infusion.config import Remote
     from fhir_infusion.service import Service
     from fhir_infusion.store import Tx
 
@@ -114,11 +115,12 @@ def write(service: Service, tx: Tx, caller: Caller, type: str, part: Part, origi
         type, part.id, part.release, part.resource, record, digest, tuple(rows), part.previous, part.parent, bound
     )
     stored = versions.put(tx, draft)
-    if type in IDENTITY and rules.is_pushed(type, record):
+    told = [one for one in service.settings.remotes if _is_told(tx, one, stored, record)]
+    if told:
         stop = rules.is_stop(record)
         payload = text.text_digest(stored.text)
-        for remote in service.settings.remotes:
-            if remote.tenant == tx.tenant and remote.direction != "pull" and remote.name != origin:
+        for remote in told:
+            if remote.name != origin:
                 outbox.enqueue(
                     tx, remote.name, stored.aggregate, stored.version, payload, stop=stop, depends_on=depends_on
                 )
@@ -126,6 +128,14 @@ def write(service: Service, tx: Tx, caller: Caller, type: str, part: Part, origi
     action = "update" if part.previous else "create"
     audit.write(tx, action, caller.client, type, stored.id, stored.version, f"from {origin}" if origin else "")
     return stored
+
+
+def _is_told(tx: Tx, remote: Remote, stored: Stored, record: Json) -> bool:
+    intent = record.get("intent")
+    if remote.is_told(tx.tenant, stored.type, intent):
+        return True
+    could_be = remote.is_told(tx.tenant, stored.type, intent, known=True)
+    return could_be and links.get(tx, remote.name, stored.aggregate) is not None
 
 
 def earlier_effect(service: Service, tx: Tx, caller: Caller, type: str, record: Json, body_hash: str) -> Stored | None:

@@ -54,7 +54,7 @@ def build_service(settings: Settings, wait_seconds: float = 0) -> Service:
     """
     translator = open_translator(settings)
     # The first request of any other overlay waits for its lenses.
-    translator.library.compile({None, settings.overlay})
+    translator.library.compile({None, *_overlays(settings)})
     for release in RELEASES:
         validate.prepare(release)  # nothing is built while requests wait, and nothing by several threads at once
     store = open_store(
@@ -115,6 +115,10 @@ def build_running(settings: Settings, address: str, wait_seconds: float) -> Runn
         raise
 
 
+def _overlays(settings: Settings) -> set[str]:
+    return {settings.overlay, *(remote.overlay for remote in settings.remotes)}
+
+
 def _known(database: str) -> Path | None:
     """Return the file of the digests of proven documents, so that the next start need not ask again.
 
@@ -148,9 +152,9 @@ def _in_turn(known: Path | None) -> Iterator[None]:
 def keep_proven(library: Library, settings: Settings, known: Path | None) -> None:
     """Ask the laws of every document, and leave out overlays that do not keep them.
 
-    One site's overlay that is wrong must not keep the others from being served, unless it is the one that is set.
+    One site's overlay that is wrong must not keep the others from being served, unless it is one that is set.
 
-    Raises ``DocumentError`` where a shipped document, or the overlay of the settings, does not keep a law.
+    Raises ``DocumentError`` where a shipped document, or an overlay of the settings, does not keep a law.
     """
     for overlay in (None, *library.overlays()):
         lenses = {key: lens for key, lens in library.lenses.items() if key[2] == overlay}
@@ -158,7 +162,7 @@ def keep_proven(library: Library, settings: Settings, known: Path | None) -> Non
         try:
             ensure_proven(part, settings, known, SHORT)
         except DocumentError as error:
-            if overlay in {None, settings.overlay}:
+            if overlay is None or overlay in _overlays(settings):
                 raise
             for complaint in error.complaints:
                 tell(f"overlay {overlay} is left out: {complaint}")

@@ -1,35 +1,81 @@
-"""Peers that are left alone until a person says otherwise: nothing is sent to them, and nothing taken.
+"""What is known of each peer as a whole: whether it is paused, what is wrong with it now, and what a probe saw of it.
 
-What is unsure after such a pause is forgotten in :func:`resume`, so that it is read and compared anew: what came before
-is kept under a key of its own, since the same versionId may now mean another state.
+A paused peer is left alone until a person says otherwise: nothing is sent to it, and nothing taken. What is unsure
+after such a pause is forgotten in :func:`resume`, so that it is read and compared anew: what came before is kept under
+a key of its own, since the same versionId may now mean another state.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, select, update
 
 from fhir_infusion.store import audit, dialect
 from fhir_infusion.store.tables import CURSORS, ENDPOINTS, INBOX, LINKS
-from fhir_infusion.store.tx import to_ms
+from fhir_infusion.store.tx import from_ms, to_ms
 
 if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
+
     from fhir_infusion.store.tx import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """How a peer stands; moments are None and texts empty where there is nothing to tell.
+
+    ``why`` it is paused, ``trouble`` is the code of what is wrong since ``troubled``, ``can`` what a probe reported.
+    """
+
+    paused: datetime | None = None
+    why: str = ""
+    trouble: str = ""
+    troubled: datetime | None = None
+    can: dict[str, Any] | None = None
+    probed: datetime | None = None
+
+
+def known(tx: Tx, endpoint: str) -> Known:
+    """Return what is known of a peer."""
+    names = ("paused", "why", "trouble", "troubled", "can", "probed")
+    found = select(*(ENDPOINTS.c[name] for name in names)).where(*_mine(tx, endpoint))
+    row = tx.connection.execute(found).one_or_none()
+    if row is None:
+        return Known()
+    paused, why, trouble, troubled, can, probed = row
+    moments = [from_ms(one) if one else None for one in (paused, troubled, probed)]
+    return Known(moments[0], why, trouble, moments[1], json.loads(can) if can else None, moments[2])
+
+
+def note_trouble(tx: Tx, endpoint: str, code: str) -> bool:
+    """Note what is wrong with a peer, "" where nothing is any more; say whether that is new."""
+    before = known(tx, endpoint).trouble
+    if before == code:
+        return False
+    _put(tx, endpoint, trouble=code, troubled=to_ms(tx.now) if code else 0)
+    return True
+
+
+def note_probe(tx: Tx, endpoint: str, can: dict[str, Any]) -> None:
+    """Note what a probe of a peer saw, instead of what the one before saw."""
+    _put(tx, endpoint, can=json.dumps(can, sort_keys=True), probed=to_ms(tx.now))
 
 
 def paused(tx: Tx, endpoint: str) -> str:
     """Return why a peer is paused, empty where it is not."""
-    mine = (ENDPOINTS.c.tenant == tx.tenant, ENDPOINTS.c.endpoint == endpoint, ENDPOINTS.c.paused > 0)
-    return tx.connection.execute(select(ENDPOINTS.c.why).where(*mine)).scalar_one_or_none() or ""
+    found = select(ENDPOINTS.c.why).where(*_mine(tx, endpoint), ENDPOINTS.c.paused > 0)
+    return tx.connection.execute(found).scalar_one_or_none() or ""
 
 
 def pause(tx: Tx, endpoint: str, why: str) -> bool:
     """Pause a peer; say whether it was not paused before."""
     if paused(tx, endpoint):
         return False
-    row = {"tenant": tx.tenant, "endpoint": endpoint, "paused": to_ms(tx.now), "why": why}
-    dialect.replace(tx.connection, ENDPOINTS, row)
+    _put(tx, endpoint, paused=to_ms(tx.now), why=why)
     return True
 
 
@@ -38,7 +84,7 @@ def resume(tx: Tx, endpoint: str, client: str, reason: str) -> str:
     why = paused(tx, endpoint)
     if not why:
         return ""
-    dialect.replace(tx.connection, ENDPOINTS, {"tenant": tx.tenant, "endpoint": endpoint, "paused": 0, "why": ""})
+    _put(tx, endpoint, paused=0, why="")
     links = (LINKS.c.tenant == tx.tenant, LINKS.c.endpoint == endpoint, LINKS.c.ladder != "gone")
     # A versionId that no server gives: a write upon it is refused there, and what is there is read first.
     unsure = {"version_id": "", "etag": 'W/"0"', "seen": "", "doubted": 1}
@@ -53,3 +99,14 @@ def resume(tx: Tx, endpoint: str, client: str, reason: str) -> str:
     tx.connection.execute(delete(CURSORS).where(CURSORS.c.tenant == tx.tenant, CURSORS.c.endpoint == endpoint))
     audit.write(tx, "sync-resumed", client, "", "", 0, f"{endpoint}: {why}: {reason}")
     return why
+
+
+def _put(tx: Tx, endpoint: str, **values: int | str) -> None:
+    row = {"tenant": tx.tenant, "endpoint": endpoint, "paused": 0, "why": "", "trouble": "", "troubled": 0}
+    row |= {"can": "", "probed": 0}
+    dialect.insert_once(tx.connection, ENDPOINTS, row)
+    tx.connection.execute(update(ENDPOINTS).where(*_mine(tx, endpoint)).values(**values))
+
+
+def _mine(tx: Tx, endpoint: str) -> tuple[ColumnElement[bool], ...]:
+    return ENDPOINTS.c.tenant == tx.tenant, ENDPOINTS.c.endpoint == endpoint

@@ -250,9 +250,20 @@ CURSORS: Final = Table(
     words("peer_date"),
 )
 
-# Peers that are left alone until a person says otherwise. `paused` is the moment, 0 where it goes on.
+# What is known of a peer as a whole. `paused` is since when it is left alone until a person says otherwise, `troubled`
+# since when `trouble` holds, `probed` when `can` was seen; 0 where it is not so.
 ENDPOINTS: Final = Table(
-    "endpoints", METADATA, key("tenant"), key("endpoint"), number("paused"), words("why"), sqlite_with_rowid=False
+    "endpoints",
+    METADATA,
+    key("tenant"),
+    key("endpoint"),
+    number("paused"),
+    words("why"),
+    words("trouble"),
+    number("troubled"),
+    words("can"),
+    number("probed"),
+    sqlite_with_rowid=False,
 )
 
 CONFLICTS: Final = Table(

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.store import inbox, links, versions
-from fhir_infusion.sync import moments
+from fhir_infusion.sync import moments, statement
 from fhir_infusion.sync.conflicts import ENDED
 from fhir_infusion.sync.replies import Found, Gone, Listed, Missing
 
@@ -40,9 +40,8 @@ def take_deletions(peer: Peer, tenant: str, type_: str) -> str:
     if not keeps_history(capability, type_):
         return ""
     store = peer.service.store
-    feed, before = store.read(
-        tenant, lambda tx: (inbox.cursor(tx, peer.name, type_), inbox.cursor(tx, peer.name, type_, FILTER))
-    )
+    filters = (peer.remote.pull_filter, FILTER)
+    feed, before = store.read(tenant, lambda tx: [inbox.cursor(tx, peer.name, type_, one) for one in filters])
     page = peer.endpoint.history(type_, _parameters(peer, feed, before))
     first_date = page.date if isinstance(page, Listed) else ""
     deleted: set[str] = set()
@@ -50,7 +49,7 @@ def take_deletions(peer: Peer, tenant: str, type_: str) -> str:
     while isinstance(page, Listed):
         deleted.update(page.deleted)
         if not page.following:
-            is_cut = len(page.entries) + len(page.deleted) >= PAGE
+            is_cut = page.rows >= PAGE
             break
         page = peer.endpoint.page(type_, page.following)
     if not isinstance(page, Listed):
@@ -72,17 +71,7 @@ def take_deletions(peer: Peer, tenant: str, type_: str) -> str:
 
 def keeps_history(capability: Resource, type_: str) -> bool:
     """Say whether a CapabilityStatement offers the history of a type."""
-    rest: Any = capability.get("rest")
-    for server in rest if isinstance(rest, list) else ():
-        resources = server.get("resource") if isinstance(server, dict) else None
-        for one in resources if isinstance(resources, list) else ():
-            if isinstance(one, dict) and one.get("type") == type_:
-                listed = one.get("interaction")
-                return any(
-                    isinstance(each, dict) and each.get("code") == "history-type"
-                    for each in (listed if isinstance(listed, list) else ())
-                )
-    return False
+    return "history-type" in statement.interactions(capability, type_)
 
 
 def gone_there(tx: Tx, peer: Peer, link: Link, stored: Stored | None) -> None:

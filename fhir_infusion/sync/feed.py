@@ -11,6 +11,9 @@
 7. The last page is kept: move the watermark to the smaller of the newest lastUpdated seen and the peer's Date of the
    first page; never by our clock, never back. The Date is kept beside it: where that is earlier, the next reading
    begins there.
+
+A remote may be read by ``_history?_since`` instead (``feed = "history"``): from the newest back, of each resource the
+newest state only, and what was deleted there. Where a page of it is full and has no next link, that is trouble.
 """
 
 from __future__ import annotations
@@ -20,10 +23,12 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from fhir_infusion.remotes import filter_of
 from fhir_infusion.store import inbox
 from fhir_infusion.store.failpoint import reach
 from fhir_infusion.store.inbox import Cursor, Received
 from fhir_infusion.sync import moments, restored
+from fhir_infusion.sync.deletions import noted
 from fhir_infusion.sync.peer import LOG
 from fhir_infusion.sync.replies import Doubtful, Gone, Listed, Missing, Rejected, Trouble, content_version
 from fhir_infusion.sync.steps import Ask, End, Step, following
@@ -49,7 +54,9 @@ class Fetched:
 def fetch(peer: Peer, tenant: str, type_: str) -> Fetched:
     """Read the feed of a type to its end, into the inbox."""
     store = peer.service.store
-    before = store.read(tenant, lambda tx: inbox.cursor(tx, peer.name, type_))
+    before = store.read(tenant, lambda tx: inbox.cursor(tx, peer.name, type_, peer.remote.pull_filter))
+    if peer.remote.feed == "history":
+        before = _fresh(before)  # what stood on the pages before is not known any more
     received, seen_before = 0, ""
     for _ in range(PASSES):
         done = _pass(peer, tenant, before)
@@ -66,14 +73,22 @@ def fetch(peer: Peer, tenant: str, type_: str) -> Fetched:
                 return Fetched(received, f"left out by the peer: {codes}")
         # Read again only where paging could have skipped a row, and until what is new lies past what was seen before.
         if done.pages < 2 or (seen_before and not done.new_before(seen_before)):
-            is_short = bool(before.watermark) and moments.at(done.max_seen) < moments.at(before.watermark)
-            if is_short and not done.new:
-                restored.look_back(peer, tenant, type_)
-            _move(peer, tenant, before, done)
-            return Fetched(received)
+            return Fetched(received, _ended(peer, tenant, before, done))
         seen_before = done.max_seen
         before = _fresh(before)
     return Fetched(received, "the feed keeps changing")
+
+
+def _ended(peer: Peer, tenant: str, before: Cursor, done: _Pass) -> str:
+    """Take what was deleted there and move the watermark; return the trouble, empty where there is none."""
+    for id_ in sorted(done.deleted):
+        if not noted(peer, tenant, before.type, id_):
+            return "a deleted resource could not be asked for"
+    is_short = bool(before.watermark) and moments.at(done.max_seen) < moments.at(before.watermark)
+    if is_short and not done.new:
+        restored.look_back(peer, tenant, before.type)
+    _move(peer, tenant, before, done)
+    return ""
 
 
 _PASSING: Final = frozenset({"transient", "lock-error", "no-store", "exception", "timeout", "incomplete", "throttled"})
@@ -93,6 +108,7 @@ class _Pass:
     first_date: str
     oldest_new: str
     left_out: frozenset[str]
+    deleted: frozenset[str]
 
     def new_before(self, moment: str) -> bool:
         """Say whether something new was seen that is not past a moment."""
@@ -103,6 +119,8 @@ def _pass(peer: Peer, tenant: str, before: Cursor) -> _Pass | Trouble:
     cursor = before
     pages, new, oldest_new, expired = 1 + bool(cursor.next_link), 0, "", False
     left_out: set[str] = set()
+    deleted: set[str] = set()
+    known: set[str] = set()
     ask, page = _first(peer, cursor)
     while True:
         if not isinstance(page, Listed):
@@ -112,6 +130,9 @@ def _pass(peer: Peer, tenant: str, before: Cursor) -> _Pass | Trouble:
                 ask, page = _first(peer, cursor)
                 continue
             return page
+        if peer.remote.feed == "history":
+            page = _newest(page, known)
+            deleted.update(page.deleted)
         fresh, cursor = _kept(peer, tenant, cursor, page)
         new += len(fresh)
         oldest_new = moments.least([oldest_new, *(one.last_updated for one in fresh)])
@@ -121,12 +142,29 @@ def _pass(peer: Peer, tenant: str, before: Cursor) -> _Pass | Trouble:
             pages += 1
             page = peer.endpoint.page(cursor.type, page.following)
             continue
-        step = following(ask, page, partial(_total, peer, before.type))
+        step = _after(peer, ask, page, before.type)
         if isinstance(step, End):
-            return _Pass(pages, new, cursor.max_seen, cursor.first_date, oldest_new, frozenset(left_out))
+            return _Pass(
+                pages, new, cursor.max_seen, cursor.first_date, oldest_new, frozenset(left_out), frozenset(deleted)
+            )
         if not isinstance(step, Ask):
             return step
         ask, page = step, _ask(peer, cursor.type, step)
+
+
+def _newest(page: Listed, known: set[str]) -> Listed:
+    """Return a page of a history without what stood on the pages before in a newer state; note what it holds."""
+    entries = tuple(one for one in page.entries if one.stamp.id not in known)
+    deleted = tuple(id_ for id_ in page.deleted if id_ not in known)
+    known.update(one.stamp.id for one in entries if one.stamp.id)
+    known.update(deleted)
+    return replace(page, entries=entries, deleted=deleted)
+
+
+def _after(peer: Peer, ask: Ask, page: Listed, type_: str) -> Step:
+    if peer.remote.feed != "history":
+        return following(ask, page, partial(_total, peer, type_))
+    return Doubtful("a full page of the history without next link") if page.rows >= ask.count else End()
 
 
 def _first(peer: Peer, cursor: Cursor) -> tuple[Ask, Listed | Trouble]:
@@ -144,7 +182,10 @@ def _first(peer: Peer, cursor: Cursor) -> tuple[Ask, Listed | Trouble]:
 
 
 def _ask(peer: Peer, type_: str, ask: Ask) -> Listed | Trouble:
-    parameters = [("_sort", "_lastUpdated"), ("_count", str(ask.count))]
+    if peer.remote.feed == "history":
+        since = [("_since", ask.since)] if ask.since else []
+        return peer.endpoint.history(type_, [*since, ("_count", str(ask.count))])
+    parameters = [("_sort", "_lastUpdated"), ("_count", str(ask.count)), *filter_of(peer.remote)]
     if ask.since:
         parameters.insert(0, ("_lastUpdated", f"ge{ask.since}"))
     return peer.endpoint.search(type_, parameters)
@@ -153,7 +194,7 @@ def _ask(peer: Peer, type_: str, ask: Ask) -> Listed | Trouble:
 def _total(peer: Peer, type_: str, ask: Ask) -> int | None:
     """Return how many rows a peer says it has from a moment on."""
     parameters = [("_lastUpdated", f"ge{ask.since}")] if ask.since else []
-    counted = peer.endpoint.search(type_, [*parameters, ("_summary", "count")])
+    counted = peer.endpoint.search(type_, [*parameters, *filter_of(peer.remote), ("_summary", "count")])
     return counted.total if isinstance(counted, Listed) else None
 
 

@@ -16,15 +16,8 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, NewConnectionError
 
 from fhir_infusion.actions import endpoints
-from fhir_infusion.sync.remote import (
-    CONNECT_SECONDS,
-    PIECE,
-    WatchedAdapter,
-    WatchedConnection,
-    WatchedTlsConnection,
-    never_connected,
-    watchdog,
-)
+from fhir_infusion.sync.remote import CONNECT_SECONDS, PIECE, never_connected
+from fhir_infusion.sync.remote.watched import WatchedAdapter, WatchedConnection, WatchedTlsConnection, watchdog
 from fhir_infusion.sync.replies import Answer, Doubtful, Unsent
 
 if TYPE_CHECKING:

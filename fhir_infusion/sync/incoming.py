@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from fhir_infusion.actions import identity
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.remotes import TYPES
 from fhir_infusion.store import links
 from fhir_infusion.sync import references
 from fhir_infusion.sync.compare import content
-from fhir_infusion.sync.peer import TYPES
 from fhir_infusion.sync.replies import Found, Gone, Missing, Rejected, Trouble
 
 if TYPE_CHECKING:

@@ -12,18 +12,18 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from fhir_infusion.actions.condition import token_value
+from fhir_infusion.sync import statement
 from fhir_infusion.sync.replies import Doubtful, Entry, Found, Gone, Listed, Trouble, Written
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fhir_infusion.fhir.json import Resource
     from fhir_infusion.sync.remote import Endpoint
 
 Rung: TypeAlias = Literal["A", "B", "C"]
-ENOUGH: Final = 20
-"""More matches than this need no counting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +45,19 @@ class Several:
     ids: tuple[str, ...]
 
 
-def rung_of(capability: Resource, type_: str) -> Rung:
-    """Return the highest rung that a CapabilityStatement offers for a type."""
-    rest: Any = capability.get("rest")
-    for server in rest if isinstance(rest, list) else ():
-        resources = server.get("resource") if isinstance(server, dict) else None
-        for one in resources if isinstance(resources, list) else ():
-            if isinstance(one, dict) and one.get("type") == type_:
-                if one.get("updateCreate") is True:
-                    return "A"
-                return "B" if one.get("conditionalCreate") is True else "C"
-    return "C"
+def rung_of(capability: Resource, type_: str, failing: str = "") -> Rung:
+    """Return the highest rung that a CapabilityStatement offers for a type, but for those in ``failing``."""
+    stated = statement.of_type(capability, type_)
+    if stated.get("updateCreate") is True and "A" not in failing:
+        return "A"
+    return "B" if stated.get("conditionalCreate") is True and "B" not in failing else "C"
+
+
+def failing_of(can: Mapping[str, Any] | None) -> str:
+    """Return the rungs, such as ``AB``, that the report of a probe says do not hold."""
+    saw = (can or {}).get("saw", {})
+    trials = {"A": "update-create", "B": "conditional-create"}
+    return "".join(rung for rung, name in trials.items() if saw.get(name) == "no")
 
 
 def client_id(system: str, value: str) -> str:
@@ -65,7 +67,7 @@ def client_id(system: str, value: str) -> str:
 
 def look(endpoint: Endpoint, type_: str, system: str, value: str) -> One | Absent | Several | Trouble:
     """Look for the resource that has an identifier."""
-    reply = endpoint.search(type_, [("identifier", token_value(system, value)), ("_count", str(ENOUGH))])
+    reply = endpoint.look(type_, system, value)
     if not isinstance(reply, Listed):
         return reply
     by_id = {entry.stamp.id: entry for entry in reply.entries}

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.fhir import subset
+from fhir_infusion.remotes import TYPES
 from fhir_infusion.store import links, versions
 from fhir_infusion.store.versions import Stored
 from fhir_infusion.sync import ladder, patients, references
 from fhir_infusion.sync.compare import SERVERS_OWN_META
 from fhir_infusion.sync.obstacles import Blocked, Obstacle
-from fhir_infusion.sync.peer import TYPES, Peer
+from fhir_infusion.sync.peer import Peer
 from fhir_infusion.sync.replies import Gone, Missing, Rejected
 
 if TYPE_CHECKING:

@@ -6,13 +6,16 @@ import logging
 import random
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.actions.caller import Caller
-from fhir_infusion.store import audit
-from fhir_infusion.sync import retry
-from fhir_infusion.sync.ladder import Rung, rung_of
+from fhir_infusion.errors import SettingsError, Unavailable
+from fhir_infusion.remotes import TYPES
+from fhir_infusion.store import audit, endpoints
+from fhir_infusion.sync import bundles, retry
+from fhir_infusion.sync.ladder import Rung, failing_of, rung_of
 from fhir_infusion.sync.remote import Endpoint
 from fhir_infusion.sync.replies import Answer, Doubtful, Missing, Trouble, Unsent
 
@@ -25,9 +28,6 @@ if TYPE_CHECKING:
     from fhir_infusion.service import Service
     from fhir_infusion.store import Tx
 
-TYPES: Final = ("MedicationRequest", "MedicationAdministration")
-"""What is kept in step, in causal order."""
-
 KNOWN_FOR: Final = timedelta(minutes=10)
 """For so long a CapabilityStatement and the id of a patient are believed without asking again."""
 
@@ -38,8 +38,15 @@ class Peer:
     """One endpoint. Several threads may use it."""
 
     def __init__(self, service: Service, remote: Remote, draw: Callable[[], float] = random.random) -> None:
-        """Prepare; nothing is sent yet. ``draw`` returns a number from 0 to 1, for the jitter of waits."""
-        self.service = service
+        """Prepare; nothing is sent yet. ``draw`` returns a number from 0 to 1, for the jitter of waits.
+
+        Raises:
+            SettingsError: there is no such overlay, or a file of the settings cannot be used.
+        """
+        if remote.overlay and remote.overlay not in service.translator.overlays:
+            accepted = f"accepted are {', '.join(sorted(service.translator.overlays))}"
+            raise SettingsError(f"[remotes.{remote.name}]: overlay: there is no such overlay; {accepted}")
+        self.service = replace(service, dialect=remote.overlay) if remote.overlay else service
         self.remote = remote
         self.name = remote.name
         self.release = remote.release
@@ -49,6 +56,7 @@ class Peer:
         self._turns: dict[tuple[str, ...], tuple[threading.Lock, int]] = {}
         self._told = ""
         self._circuit = retry.CLOSED
+        self._trouble: str | None = None
         self._capability: tuple[datetime, Resource] | None = None
         self._known: dict[tuple[str, ...], tuple[datetime, str]] = {}
 
@@ -73,18 +81,55 @@ class Peer:
 
     def saw(self, answer: Answer | Unsent | Doubtful) -> None:
         """Move the circuit by how a request ended."""
-        before = self._circuit
         with self._lock:
-            self._circuit = _after(before, answer, self.now(), self.draw)
-        if self._circuit.open_until is not None and before.open_until is None:
-            LOG.warning("endpoint left alone", extra={"endpoint": self.name, "code": self._circuit.why})
+            before = self._circuit
+            self._circuit = after = _after(before, answer, self.now(), self.draw)
+        opened = after.open_until is not None and before.open_until is None
+        if opened:
+            LOG.warning("endpoint left alone", extra={"endpoint": self.name, "code": after.why})
+        if after is retry.CLOSED:
+            self._note("")
+        elif opened:
+            self._note(after.why)
+
+    def _note(self, trouble: str) -> None:
+        """Keep what is wrong where every process sees it, once; raise an alarm where a person has to act."""
+        with self._lock:
+            known, self._trouble = self._trouble, trouble
+        if known == trouble:
+            return
+
+        def work(tx: Tx) -> None:
+            is_new = endpoints.note_trouble(tx, self.name, trouble)
+            if is_new and trouble not in _PASSING and not (trouble == "forbidden" and self.remote.direction != "pull"):
+                self.alert(tx, trouble, "")
+
+        try:
+            # A read first: that nothing is wrong is written only where something was.
+            store = self.service.store
+            if store.read(self.remote.tenant, lambda tx: endpoints.known(tx, self.name).trouble) != trouble:
+                store.transact(self.remote.tenant, work)
+        except Unavailable:
+            with self._lock:
+                self._trouble = None  # to be noted with the next answer
 
     # ------------------------------------------------------------------------------------------- what is known
 
     def rung(self, type_: str) -> Rung | Trouble:
-        """Return how a resource of a type is created here, by the CapabilityStatement."""
+        """Return how a resource of a type is created here: by the CapabilityStatement, where no probe saw that fail."""
         capability = self.capability()
-        return rung_of(capability, type_) if isinstance(capability, dict) else capability
+        if not isinstance(capability, dict):
+            return capability
+        return rung_of(capability, type_, self._failing())
+
+    def _failing(self) -> str:
+        """Return the rungs that a probe saw fail."""
+        failing = self.recall("failing rungs")
+        if failing is None:
+            known = self.service.store.read(self.remote.tenant, lambda tx: endpoints.known(tx, self.name))
+            failing = failing_of(known.can)
+            self.learn(failing, "failing rungs")
+        return failing
 
     def capability(self) -> Resource | Trouble:
         """Return the CapabilityStatement, empty where there is none."""
@@ -96,6 +141,10 @@ class Peer:
                 capability = {}  # no statement: the lowest rung, which every server can do
             if not isinstance(capability, dict):
                 return capability
+            self.endpoint.takes_batches = self.remote.bundle_size > 1 and bundles.are_taken(capability)
+            # A server that can neither take an id nor a condition doubles what a look did not show: one at a time.
+            wanted, failing = (*TYPES, "Patient"), self._failing()
+            self.endpoint.gathered = frozenset(type_ for type_ in wanted if rung_of(capability, type_, failing) != "C")
             known = (self.now() + KNOWN_FOR, capability)
             with self._lock:
                 self._capability = known
@@ -149,11 +198,17 @@ class Peer:
         self.endpoint.close()
 
 
+_PASSING: Final = frozenset({"", "unreachable", "failing", "throttled", "token-unreachable"})
+"""What may pass by itself. A 403 to what is sent is told with the row (``verdicts``)."""
+
+
 def _after(
     circuit: retry.Circuit, answer: Answer | Unsent | Doubtful, now: datetime, draw: Callable[[], float]
 ) -> retry.Circuit:
+    if isinstance(answer, Unsent) and answer.code and answer.code != "token-unreachable":
+        return retry.misconfigured(circuit, now, draw, answer.code)
     if isinstance(answer, Unsent):
-        return retry.failed(circuit, now, draw, "unreachable")
+        return retry.failed(circuit, now, draw, answer.code or "unreachable")
     if isinstance(answer, Doubtful) or answer.status in {500, 502, 504, 408}:
         return retry.failed(circuit, now, draw, "failing")
     if answer.status in {429, 503}:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from fhir_infusion.actions import follow, identity
 from fhir_infusion.errors import Refused
@@ -31,8 +31,6 @@ from fhir_infusion.sync.verdicts import Verdict, not_sent
 
 if TYPE_CHECKING:
     from fhir_infusion.store import Tx
-
-ORDER_INTENTS: Final = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +85,8 @@ def prepared(  # noqa: PLR0911  each return is one reason not to send
         resource = version_of(peer, tenant, row.aggregate, row.version)
     except Refused as refused:
         return Verdict("dead", f"untranslatable {codes_of(refused)}", alert="untranslatable")
-    if type_ == "MedicationRequest" and resource.get("intent") not in ORDER_INTENTS:
-        return Verdict("superseded", "not-an-order")
+    if not peer.remote.is_told(tenant, type_, resource.get("intent"), known=link is not None):
+        return Verdict("superseded", "not-told")  # the settings changed since it was put into the outbox
     body = _body(peer, tenant, row, _Known(stored, bound, link, agreed), resource)
     job = Job(peer, tenant, row, stored, bound, link, resource, begun)
     if isinstance(body, Blocked):

@@ -18,7 +18,7 @@ from fhir_infusion.store.failpoint import reach
 from fhir_infusion.sync.apply import apply
 from fhir_infusion.sync.deletions import take_deletions
 from fhir_infusion.sync.feed import fetch
-from fhir_infusion.sync.peer import LOG, TYPES
+from fhir_infusion.sync.peer import LOG
 
 if TYPE_CHECKING:
     import threading
@@ -56,15 +56,17 @@ def pull(peer: Peer, tenant: str, ending: threading.Event | None = None) -> tupl
     results = []
     with peer.service.store.alone(f"pull {tenant} {peer.name}") as alone:
         if not alone:
-            return tuple(Pulled(type_, trouble="somebody else pulls now") for type_ in TYPES)
-        for type_ in TYPES:
+            return tuple(Pulled(type_, trouble="somebody else pulls now") for type_ in peer.remote.types)
+        for type_ in peer.remote.types:
             if why := _paused(peer, tenant):
                 results.append(Pulled(type_, trouble=why))
                 continue
             fetched = fetch(peer, tenant, type_)
             applied = apply_new(peer, tenant, type_, ending)
             trouble = fetched.trouble or _paused(peer, tenant)
-            results.append(Pulled(type_, fetched.received, applied, trouble or take_deletions(peer, tenant, type_)))
+            if not trouble and peer.remote.feed == "auto":
+                trouble = take_deletions(peer, tenant, type_)
+            results.append(Pulled(type_, fetched.received, applied, trouble))
     return tuple(results)
 
 
@@ -81,10 +83,10 @@ def pulled_at(peer: Peer, tenant: str) -> datetime | None:
     """
 
     def moments(tx: Tx) -> list[datetime | None]:
-        return [inbox.cursor(tx, peer.name, type_).last_success for type_ in TYPES]
+        return [inbox.cursor(tx, peer.name, one, peer.remote.pull_filter).last_success for one in peer.remote.types]
 
     found = [moment for moment in peer.service.store.read(tenant, moments) if moment is not None]
-    return min(found) if len(found) == len(TYPES) else None
+    return min(found) if len(found) == len(peer.remote.types) else None
 
 
 # ------------------------------------------------------------------------------------------------------------- apply

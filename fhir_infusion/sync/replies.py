@@ -3,13 +3,14 @@
     Reply
     ├── Written       200/201: the effect is there; with the resource where the peer sent it back
     ├── Found         200 to a read
+    ├── Deleted       200, 202, 204 to a delete
     ├── Listed        200 to a search: one page, its entries still raw
     ├── Missing 404 · Gone 410 · NotModified 304
     ├── Clash 409 · Stale 412
     ├── Rejected      400, 422 and any other 4xx: asking again cannot help
     ├── Unauthorized 401 · Forbidden 403 · Redirected 3xx: the endpoint is set up wrongly, no order is to blame
     ├── Throttled     429/503: nothing happened, come back later
-    ├── Unsent        no connection: nothing happened
+    ├── Unsent        no connection, or no token for it: nothing happened
     └── Doubtful      anything else: the effect may or may not be there; verify
 
 A reply holds no text that a peer chose: of an OperationOutcome only the issue codes are kept, because peers quote
@@ -75,6 +76,8 @@ class Listed:
 
     ``left_out`` are the issue codes with which the peer says that it could not give all that matches. ``total`` is how
     many match on all pages, None where it does not say. ``deleted`` are the ids that a page of a history tells deleted.
+    Of a history, which begins with the newest, only the newest state of each resource is kept; ``rows`` is how many
+    entries the page had.
     """
 
     entries: tuple[Entry, ...]
@@ -83,6 +86,12 @@ class Listed:
     left_out: tuple[str, ...] = ()
     total: int | None = None
     deleted: tuple[str, ...] = ()
+    rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """A delete took effect, or will."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +151,13 @@ class Throttled:
 
 @dataclass(frozen=True, slots=True)
 class Unsent:
-    """No connection was made, so the peer cannot have seen the request. ``why`` names the kind of failure."""
+    """The peer cannot have seen the request. ``why`` names the kind of failure.
+
+    ``code`` is there where it is known what is wrong: of TLS (``tls``), or of the access token (``smart``).
+    """
 
     why: str
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +209,11 @@ def of_write(answer: Answer, type_: str, id_: str = "") -> Written | Trouble:
     return Written(answer.status, stamp, resource) if stamp.id else Doubtful("no id in the answer")
 
 
+def of_delete(answer: Answer) -> Deleted | Trouble:
+    """Say what the answer to a delete means."""
+    return Deleted() if answer.status in {200, 202, 204} else trouble(answer)
+
+
 def of_read(answer: Answer, type_: str, id_: str) -> Found | Trouble:
     """Say what the answer to a read means."""
     if answer.status != 200:
@@ -220,9 +238,12 @@ def of_search(answer: Answer, type_: str) -> Listed | Trouble:
     entries: list[Entry] = []
     left_out: list[str] = []
     deleted: list[str] = []
+    known: set[str] = set()
     for entry in bundle.entry or ():
         if entry.request is not None and entry.request.method == "DELETE":
-            deleted += _deleted(entry, type_)
+            newest = [id_ for id_ in _deleted(entry, type_) if id_ not in known]
+            deleted += newest
+            known.update(newest)
             continue
         mode = entry.search.mode if entry.search else "match"
         if mode == "outcome":
@@ -230,10 +251,13 @@ def of_search(answer: Answer, type_: str) -> Listed | Trouble:
         if mode in {"outcome", "include"} or not bytes(entry.resource):
             continue
         found = _entry(bytes(entry.resource))
-        if found.stamp.type in {type_, ""}:
-            entries.append(found)
+        if found.stamp.type not in {type_, ""} or (bundle.type == "history" and found.stamp.id in known):
+            continue
+        entries.append(found)
+        known.update([found.stamp.id] if found.stamp.id else [])
     date, codes = answer.headers.get("date", ""), tuple(dict.fromkeys(left_out))
-    return Listed(tuple(entries), following[0] if following else "", date, codes, bundle.total, tuple(deleted))
+    first = following[0] if following else ""
+    return Listed(tuple(entries), first, date, codes, bundle.total, tuple(deleted), len(bundle.entry or ()))
 
 
 def trouble(answer: Answer) -> Trouble:

@@ -171,7 +171,7 @@ def _keep_ours(held: _Held, received: Received) -> int:
     """Note their version, and put our newest one into the outbox."""
     peer, stored = held.peer, held.stored
     record = text.read(stored.record)
-    is_sent = peer.remote.direction != "pull" and rules.is_pushed(stored.type, record)
+    is_sent = peer.remote.is_told(held.caller.tenant, stored.type, record.get("intent"), known=True)
     linked = replace(stamped(held.link, received), last_sent_version=stored.version - 1)
 
     def work(tx: Tx) -> None:

@@ -55,7 +55,7 @@ class Circuit:
     """Whether an endpoint is left alone. Closed while ``open_until`` is None; after that time one try is let through.
 
     ``why`` is the kind of failure that opened it: ``throttled``, ``unauthorized``, ``forbidden``, ``redirected``,
-    ``unreachable`` or ``failing``.
+    ``unreachable``, ``failing``, or the code of an ``Unsent``.
     """
 
     failures: int = 0
@@ -90,6 +90,6 @@ def throttled(circuit: Circuit, now: datetime, draw: Callable[[], float], retry_
 
 
 def misconfigured(circuit: Circuit, now: datetime, draw: Callable[[], float], why: str) -> Circuit:
-    """Return the circuit after 401, 403 or a redirect: it opens at once, for a person has to act."""
+    """Return the circuit after 401, 403, a redirect or no handshake: it opens at once, for a person has to act."""
     failures = circuit.failures + 1
     return Circuit(failures, now + wait(failures + 3, lambda: 0.5 + draw() / 2), why)

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from fhir_infusion.store.outbox import Row
 
 LEASE_SECONDS: Final = 9
-SENDERS: Final = 4
-"""Rows sent at a time to one peer: several resources in parallel, one resource never. For stops there is one more."""
 CRASHES: Final = 5
 CRASH_HOURS: Final = 24
 """A row whose attempts end so often in a row, or for so long, without a verdict is put aside; all others go on."""
@@ -57,6 +55,8 @@ class Senders:
         self._busy: dict[int, tuple[Row, float, threading.Thread]] = {}
         self._renewed = time.monotonic()
         self._judge_at = 0.0
+        # Several resources at a time, one resource never; for stops there is one sender more.
+        self._most = peer.remote.senders
         self._hangs = max(LEASE_SECONDS, REQUESTS * peer.remote.deadline_seconds)
 
     def fill(self) -> int:
@@ -67,13 +67,16 @@ class Senders:
         """
         with self._lock:
             busy = len(self._busy)
-        free = SENDERS + 1 - busy
+        # Where a peer takes batches, as many as go into one: what they send meanwhile goes together (``gather``).
+        takes_batches = self._peer.endpoint.takes_batches
+        most = max(self._most, self._peer.remote.bundle_size) if takes_batches else self._most
+        free = most + 1 - busy
         if free <= 0 or self._ending.is_set() or not self._peer.allows():
             return 0
         store, name = self._peer.service.store, self._peer.name
         if not store.read(self._tenant, lambda tx: outbox.waiting(tx, name)):
             return 0
-        ordinary = max(0, SENDERS - busy)
+        ordinary = max(0, most - busy)
         rows = store.transact(self._tenant, lambda tx: self._claimed(tx, ordinary, free - ordinary))
         for row in rows:
             thread = threading.Thread(target=self._run, args=(row,), name=f"sender-{name}-{row.seq}", daemon=True)

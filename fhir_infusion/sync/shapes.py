@@ -74,6 +74,47 @@ class Outcome(msgspec.Struct):
     issue: list[Issue] | None = None
 
 
+class Identifier(msgspec.Struct):
+    """What an identifier is looked for by."""
+
+    system: str = ""
+    value: str = ""
+
+
+class Named(msgspec.Struct):
+    """What a resource is called by others."""
+
+    identifier: list[Identifier] | None = None
+
+
 OUTCOME: Final = msgspec.json.Decoder(Outcome)
 BUNDLE: Final = msgspec.json.Decoder(Bundle)
 HEAD: Final = msgspec.json.Decoder(Head)
+NAMED: Final = msgspec.json.Decoder(Named)
+
+
+class Response(msgspec.Struct):
+    """What came of an entry of a batch."""
+
+    status: str = ""
+    location: str = ""
+    etag: str = ""
+    outcome: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+
+
+class BatchEntry(msgspec.Struct):
+    """An entry of the answer to a batch."""
+
+    resource: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+    response: Response | None = None
+
+
+class Batch(msgspec.Struct, rename={"resource_type": "resourceType"}):
+    """The answer to a batch."""
+
+    resource_type: str = ""
+    type: str = ""
+    entry: list[BatchEntry] | None = None
+
+
+BATCH: Final = msgspec.json.Decoder(Batch)

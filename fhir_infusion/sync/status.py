@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.store import inbox, standing
-from fhir_infusion.sync.peer import TYPES
+from fhir_infusion.remotes import TYPES
+from fhir_infusion.store import endpoints, inbox, standing
 
 if TYPE_CHECKING:
     from fhir_infusion.config import Remote
@@ -28,7 +28,9 @@ def status(service: Service) -> list[Status]:
 
     Ages are whole seconds, None where there is nothing to be old: ``oldest_pending_seconds`` is the oldest row that is
     neither done nor put aside, ``oldest_stop_seconds`` the oldest such stop, ``watermark_age_seconds`` how far
-    behind the peer's feed is known to be read, ``last_success_seconds`` since when it was read to its end.
+    behind the peer's feed is known to be read, ``last_success_seconds`` since when it was read to its end. ``paused``
+    says why it is left alone until a person says otherwise, ``trouble`` is the code of what is wrong, each empty where
+    it is not so. ``can`` is what the last probe reported, None where there was none.
     """
     return [service.store.read(remote.tenant, partial(_of, remote=remote)) for remote in service.settings.remotes]
 
@@ -41,6 +43,8 @@ def gauges(service: Service) -> dict[str, tuple[str, int]]:
     found: dict[str, tuple[str, int]] = {}
     for remote in service.settings.remotes:
         numbers = service.store.read(remote.tenant, partial(_numbers, remote=remote))
+        known = service.store.read(remote.tenant, partial(_known, endpoint=remote.name))
+        numbers |= {name: known[name] for name in ("paused_seconds", "trouble_seconds")}
         feeds = numbers.pop("feeds")
         for name, value in numbers.items():
             found[f'fhir_infusion_sync_{name}{{endpoint="{remote.name}"}}'] = (_HELP[name], value or 0)
@@ -52,6 +56,8 @@ def gauges(service: Service) -> dict[str, tuple[str, int]]:
 
 
 _HELP: Final = {
+    "paused_seconds": "Since when it is left alone until a person says otherwise.",
+    "trouble_seconds": "Since when something is wrong with it, such as its certificate.",
     "oldest_pending_seconds": "Age of the oldest version that is still to be told.",
     "oldest_stop_seconds": "Age of the oldest stop that is not acknowledged.",
     "pending": "Versions that are still to be told.",
@@ -69,7 +75,20 @@ def _of(tx: Tx, remote: Remote) -> Status:
     numbers = _numbers(tx, remote)
     numbers.pop("pending")
     counts = {"outbox": standing.outgoing(tx, remote.name)}
-    return {"endpoint": remote.name, "tenant": remote.tenant, "direction": remote.direction, **counts, **numbers}
+    named = {"endpoint": remote.name, "tenant": remote.tenant, "direction": remote.direction}
+    return {**named, **_known(tx, remote.name), **counts, **numbers}
+
+
+def _known(tx: Tx, endpoint: str) -> Status:
+    known = endpoints.known(tx, endpoint)
+    return {
+        "paused": known.why,
+        "paused_seconds": _age(tx.now, known.paused),
+        "trouble": known.trouble,
+        "trouble_seconds": _age(tx.now, known.troubled),
+        "can": known.can,
+        "probed_seconds": _age(tx.now, known.probed),
+    }
 
 
 def _numbers(tx: Tx, remote: Remote) -> Status:
@@ -83,17 +102,17 @@ def _numbers(tx: Tx, remote: Remote) -> Status:
         "oldest_stop_seconds": _age(tx.now, standing.oldest(tx, remote.name, "stop")),
         "conflicts": standing.held(tx, remote.name),
         "quarantined": standing.incoming(tx, remote.name, TYPES, "quarantined"),
-        "feeds": {type_: _feed(tx, remote.name, type_) for type_ in TYPES} if remote.direction != "push" else {},
+        "feeds": {one: _feed(tx, remote, one) for one in remote.types} if remote.direction != "push" else {},
     }
 
 
-def _feed(tx: Tx, endpoint: str, type_: str) -> Status:
-    cursor = inbox.cursor(tx, endpoint, type_)
+def _feed(tx: Tx, remote: Remote, type_: str) -> Status:
+    cursor = inbox.cursor(tx, remote.name, type_, remote.pull_filter)
     return {
         "watermark": cursor.watermark,
         "watermark_age_seconds": _age(tx.now, _moment(cursor.watermark)),
         "last_success_seconds": _age(tx.now, cursor.last_success),
-        "unapplied": standing.incoming(tx, endpoint, (type_,), "new"),
+        "unapplied": standing.incoming(tx, remote.name, (type_,), "new"),
     }
 
 

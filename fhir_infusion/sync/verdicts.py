@@ -84,7 +84,8 @@ def _later(peer: Peer, row: Row, reply: Trouble, state: State) -> Verdict:
     if until is not None:
         pause = max(pause, until - peer.now())
     # A code of looking survives a failed look, else a server that flaps would be looked at for ever.
-    code = row.last_error_code if row.last_error_code.startswith("absent-") else type(reply).__name__.lower()
+    named = (reply.code if isinstance(reply, Unsent) else "") or type(reply).__name__.lower()
+    code = row.last_error_code if row.last_error_code.startswith("absent-") else named
     # Who may not write is not told of each row: the endpoint is left alone, and a person has to act.
     refused = isinstance(reply, Forbidden) and peer.told_first("forbidden")
     return Verdict(state, code, pause, alert="forbidden" if refused else "")

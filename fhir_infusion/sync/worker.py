@@ -8,13 +8,15 @@ A lease is short and renewed while a row is worked on: after a kill -9 the next 
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from fhir_infusion.errors import FhirInfusionError, SettingsError
+from fhir_infusion.errors import FhirInfusionError, SettingsError, Unavailable
+from fhir_infusion.sync import statement
 from fhir_infusion.sync.notifications import Notifier
 from fhir_infusion.sync.peer import LOG, Peer
 from fhir_infusion.sync.pull import Pulled, pull, pulled_at
@@ -56,7 +58,7 @@ class Worker:
         """
         self._lines = [_Line(Peer(self._service, remote)) for remote in self._service.settings.remotes]
         for line in self._lines:
-            for thread in line.threads:
+            for thread in (line.greeting, *line.threads):
                 thread.start()
         self._notifier.start()
 
@@ -93,6 +95,7 @@ class _Line:
             threading.Thread(target=self._run, args=(way,), name=f"sync-{peer.name}-{way.__name__}", daemon=True)
             for way in ways[peer.remote.direction]
         ]
+        self.greeting = threading.Thread(target=self._greet, name=f"sync-{peer.name}-greet", daemon=True)
         self._senders = Senders(peer, peer.remote.tenant, self.awake.set, self.ending)
         self._beats: dict[str, datetime] = {}
         self._pushed_at: datetime | None = None
@@ -112,13 +115,22 @@ class _Line:
 
     def join(self, deadline: float) -> None:
         """Wait for what is being sent and pulled now, until a moment of ``time.monotonic``."""
-        for thread in self.threads:
+        for thread in (*self.threads, self.greeting):
             thread.join(max(0.0, deadline - time.monotonic()))
         while self._senders.busy() and time.monotonic() < deadline:
             self.awake.clear()
             self._senders.renew()
             if self._senders.busy():
                 self.awake.wait(IDLE_SECONDS)
+
+    def _greet(self) -> None:
+        """Ask for the CapabilityStatement, and say in one line what it is."""
+        try:
+            told = what_it_is(self.peer)
+        except Unavailable as error:
+            told = type(error).__name__
+        level = logging.INFO if told.startswith(self.peer.release) else logging.WARNING
+        LOG.log(level, "remote", extra={"endpoint": self.peer.name, "code": told})
 
     def _run(self, way: Callable[[], None]) -> None:
         while not self.ending.is_set():
@@ -164,6 +176,21 @@ class _Line:
             return False
         self._pulled_at, self._next_pull = last, last + timedelta(seconds=peer.remote.poll_seconds)
         return True
+
+
+def what_it_is(peer: Peer) -> str:
+    """Return, as one line, the release of a peer and how each type is created there, or why it could not be asked.
+
+    Raises:
+        Unavailable: the store cannot serve now.
+    """
+    stated = peer.capability()
+    if not isinstance(stated, dict):
+        return getattr(stated, "code", "") or getattr(stated, "why", "") or type(stated).__name__.lower()
+    said = statement.release(stated)
+    is_right = said in {"", peer.release}
+    rungs = ", ".join(f"{type_} {peer.rung(type_)}" for type_ in peer.remote.types)
+    return f"{peer.release}: creates {rungs}" if is_right else f"states {said}, set is {peer.release}: creates {rungs}"
 
 
 def sync_now(service: Service, name: str, direction: str = "both") -> tuple[int, tuple[Pulled, ...]]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.store import conflicts
 from fhir_infusion.sync import shown
+from fhir_infusion.sync.probe import WAYS, probe
 from fhir_infusion.sync.resolve import KEEP, resolve
 from fhir_infusion.sync.restored import resume
 from fhir_infusion.sync.worker import sync_now
@@ -69,6 +70,7 @@ WORKS: Final[Mapping[str, Work]] = {
     "sync": Work(sync, {"remote": (), "direction": ("push", "pull", "both")}),
     "resolve": Work(resolve, {"client": (), "conflict_id": (), "keep": KEEP, "reason": ()}),
     "show-conflict": Work(show, {"client": (), "conflict_id": ()}),
+    "probe": Work(probe, {"remote": (), "way": WAYS}),
     "resume": Work(resume, {"client": (), "remote": (), "reason": ()}),
 }
 

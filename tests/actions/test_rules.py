@@ -72,13 +72,6 @@ def test_an_order_stays_with_its_patient_h10(before, after, same):
         assert refusal.value.status == 422
 
 
-def test_only_the_five_order_intents_are_pushed():
-    pushed = {"order", "original-order", "reflex-order", "filler-order", "instance-order"}
-    for intent in (*pushed, "proposal", "plan", "option"):
-        assert rules.is_pushed("MedicationRequest", {"intent": intent}) == (intent in pushed)
-    assert rules.is_pushed("MedicationAdministration", {})
-
-
 def test_patients_certainly_differ_only_where_one_system_has_two_values_or_one_server_two_ids():
     assert rules.patient_differs(by_identifier("1"), by_identifier("2"))
     assert not rules.patient_differs(by_identifier("1"), by_identifier("2", "other"))

@@ -35,7 +35,9 @@ class Indexed(Peer):
     def __init__(self) -> None:
         self._by_identifier: dict[tuple[str, str], set[tuple[str, str]]] = {}
         super().__init__()
-        self.lies.append(lambda _: Act(wait_seconds=LATENCY))
+        # Of a batch the request waits, not each entry, which has no headers of HTTP.
+        self.lies.append(lambda asked: Act(wait_seconds=LATENCY) if "host" in asked.headers else None)
+        self.takes_batches = True
 
     def put(self, resource: dict[str, Any], id_: str = "", at: datetime | None = None) -> dict[str, Any]:
         stored = super().put(resource, id_, at)
@@ -46,10 +48,11 @@ class Indexed(Peer):
         return stored
 
     def _matching(self, type_: str, query: dict[str, str], now: float) -> list[dict[str, Any]]:
-        system, _, value = query.get("identifier", "").replace("\\", "").partition("|")
-        if not value:
+        tokens = [one.replace("\\", "").partition("|") for one in query.get("identifier", "").split(",") if one]
+        if not tokens:
             return super()._matching(type_, query, now)
-        held = [self.resources[key].now for key in self._by_identifier.get((system, value), ()) if key[0] == type_]
+        keys = {key for system, _, value in tokens for key in self._by_identifier.get((system, value), ())}
+        held = [self.resources[key].now for key in sorted(keys) if key[0] == type_]
         return [one for one in held if one is not None]
 
     def answer(self, asked: Asked) -> Any:

@@ -6,6 +6,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from fhir_infusion.store import audit, endpoints, open_reader
 from tests.faults.peer import Peer
@@ -145,3 +147,41 @@ def test_a_trace_tells_someone_new_what_happened_to_an_order(cli: Run, held: tup
     unknown = cli("sync", "trace", "none")
     accepted = "the id of an order, its order_id, or system|value of its identifier"
     assert (unknown.code, unknown.err) == (1, f"fhir-infusion: there is no such order; accepted: {accepted}\n")
+
+
+def test_a_probe_reports_as_one_object_and_the_status_shows_it(cli: Run, held: tuple[Peer, str, str]):
+    there = held[0]
+    there.keeps_history = True
+    ran = cli("sync", "probe", "peer", "--read-only")
+    assert (ran.code, ran.err) == (0, "")
+    (report,) = ran.json
+    assert (report["way"], report["needs"], report["saw"]["search MedicationRequest"]) == ("read-only", [], "yes")
+    assert cli("sync", "status").json[0]["can"] == report
+    there.checks_match = False
+    ran = cli("sync", "probe", "peer")
+    assert (ran.code, ran.json[0]["needs"], ran.json[0]["left"]) == (1, ["if-match"], [])
+    there.stated = {"conditionalCreate": True, "updateCreate": True}
+    assert cli("sync", "probe", "peer").json[0]["rungs"][MR] == "B"
+
+
+def test_a_probe_of_a_server_that_is_not_there_is_told(cli: Run, held: tuple[Peer, str, str]):
+    held[0].close()
+    ran = cli("sync", "probe", "peer")
+    assert (ran.code, [one["trouble"] for one in ran.json]) == (1, ["no connection"])
+    assert cli("sync", "probe", "other").code == 2
+
+
+def test_the_public_key_to_register_is_printed_and_no_other(cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    private = ec.generate_private_key(ec.SECP384R1())
+    (tmp_path / "key").write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    (tmp_path / "settings.toml").write_text(
+        '[remotes.a]\nbase_url = "https://a.example"\nauth = "smart"\nclient_id = "c"\nkey_file = "key"\n'
+        'scope = "system/*.cruds"\n[remotes.b]\nbase_url = "https://b.example"\n'
+    )
+    monkeypatch.setenv("FHIR_INFUSION_SETTINGS", str(tmp_path / "settings.toml"))
+    ran = cli("sync", "keys", "a")
+    assert ran.code == 0
+    (key,) = ran.json[0]["keys"]
+    assert key.keys() == {"kty", "crv", "x", "y", "alg", "use", "kid"}
+    ran = cli("sync", "keys", "b")
+    assert (ran.code, "keys are registered for smart" in ran.err) == (2, True)

@@ -13,6 +13,7 @@ either returns None (behave) or an :class:`Act`; ``once`` makes one that tells i
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -20,10 +21,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tests import exact_json
+
+if TYPE_CHECKING:
+    import ssl
 
 
 @dataclass
@@ -93,7 +97,14 @@ class Kept:
 class Peer:
     """The server. ``resources`` is what it holds; ``asked`` every request; ``lies`` what it does wrong."""
 
-    def __init__(self, *, update_create: bool = False, conditional: bool = True, page: int = 50) -> None:
+    def __init__(
+        self,
+        *,
+        update_create: bool = False,
+        conditional: bool = True,
+        page: int = 50,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.clock: Callable[[], float] = time.monotonic
         self.resources: dict[tuple[str, str], Kept] = {}
         self.asked: list[Asked] = []
@@ -101,6 +112,10 @@ class Peer:
         self.update_create = update_create
         self.conditional = conditional
         self.double_create = False
+        self.smart: dict[str, Any] = {}
+        self.checks_match = True
+        self.keeps_all = False  # delete does nothing
+        self.stated: dict[str, Any] = {}  # in place of what is so
         self.page_size = page
         self.expire_pages = 0
         self.gives_next = True
@@ -108,6 +123,7 @@ class Peer:
         self.shown: dict[tuple[str, str], dict[str, Any]] = {}
         self.gives_total = False
         self.keeps_history = False
+        self.takes_batches = False
         self.deletions: list[tuple[datetime, str, str]] = []
         self.left_out: list[str] = []
         self.between_pages: Callable[[int], None] | None = None
@@ -117,12 +133,16 @@ class Peer:
         self._lock = threading.RLock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
+        self._scheme = "http"
+        if tls is not None:
+            self._scheme = "https"
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
 
     @property
     def base(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/fhir"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}/fhir"
 
     def close(self) -> None:
         self._server.shutdown()
@@ -197,15 +217,23 @@ class Peer:
             status, headers = act.status, dict(act.headers)
         return status, headers, resource, act
 
-    def _do(self, asked: Asked, act: Act | None) -> tuple[int, dict[str, str], dict[str, Any] | None]:
+    def _do(  # noqa: PLR0911  each return is one kind of request
+        self, asked: Asked, act: Act | None
+    ) -> tuple[int, dict[str, str], dict[str, Any] | None]:
         if asked.type == "metadata":
             return 200, {}, self._statement()
+        if asked.type == ".well-known":
+            return (200, {}, self.smart) if self.smart else (404, {}, None)
         with self._lock:
             match asked.method:
+                case "POST" if not asked.type:
+                    return self._batch(asked)
                 case "POST":
                     return self._create(asked, act)
                 case "PUT":
                     return self._update(asked, act)
+                case "DELETE":
+                    return self._deleted(asked)
                 case _ if asked.id == "_history":
                     return self._history(asked)
                 case _ if asked.id:
@@ -226,6 +254,25 @@ class Peer:
             self._written(asked, act, "")
         return 201, self._head(stored), stored
 
+    def _batch(self, asked: Asked) -> tuple[int, dict[str, str], dict[str, Any] | None]:
+        if not self.takes_batches:
+            return 400, {}, _outcome("not-supported")
+        entries = []
+        for entry in asked.body["entry"]:
+            request = entry["request"]
+            type_, _, id_ = request["url"].partition("/")
+            stated = {"if-none-exist": request.get("ifNoneExist"), "if-match": request.get("ifMatch")}
+            headers = {name: value for name, value in stated.items() if value is not None}
+            one = Asked(request["method"], type_, id_, {}, headers, entry["resource"], asked.at)
+            status, sent, resource, _ = self.answer(one)
+            response: dict[str, Any] = {"status": f"{status} Some"}
+            response |= {name.lower(): value for name, value in sent.items()}
+            held = {} if resource is None else {"resource": resource}
+            if resource is not None and resource["resourceType"] == "OperationOutcome":
+                held, response = {}, {**response, "outcome": resource}
+            entries.append({"response": response, **held})
+        return 200, {}, {"resourceType": "Bundle", "type": "batch-response", "entry": entries}
+
     def _update(  # noqa: PLR0911  each return is one answer
         self, asked: Asked, act: Act | None
     ) -> tuple[int, dict[str, str], dict[str, Any] | None]:
@@ -243,10 +290,16 @@ class Peer:
                 return 410, {}, _outcome("deleted")
             stored = self._written(asked, act, asked.id)  # back to life, as most servers do
             return 201, self._head(stored), stored
-        if match is not None and match != f'W/"{kept.now["meta"]["versionId"]}"':
+        if self.checks_match and match is not None and match != f'W/"{kept.now["meta"]["versionId"]}"':
             return 412, {}, _outcome("conflict")
         stored = self._written(asked, act, asked.id)
         return 200, self._head(stored), stored
+
+    def _deleted(self, asked: Asked) -> tuple[int, dict[str, str], dict[str, Any] | None]:
+        if self.keeps_all:
+            return 405, {}, _outcome("not-supported")
+        self.delete(asked.type, asked.id)
+        return 204, {}, None
 
     def _read(self, asked: Asked) -> tuple[int, dict[str, str], dict[str, Any] | None]:
         kept = self.resources.get((asked.type, asked.id))
@@ -312,14 +365,17 @@ class Peer:
 
     def _matching(self, type_: str, query: dict[str, str], now: float) -> list[dict[str, Any]]:
         since = query.get("_lastUpdated", "").removeprefix("ge")
-        system, _, value = unquote(query.get("identifier", "")).replace("\\", "").partition("|")
+        tokens = [unquote(one).replace("\\", "") for one in re.split(r"(?<!\\),", query.get("identifier", "")) if one]
+        wanted = {(system, value) for system, _, value in (one.partition("|") for one in tokens)}
         found = []
         for (one, _), kept in list(self.resources.items()):
             resource = kept.now
             if one != type_ or resource is None or kept.visible_at > now:
                 continue
             named = [(i.get("system"), i.get("value")) for i in resource.get("identifier", [])]
-            if value and (system, value) not in named:
+            if wanted and not wanted & set(named):
+                continue
+            if "status" in query and resource.get("status") not in query["status"].split(","):
                 continue
             updated = datetime.fromisoformat(resource["meta"]["lastUpdated"])
             if since and updated < datetime.fromisoformat(since):
@@ -345,12 +401,22 @@ class Peer:
 
     def _statement(self) -> dict[str, Any]:
         types = ("Patient", "MedicationRequest", "MedicationAdministration")
+        codes = ["read", "create", "update", "delete", *(["history-type"] if self.keeps_history else [])]
         resources = [
-            {"type": one, "updateCreate": self.update_create, "conditionalCreate": self.conditional} for one in types
+            {
+                "type": one,
+                "interaction": [{"code": code} for code in codes],
+                "versioning": "versioned",
+                "updateCreate": self.update_create,
+                "conditionalCreate": self.conditional,
+                "searchParam": [{"name": "identifier", "type": "token"}, {"name": "_lastUpdated", "type": "date"}],
+                **self.stated,
+            }
+            for one in types
         ]
-        if self.keeps_history:
-            resources = [{**one, "interaction": [{"code": "read"}, {"code": "history-type"}]} for one in resources]
-        rest = [{"mode": "server", "resource": resources}]
+        rest: list[dict[str, Any]] = [{"mode": "server", "resource": resources}]
+        if self.takes_batches:
+            rest[0]["interaction"] = [{"code": "batch"}]
         return {"resourceType": "CapabilityStatement", "status": "active", "fhirVersion": "4.0.1", "rest": rest}
 
 
@@ -376,6 +442,9 @@ def _handler(peer: Peer) -> type[BaseHTTPRequestHandler]:  # noqa: C901  one sma
             self._serve()
 
         def do_PUT(self) -> None:
+            self._serve()
+
+        def do_DELETE(self) -> None:
             self._serve()
 
         def log_message(self, *_: object) -> None:

@@ -159,6 +159,10 @@ class Rig:
     def resource(self, type_: str, id_: str) -> dict[str, Any]:
         return fhir_json.read(find.read(self.service, CALLER, "R4", type_, id_).text)
 
+    def record(self, order_id: str) -> dict[str, Any]:
+        """Return an order of ours as our JSON."""
+        return find.record(self.service, CALLER, "MedicationRequest", self.id_of("MedicationRequest", order_id)).record
+
     def ids(self, type_: str = "MedicationRequest") -> list[str]:
         """Return the ids of all our resources of a type, in the order in which they came."""
         return [one.id for one in find.search(self.service, CALLER, "R4", type_, [], 1000).entries]

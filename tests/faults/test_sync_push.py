@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from tests.faults.peer import Asked
 
 # Which rung of the create ladder the peer offers.
-LADDERS = {"A": {"update_create": True}, "B": {"conditional": True}, "C": {"conditional": False}}
+LADDERS: dict[str, dict[str, Any]] = {
+    "A": {"update_create": True},
+    "B": {"conditional": True},
+    "C": {"conditional": False},
+}
 
 
 @pytest.fixture(params=sorted(LADDERS))

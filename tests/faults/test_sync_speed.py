@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fhir_infusion.store import outbox, standing
-from fhir_infusion.sync import sending, worker
+from fhir_infusion.sync import worker
 from tests.counts import count
 from tests.faults.peer import Act, Asked, Peer
 from tests.faults.rig import MRN, TENANT, Clock, Rig, open_rig, order
@@ -69,14 +69,16 @@ def _slow(names: set[str], seconds: float) -> Callable[[Asked], Act | None]:
 def test_f8_h6_a_stop_does_not_wait_for_other_orders_whose_requests_hang(rig: Rig, there: Peer):
     rig.place(order("S-1"))
     rig.push()
-    slow = [f"A-{number}" for number in range(2 * sending.SENDERS)]
+    slow = [f"A-{number}" for number in range(2 * rig.peer.remote.senders)]
     there.lies.append(_slow(set(slow), 6.0))
     for name in slow:
         rig.place(order(name))
     runs = worker.Worker(rig.service)
     runs.start()
     try:
-        _until(lambda: sum(asked.writes and _name(asked.body) in slow for asked in there.asked) >= sending.SENDERS)
+        _until(
+            lambda: sum(asked.writes and _name(asked.body) in slow for asked in there.asked) >= rig.peer.remote.senders
+        )
         rig.amend(order("S-1", status="cancelled"))
         runs.wake()
         assert _until(lambda: _stopped(there, "S-1")) < WITHIN

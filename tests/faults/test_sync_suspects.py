@@ -39,7 +39,7 @@ def rig(there: Peer, database: str) -> Iterator[Rig]:
 def _live(rig: Rig, poisoned: str) -> bool:
     """Live as one process: claim as senders do, then die if the poisoned row is among it; say whether it lived."""
     senders = sending.Senders(rig.peer, TENANT, lambda: None)
-    rows = rig.service.store.transact(TENANT, lambda tx: senders._claimed(tx, sending.SENDERS, 1))
+    rows = rig.service.store.transact(TENANT, lambda tx: senders._claimed(tx, rig.peer.remote.senders, 1))
     if any(row.aggregate == poisoned for row in rows):
         rig.clock.move(sending.LEASE_SECONDS + 1)
         return False
@@ -150,8 +150,10 @@ def test_h18_the_metrics_tell_what_status_tells_and_name_nobody(rig: Rig):
             "dead": 0,
             "oldest_pending_seconds": 90,
             "oldest_stop_seconds": 90,
+            "paused_seconds": 0,
             "pending": 1,
             "quarantined": 0,
+            "trouble_seconds": 0,
             "unknown": 0,
         }.items()
     }

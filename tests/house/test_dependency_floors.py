@@ -23,6 +23,8 @@ FLOORS = {
     "urllib3": "2.6.3",  # CVE-2025-66471, CVE-2026-21441: decompression bombs, also on redirects
     "requests": "2.32.4",  # CVE-2024-47081: .netrc credentials leak
     "pydantic": "2.4.0",  # CVE-2024-3772: a regular expression that hangs
+    "pyjwt": "2.13.0",  # CVE-2026-32597, CVE-2026-48523: unknown crit, an algorithm that is not allowed
+    "cryptography": "46.0.5",  # CVE-2026-26007: public keys that are not checked
     "marshmallow": "4.1.2",  # CVE-2025-68480: denial of service by many errors
 }
 

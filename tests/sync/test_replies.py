@@ -129,7 +129,24 @@ def test_a_page_keeps_each_entry_as_sent_and_leaves_out_what_was_not_asked_for()
         ),
         "n",
         "D",
+        rows=5,
     )
+
+
+def test_of_a_history_only_the_newest_state_of_each_resource_is_kept():
+    def version(id_: str, number: int) -> bytes:
+        resource = b'{"resourceType":"MedicationRequest","id":"%s","meta":{"versionId":"%d"}}' % (id_.encode(), number)
+        return b'{"resource":%s,"request":{"method":"PUT","url":"x"}}' % resource
+
+    def deletion(id_: str) -> bytes:
+        return b'{"request":{"method":"DELETE","url":"MedicationRequest/%s"}}' % id_.encode()
+
+    rows = [version("a", 3), deletion("b"), version("a", 2), version("b", 1), deletion("a"), version("c", 1)]
+    body = b'{"resourceType":"Bundle","type":"history","entry":[%s]}' % b",".join(rows)
+    page = replies.of_search(Answer(200, {}, body), "MedicationRequest")
+    assert isinstance(page, Listed)
+    assert [(one.stamp.id, one.stamp.version_id) for one in page.entries] == [("a", "3"), ("c", "1")]
+    assert (page.deleted, page.rows) == (("b",), 6)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +163,7 @@ def test_what_the_peer_could_not_give_is_kept_by_its_codes_alone():
     entries = b",".join(entry % (outcome % pair) for pair in told)
     body = b'{"resourceType":"Bundle","type":"searchset","entry":[' + entries + b"]}"
     page = replies.of_search(Answer(200, {}, body), "MedicationRequest")
-    assert page == Listed((), "", "", ("timeout", "unknown"))
+    assert page == Listed((), "", "", ("timeout", "unknown"), rows=4)
 
 
 def test_bytes_that_are_no_utf8_stay_unreadable_in_the_entry_kept():

@@ -278,6 +278,8 @@ def test_the_status_tells_ages_and_numbers(rig: Rig):
         "endpoint": "peer",
         "tenant": "default",
         "direction": "both",
+        **dict.fromkeys(("paused", "trouble"), ""),
+        **dict.fromkeys(("paused_seconds", "trouble_seconds", "can", "probed_seconds")),
         "outbox": {"acked": 1, "pending": 1},
         "unknown": 0,
         "dead": 0,
@@ -299,3 +301,28 @@ def test_what_a_worker_that_slept_too_long_did_is_not_recorded(rig: Rig, there: 
     with pytest.raises(outbox.StaleLease):
         push.deliver(rig.peer, TENANT, stale)
     assert (rig.states(), len(there.writes("MedicationRequest"))) == (["acked"], 1)
+
+
+@pytest.mark.parametrize(
+    ("version", "level", "told"),
+    [
+        ("4.0.1", "INFO", "R4: creates MedicationRequest B, MedicationAdministration B"),
+        ("5.0.0", "WARNING", "states R5, set is R4: creates MedicationRequest B, MedicationAdministration B"),
+    ],
+)
+def test_at_the_start_one_line_says_what_a_peer_is(
+    rig: Rig, there: Peer, caplog: pytest.LogCaptureFixture, version: str, level: str, told: str
+):
+    said = {**there._statement(), "fhirVersion": version}
+    there._statement = lambda: said  # type: ignore[method-assign]
+    caplog.set_level("INFO")
+    runs = worker.Worker(rig.service)
+    runs.start()
+    _within(20, lambda: any(one.message == "remote" for one in caplog.records))
+    runs.stop()
+    assert [(one.levelname, vars(one)["code"]) for one in caplog.records if one.message == "remote"] == [(level, told)]
+
+
+def test_a_peer_that_does_not_answer_at_the_start_is_told_in_one_line(rig: Rig, there: Peer):
+    there.lies.append(lambda _: Act(effect=False, status=500))
+    assert worker.what_it_is(rig.peer) == "status 500"

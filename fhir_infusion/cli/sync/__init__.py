@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from fhir_infusion.cli.sync import conflicts, exchange, resume, status, trace
+from fhir_infusion.cli.sync import conflicts, exchange, probe, resume, status, trace
 
 
 @click.group("sync")
@@ -21,5 +21,7 @@ for _command in (
     conflicts.conflict,
     conflicts.resolve,
     resume.resume,
+    probe.probe,
+    probe.keys,
 ):
     command.add_command(_command)

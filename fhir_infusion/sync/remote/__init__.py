@@ -12,27 +12,28 @@ https://hl7.org/fhir/R4/http.html
 from __future__ import annotations
 
 import base64
-import socket
-import threading
 import time
-from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from fhir_infusion.actions.condition import condition
 from fhir_infusion.config import Remote, read_secret
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.sync import journal, replies
-from fhir_infusion.sync.replies import Answer, Doubtful, Found, Listed, Trouble, Unsent, Written
+from fhir_infusion.sync import bundles, journal, looking, replies, tls
+from fhir_infusion.sync.bundles import Write
+from fhir_infusion.sync.gather import Gather
+from fhir_infusion.sync.remote.watched import WatchedAdapter, watchdog
+from fhir_infusion.sync.replies import Answer, Deleted, Doubtful, Found, Listed, Trouble, Unsent, Written
+from fhir_infusion.sync.smart import Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    import socket
+    from collections.abc import Mapping, Sequence
 
     from fhir_infusion.fhir.json import Resource
 
@@ -62,18 +63,31 @@ class Endpoint:
         """Prepare a session; nothing is sent yet. ``watch`` sees every answer, and may forbid the next request.
 
         Raises:
-            SettingsError: the secret's file cannot be read.
+            SettingsError: the file of the secret, of a key or of certificates cannot be read.
         """
+        tls.check_files(remote)
         self.name = remote.name
         self.release = remote.release
         self.base = remote.base_url.rstrip("/")
         self._remote = remote
         self._watch = watch
+        self.takes_batches = False
+        """Whether several writes may go in one Bundle; set by who has read what the server can."""
+        self.gathered: frozenset[str] = frozenset()
+        """The types of which several may be looked for in one search."""
+        self._writes = Gather(self._together, most=remote.bundle_size)
+        self._looks: dict[str, Gather[tuple[str, str], Listed | Trouble]] = {}
         self._secret = self._read_secret()
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.mount(self.base, WatchedAdapter())
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, WatchedAdapter())
+        if remote.ca_file is not None:
+            self._session.verify = str(remote.ca_file)
+        if remote.cert_file is not None:
+            self._session.cert = (str(remote.cert_file), str(remote.cert_key_file))
+        self._tokens = Tokens(remote, self._once) if remote.auth == "smart" else None
 
     def close(self) -> None:
         """Close the connections."""
@@ -97,6 +111,16 @@ class Endpoint:
     def search(self, type_: str, parameters: Sequence[tuple[str, str]]) -> Listed | Trouble:
         """Return the first page of a search. Cached results are not wanted: a search verifies what was just written."""
         return self._listed(self._url(type_), type_, parameters)
+
+    def look(self, type_: str, system: str, value: str) -> Listed | Trouble:
+        """Return the first page of what has an identifier; several threads look together where that is safe."""
+        if type_ not in self.gathered:
+            return looking.alone(self, type_, system, value)
+        gather = self._looks.get(type_)
+        if gather is None:
+            gather = Gather(partial(looking.together, self, type_), most=self._remote.bundle_size)
+            gather = self._looks.setdefault(type_, gather)
+        return gather.ask((system, value))
 
     def history(self, type_: str, parameters: Sequence[tuple[str, str]]) -> Listed | Trouble:
         """Return the first page of the history of a type, newest first."""
@@ -134,6 +158,11 @@ class Endpoint:
         reply = self._ask("PUT", self._url(type_, id_), headers, fhir_json.write(resource))
         return replies.of_write(reply, type_, id_) if isinstance(reply, Answer) else reply
 
+    def delete(self, type_: str, id_: str) -> Deleted | Trouble:
+        """Delete a resource: of a probe, and no other."""
+        reply = self._ask("DELETE", self._url(type_, id_))
+        return replies.of_delete(reply) if isinstance(reply, Answer) else reply
+
     # ------------------------------------------------------------------------------------------------ addresses
 
     def own(self, link: str) -> str | None:
@@ -167,15 +196,65 @@ class Endpoint:
         if self._watch is not None and not self._watch.allows():
             return Unsent("left alone for now")
         since = time.monotonic()
-        answer = self._once(method, url, headers or {}, body)
-        if isinstance(answer, Answer) and answer.status == 401:
-            fresh = self._read_secret()
-            if fresh != self._secret:  # the secret was changed on disk: once more, for a 401 had no effect
-                self._secret = fresh
-                answer = self._once(method, url, headers or {}, body)
-        journal.note(method, url.removeprefix(self.base), headers or {}, answer, since)
-        if self._watch is not None:
+        write = Write(method, url.removeprefix(self.base), headers or {}, body or b"")
+        answer, is_own = self._writes.ask(write) if self.takes_batches and write.fits else (self._alone(write), True)
+        journal.note(method, write.path, write.headers, answer, since)
+        if self._watch is not None and is_own:
             self._watch.saw(answer)
+        return answer
+
+    def _together(self, writes: Sequence[Write]) -> list[tuple[Answer | Unsent | Doubtful, bool]]:
+        """Send writes as one Bundle; return what came of each, and whether that is its own answer."""
+        if len(writes) == 1:
+            return [(self._alone(writes[0]), True)]
+        if sum(len(one.body) for one in writes) > bundles.MOST_BYTES:
+            half = len(writes) // 2
+            return [*self._together(writes[:half]), *self._together(writes[half:])]
+        whole = self._alone(Write("POST", "", {"Prefer": "return=representation"}, bundles.batch_of(writes)))
+        parts = bundles.answers_of(whole, len(writes)) if isinstance(whole, Answer) else None
+        if parts is not None:
+            return [(self._trusted(one), True) for one in parts]
+        if isinstance(whole, Answer) and whole.status in bundles.REFUSED:
+            self.takes_batches = False
+            return [(self._alone(one), True) for one in writes]
+        if self._watch is not None:
+            self._watch.saw(whole)  # once, not for each
+        if isinstance(whole, Answer) and whole.status == 200:
+            whole = Doubtful("unreadable answer")
+        return [(whole, False)] * len(writes)
+
+    def _trusted(self, answer: Answer | Doubtful) -> Answer | Doubtful:
+        """Return an answer without a location that leaves the endpoint."""
+        if isinstance(answer, Answer) and self.own(answer.headers.get("location", "")) is None:
+            return replace(answer, headers={name: text for name, text in answer.headers.items() if name != "location"})
+        return answer
+
+    def _alone(self, write: Write) -> Answer | Unsent | Doubtful:
+        """Send one request."""
+        return self._authorized(write.method, self.base + write.path, write.headers, write.body or None)
+
+    def _authorized(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+    ) -> Answer | Unsent | Doubtful:
+        """Send a request with credentials; once more with others where they are refused, for a 401 had no effect."""
+        typed = {**headers, **({"Content-Type": MEDIA_TYPE} if body is not None else {})}
+        if self._tokens is not None:
+            token = self._tokens.get()
+            if not isinstance(token, str):
+                return token
+            answer = self._once(method, url, {**typed, "Authorization": f"Bearer {token}"}, body)
+            if not isinstance(answer, Answer) or answer.status != 401:
+                return answer
+            fresh = self._tokens.get(refused=token)
+            if not isinstance(fresh, str):
+                return fresh
+            return self._once(method, url, {**typed, "Authorization": f"Bearer {fresh}"}, body)
+        answer = self._once(method, url, {**typed, **self._authorization()}, body)
+        if isinstance(answer, Answer) and answer.status == 401:
+            secret = self._read_secret()
+            if secret != self._secret:  # it was changed on disk
+                self._secret = secret
+                answer = self._once(method, url, {**typed, **self._authorization()}, body)
         return answer
 
     def _once(
@@ -184,12 +263,10 @@ class Endpoint:
         seconds = float(self._remote.deadline_seconds)
         deadline = time.monotonic() + seconds
         sent = {"Accept": MEDIA_TYPE, "Accept-Encoding": "gzip", "User-Agent": "fhir-infusion", **headers}
-        sent |= self._authorization()
-        if body is not None:
-            sent["Content-Type"] = MEDIA_TYPE
+        sockets: list[socket.socket] = []
         try:
             with (
-                watchdog(seconds),
+                watchdog(seconds, sockets),
                 self._session.request(
                     method,
                     url,
@@ -203,11 +280,8 @@ class Endpoint:
                 return self._received(response, deadline)
         except requests.exceptions.ConnectTimeout:
             return Unsent("no connection in time")
-        except requests.exceptions.SSLError:
-            # The handshake raises it, and so does a connection that breaks later: not sure that nothing was sent.
-            return Doubtful("TLS failed")
         except requests.exceptions.ConnectionError as error:
-            return Unsent("no connection") if never_connected(error) else Doubtful("connection broken")
+            return _broken(error, is_connected=bool(sockets))
         except requests.exceptions.Timeout:
             return Doubtful("no answer in time")
         except (requests.exceptions.RequestException, OSError, ValueError):
@@ -233,12 +307,12 @@ class Endpoint:
 
     def _authorization(self) -> dict[str, str]:
         match self._remote.auth:
-            case "none":
-                return {}
             case "bearer":
                 return {"Authorization": f"Bearer {self._secret}"}
             case "basic":
                 return {"Authorization": "Basic " + base64.b64encode(self._secret.encode()).decode()}
+            case _:
+                return {}
 
     def _read_secret(self) -> str:
         return read_secret(self._remote.token_file) if self._remote.token_file is not None else ""
@@ -249,102 +323,19 @@ def _origin(url: Any) -> tuple[str, str, int | None]:
     return url.scheme.lower(), (url.hostname or "").lower(), port
 
 
+def _broken(error: requests.exceptions.ConnectionError, *, is_connected: bool) -> Unsent | Doubtful:
+    """Say what a connection that failed means. It counts as connected once the handshake of TLS is done."""
+    code = tls.fault(error)
+    if isinstance(error, requests.exceptions.SSLError) and not is_connected:
+        code = code or "tls-handshake"
+    if code == tls.REFUSED or (code and not is_connected):
+        return Unsent(f"TLS: {code}", code)
+    if isinstance(error, requests.exceptions.SSLError):
+        return Doubtful("TLS failed")  # after the handshake: not sure that nothing was sent
+    return Unsent("no connection") if never_connected(error) else Doubtful("connection broken")
+
+
 def never_connected(error: BaseException) -> bool:
     """Say whether an error tells that no connection was made: refused, no route, no such name."""
-    seen: set[int] = set()
-    pending: list[object] = [error]
-    while pending:
-        one = pending.pop()
-        if id(one) in seen or not isinstance(one, BaseException):
-            continue
-        seen.add(id(one))
-        if type(one).__name__ in {"NewConnectionError", "NameResolutionError", "ConnectTimeoutError"}:
-            return True
-        pending += [getattr(one, "reason", None), one.__cause__, *one.args]
-    return False
-
-
-# -------------------------------------------------------------------------------------------------- the watchdog
-
-
-_RUNNING: Final = threading.local()
-"""``holder``: where this thread's request notes the socket that it runs on, so that the watchdog can cut it."""
-
-
-@contextmanager
-def watchdog(seconds: float) -> Iterator[None]:
-    """Cut the socket of the request that runs inside, ``seconds`` from now."""
-    holder: list[socket.socket] = []
-    _RUNNING.holder = holder
-    timer = threading.Timer(seconds, _cut, (holder,))
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        _RUNNING.holder = None
-
-
-def _cut(holder: list[socket.socket]) -> None:
-    for sock in holder:
-        with suppress(OSError):
-            sock.shutdown(socket.SHUT_RDWR)
-
-
-def _note(connection: HTTPConnection) -> None:
-    # The socket, not the connection: for an answer that ends with the connection, urllib3 lets go of the socket while
-    # the body is still being read.
-    holder = getattr(_RUNNING, "holder", None)
-    if holder is not None and connection.sock is not None:
-        holder.append(connection.sock)
-
-
-class WatchedConnection(HTTPConnection):
-    """A connection that the watchdog can cut."""
-
-    def connect(self) -> None:
-        """Connect, and note the socket."""
-        super().connect()
-        _note(self)
-
-    def request(self, *args: Any, **options: Any) -> None:
-        """Send a request, having noted the socket."""
-        _note(self)
-        super().request(*args, **options)
-
-
-class WatchedTlsConnection(HTTPSConnection):
-    """The same over TLS."""
-
-    def connect(self) -> None:
-        """Connect, and note the socket."""
-        super().connect()
-        _note(self)
-
-    def request(self, *args: Any, **options: Any) -> None:
-        """Send a request, having noted the socket."""
-        _note(self)
-        super().request(*args, **options)
-
-
-class _WatchedPool(HTTPConnectionPool):
-    ConnectionCls = WatchedConnection  # pyright: ignore[reportAssignmentType]  urllib3's own class fails its protocol too
-
-
-class _WatchedTlsPool(HTTPSConnectionPool):
-    ConnectionCls = WatchedTlsConnection  # pyright: ignore[reportAssignmentType]  as in the class above
-
-
-class WatchedAdapter(HTTPAdapter):
-    """requests' transport without its retries: whether to send again is decided after verifying, never below."""
-
-    def __init__(self, pools: Mapping[str, Any] | None = None) -> None:
-        """Prepare; ``pools`` are the classes of the pools by scheme, where they are not those of this module."""
-        self._pools = pools or {"http": _WatchedPool, "https": _WatchedTlsPool}
-        super().__init__(max_retries=0, pool_connections=1, pool_maxsize=8)
-
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        """Make the pools."""
-        super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = dict(self._pools)
+    unmade = {"NewConnectionError", "NameResolutionError", "ConnectTimeoutError"}
+    return any(type(one).__name__ in unmade for one in tls.causes(error))

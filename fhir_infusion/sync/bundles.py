@@ -1,0 +1,96 @@
+"""Several writes in one request: a Bundle of type batch, whose entries stand and fall each by itself.
+
+Only what is safe to be in doubt goes into one: creates with If-None-Exist and updates with If-Match. What comes back
+is the answer to each entry, as if it had come by itself; where the Bundle as a whole had no clear answer, each entry
+has none, and each row is verified by itself. A transaction is not used: one order that the server refuses would take
+the others with it.
+
+https://hl7.org/fhir/R4/http.html#transaction
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from fhir_infusion.sync.replies import Answer, Doubtful
+from fhir_infusion.sync.shapes import BATCH, BatchEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fhir_infusion.fhir.json import Resource
+
+MOST_BYTES: Final = 1024 * 1024
+REFUSED: Final = frozenset({400, 403, 404, 405, 406, 413, 415, 422, 501})
+"""A Bundle that is answered so was not taken as a whole: nothing of it was done, and each entry is sent by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A create or an update. ``path`` is its address behind the base."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def fits(self) -> bool:
+        """Say whether it may go with others."""
+        condition = {"POST": "If-None-Exist", "PUT": "If-Match"}.get(self.method, "")
+        return condition in self.headers and len(self.body) <= MOST_BYTES
+
+
+def are_taken(capability: Resource) -> bool:
+    """Say whether a CapabilityStatement offers batches."""
+    rest: Any = capability.get("rest")
+    for server in rest if isinstance(rest, list) else ():
+        offered = server.get("interaction") if isinstance(server, dict) else None
+        for one in offered if isinstance(offered, list) else ():
+            if isinstance(one, dict) and one.get("code") == "batch":
+                return True
+    return False
+
+
+def batch_of(writes: Sequence[Write]) -> bytes:
+    """Return the Bundle. The resources are in it as they were written: no number is spelled anew."""
+    entries = [b'{"resource":' + one.body + b',"request":' + _request(one) + b"}" for one in writes]
+    return b'{"resourceType":"Bundle","type":"batch","entry":[' + b",".join(entries) + b"]}"
+
+
+def _request(write: Write) -> bytes:
+    asked = {"method": write.method, "url": write.path.strip("/")}
+    for header, name in (("If-None-Exist", "ifNoneExist"), ("If-Match", "ifMatch")):
+        if header in write.headers:
+            asked[name] = write.headers[header]
+    return json.dumps(asked).encode()
+
+
+def answers_of(answer: Answer, count: int) -> tuple[Answer | Doubtful, ...] | None:
+    """Return the answer to each entry, None where the Bundle has none that can be told apart."""
+    if answer.status != 200:
+        return None
+    try:
+        bundle = BATCH.decode(answer.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    entries = bundle.entry or []
+    if bundle.resource_type != "Bundle" or bundle.type != "batch-response" or len(entries) != count:
+        return None
+    return tuple(map(_answer, entries))
+
+
+def _answer(entry: BatchEntry) -> Answer | Doubtful:
+    response = entry.response
+    status = response.status.partition(" ")[0] if response is not None else ""
+    if response is None or not (len(status) == 3 and status.isascii() and status.isdigit()):
+        return Doubtful("an entry without status")
+    stated = {"location": response.location, "etag": response.etag}
+    headers = {name: value for name, value in stated.items() if value}
+    body = bytes(entry.resource) or bytes(response.outcome)
+    return Answer(int(status), headers, body)

@@ -1,0 +1,77 @@
+"""What several threads ask at a time, asked together: whoever comes while an answer is awaited goes with the next.
+
+Nobody waits for company: a question that comes alone goes alone, at once. The slower the peer, the more gather.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+Question = TypeVar("Question")
+Reply = TypeVar("Reply")
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting(Generic[Question, Reply]):
+    question: Question
+    woken: threading.Event = field(default_factory=threading.Event)
+    leads: bool = False
+    replies: tuple[Reply, ...] = ()
+    failure: BaseException | None = None
+
+
+class Gather(Generic[Question, Reply]):
+    """Asks up to ``most`` questions together, and has up to ``at_once`` such on their way."""
+
+    def __init__(self, ask: Callable[[Sequence[Question]], Sequence[Reply]], *, most: int, at_once: int = 2) -> None:
+        """Prepare. ``ask`` returns one reply for each question, in their order; it runs in a thread of an asker."""
+        self._ask = ask
+        self._most = most
+        self._at_once = at_once
+        self._lock = threading.Lock()
+        self._queue: deque[_Waiting[Question, Reply]] = deque()
+        self._leading = 0
+
+    def ask(self, question: Question) -> Reply:
+        """Return the reply to a question. What ``ask`` raises is raised to all that it was asked for."""
+        mine: _Waiting[Question, Reply] = _Waiting(question)
+        with self._lock:
+            mine.leads = self._leading < self._at_once
+            if mine.leads:
+                self._leading += 1
+            else:
+                self._queue.append(mine)
+        if not mine.leads:
+            mine.woken.wait()
+        if mine.leads:
+            self._lead(mine)
+        if mine.failure is not None:
+            raise mine.failure
+        return mine.replies[0]
+
+    def _lead(self, mine: _Waiting[Question, Reply]) -> None:
+        """Ask what is mine and what waits; then one that came meanwhile leaves the queue and leads."""
+        with self._lock:
+            group = [mine, *(self._queue.popleft() for _ in range(min(self._most - 1, len(self._queue))))]
+        try:
+            replies = self._ask([one.question for one in group])
+            for one, reply in zip(group, replies, strict=True):
+                one.replies = (reply,)
+        except BaseException as failure:  # noqa: BLE001  it is raised to each
+            for one in group:
+                one.failure = failure
+        finally:
+            with self._lock:
+                following = self._queue.popleft() if self._queue else None
+                if following is None:
+                    self._leading -= 1
+                else:
+                    following.leads = True
+            for one in (*group, *((following,) if following is not None else ())):
+                one.woken.set()
