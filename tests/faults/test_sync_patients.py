@@ -1,4 +1,4 @@
-"""Patients that are merged, here and at a peer, and record numbers that are used again: an order follows, or is held.
+"""Patients that are merged here, and record numbers that are used again: an order follows, or is held.
 
 Nothing is ever moved silently: what follows has a version and an audit row that say why (hazard H10).
 """
@@ -9,22 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fhir_infusion.actions import accept_resource, find, merge_patients
+from fhir_infusion.actions import find, merge_patients
 from fhir_infusion.actions.merge_patients import Asked, Named
 from fhir_infusion.errors import Refused
-from fhir_infusion.store import audit, conflicts
-from fhir_infusion.sync.resolve import Keep, resolve
+from fhir_infusion.store import audit
 from tests.faults.peer import Peer
+from tests.faults.persons import MR, OTHER, decide, held, link, patient, placed, subjects, trail
 from tests.faults.rig import CALLER, MRN, TENANT, Clock, Rig, administration, open_rig, order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fhir_infusion.actions.transact import Outcome
+    from fhir_infusion.sync.resolve import Keep
 
-MR, MA = "MedicationRequest", "MedicationAdministration"
-PERSON: dict[str, Any] = {"name": [{"text": "Jane Ito"}], "birthDate": "1970-01-02", "gender": "female"}
-OTHER: dict[str, Any] = {"name": [{"text": "Max Roe"}], "birthDate": "1955-03-04", "gender": "male"}
+MA = "MedicationAdministration"
 
 
 @pytest.fixture
@@ -40,53 +38,6 @@ def rig(there: Peer, database: str) -> Iterator[Rig]:
     yield one
     assert one.service.store.read(TENANT, audit.verify) == ()
     one.close()
-
-
-def identifier(*values: str) -> list[dict[str, str]]:
-    return [{"system": MRN, "value": value} for value in values]
-
-
-def link(id_: str, kind: str = "replaced-by") -> dict[str, Any]:
-    return {"link": [{"other": {"reference": f"Patient/{id_}"}, "type": kind}]}
-
-
-def patient(rig: Rig, id_: str, *values: str, **members: Any) -> Outcome:
-    """Write a Patient on our side."""
-    said = {**PERSON, **members}
-    listed = {"identifier": identifier(*values)} if values else {}
-    resource = {"resourceType": "Patient", "id": id_, **listed, **said}
-    return accept_resource.update(rig.service, CALLER, "R4", id_, resource)
-
-
-def placed(order_id: str, id_: str, **members: Any) -> dict[str, Any]:
-    """Return an order of a Patient here, that names the number as well."""
-    made = order(order_id, **members)
-    return {**made, "patient": {**made["patient"], "reference": f"Patient/{id_}"}}
-
-
-def subjects(rig: Rig, type_: str = MR) -> list[tuple[str, str]]:
-    """Return whom our resources name, by reference and identifier."""
-    named = [one["subject"] for one in rig.all(type_)]
-    return [(one.get("reference", ""), one.get("identifier", {}).get("value", "")) for one in named]
-
-
-def held(rig: Rig) -> list[tuple[str, tuple[str, ...]]]:
-    return [(one.aggregate, one.fields) for one in rig.service.store.read(TENANT, conflicts.listed)]
-
-
-def decide(rig: Rig, keep: Keep) -> dict[str, Any]:
-    (one,) = rig.service.store.read(TENANT, conflicts.listed)
-    return resolve(rig.service, "command:7", one.conflict_id, keep, "asked the ward")
-
-
-def trail(rig: Rig, action: str) -> list[tuple[str, str, str]]:
-    entries = rig.service.store.read(TENANT, lambda tx: audit.entries(tx, limit=1000))
-    return [(entry.client, entry.id, entry.detail) for entry in entries if entry.action == action]
-
-
-def subject_there(rig: Rig, type_: str = MR) -> str:
-    (resource,) = rig.there.all(type_)
-    return str(resource["subject"]["reference"])
 
 
 # --------------------------------------------------------------------------------------------------- 1 to 5: our side
@@ -288,130 +239,6 @@ def test_a_corrected_name_or_another_number_is_no_other_person(rig: Rig):
     patient(rig, "p", "mrn-Y", **OTHER)  # no number stays: who names Patient/p means the person of today
     assert held(rig) == []
     assert rig.settle() == ["acked"]
-
-
-# ------------------------------------------------------------------------------------------------- 7 and 8: at the peer
-
-
-def _merged_there(rig: Rig, *values: str, **members: Any) -> tuple[str, str]:
-    """Merge the one patient there into a new one; return the ids of both."""
-    (old,) = rig.there.all("Patient")
-    new = rig.there.put({"resourceType": "Patient", "identifier": identifier(*values), **PERSON, **members})
-    rig.there.put({**old, "active": False, **link(new["id"])})
-    rig.clock.move(700)  # what was known of the patient there is not believed any more
-    return old["id"], new["id"]
-
-
-def test_h10_an_order_goes_to_the_patient_that_theirs_was_merged_into_if_it_carries_our_number(rig: Rig):
-    rig.place(order("A-1"))
-    rig.settle()
-    old, new = _merged_there(rig, "mrn-N", "mrn-A-1")
-    assert subject_there(rig) == f"Patient/{old}"
-    rig.amend(order("A-1", priority="stat"))
-    rig.place(order("A-1.2"))
-    assert set(rig.settle()) == {"acked"}
-    assert {one["subject"]["reference"] for one in rig.there.all(MR)} == {f"Patient/{new}"}
-    assert rig.alerts() == ["patient-merged"]
-    assert (len(rig.there.all("Patient")), subjects(rig)) == (2, [("", "mrn-A-1")] * 2)
-
-
-@pytest.mark.parametrize(
-    ("case", "code"),
-    [
-        ("without our number", "patient-merged-away"),
-        ("another person", "patient-merged-away"),
-        ("not active, no link", "patient-merged-away"),
-        ("survivor deleted", "patient-gone"),
-        ("old one deleted", "patient-identifier-gone"),
-    ],
-)
-def test_h10_h6_where_that_is_not_certain_the_order_stays_where_it_is_with_a_code_and_a_stop_goes(
-    rig: Rig, case: str, code: str
-):
-    rig.place(order("A-1"))
-    rig.settle()
-    members = {"another person": OTHER}.get(case, {})
-    old, new = _merged_there(rig, "mrn-N", *([] if case == "without our number" else ["mrn-A-1"]), **members)
-    if case == "another person":
-        (away,) = [one for one in rig.there.all("Patient") if one["id"] == new]
-        rig.there.put({**away, "identifier": identifier("mrn-N")})
-    if case == "not active, no link":
-        (left,) = [one for one in rig.there.all("Patient") if one["id"] == old]
-        rig.there.put({name: value for name, value in left.items() if name != "link"})
-        rig.there.delete("Patient", new)
-    if case in {"survivor deleted", "old one deleted"}:
-        rig.there.delete("Patient", new)
-    if case == "old one deleted":
-        rig.there.delete("Patient", old)
-    patients = len(rig.there.all("Patient"))
-    rig.amend(order("A-1", priority="stat"))
-    rig.settle(rounds=6)
-    assert (rig.states()[-1], rig.rows()[-1].last_error_code) == ("dead", code)
-    (there,) = rig.there.all(MR)
-    assert ("priority" in there, there["subject"]["reference"], code in rig.alerts()) == (
-        False,
-        f"Patient/{old}",
-        True,
-    )
-    rig.amend(order("A-1", priority="stat", status="stopped"))
-    rig.settle(rounds=6)
-    (there,) = rig.there.all(MR)
-    assert (there["status"], there["subject"]["reference"], "priority" in there) == ("stopped", f"Patient/{old}", False)
-    assert len(rig.there.all("Patient")) == patients
-
-
-def test_h10_a_number_that_another_patient_has_there_now_does_not_take_the_order_with_it(rig: Rig):
-    rig.place(order("A-1"))
-    rig.settle()
-    (old,) = rig.there.all("Patient")
-    rig.there.put({**old, "identifier": identifier("mrn-N")})
-    rig.there.put({"resourceType": "Patient", "identifier": identifier("mrn-A-1"), **OTHER})
-    rig.clock.move(700)
-    rig.amend(order("A-1", priority="stat"))
-    rig.settle(rounds=6)
-    assert (rig.states()[-1], rig.rows()[-1].last_error_code) == ("dead", "patient-differs")
-    assert subject_there(rig) == f"Patient/{old['id']}"
-
-
-# ---------------------------------------------------------------------------------------------- pulled: they moved it
-
-
-@pytest.mark.parametrize("certain", [True, False])
-def test_h10_what_they_moved_to_the_merged_patient_follows_and_else_a_person_decides(rig: Rig, certain: object):
-    rig.place(order("A-1"))
-    rig.settle()
-    _, new = _merged_there(rig, "mrn-N", *(["mrn-A-1"] if certain else []))
-    (there,) = rig.there.all(MR)
-    rig.there.put({**there, "subject": {**there["subject"], "reference": f"Patient/{new}"}, "priority": "stat"})
-    rig.pull()
-    ours = rig.resource(MR, rig.ids()[0])
-    assert (ours.get("priority"), rig.alerts(), [one.fields for one in rig.conflicts()]) == (
-        ("stat", ["patient-merged"], []) if certain else (None, ["conflict"], [("subject",)])
-    )
-    assert subjects(rig) == [("", "mrn-A-1")]
-    writes = len(rig.there.writes(MR))
-    rig.settle()
-    rig.pull()
-    assert (len(rig.there.writes(MR)), subject_there(rig)) == (writes, f"Patient/{new}")
-
-
-@pytest.mark.parametrize("certain", [True, False])
-def test_h10_an_order_of_theirs_follows_to_the_patient_that_theirs_was_merged_into(rig: Rig, certain: object):
-    old = rig.there.put({"resourceType": "Patient", "identifier": identifier("mrn-T"), **PERSON})
-    theirs = {"resourceType": MR, "status": "active", "intent": "order", "medicationCodeableConcept": {"text": "x"}}
-    rig.there.put({**theirs, "subject": {"reference": f"Patient/{old['id']}"}})
-    rig.pull()
-    assert subjects(rig) == [(f"{rig.there.base}/Patient/{old['id']}", "mrn-T")]
-    _, new = _merged_there(rig, *(["mrn-T"] if certain else []), "mrn-N")
-    (there,) = rig.there.all(MR)
-    rig.there.put({**there, "subject": {"reference": f"Patient/{new}"}})
-    rig.pull()
-    assert subjects(rig) == [(f"{rig.there.base}/Patient/{new if certain else old['id']}", "mrn-T")]
-    assert (rig.alerts(), len(rig.conflicts())) == (["patient-merged"], 0) if certain else (["conflict"], 1)
-    writes = len(rig.there.writes(MR))
-    rig.settle()
-    rig.pull()
-    assert (len(rig.there.writes(MR)), subject_there(rig)) == (writes, f"Patient/{new}")
 
 
 # ------------------------------------------------------------------------------------------------------------- $merge
