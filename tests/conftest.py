@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import java, postgresql
+from tests import java, node, postgresql
 from tests.counts import chosen, count
-from tests.real.server import Hapi
+from tests.real.server import Hapi, Medplum
 from tests.standard.hl7 import Hl7
 
 if TYPE_CHECKING:
@@ -50,6 +50,17 @@ def hapi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hapi]:
     if reason := java.missing():
         pytest.skip(reason)
     server = Hapi(Path(__file__).parent / "real" / "hapi", tmp_path_factory.mktemp("hapi"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def medplum(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Medplum]:
+    """A running Medplum router; ``medplum.base`` is its URL. It is shared: take identifiers of your own."""
+    if reason := node.missing():
+        pytest.skip(reason)
+    server = Medplum(Path(__file__).parent / "real" / "medplum", tmp_path_factory.mktemp("medplum"))
     server.start()
     yield server
     server.stop()

@@ -1,7 +1,8 @@
 """A PostgreSQL server of the tests' own: on a socket in a directory of its own, gone at the end.
 
-It runs as an ordinary user, since it refuses to run as root; it does not listen on the network. A second process waits
-beside it and ends it where the tests did not come to their end, even where they were killed.
+It runs as an ordinary user, since it refuses to run as root. It listens on a socket in its directory only; with
+``network`` on a free port of loopback, too, for programs that know no such sockets (JDBC). A second process waits beside
+it and ends it where the tests did not come to their end, even where they were killed.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import socket
 import subprocess
 import tempfile
 from datetime import UTC, datetime
@@ -50,10 +52,15 @@ def _ordinary() -> str | None:
     return next(name for name in ("postgres", "nobody") if name in known)
 
 
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
 class Server:
     """``start``, ``restart``, ``stop``; ``emptied`` and ``database`` give the URL of a database."""
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, network: bool = False) -> None:
         programs = directory_of_programs()
         assert programs is not None
         self._programs = programs
@@ -61,6 +68,7 @@ class Server:
         self._numbers = count(1)
         self._shares = False
         self._options = options
+        self._port = _free_port() if network else 0
         self.home = Path(tempfile.mkdtemp(prefix="fhir-pg-"))
         if self._user is not None:
             shutil.chown(self.home, self._user)
@@ -77,7 +85,10 @@ class Server:
         self._run("initdb", "--pgdata", "data", "--auth", "trust", "--username", ADMIN, "--encoding", "UTF8")
         # One user has to show a password, so that there is one that can be found out.
         access = self.home / "data" / "pg_hba.conf"
-        access.write_text(f"local all {GUARDED} scram-sha-256\n{access.read_text()}")
+        access.write_text(
+            f"local all {GUARDED} scram-sha-256\nhost all {GUARDED} 127.0.0.1/32 scram-sha-256\n"
+            + access.read_text().replace("\nhost ", "\n#host ")  # whoever else comes over the network shows no password
+        )
         self._control("start")
         self._admin(f"CREATE ROLE {GUARDED} LOGIN SUPERUSER PASSWORD '{PASSWORD}'")
 
@@ -98,7 +109,7 @@ class Server:
         shutil.rmtree(self.home, ignore_errors=True)  # it is in a directory that only we may write in
 
     def url(self, name: str, user: str = ADMIN) -> str:
-        return f"postgresql://{user}@/{name}?host={self.home}"
+        return f"postgresql://{user}@/{name}?host={self.home}" + (f"&port={self._port}" if self._port else "")
 
     def emptied(self) -> str:
         """Return the URL of the one database that tests share, one after the other; nothing is in its tables."""
@@ -119,12 +130,19 @@ class Server:
         self._admin(f"CREATE DATABASE {name} {options}")
         return self.url(name)
 
+    def jdbc(self) -> str:
+        """Make a database, without tables, and return its URL for a Java program; only with ``network``."""
+        assert self._port, "the server does not listen on loopback"
+        name = self.database().partition("@/")[2].partition("?")[0]
+        return f"jdbc:postgresql://127.0.0.1:{self._port}/{name}?user={GUARDED}&password={PASSWORD}"
+
     def _admin(self, statement: str) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(statement.encode())
 
     def _control(self, *action: str) -> None:
-        options = " ".join(["-c listen_addresses=", f"-k {self.home}", *self._options])
+        where = ["-c listen_addresses=127.0.0.1", f"-p {self._port}"] if self._port else ["-c listen_addresses="]
+        options = " ".join([*where, f"-k {self.home}", *self._options])
         self._run("pg_ctl", *action, "-D", "data", "-l", "log", "-w", "-t", "60", "-o", options)
 
     def _quietly(self) -> dict[str, Any]:

@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "serve": "Serve /api, /fhir and the workbench.",
     "worker": "Keep other FHIR servers in step, without the web service.",
     "sync": "Other FHIR servers: status, push, pull, and what needs a person.",
+    "simulate-server": "A FHIR server that misbehaves on purpose, to try sync against.",
     "db": "The database: upgrade, check.",
     "demo": "Post invented orders, and show what happens.",
     "schema": "The JSON Schema of a record, a report or a trace.",

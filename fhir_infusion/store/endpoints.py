@@ -41,8 +41,10 @@ class Known:
 
 def known(tx: Tx, endpoint: str) -> Known:
     """Return what is known of a peer."""
-    names = ("paused", "why", "trouble", "troubled", "can", "probed")
-    found = select(*(ENDPOINTS.c[name] for name in names)).where(*_mine(tx, endpoint))
+    columns = ENDPOINTS.c
+    found = select(columns.paused, columns.why, columns.trouble, columns.troubled, columns.can, columns.probed).where(
+        *_mine(tx, endpoint)
+    )
     row = tx.connection.execute(found).one_or_none()
     if row is None:
         return Known()

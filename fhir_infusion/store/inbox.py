@@ -183,6 +183,18 @@ def mark(tx: Tx, endpoint: str, type: str, id: str, version: str, state: State, 
     tx.connection.execute(update(INBOX).where(_this(tx, endpoint, type, id, version)).values(**values))
 
 
+def again(tx: Tx, endpoint: str, type: str, id: str, version: str) -> bool:
+    """Have a version applied once more, its tries counted anew; say whether there is one that was not to be."""
+    anew = update(INBOX).where(_this(tx, endpoint, type, id, version), INBOX.c.state != "new")
+    return tx.connection.execute(anew.values(state="new", codes="", attempts=0)).rowcount == 1
+
+
+def let_go(tx: Tx, endpoint: str, type: str, id: str) -> None:
+    """Have versions of a resource that could not be taken be history: something else was decided about it."""
+    mine = and_(INBOX.c.tenant == tx.tenant, INBOX.c.endpoint == endpoint, INBOX.c.type == type, INBOX.c.id == id)
+    tx.connection.execute(update(INBOX).where(mine, INBOX.c.state == "quarantined").values(state="history"))
+
+
 def quarantined(tx: Tx, endpoint: str, limit: int = 100) -> tuple[Quarantined, ...]:
     """Return what could not be taken, oldest first, without its text."""
     names = ("type", "id", "version", "last_updated", "codes", "received")

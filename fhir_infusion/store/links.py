@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import select
+from sqlalchemy import delete, exists, false, select
 
 from fhir_infusion.store import dialect
-from fhir_infusion.store.tables import LINKS
+from fhir_infusion.store.tables import LINKS, RESOURCES
 
 if TYPE_CHECKING:
     from fhir_infusion.store.tx import Tx
@@ -98,3 +98,21 @@ def all_of(tx: Tx, endpoint: str, after: str = "", limit: int = 500) -> tuple[Li
     mine = (LINKS.c.tenant == tx.tenant, LINKS.c.endpoint == endpoint, LINKS.c.aggregate > after)
     found = select(*_COLUMNS).where(*mine).order_by(LINKS.c.aggregate).limit(limit)
     return tuple(Link(*row) for row in tx.connection.execute(found))
+
+
+def forget(tx: Tx, endpoint: str, aggregate: str) -> None:
+    """Drop a link, so that its resource is looked for by identifier, as if it had never been there."""
+    mine = (LINKS.c.tenant == tx.tenant, LINKS.c.endpoint == endpoint, LINKS.c.aggregate == aggregate)
+    tx.connection.execute(delete(LINKS).where(*mine))
+
+
+def unlinked(tx: Tx, endpoint: str, type: str, after: str = "", limit: int = 500) -> tuple[str, ...]:
+    """Return ids of resources of ours that stand and have no link there, in order, those after ``after``."""
+    linked = exists().where(
+        LINKS.c.tenant == tx.tenant,
+        LINKS.c.endpoint == endpoint,
+        LINKS.c.aggregate == RESOURCES.c.type + "/" + RESOURCES.c.id,
+    )
+    ours = (RESOURCES.c.tenant == tx.tenant, RESOURCES.c.type == type, RESOURCES.c.deleted == false())
+    found = select(RESOURCES.c.id).where(*ours, RESOURCES.c.id > after, ~linked).order_by(RESOURCES.c.id).limit(limit)
+    return tuple(tx.connection.execute(found).scalars())

@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from fhir_infusion.actions import accept_resource, identity
+from fhir_infusion.actions.rules import ERROR
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.json import Resource
@@ -30,7 +31,7 @@ from fhir_infusion.store import inbox, links, outbox, versions
 from fhir_infusion.store.inbox import Received
 from fhir_infusion.store.links import Link
 from fhir_infusion.store.versions import Bound, Stored
-from fhir_infusion.sync import holding, moments, restored
+from fhir_infusion.sync import holding, judging, moments, restored
 from fhir_infusion.sync.compare import content, same
 from fhir_infusion.sync.conflicts import ENDED, Merge, merge, stop_of
 from fhir_infusion.sync.deletions import gone_there
@@ -82,9 +83,11 @@ class _Case:
 
 
 def apply(  # noqa: PLR0911  each return is one case of the table
-    peer: Peer, tenant: str, received: Received, *, own: bool = False
+    peer: Peer, tenant: str, received: Received, *, own: bool = False, link: Link | None = None
 ) -> Applied:
     """Take a received version. ``own``: the caller holds the outbox row of this resource, nothing else is in flight.
+
+    ``link`` is the one to merge upon, where the caller knows more than is kept: see ``arrived``.
 
     Raises:
         Unavailable: the store cannot serve now.
@@ -97,8 +100,12 @@ def apply(  # noqa: PLR0911  each return is one case of the table
     if resource.get("resourceType") != received.type or resource.get("id") != received.id:
         return _marked(empty, Applied("quarantined", "structure"))
     case = peer.service.store.read(tenant, lambda tx: _case(tx, empty, own=own))
+    if case.ambiguous and resource.get("status") == ERROR:
+        return _marked(case, Applied("history", "ended-double"))
     if case.ambiguous:
         return _marked(case, Applied("quarantined", "ambiguous-identifier"))
+    if link is not None and case.link is not None:
+        case = replace(case, link=link)
     if case.stored is None:
         return _new(case)
     if case.stored.deleted:
@@ -260,8 +267,8 @@ def _claimed(case: _Case, stored: Stored) -> Applied:
     if not isinstance(theirs, dict):
         return Applied("waiting")
     link = stamped(Link(case.peer.name, stored.aggregate), case.received)
-    ours = version_of(case.peer, case.tenant, stored.aggregate, stored.version)
-    if not same(content(ours), content(theirs)):
+    ours = content(version_of(case.peer, case.tenant, stored.aggregate, stored.version))
+    if judging.differing(case.peer, case.tenant, ours, content(theirs)) != judging.Differing():
         return _held(case, link, stored, ("identifier",))
     linked = replace(link, last_sent_version=stored.version, last_acked_version=stored.version, ladder="found")
     return _marked(case, Applied("echo"), linked)

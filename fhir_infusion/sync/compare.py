@@ -22,15 +22,19 @@ SAFETY: Final = {
     "MedicationRequest": (
         *("status", "intent", "doNotPerform", "modifierExtension", "implicitRules", "identifier", "subject"),
         *("medicationCodeableConcept", "medicationReference", "medication", "contained", "dosageInstruction"),
+        "extension",
     ),
     "MedicationAdministration": (
         *("status", "modifierExtension", "implicitRules", "identifier", "subject", "request", "partOf", "contained"),
         *("medicationCodeableConcept", "medicationReference", "medication", "dosage"),
         *("effectiveDateTime", "effectivePeriod", "occurenceDateTime", "occurencePeriod", "occurenceTiming"),
+        "extension",
     ),
     "Patient": ("identifier", "name", "birthDate", "gender"),
 }
 """What a peer must not alter (hazards H1, H3, H4, H10): reread after each write, as a telephone order is."""
+
+_ADDED_TO: Final = ("identifier", "extension")
 
 
 def content(resource: Resource, minted: tuple[str, str] | None = None) -> Resource:
@@ -72,15 +76,15 @@ def differing(one: Resource, other: Resource) -> tuple[str, ...]:
 def altered(sent: Resource, kept: Resource) -> tuple[str, ...]:
     """Return what a peer altered in the elements that must not change (hazard H15), as codes without values.
 
-    A code is the element's name; ``name:precision`` where the numbers are equal but written otherwise. Identifiers that
-    a peer adds of its own are not an alteration.
+    A code is the element's name; ``name:precision`` where the numbers are equal but written otherwise. Identifiers and
+    extensions that a peer adds of its own are not an alteration.
     """
     found = []
     for name in SAFETY.get(str(sent.get("resourceType")), ()):
         ours, theirs = sent.get(name), kept.get(name)
-        if name == "identifier" and isinstance(ours, list) and isinstance(theirs, list):
-            known = {exact(one) for one in theirs}
-            if all(exact(one) in known for one in ours):
+        if name in _ADDED_TO:
+            known = {exact(one) for one in (theirs if isinstance(theirs, list) else [])}
+            if all(exact(one) in known for one in (ours if isinstance(ours, list) else [])):
                 continue
         if (name in sent) != (name in kept) or not alike(ours, theirs):
             found.append(name)

@@ -13,7 +13,7 @@
 
 Where the settings of the remote say who owns the clinical content, a clinical change by the other side is held as well.
 A number that the peer writes otherwise but with the same value, 1.5 for 1.50, was not changed: ours stays as it is
-written, also where another part of the same group is taken.
+written, also where another part of the same group is taken, and where both changed it to the same value.
 
 *Held* means: nothing is written anywhere, a person decides. A stop still goes through, see ``stop_of``.
 """
@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.fhir.json import Resource
-from fhir_infusion.sync.compare import content, differing, exact, same, spelled
+from fhir_infusion.sync.compare import alike, content, differing, exact, same, spelled
 
 if TYPE_CHECKING:
     from fhir_infusion.remotes import Owner
@@ -90,9 +90,10 @@ def merge(  # noqa: PLR0913  the states of two sides, and what is set
     our_base, mine = content(our_base), content(ours)
     before, after = content(their_base), content(theirs)
     their_base, other = spelled(mine, before, before), spelled(mine, before, after)
+    other |= {name: mine[name] for name, value in other.items() if name in mine and alike(mine[name], value)}
     respelled = [name for name in differing(before, after) if name in after and not same(after[name], other[name])]
     we = set(differing(our_base, mine)) - {"meta"}
-    they = set(differing(their_base, other)) - {"meta"}
+    they = {name for name in differing(their_base, other) if not _is_spelling(name, their_base, other)} - {"meta"}
 
     taken, held = _one_sided(we, they, mine, other, owner)
     if may_move and "subject" in held and not we & SUBJECT:
@@ -181,6 +182,10 @@ def _stands(one: str, other: str) -> str:
     if one == "completed":
         return "ours" if other in {"active", "in-progress", "draft"} else ""
     return "ours" if one in _RANK and other in _RANK and _RANK[one] > _RANK[other] else ""
+
+
+def _is_spelling(name: str, one: Resource, other: Resource) -> bool:
+    return name in one and name in other and alike(one[name], other[name])
 
 
 def _equal(one: Resource, other: Resource, names: frozenset[str]) -> bool:

@@ -23,12 +23,12 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from fhir_infusion.remotes import filter_of
 from fhir_infusion.store import inbox
 from fhir_infusion.store.failpoint import reach
 from fhir_infusion.store.inbox import Cursor, Received
 from fhir_infusion.sync import moments, restored
 from fhir_infusion.sync.deletions import noted
+from fhir_infusion.sync.listing import asked, total
 from fhir_infusion.sync.peer import LOG
 from fhir_infusion.sync.replies import Doubtful, Gone, Listed, Missing, Rejected, Trouble, content_version
 from fhir_infusion.sync.steps import Ask, End, Step, following
@@ -163,7 +163,7 @@ def _newest(page: Listed, known: set[str]) -> Listed:
 
 def _after(peer: Peer, ask: Ask, page: Listed, type_: str) -> Step:
     if peer.remote.feed != "history":
-        return following(ask, page, partial(_total, peer, type_))
+        return following(ask, page, partial(total, peer, type_))
     return Doubtful("a full page of the history without next link") if page.rows >= ask.count else End()
 
 
@@ -182,20 +182,10 @@ def _first(peer: Peer, cursor: Cursor) -> tuple[Ask, Listed | Trouble]:
 
 
 def _ask(peer: Peer, type_: str, ask: Ask) -> Listed | Trouble:
-    if peer.remote.feed == "history":
-        since = [("_since", ask.since)] if ask.since else []
-        return peer.endpoint.history(type_, [*since, ("_count", str(ask.count))])
-    parameters = [("_sort", "_lastUpdated"), ("_count", str(ask.count)), *filter_of(peer.remote)]
-    if ask.since:
-        parameters.insert(0, ("_lastUpdated", f"ge{ask.since}"))
-    return peer.endpoint.search(type_, parameters)
-
-
-def _total(peer: Peer, type_: str, ask: Ask) -> int | None:
-    """Return how many rows a peer says it has from a moment on."""
-    parameters = [("_lastUpdated", f"ge{ask.since}")] if ask.since else []
-    counted = peer.endpoint.search(type_, [*parameters, *filter_of(peer.remote), ("_summary", "count")])
-    return counted.total if isinstance(counted, Listed) else None
+    if peer.remote.feed != "history":
+        return asked(peer, type_, ask)
+    since = [("_since", ask.since)] if ask.since else []
+    return peer.endpoint.history(type_, [*since, ("_count", str(ask.count))])
 
 
 def _kept(peer: Peer, tenant: str, cursor: Cursor, page: Listed) -> tuple[tuple[Received, ...], Cursor]:

@@ -14,6 +14,9 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from fhir_infusion.actions.rules import ERROR
+from fhir_infusion.errors import Refused
+from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.sync import statement
 from fhir_infusion.sync.replies import Doubtful, Entry, Found, Gone, Listed, Trouble, Written
 
@@ -74,8 +77,19 @@ def look(endpoint: Endpoint, type_: str, system: str, value: str) -> One | Absen
     if "" in by_id:
         return Doubtful("unreadable match")
     if len(by_id) > 1:
-        return Several(tuple(sorted(by_id)))
+        # A second one that was entered in error is none: a person, or `duplicates`, has ended it.
+        standing = [entry for entry in by_id.values() if not _is_error(entry)]
+        if len(standing) != 1 or reply.following:
+            return Several(tuple(sorted(by_id)))
+        return One(standing[0])
     return One(next(iter(by_id.values()))) if by_id else Absent()
+
+
+def _is_error(entry: Entry) -> bool:
+    try:
+        return bool(fhir_json.read(entry.text).get("status") == ERROR)
+    except Refused:
+        return False
 
 
 def create(endpoint: Endpoint, rung: Rung, resource: Resource, system: str, value: str) -> Written | Several | Trouble:

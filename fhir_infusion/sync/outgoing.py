@@ -13,6 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from fhir_infusion.actions import find
+from fhir_infusion.errors import Refused
+from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir import subset
 from fhir_infusion.remotes import TYPES
 from fhir_infusion.store import links, versions
@@ -64,6 +67,22 @@ def outgoing(crossing: Crossing, resource: Resource, bound: Bound | None) -> Res
         return references.changed(body, lambda element, one: _sent(crossing, element, one))
     except _ObstacleError as stop:
         return stop.obstacle
+
+
+def as_sent(crossing: Crossing, bound: Bound | None, most: int = 20) -> list[tuple[int, Resource]]:
+    """Return the latest versions of what is stored, each as it is sent, without those that cannot be."""
+    peer, tenant, stored = crossing.peer, crossing.tenant, crossing.stored
+    kept = peer.service.store.read(tenant, lambda tx: versions.history(tx, stored.type, stored.id))
+    found = []
+    for one in kept[:most]:
+        try:
+            text = find.vread(peer.service, peer.caller(tenant), peer.release, one.type, one.id, str(one.version)).text
+            body = outgoing(Crossing(peer, tenant, one), fhir_json.read(text), bound)
+        except Refused:
+            continue
+        if isinstance(body, dict):
+            found.append((one.version, body))
+    return found
 
 
 def _sent(crossing: Crossing, element: str, reference: Resource) -> Resource:

@@ -193,6 +193,11 @@ class Peer:
         audit.write(tx, "sync-alert", f"sync:{self.name}", type_, id_, version, code)
         LOG.warning("sync alert", extra={"endpoint": self.name, "code": code, "resource": aggregate})
 
+    def sent(self, tx: Tx, aggregate: str, version: int) -> None:
+        """Note in the audit trail that a version of ours is there now, in the transaction that acknowledges it."""
+        type_, _, id_ = aggregate.partition("/")
+        audit.write(tx, "sync-sent", f"sync:{self.name}", type_, id_, version)
+
     def close(self) -> None:
         """Close the connections."""
         self.endpoint.close()

@@ -14,21 +14,19 @@ A row in state ``unknown`` starts with the looking or reading of step 3, whateve
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.store import attempts, inbox, links, outbox, versions
+from fhir_infusion.store import attempts, inbox, links, outbox
 from fhir_infusion.store.failpoint import reach
 from fhir_infusion.store.inbox import Received
 from fhir_infusion.store.links import Link
-from fhir_infusion.sync import holding, journal, ladder
+from fhir_infusion.sync import arrived, holding, journal, ladder
 from fhir_infusion.sync.apply import apply
 from fhir_infusion.sync.compare import content, equivalent, same
 from fhir_infusion.sync.conflicts import STOPPING, stop_of
-from fhir_infusion.sync.ours import version_of
-from fhir_infusion.sync.outgoing import Crossing, outgoing
+from fhir_infusion.sync.outgoing import Crossing, as_sent
 from fhir_infusion.sync.preparing import Job, prepared
 from fhir_infusion.sync.replies import (
     Clash,
@@ -45,25 +43,24 @@ from fhir_infusion.sync.replies import (
 )
 from fhir_infusion.sync.verdicts import (
     DUPLICATE,
+    LATE,
     Verdict,
     after_sending,
     backoff,
     gone,
+    look_again,
     not_sent,
     read_back,
 )
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from fhir_infusion.fhir.json import Resource
     from fhir_infusion.store import Tx
     from fhir_infusion.store.outbox import Row
     from fhir_infusion.sync.obstacles import Blocked
     from fhir_infusion.sync.peer import Peer
-
-LOOKS: Final = 3
-"""So many looks must find nothing before a create in doubt is sent again; a server may show a new row late."""
-LATE: Final = timedelta(seconds=2)
-"""Between two such looks; doubled each time."""
 
 
 def deliver(peer: Peer, tenant: str, row: Row) -> Verdict:
@@ -103,7 +100,7 @@ def _create(job: Job) -> tuple[Row, Verdict]:  # noqa: PLR0911  each return is o
     rung = job.peer.rung(job.type)
     if not isinstance(rung, str):
         return job.row, not_sent(job.peer, job.row, rung)
-    if job.row.state == "unknown" and rung != "A" and (again := _look_again(job.row)) is not None:
+    if job.row.state == "unknown" and rung != "A" and (again := look_again(job.row)) is not None:
         return job.row, again
     row = _sending(job)
     reply = ladder.create(job.peer.endpoint, rung, job.body, job.bound.system, job.bound.value)
@@ -120,14 +117,6 @@ def _create(job: Job) -> tuple[Row, Verdict]:  # noqa: PLR0911  each return is o
     return row, after_sending(job.peer, row, reply)
 
 
-def _look_again(row: Row) -> Verdict | None:
-    """Return the verdict to wait and look again, None where it was looked often enough."""
-    looks = int(row.last_error_code.removeprefix("absent-")) if row.last_error_code.startswith("absent-") else 0
-    if looks + 1 >= LOOKS:
-        return None
-    return Verdict("unknown", f"absent-{looks + 1}", LATE * (1 << looks))
-
-
 def _adopt(job: Job, entry: Entry) -> tuple[Row, Verdict]:
     """Link to the one resource that has our identifier there.
 
@@ -140,7 +129,11 @@ def _adopt(job: Job, entry: Entry) -> tuple[Row, Verdict]:
         return job.row, Verdict("conflict", "unreadable-match", alert="unreadable-match")
     stamp, row = entry.stamp, job.row
     stamped = _link_of(job, stamp, entry.text, "found")
-    known = next(((version, body) for version, body in _versions(job) if equivalent(body, there)), None)
+    ours = _versions(job)
+    known = next(((version, body) for version, body in ours if equivalent(body, there)), None)
+    if known is None and row.state == "unknown" and (made := arrived.created(stamped, ours, there)) is not None:
+        job.peer.service.store.transact(job.tenant, lambda tx: links.put(tx, made))
+        return _contest(replace(job, link=made), made, there, entry.text, stamp)
     if known is None:
         return _contest(job, replace(stamped, last_acked_version=0), there, entry.text)
     version, body = known
@@ -148,27 +141,16 @@ def _adopt(job: Job, entry: Entry) -> tuple[Row, Verdict]:
     if version > row.version:
         return row, Verdict("superseded", "newer-was-sent", link=linked)
     if version == row.version:
-        return _sure(job), read_back(body, there, Verdict("acked", link=linked))
+        verdict = Verdict("acked", link=linked, arrived=row.state == "unknown")
+        return _sure(job), read_back(body, there, verdict)
     job.peer.service.store.transact(job.tenant, lambda tx: links.put(tx, linked))
     return _update(replace(job, link=linked), linked)
 
 
 def _versions(job: Job) -> list[tuple[int, Resource]]:
     """Return our versions as they are sent, the one of the row first."""
-    store = job.peer.service.store
-    kept = store.read(job.tenant, lambda tx: versions.history(tx, job.stored.type, job.stored.id))
-    bodies = [(job.row.version, job.body)]
-    for stored in kept[:20]:
-        if stored.version == job.row.version:
-            continue
-        try:
-            ours = version_of(job.peer, job.tenant, stored.aggregate, stored.version)
-            body = outgoing(Crossing(job.peer, job.tenant, stored), ours, job.bound)
-        except Refused:
-            continue
-        if isinstance(body, dict):
-            bodies.append((stored.version, body))
-    return bodies
+    others = as_sent(Crossing(job.peer, job.tenant, job.stored), job.bound)
+    return [(job.row.version, job.body), *((version, body) for version, body in others if version != job.row.version)]
 
 
 # ----------------------------------------------------------------------------------------------------- 3: linked
@@ -214,7 +196,7 @@ def _overtaken(job: Job, link: Link) -> tuple[Row, Verdict]:
 def _changed_there(job: Job, link: Link, there: Found) -> tuple[Row, Verdict]:
     """Decide about a resource that is not as we left it: it is what we sent, or both have changed it."""
     if equivalent(job.body, there.resource):
-        verdict = Verdict("acked", link=_link_of(job, there.stamp, there.text, link.ladder))
+        verdict = Verdict("acked", link=_link_of(job, there.stamp, there.text, link.ladder), arrived=True)
         return _sure(job), read_back(job.body, there.resource, verdict)
     return _contest(job, link, there.resource, there.text, there.stamp)
 
@@ -229,7 +211,8 @@ def _contest(job: Job, link: Link, there: Resource, text: str, stamp: Stamp | No
     if holding.rounds(job.peer, job.tenant, job.row) >= holding.MERGES:
         field = holding.hold_ours(job.peer, job.tenant, job.row, link, received)
         return _held(job, link, there, stamp, field)
-    applied = apply(job.peer, job.tenant, received, own=True)
+    upon = arrived.agreed(link, _versions(job), there) if link.last_acked_version else link
+    applied = apply(job.peer, job.tenant, received, own=True, link=upon)
     if applied.kind == "merged":
         return job.row, Verdict("superseded", "merged")
     if applied.kind in {"applied", "echo"}:
@@ -259,7 +242,8 @@ def _stop_only(job: Job, link: Link, stopped: Resource, stamp: Stamp) -> tuple[R
     if isinstance(reply, Written):
         # Acknowledged is the stop; the link keeps its old version, so that the open conflict stays visible to merges.
         linked = _link_of(job, reply.stamp or stamp, fhir_json.write(reply.resource or stopped).decode(), link.ladder)
-        return row, Verdict("acked", "stop-only", link=replace(linked, last_acked_version=link.last_acked_version))
+        kept = replace(linked, last_acked_version=link.last_acked_version)
+        return row, Verdict("acked", "stop-only", link=kept, arrived=True)
     if isinstance(reply, Stale | Clash | NotModified | Doubtful):
         return row, Verdict("unknown", "stop-again", backoff(job.peer, row))
     gone_there = isinstance(reply, Missing | Gone)
@@ -319,7 +303,7 @@ def _acked(job: Job, reply: Written, rung: str) -> Verdict:
     if reply.status == 200 and job.link is None and not equivalent(job.body, resource):
         # A conditional create that found another's resource: nothing of ours was written.
         return Verdict("unknown", "exists-already", backoff(job.peer, job.row))
-    return read_back(job.body, resource, Verdict("acked", link=_link_of(job, stamp, text, rung)))
+    return read_back(job.body, resource, Verdict("acked", link=_link_of(job, stamp, text, rung), arrived=True))
 
 
 def _link_of(job: Job, stamp: Stamp, text: str, rung: str) -> Link:
@@ -348,6 +332,8 @@ def _settled(peer: Peer, tenant: str, row: Row, begun: datetime, verdict: Verdic
         attempts.note(tx, row, begun, asked, verdict.state, verdict.code)
         if verdict.link is not None:
             links.put(tx, verdict.link)
+        if verdict.arrived:
+            peer.sent(tx, row.aggregate, row.version)
         if verdict.alert:
             peer.alert(tx, verdict.alert, row.aggregate, row.version)
 

@@ -28,6 +28,7 @@ from urllib.parse import urlencode
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from jwt import algorithms
 
 from fhir_infusion.errors import SettingsError
 from fhir_infusion.remotes import is_bare_url, is_safe_url
@@ -233,8 +234,8 @@ def _private(path: Path) -> tuple[object, str]:
         raise ValueError
     kid = str(jwk.get("kid", ""))
     if jwk.get("kty") == "RSA":
-        return jwt.algorithms.RSAAlgorithm.from_jwk(jwk), kid
-    return jwt.algorithms.ECAlgorithm.from_jwk(jwk), kid
+        return algorithms.RSAAlgorithm.from_jwk(jwk), kid
+    return algorithms.ECAlgorithm.from_jwk(jwk), kid
 
 
 def public_keys(remote: Remote) -> dict[str, Any]:
@@ -249,9 +250,9 @@ def public_keys(remote: Remote) -> dict[str, Any]:
 
 def _public(private: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> dict[str, str]:
     if isinstance(private, rsa.RSAPrivateKey):
-        found: Any = jwt.algorithms.RSAAlgorithm.to_jwk(private.public_key(), as_dict=True)
+        found: Any = algorithms.RSAAlgorithm.to_jwk(private.public_key(), as_dict=True)
         return {name: found[name] for name in ("kty", "n", "e")}
-    found = jwt.algorithms.ECAlgorithm.to_jwk(private.public_key(), as_dict=True)
+    found = algorithms.ECAlgorithm.to_jwk(private.public_key(), as_dict=True)
     return {name: found[name] for name in ("kty", "crv", "x", "y")}
 
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 ORDER: Final = "MedicationRequest"
 ADMINISTRATION: Final = "MedicationAdministration"
 _WRITES: Final = frozenset({"create", "update", "delete"})
+_TOLD_ELSEWHERE: Final = _WRITES | {"sync-sent"}
+"""A version and an attempt tell of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ def _of(tx: Tx, stored: Stored) -> Iterator[Event]:
             text = f"their version {one.version} of {one.last_updated or 'no stated moment'} came: {one.state}{codes}"
             yield Event(one.received, stored.aggregate, link.endpoint, "received", 0, text)
     for entry in audited:
-        if entry.action not in _WRITES:
+        if entry.action not in _TOLD_ELSEWHERE:
             endpoint = entry.client.removeprefix("sync:") if entry.client.startswith("sync:") else ""
             text = f"{entry.detail}" if endpoint else f"{entry.detail} (by {entry.client})"
             yield Event(entry.at, stored.aggregate, endpoint, entry.action, entry.version, text)

@@ -39,14 +39,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What becomes of a row. ``alert`` is written into the trail with it; ``link`` is kept with it."""
+    """What becomes of a row. ``alert`` is written into the trail with it; ``link`` is kept with it.
+
+    ``arrived`` says that the bytes of this row are there; not of one that needed none.
+    """
 
     state: State
     code: str = ""
     wait: timedelta | None = None
     link: Link | None = None
     alert: str = ""
+    arrived: bool = False
 
+
+LOOKS: Final = 3
+"""So many looks must find nothing before a create in doubt is sent again; a server may show a new row late."""
+LATE: Final = timedelta(seconds=2)
+"""Between two such looks; doubled each time."""
 
 DUPLICATE: Final = Verdict("duplicate", "several-match", alert="duplicate")
 
@@ -54,6 +63,14 @@ DUPLICATE: Final = Verdict("duplicate", "several-match", alert="duplicate")
 def gone(link: Link) -> Verdict:
     """Deleted there: a tombstone and an alarm, never a new create (hazard H8)."""
     return Verdict("dead", "gone", link=replace(link, ladder="gone"), alert="gone")
+
+
+def look_again(row: Row) -> Verdict | None:
+    """Return the verdict to wait and look again, None where it was looked often enough."""
+    looks = int(row.last_error_code.removeprefix("absent-")) if row.last_error_code.startswith("absent-") else 0
+    if looks + 1 >= LOOKS:
+        return None
+    return Verdict("unknown", f"absent-{looks + 1}", LATE * (1 << looks))
 
 
 def after_sending(peer: Peer, row: Row, reply: Trouble) -> Verdict:

@@ -12,9 +12,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.errors import Issue, Refused
+from fhir_infusion.remotes import TYPES
 from fhir_infusion.store import conflicts
 from fhir_infusion.sync import shown
+from fhir_infusion.sync.duplicates import undouble
+from fhir_infusion.sync.inspecting import retry_quarantined, rewind, show_quarantined, show_row
+from fhir_infusion.sync.mending import mend
 from fhir_infusion.sync.probe import WAYS, probe
+from fhir_infusion.sync.replaying import replay, skip
 from fhir_infusion.sync.resolve import KEEP, resolve
 from fhir_infusion.sync.restored import resume
 from fhir_infusion.sync.worker import sync_now
@@ -72,6 +77,14 @@ WORKS: Final[Mapping[str, Work]] = {
     "show-conflict": Work(show, {"client": (), "conflict_id": ()}),
     "probe": Work(probe, {"remote": (), "way": WAYS}),
     "resume": Work(resume, {"client": (), "remote": (), "reason": ()}),
+    "replay": Work(replay, {"client": (), "remote": (), "rows": (), "reason": ()}),
+    "skip": Work(skip, {"client": (), "rows": (), "reason": ()}),
+    "show-row": Work(show_row, {"client": (), "row": ()}),
+    "show-quarantined": Work(show_quarantined, {"client": (), "remote": (), "version": ()}),
+    "retry-quarantined": Work(retry_quarantined, {"client": (), "remote": (), "listed": (), "reason": ()}),
+    "rewind": Work(rewind, {"client": (), "remote": (), "fhir_type": TYPES, "to": (), "reason": ()}),
+    "undouble": Work(undouble, {"client": (), "remote": (), "resource": (), "reason": ()}),
+    "mend": Work(mend, {"client": (), "remote": (), "resources": (), "reason": ()}),
 }
 
 

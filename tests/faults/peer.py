@@ -109,6 +109,7 @@ class Peer:
         self.resources: dict[tuple[str, str], Kept] = {}
         self.asked: list[Asked] = []
         self.lies: list[Lie] = []
+        self.written: set[tuple[str, str, str]] = set()
         self.update_create = update_create
         self.conditional = conditional
         self.double_create = False
@@ -386,6 +387,7 @@ class Peer:
     def _written(self, asked: Asked, act: Act | None, id_: str) -> dict[str, Any]:
         body = act.change(asked.body) if act is not None and act.change is not None else asked.body
         stored = self.put(body, id_ or self._new_id())
+        self.written.add((stored["resourceType"], stored["id"], stored["meta"]["versionId"]))
         if act is not None and act.hidden_for:
             self.resources[asked.type, stored["id"]].visible_at = self.clock() + act.hidden_for
         return stored

@@ -131,25 +131,31 @@ class Rig:
     clock: Clock
     there: Peer
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    acknowledged: list[tuple[str, str, int, str]] = field(default_factory=list)
+    """Type, id, version and text of what a caller was told to be kept."""
 
     def place(self, record: dict[str, Any]) -> Outcome:
-        return place_order.place(self.service, CALLER, record)
+        return self._noted(place_order.place(self.service, CALLER, record))
 
     def amend(self, record: dict[str, Any]) -> Outcome:
         id_ = self.id_of("MedicationRequest", record["order_id"])
         now = find.read(self.service, CALLER, "R4", "MedicationRequest", id_)
-        return amend_order.amend(self.service, CALLER, id_, record, str(now.version))
+        return self._noted(amend_order.amend(self.service, CALLER, id_, record, str(now.version)))
 
     def give(self, record: dict[str, Any]) -> Outcome:
-        return record_administration.place(self.service, CALLER, record)
+        return self._noted(record_administration.place(self.service, CALLER, record))
 
     def change(self, record: dict[str, Any]) -> Outcome:
         id_ = self.id_of("MedicationAdministration", record["administration_id"])
         now = find.read(self.service, CALLER, "R4", "MedicationAdministration", id_)
-        return record_administration.amend(self.service, CALLER, id_, record, str(now.version))
+        return self._noted(record_administration.amend(self.service, CALLER, id_, record, str(now.version)))
 
     def accept(self, resource: dict[str, Any]) -> Outcome:
-        return accept_resource.create(self.service, CALLER, "R4", resource)
+        return self._noted(accept_resource.create(self.service, CALLER, "R4", resource))
+
+    def _noted(self, outcome: Outcome) -> Outcome:
+        self.acknowledged.append((outcome.type, outcome.id, outcome.version, outcome.text))
+        return outcome
 
     def id_of(self, type_: str, value: str) -> str:
         system = ORDERS if type_ == "MedicationRequest" else ADMINISTRATIONS

@@ -10,7 +10,7 @@ import pytest
 from fhir_infusion.actions import find
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.sync.resolve import Keep, resolve
-from tests.faults.peer import Act, Peer
+from tests.faults.peer import Act, Peer, once
 from tests.faults.rig import CALLER, Clock, Rig, administration, open_rig, order
 
 if TYPE_CHECKING:
@@ -84,6 +84,61 @@ def test_h15_i8_a_peer_that_rounds_and_edits_the_dosage_later_does_not_round_our
         "2.50"
     )
     assert rig.conflicts() == []
+
+
+@pytest.mark.parametrize("rounds", [True, False])
+@pytest.mark.parametrize("later", ["", "7.50"])
+def test_f6_f12_what_arrived_there_without_a_clear_answer_is_no_change_of_theirs(rig: Rig, later: str, *, rounds: bool):
+    """Somebody there adds a remark before we can look: it was our dose that they remarked upon, and not another."""
+    if rounds:
+        rig.there.lies.append(lambda asked: Act(change=rounded) if asked.type == MR and asked.writes else None)
+    rig.place(rated("1.50"))
+    assert rig.settle() == ["acked"]
+    rig.there.lies.insert(0, once(Act(close="before", change=rounded if rounds else None)))
+    rig.amend(rated("4.60"))
+    rig.push()
+    assert rig.states() == ["acked", "unknown"]
+    rig.there.put({**_there(rig), "note": [{"text": "looked at"}]})
+    if later:
+        rig.amend(rated(later))
+    rig.settle()
+    rig.pull()
+    rig.settle()
+    assert rig.conflicts() == []
+    ours, wanted = rig.resource(MR, rig.ids()[0]), later or "4.60"
+    assert (rate_of(ours), ours["note"]) == (wanted, [{"text": "looked at"}])
+    assert (rate_of(_there(rig)), _there(rig)["note"]) == (wanted[: 3 if rounds else 4], [{"text": "looked at"}])
+    assert set(rig.states()) <= {"acked", "superseded"}
+
+
+@pytest.mark.parametrize("rounds", [True, False])
+def test_f6_a_create_that_was_remarked_upon_before_we_could_look_is_ours(rig: Rig, *, rounds: bool):
+    alter = rounded if rounds else None
+    rig.there.lies.append(once(Act(close="before", change=alter), when=lambda asked: asked.writes and asked.type == MR))
+    if rounds:
+        rig.there.lies.append(lambda asked: Act(change=rounded) if asked.type == MR and asked.writes else None)
+    rig.place(rated("1.50"))
+    rig.push()
+    assert rig.states() == ["unknown"]
+    rig.there.put({**_there(rig), "note": [{"text": "looked at"}], "status": "on-hold"})
+    rig.settle()
+    rig.pull()
+    rig.settle()
+    assert rig.conflicts() == []
+    ours = rig.resource(MR, rig.ids()[0])
+    assert (rate_of(ours), ours["status"], ours["note"]) == ("1.50", "on-hold", [{"text": "looked at"}])
+    assert len(rig.there.all(MR)) == 1
+    assert set(rig.states()) <= {"acked", "superseded"}
+
+
+def test_f6_h17_a_create_in_doubt_whose_dose_is_another_there_is_held_for_a_person(rig: Rig):
+    rig.there.lies.append(once(Act(close="before"), when=lambda asked: asked.writes and asked.type == MR))
+    rig.place(rated("1.50"))
+    rig.push()
+    _change_there(rig, "slowly")
+    rig.settle()
+    assert rig.states() == ["conflict"]
+    assert [one.fields for one in rig.conflicts()] == [("identifier",)]
 
 
 # --------------------------------------------------------------------------------------------- who may change what

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.faults.invariants import Ear, check
 from tests.faults.peer import Act, Peer, once
 from tests.faults.rig import MRN, ORDERS, Clock, Rig, administration, open_rig, order
 
@@ -25,8 +26,10 @@ def there() -> Iterator[Peer]:
 
 @pytest.fixture
 def rig(there: Peer, database: str) -> Iterator[Rig]:
-    one = open_rig(there, database, Clock())
+    one, ear = open_rig(there, database, Clock()), Ear()
     yield one
+    check(one, ear)
+    ear.close()
     one.close()
 
 

@@ -1,8 +1,9 @@
-"""The HAPI FHIR JPA server as a real peer: started on a free port, killed and started again at will.
+"""Real FHIR servers as peers: started on a free port, killed and started again at will.
 
-Its database is a file, so a server that comes back has what it acknowledged. Habits that tests must know: a stale
-``If-Match`` is answered with 409 (not 412), a numeric id is the server's own (a client's id needs a letter), version
-ids are 1, 2, 3 ..., and a dangling reference is refused with 400.
+Habits that tests must know. HAPI: a stale ``If-Match`` is answered with 409 (not 412), a numeric id is the server's own
+(a client's id needs a letter), version ids are 1, 2, 3 ..., a dangling reference is refused with 400; what it
+acknowledged is there after a kill. Medplum: 412, version ids are UUIDs, 1.50 comes back as 1.5, a search has no next
+link, no CapabilityStatement, a deleted resource reads 404; it keeps nothing when it ends.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from http.client import HTTPConnection
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-from tests import exact_json, java
+from tests import exact_json, java, node
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,21 +36,21 @@ class Reply(NamedTuple):
         return exact_json.loads(self.text) if self.text else None
 
 
-class Hapi:
+class Program:
     """One server: its base URL stays the same when it is started again."""
 
-    def __init__(self, project: Path, directory: Path, *, validate: bool = False, swift: bool = False) -> None:
-        """Prepare a server that keeps its database and its log in ``directory``; start nothing yet.
+    name = ""
 
-        It starts in half the time without the JVM's second compiler, with which it is faster later (``swift``).
-        """
-        self._project = project
+    def __init__(self, directory: Path) -> None:
+        """Prepare a server that keeps its log (and what else it keeps) in ``directory``; start nothing yet."""
         self._directory = directory
-        self._validate = validate
-        self._compiler = ["-XX:+UseParallelGC"] if swift else ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
-        self.log = directory / "hapi.log"
+        self.log = directory / f"{self.name}.log"
+
+    def _command(self) -> list[str]:
+        """Return what is run; it prints ``READY port=N``."""
+        raise NotImplementedError
 
     @property
     def base(self) -> str:
@@ -73,15 +74,11 @@ class Hapi:
             RuntimeError: it ended or did not answer in time; the message holds the end of its log.
         """
         assert not self.is_running(), "the server is running"
-        classes = java.classpath(self._project)
+        command = self._command()
         begins = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [
-                    *("java", "-Xmx1200m", *self._compiler, "-cp", classes),
-                    *("fhirinfusion.HapiServer", str(self._port), str(self._directory / "database")),
-                    *(["validate"] if self._validate else []),
-                ],
+                command,
                 stdin=subprocess.PIPE,  # it ends with us: where we are killed, its input ends
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -96,7 +93,8 @@ class Hapi:
                 return
             time.sleep(0.2)
         self.kill()
-        raise RuntimeError(f"HAPI did not start:\n{self.log.read_text(encoding='utf-8', errors='replace')[-3000:]}")
+        said = self.log.read_text(encoding="utf-8", errors="replace")[-3000:]
+        raise RuntimeError(f"{self.name} did not start:\n{said}")
 
     def kill(self) -> None:
         """End it at once, as a power cut would."""
@@ -135,8 +133,64 @@ class Hapi:
             reply = self.call("GET", following)
             assert reply.status == 200, reply.text
             found += [entry["resource"] for entry in reply.json.get("entry", [])]
-            following = next((link["url"] for link in reply.json["link"] if link["relation"] == "next"), None)
+            links = reply.json.get("link", [])
+            following = next((link["url"] for link in links if link["relation"] == "next"), None)
         return found
+
+    def everything(self, type_: str) -> list[dict]:
+        """Return every resource of a type."""
+        return self.all(f"{type_}?_count=500")
+
+
+class Hapi(Program):
+    """The HAPI FHIR JPA server. Its database is a file in its directory, or ``database``, a JDBC URL."""
+
+    def __init__(
+        self,
+        project: Path,
+        directory: Path,
+        *,
+        validate: bool = False,
+        swift: bool = False,
+        release: str = "R4",
+        database: str = "",
+    ) -> None:
+        """Prepare it; start nothing yet.
+
+        It starts in half the time without the JVM's second compiler, with which it is faster later (``swift``).
+        """
+        self.name = f"hapi-{release.lower()}"
+        super().__init__(directory)
+        self._project = project
+        self._compiler = ["-XX:+UseParallelGC"] if swift else ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+        self._database = database or str(directory / "database")
+        self._options = [*(["validate"] if validate else []), *(["R5"] if release == "R5" else [])]
+
+    def _command(self) -> list[str]:
+        classes = java.classpath(self._project)
+        return [
+            *("java", "-Xmx1200m", *self._compiler, "-cp", classes),
+            *("fhirinfusion.HapiServer", str(self._port), self._database, *self._options),
+        ]
+
+
+class Medplum(Program):
+    """Medplum's router over its repository in memory."""
+
+    name = "medplum"
+
+    def __init__(self, project: Path, directory: Path) -> None:
+        """Prepare it; start nothing yet."""
+        super().__init__(directory)
+        self._project = project
+
+    def _command(self) -> list[str]:
+        node.install(self._project)
+        return ["node", str(self._project / "server.mjs"), str(self._port)]
+
+    def everything(self, type_: str) -> list[dict]:
+        """Return every resource of a type; there are no next links, but it gives as many as are asked for."""
+        return self.all(f"{type_}?_count=1000000")
 
 
 def call(url: str, method: str, body: dict | str | None = None, headers: dict[str, str] | None = None) -> Reply:

@@ -32,6 +32,7 @@ class Serving:
             self.port = free.getsockname()[1]
         self.log = directory / "serve.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
 
     @property
     def base(self) -> str:
@@ -54,6 +55,13 @@ class Serving:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # so that the whole group can be killed
             )
+        # Its input ends when ours does: where we are killed, the service does not stay behind.
+        self._guard = subprocess.Popen(
+            ["sh", "-c", f"cat; kill -s KILL -- -{self._process.pid}"],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         for _ in range(600):
             try:
                 if call(f"{self.base}/health/live", "GET").status == 200:
@@ -76,6 +84,7 @@ class Serving:
     def kill(self) -> None:
         """End every process of it at once."""
         if self._process is not None:
+            self._dismiss()
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
@@ -89,7 +98,15 @@ class Serving:
                 self._process.wait(timeout=60)
             except subprocess.TimeoutExpired:
                 self.kill()
+            self._dismiss()
             self._process = None
+
+    def _dismiss(self) -> None:
+        """End the guard before what it guards, whose id may be another's afterwards."""
+        if self._guard is not None:
+            self._guard.kill()
+            self._guard.communicate()
+            self._guard = None
 
     def call(
         self, method: str, path: str, body: dict | str | None = None, headers: dict[str, str] | None = None

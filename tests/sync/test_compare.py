@@ -40,6 +40,18 @@ def test_identifiers_that_a_peer_adds_are_no_alteration_but_ours_must_be_there()
     assert compare.altered(sent, {**ORDER, "identifier": [theirs]}) == ("identifier",)
 
 
+@pytest.mark.parametrize("type_", ["MedicationRequest", "MedicationAdministration"])
+def test_h15_extensions_that_a_peer_drops_or_changes_are_named_and_those_that_it_adds_are_not(type_: str):
+    ours, theirs = {"url": "urn:a", "valueDecimal": Decimal("1.50")}, {"url": "urn:b", "valueString": "theirs"}
+    sent = {"resourceType": type_, "extension": [ours]}
+    assert compare.altered(sent, {"resourceType": type_, "extension": [theirs, ours]}) == ()
+    assert compare.altered({"resourceType": type_}, {"resourceType": type_, "extension": [theirs]}) == ()
+    assert compare.altered(sent, {"resourceType": type_}) == ("extension",)
+    assert compare.altered(sent, {"resourceType": type_, "extension": [theirs]}) == ("extension",)
+    rounded = {"resourceType": type_, "extension": [{**ours, "valueDecimal": Decimal("1.5")}]}
+    assert compare.altered(sent, rounded) == ("extension:precision",)
+
+
 def test_content_is_what_is_left_without_what_servers_set_and_without_a_minted_identifier():
     resource = {
         "resourceType": "MedicationRequest",

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import click
 
-from fhir_infusion.cli.sync import conflicts, exchange, probe, resume, status, trace
+from fhir_infusion.cli.sync import (
+    conflicts,
+    dead,
+    duplicates,
+    exchange,
+    probe,
+    quarantine,
+    reconcile,
+    resume,
+    status,
+    trace,
+)
 
 
 @click.group("sync")
@@ -21,6 +32,13 @@ for _command in (
     conflicts.conflict,
     conflicts.resolve,
     resume.resume,
+    reconcile.command,
+    duplicates.command,
+    dead.dead,
+    dead.replay,
+    dead.skip,
+    quarantine.quarantine,
+    quarantine.rewind,
     probe.probe,
     probe.keys,
 ):

@@ -13,10 +13,12 @@ import ca.uhn.fhir.jpa.binstore.MemoryBinaryStorageSvcImpl;
 import ca.uhn.fhir.jpa.config.HapiJpaConfig;
 import ca.uhn.fhir.jpa.config.PackageLoaderConfig;
 import ca.uhn.fhir.jpa.config.r4.JpaR4Config;
+import ca.uhn.fhir.jpa.config.r5.JpaR5Config;
 import ca.uhn.fhir.jpa.config.util.HapiEntityManagerFactoryUtil;
 import ca.uhn.fhir.jpa.model.config.PartitionSettings;
 import ca.uhn.fhir.jpa.model.config.SubscriptionSettings;
 import ca.uhn.fhir.jpa.model.dialect.HapiFhirH2Dialect;
+import ca.uhn.fhir.jpa.model.dialect.HapiFhirPostgresDialect;
 import ca.uhn.fhir.jpa.provider.JpaCapabilityStatementProvider;
 import ca.uhn.fhir.jpa.provider.JpaSystemProvider;
 import ca.uhn.fhir.jpa.search.DatabaseBackedPagingProvider;
@@ -35,6 +37,7 @@ import ca.uhn.fhir.validation.IValidatorModule;
 import ca.uhn.fhir.validation.ResultSeverityEnum;
 import jakarta.persistence.EntityManagerFactory;
 import java.io.IOException;
+import java.util.List;
 import java.util.Properties;
 import javax.sql.DataSource;
 import org.apache.commons.dbcp2.BasicDataSource;
@@ -53,22 +56,27 @@ import org.springframework.orm.jpa.JpaTransactionManager;
 import org.springframework.orm.jpa.LocalContainerEntityManagerFactoryBean;
 
 /**
- * The HAPI FHIR JPA server, R4, on loopback.
+ * The HAPI FHIR JPA server, R4 or R5, on loopback.
  *
- * <pre>HapiServer PORT DATABASE_FILE [validate]</pre>
+ * <pre>HapiServer PORT DATABASE [validate] [R5]</pre>
  *
  * Port 0 takes a free one. The database is H2 in the given file, so that a server that was killed comes back with what
- * it had acknowledged. With "validate" it answers 422 to a resource in which HL7's validator finds an error. Prints
- * "READY port=N" when it answers.
+ * it had acknowledged; or PostgreSQL, where a URL that begins with "jdbc:postgresql:" is given, user and password in it.
+ * With "validate" it answers 422 to a resource in which HL7's validator finds an error. Prints "READY port=N" when it
+ * answers.
  */
 @Configuration
 @Import({
-  JpaR4Config.class, HapiJpaConfig.class, PackageLoaderConfig.class, JpaBatch2Config.class, Batch2JobsConfig.class,
+  HapiJpaConfig.class, PackageLoaderConfig.class, JpaBatch2Config.class, Batch2JobsConfig.class,
   ThreadPoolFactoryConfig.class, SubscriptionChannelConfig.class, SubscriptionSubmitterConfig.class,
   SubscriptionProcessorConfig.class, SubscriptionTopicConfig.class, SearchParamSubmitterConfig.class
 })
 public class HapiServer {
-  private static String databaseFile;
+  private static String database;
+
+  private static boolean isPostgresql() {
+    return database.startsWith("jdbc:postgresql:");
+  }
 
   @Bean
   JpaStorageSettings storageSettings() {
@@ -102,10 +110,14 @@ public class HapiServer {
   @Bean(destroyMethod = "close")
   DataSource dataSource() {
     BasicDataSource source = new BasicDataSource();
-    // WRITE_DELAY=0: an acknowledged write is on disk, or a test that kills the server would blame us for its loss.
-    source.setUrl("jdbc:h2:file:" + databaseFile + ";DB_CLOSE_ON_EXIT=FALSE;WRITE_DELAY=0");
-    source.setUsername("sa");
-    source.setPassword("");
+    if (isPostgresql()) {
+      source.setUrl(database);
+    } else {
+      // WRITE_DELAY=0: an acknowledged write is on disk, or a test that kills the server would blame us for its loss.
+      source.setUrl("jdbc:h2:file:" + database + ";DB_CLOSE_ON_EXIT=FALSE;WRITE_DELAY=0");
+      source.setUsername("sa");
+      source.setPassword("");
+    }
     source.setMaxTotal(20);
     return source;
   }
@@ -119,7 +131,8 @@ public class HapiServer {
     factory.setDataSource(source);
     Properties properties = new Properties();
     properties.put("hibernate.hbm2ddl.auto", "update");
-    properties.put("hibernate.dialect", HapiFhirH2Dialect.class.getName());
+    properties.put(
+        "hibernate.dialect", (isPostgresql() ? HapiFhirPostgresDialect.class : HapiFhirH2Dialect.class).getName());
     properties.put("hibernate.search.enabled", "false");
     properties.put("hibernate.jdbc.batch_size", "20");
     factory.setJpaProperties(properties);
@@ -135,19 +148,21 @@ public class HapiServer {
   public static void main(String[] args) {
     endWithInput();
     try {
-      serve(Integer.parseInt(args[0]), args[1], args.length > 2 && args[2].equals("validate"));
+      List<String> options = List.of(args).subList(2, args.length);
+      database = args[1];
+      serve(Integer.parseInt(args[0]), options.contains("validate"), options.contains("R5"));
     } catch (Throwable failure) {
       failure.printStackTrace();
       Runtime.getRuntime().halt(1); // Spring's threads would keep a half-started server alive
     }
   }
 
-  private static void serve(int port, String file, boolean validate) throws Exception {
-    databaseFile = file;
-    ApplicationContext beans = new AnnotationConfigApplicationContext(HapiServer.class);
+  private static void serve(int port, boolean validate, boolean isR5) throws Exception {
+    Class<?> release = isR5 ? JpaR5Config.class : JpaR4Config.class;
+    ApplicationContext beans = new AnnotationConfigApplicationContext(release, HapiServer.class);
     RestfulServer fhir = new RestfulServer(beans.getBean(FhirContext.class));
     fhir.registerProviders(beans.getBean(ResourceProviderFactory.class).createProviders());
-    fhir.registerProvider(beans.getBean("mySystemProviderR4", JpaSystemProvider.class));
+    fhir.registerProvider(beans.getBean(isR5 ? "mySystemProviderR5" : "mySystemProviderR4", JpaSystemProvider.class));
     fhir.setServerConformanceProvider(
         new JpaCapabilityStatementProvider(
             fhir,

@@ -1,0 +1,57 @@
+"""Outbox rows in the hands of a person: those put aside, those told in a certain time, and telling one once more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import and_, select, update
+
+from fhir_infusion.store.outbox import COLUMNS, Row, State, row_of
+from fhir_infusion.store.tables import OUTBOX
+from fhir_infusion.store.tx import to_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from fhir_infusion.store.tx import Tx
+
+ASIDE: Final[tuple[State, ...]] = ("dead", "conflict", "duplicate")
+
+
+def put_aside(tx: Tx, endpoint: str, states: Sequence[State] = ASIDE, after: int = 0, limit: int = 500) -> list[Row]:
+    """Return rows of an endpoint that wait for a person, those numbered after ``after``."""
+    mine = and_(OUTBOX.c.tenant == tx.tenant, OUTBOX.c.endpoint == endpoint, OUTBOX.c.seq > after)
+    found = select(*COLUMNS).where(mine, OUTBOX.c.state.in_(states)).order_by(OUTBOX.c.seq).limit(limit)
+    return [row_of(row) for row in tx.connection.execute(found)]
+
+
+def told_between(
+    tx: Tx, endpoint: str, since: datetime, until: datetime, after: int = 0, limit: int = 500
+) -> list[Row]:
+    """Return rows that were acknowledged, of versions written from ``since`` on and before ``until``."""
+    mine = and_(OUTBOX.c.tenant == tx.tenant, OUTBOX.c.endpoint == endpoint, OUTBOX.c.seq > after)
+    written = and_(OUTBOX.c.enqueued >= to_ms(since), OUTBOX.c.enqueued < to_ms(until))
+    found = select(*COLUMNS).where(mine, written, OUTBOX.c.state == "acked").order_by(OUTBOX.c.seq).limit(limit)
+    return [row_of(row) for row in tx.connection.execute(found)]
+
+
+def numbered(tx: Tx, seqs: Sequence[int]) -> list[Row]:
+    """Return the rows of these numbers, in their order; what this tenant does not have is not among them."""
+    found = select(*COLUMNS).where(OUTBOX.c.tenant == tx.tenant, OUTBOX.c.seq.in_(seqs)).order_by(OUTBOX.c.seq)
+    return [row_of(row) for row in tx.connection.execute(found)]
+
+
+def newest(tx: Tx, endpoint: str, aggregate: str) -> Row | None:
+    """Return the last row of a resource, None where nothing was ever to be told of it."""
+    mine = and_(OUTBOX.c.tenant == tx.tenant, OUTBOX.c.endpoint == endpoint, OUTBOX.c.aggregate == aggregate)
+    row = tx.connection.execute(select(*COLUMNS).where(mine).order_by(OUTBOX.c.seq.desc()).limit(1)).one_or_none()
+    return row_of(row) if row is not None else None
+
+
+def tell_again(tx: Tx, row: Row) -> bool:
+    """Make an acknowledged row pending again, since the peer has lost it; say whether it still was acknowledged."""
+    this = and_(OUTBOX.c.tenant == tx.tenant, OUTBOX.c.seq == row.seq, OUTBOX.c.fence == row.fence)
+    values = {"state": "pending", "not_before": 0, "attempt": 0, "crashes": 0, "suspected": 0, "alerted": 0}
+    anew = update(OUTBOX).where(this, OUTBOX.c.state == "acked").values(**values, fence=OUTBOX.c.fence + 1)
+    return tx.connection.execute(anew).rowcount == 1
