@@ -71,6 +71,8 @@ class Remote:
     pull_filter: str = ""
     feed: Feed = "auto"
     senders: int = 4
+    hook_base: str = ""
+    hook_token_file: Path | None = None
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -167,6 +169,14 @@ def _check_remote(remote: Remote, where: str) -> None:
     if not re.fullmatch(r"[a-z0-9-]{0,63}", remote.overlay):
         raise SettingsError(f"{where}: overlay: accepted is the name of a file in mappings/overlays, without .yaml")
     _check_filter(remote, where)
+    _check_hook(remote, where)
+
+
+def _check_hook(remote: Remote, where: str) -> None:
+    if bool(remote.hook_base) != (remote.hook_token_file is not None):
+        raise SettingsError(f"{where}: hook_base, hook_token_file: accepted are both, or none")
+    if remote.hook_base:
+        _check_url(remote, where, "hook_base", remote.hook_base)
 
 
 def _check_filter(remote: Remote, where: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.cli.http import ask
@@ -10,6 +12,8 @@ from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.store import owner
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from fhir_infusion.config import Settings
     from fhir_infusion.store import Owner
 
@@ -43,11 +47,28 @@ def do(settings: Settings, name: str, **texts: str) -> dict[str, Any]:
 
     Raises ``Refused``, ``SettingsError`` or ``Unavailable``.
     """
-    answer = hand_over(settings, f"/internal/{name}", texts)
-    if answer is not None:
-        return answer
+    with doing(settings) as done:
+        return done(name, **texts)
+
+
+@contextmanager
+def doing(settings: Settings) -> Iterator[Callable[..., dict[str, Any]]]:
+    """Give a function that does as ``do`` does, for works of many steps: here all of them are done by one service.
+
+    Raises as ``do``.
+    """
+    if owner(settings.database) is not None:
+        yield partial(_handed_over, settings)
+        return
     from fhir_infusion.cli.build import writing_service  # noqa: PLC0415  brings the store's writer
     from fhir_infusion.sync.works import do as done  # noqa: PLC0415  brings requests
 
     with writing_service(settings) as service:
-        return done(service, name, texts)
+        yield lambda name, **texts: done(service, name, texts)
+
+
+def _handed_over(settings: Settings, name: str, **texts: str) -> dict[str, Any]:
+    answer = hand_over(settings, f"/internal/{name}", texts)
+    if answer is None:
+        raise Unavailable("the process that wrote this database has ended; what was done is kept, so ask again")
+    return answer

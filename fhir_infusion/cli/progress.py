@@ -26,6 +26,11 @@ def steps_bar(items: Iterable[T], what: str) -> Iterable[T]:
     return tqdm(items, desc=what, disable=not _is_shown(), leave=False, file=sys.stderr)
 
 
+def counting_bar(what: str) -> tqdm[Never]:
+    """Return a bar that counts without knowing how far."""
+    return tqdm(desc=what, unit=" rows", disable=not _is_shown(), leave=False, file=sys.stderr)
+
+
 def _is_shown() -> bool:
     # With output on the terminal too the bar and the lines would overwrite each other.
     return sys.stderr.isatty() and not sys.stdout.isatty()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, select, update
 
-from fhir_infusion.store import audit, dialect
+from fhir_infusion.store import audit, dialect, loads
 from fhir_infusion.store.tables import CURSORS, ENDPOINTS, INBOX, LINKS
 from fhir_infusion.store.tx import from_ms, to_ms
 
@@ -99,6 +99,7 @@ def resume(tx: Tx, endpoint: str, client: str, reason: str) -> str:
     fresh = (*mine, INBOX.c.version.not_like("% before %"))
     tx.connection.execute(update(INBOX).where(*fresh).values(version=INBOX.c.version + suffix))
     tx.connection.execute(delete(CURSORS).where(CURSORS.c.tenant == tx.tenant, CURSORS.c.endpoint == endpoint))
+    loads.forget(tx, endpoint)
     audit.write(tx, "sync-resumed", client, "", "", 0, f"{endpoint}: {why}: {reason}")
     return why
 

@@ -100,6 +100,14 @@ def all_of(tx: Tx, endpoint: str, after: str = "", limit: int = 500) -> tuple[Li
     return tuple(Link(*row) for row in tx.connection.execute(found))
 
 
+def others(tx: Tx, endpoint: str, type: str, remote_id: str, limit: int) -> tuple[str, ...]:
+    """Return remote ids of other resources of a type that are linked and not known to be gone."""
+    theirs = (LINKS.c.tenant == tx.tenant, LINKS.c.endpoint == endpoint, LINKS.c.remote_type == type)
+    found = select(LINKS.c.remote_id).where(*theirs, LINKS.c.remote_id > "", LINKS.c.remote_id != remote_id)
+    found = found.where(LINKS.c.ladder != "gone").order_by(LINKS.c.remote_id).limit(limit)
+    return tuple(tx.connection.execute(found).scalars())
+
+
 def forget(tx: Tx, endpoint: str, aggregate: str) -> None:
     """Drop a link, so that its resource is looked for by identifier, as if it had never been there."""
     mine = (LINKS.c.tenant == tx.tenant, LINKS.c.endpoint == endpoint, LINKS.c.aggregate == aggregate)

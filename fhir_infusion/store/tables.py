@@ -28,7 +28,9 @@ __all__ = [
     "INDEX_ROWS",
     "INDEX_STRINGS",
     "LINKS",
+    "LOADS",
     "METADATA",
+    "NUDGES",
     "OUTBOX",
     "RESOURCES",
     "SECRETS",
@@ -263,6 +265,27 @@ ENDPOINTS: Final = Table(
     number("troubled"),
     words("can"),
     number("probed"),
+    sqlite_with_rowid=False,
+)
+
+# Bulk loads that are under way (``store.loads``).
+LOADS: Final = Table(
+    "loads",
+    METADATA,
+    key("tenant"),
+    key("endpoint"),
+    *(words(name) for name in ("types", "state", "status_url", "transaction_time", "files", "digest", "codes")),
+    *(number(name) for name in ("file", "line", "received", "skipped", "starts", "failures", "not_before", "touched")),
+    sqlite_with_rowid=False,
+)
+
+# The ids of our Subscriptions at a peer, by which it tells that something changed (``store.nudges``).
+NUDGES: Final = Table(
+    "nudges",
+    METADATA,
+    key("tenant"),
+    key("endpoint"),
+    words("subscriptions"),
     sqlite_with_rowid=False,
 )
 

@@ -31,7 +31,7 @@ from fhir_infusion.store import inbox, links, outbox, versions
 from fhir_infusion.store.inbox import Received
 from fhir_infusion.store.links import Link
 from fhir_infusion.store.versions import Bound, Stored
-from fhir_infusion.sync import holding, judging, moments, restored
+from fhir_infusion.sync import absent, holding, judging, moments, restored
 from fhir_infusion.sync.compare import content, same
 from fhir_infusion.sync.conflicts import ENDED, Merge, merge, stop_of
 from fhir_infusion.sync.deletions import gone_there
@@ -173,6 +173,8 @@ def _asked(case: _Case, link: Link) -> _Case | Applied:
     """Ask whether a version is the current one; return the case to go on with, or what became of it."""
     received = case.received
     now = case.peer.endpoint.read(received.type, received.id)
+    if isinstance(now, Missing) and absent.is_doubtful(case.peer, case.tenant, received.type, received.id):
+        return Applied("waiting")
     if isinstance(now, Missing | Gone):
         return _gone(case, link)
     if not isinstance(now, Found):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.store import inbox, links, versions
-from fhir_infusion.sync import moments, statement
+from fhir_infusion.sync import absent, moments, statement
 from fhir_infusion.sync.conflicts import ENDED
 from fhir_infusion.sync.replies import Found, Gone, Listed, Missing
 
@@ -100,6 +100,8 @@ def noted(peer: Peer, tenant: str, type_: str, id_: str) -> bool:
     if isinstance(there, Found):
         return True  # it was made again since, which the search shows
     if not isinstance(there, Missing | Gone):
+        return False
+    if isinstance(there, Missing) and absent.is_doubtful(peer, tenant, type_, id_):
         return False
 
     def work(tx: Tx) -> None:

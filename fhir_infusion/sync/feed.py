@@ -69,7 +69,7 @@ def fetch(peer: Peer, tenant: str, type_: str) -> Fetched:
         if done.left_out:
             codes = ", ".join(sorted(done.left_out))
             LOG.warning("the peer could not give all that it has", extra={"endpoint": peer.name, "code": codes})
-            if done.left_out & _PASSING:
+            if done.left_out & PASSING:
                 return Fetched(received, f"left out by the peer: {codes}")
         # Read again only where paging could have skipped a row, and until what is new lies past what was seen before.
         if done.pages < 2 or (seen_before and not done.new_before(seen_before)):
@@ -91,7 +91,7 @@ def _ended(peer: Peer, tenant: str, before: Cursor, done: _Pass) -> str:
     return ""
 
 
-_PASSING: Final = frozenset({"transient", "lock-error", "no-store", "exception", "timeout", "incomplete", "throttled"})
+PASSING: Final = frozenset({"transient", "lock-error", "no-store", "exception", "timeout", "incomplete", "throttled"})
 """Codes of what may be there the next time, so the watermark waits (http://hl7.org/fhir/issue-type, ``transient``).
 
 What a peer leaves out for another reason (it has no words for it in this release) it will leave out ever after.
@@ -190,7 +190,7 @@ def _ask(peer: Peer, type_: str, ask: Ask) -> Listed | Trouble:
 
 def _kept(peer: Peer, tenant: str, cursor: Cursor, page: Listed) -> tuple[tuple[Received, ...], Cursor]:
     """Keep one page: what is new of it, and where the next one is, in one transaction."""
-    entries = [_received(cursor.type, entry) for entry in page.entries]
+    entries = [as_received(cursor.type, entry) for entry in page.entries]
     after = replace(
         cursor,
         next_link=page.following,
@@ -208,7 +208,8 @@ def _kept(peer: Peer, tenant: str, cursor: Cursor, page: Listed) -> tuple[tuple[
     return fresh, after
 
 
-def _received(type_: str, entry: Entry) -> Received:
+def as_received(type_: str, entry: Entry) -> Received:
+    """Return an entry as the inbox keeps it."""
     stamp = entry.stamp
     version = stamp.version_id or content_version(entry.text)
     return Received(type_, stamp.id, version, stamp.last_updated, entry.text)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.errors import Unavailable
-from fhir_infusion.store import endpoints, inbox
+from fhir_infusion.store import endpoints, inbox, loads
 from fhir_infusion.store.failpoint import reach
 from fhir_infusion.sync.apply import apply
 from fhir_infusion.sync.deletions import take_deletions
@@ -33,6 +33,7 @@ AT_ONCE: Final = 500
 TRIES: Final = 5
 """A version at which we failed so often is put aside."""
 POISON: Final = "poison"
+ELSEWHERE: Final = "somebody else pulls now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,11 @@ def pull(peer: Peer, tenant: str, ending: threading.Event | None = None) -> tupl
         Unavailable: the store cannot serve now.
     """
     results = []
-    with peer.service.store.alone(f"pull {tenant} {peer.name}") as alone:
+    with peer.service.store.alone(turn_of(tenant, peer.name)) as alone:
         if not alone:
-            return tuple(Pulled(type_, trouble="somebody else pulls now") for type_ in peer.remote.types)
+            return tuple(Pulled(type_, trouble=ELSEWHERE) for type_ in peer.remote.types)
+        if peer.service.store.read(tenant, lambda tx: loads.is_running(tx, peer.name)):
+            return tuple(Pulled(type_, trouble="a bulk load goes on") for type_ in peer.remote.types)
         for type_ in peer.remote.types:
             if why := _paused(peer, tenant):
                 results.append(Pulled(type_, trouble=why))
@@ -68,6 +71,11 @@ def pull(peer: Peer, tenant: str, ending: threading.Event | None = None) -> tupl
                 trouble = take_deletions(peer, tenant, type_)
             results.append(Pulled(type_, fetched.received, applied, trouble))
     return tuple(results)
+
+
+def turn_of(tenant: str, endpoint: str) -> str:
+    """Return the name under which one at a time pulls from a peer."""
+    return f"pull {tenant} {endpoint}"
 
 
 def _paused(peer: Peer, tenant: str) -> str:

@@ -22,7 +22,7 @@ from fhir_infusion.store import attempts, inbox, links, outbox
 from fhir_infusion.store.failpoint import reach
 from fhir_infusion.store.inbox import Received
 from fhir_infusion.store.links import Link
-from fhir_infusion.sync import arrived, holding, journal, ladder
+from fhir_infusion.sync import absent, arrived, holding, journal, ladder
 from fhir_infusion.sync.apply import apply
 from fhir_infusion.sync.compare import content, equivalent, same
 from fhir_infusion.sync.conflicts import STOPPING, stop_of
@@ -38,6 +38,7 @@ from fhir_infusion.sync.replies import (
     NotModified,
     Stale,
     Stamp,
+    Trouble,
     Written,
     content_version,
 )
@@ -162,7 +163,8 @@ def _update(  # noqa: PLR0911  each return is one outcome
     if job.row.state == "unknown":
         there = job.peer.endpoint.read(job.type, link.remote_id)
         if not isinstance(there, Found):
-            return job.row, gone(link) if isinstance(there, Missing | Gone) else not_sent(job.peer, job.row, there)
+            lost = isinstance(there, Missing | Gone)
+            return job.row, _lost(job, link, there) if lost else not_sent(job.peer, job.row, there)
         if there.stamp.version_id != link.version_id or not link.version_id:
             return _changed_there(job, link, there)
     elif link.base and same(content(job.body), content(fhir_json.read(link.base))):
@@ -180,14 +182,14 @@ def _update(  # noqa: PLR0911  each return is one outcome
         return row, replace(verdict, alert="created-again") if reply.status == 201 else verdict
     if isinstance(reply, Stale | Clash | NotModified):
         return _overtaken(replace(job, row=row), link)
-    return row, gone(link) if isinstance(reply, Missing | Gone) else after_sending(job.peer, row, reply)
+    return row, _lost(job, link, reply) if isinstance(reply, Missing | Gone) else after_sending(job.peer, row, reply)
 
 
 def _overtaken(job: Job, link: Link) -> tuple[Row, Verdict]:
     """Decide after an If-Match that did not hold (409 says the same as 412: HAPI answers so)."""
     there = job.peer.endpoint.read(job.type, link.remote_id)
     if isinstance(there, Missing | Gone):
-        return job.row, gone(link)
+        return job.row, _lost(job, link, there)
     if isinstance(there, Found) and there.stamp.version_id != link.version_id:
         return _changed_there(job, link, there)
     return job.row, Verdict("unknown", "clash", backoff(job.peer, job.row))  # a race over there, or no answer
@@ -247,14 +249,23 @@ def _stop_only(job: Job, link: Link, stopped: Resource, stamp: Stamp) -> tuple[R
     if isinstance(reply, Stale | Clash | NotModified | Doubtful):
         return row, Verdict("unknown", "stop-again", backoff(job.peer, row))
     gone_there = isinstance(reply, Missing | Gone)
-    return row, gone(replace(link, remote_id=stamp.id)) if gone_there else after_sending(job.peer, row, reply)
+    lost = replace(link, remote_id=stamp.id)
+    return row, _lost(job, lost, reply) if gone_there else after_sending(job.peer, row, reply)
+
+
+def _lost(job: Job, link: Link, reply: Trouble) -> Verdict:
+    """Decide after 404 or 410: gone, unless nothing at all is there."""
+    if isinstance(reply, Missing) and absent.is_doubtful(job.peer, job.tenant, job.type, link.remote_id):
+        return Verdict("unknown" if job.row.state == "unknown" else "pending", absent.WHY, backoff(job.peer, job.row))
+    return gone(link)
 
 
 def _stop_blocked(job: Job, link: Link, blocked: Blocked) -> tuple[Row, Verdict]:
     """Send the stop of what cannot be sent itself, such as for its patient: what is there, stopped."""
     there = job.peer.endpoint.read(job.type, link.remote_id)
     if not isinstance(there, Found):
-        return job.row, gone(link) if isinstance(there, Missing | Gone) else not_sent(job.peer, job.row, there)
+        is_lost = isinstance(there, Missing | Gone)
+        return job.row, _lost(job, link, there) if is_lost else not_sent(job.peer, job.row, there)
     if there.resource.get("status") in STOPPING:
         return _sure(job), Verdict("acked", "stop-only", alert=blocked.code)
     stopped = stop_of(job.body, there.resource)

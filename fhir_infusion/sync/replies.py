@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -247,10 +247,10 @@ def of_search(answer: Answer, type_: str) -> Listed | Trouble:
             continue
         mode = entry.search.mode if entry.search else "match"
         if mode == "outcome":
-            left_out += _left_out(bytes(entry.resource))
+            left_out += left_out_of(bytes(entry.resource))
         if mode in {"outcome", "include"} or not bytes(entry.resource):
             continue
-        found = _entry(bytes(entry.resource))
+        found = entry_of(bytes(entry.resource))
         if found.stamp.type not in {type_, ""} or (bundle.type == "history" and found.stamp.id in known):
             continue
         entries.append(found)
@@ -346,7 +346,17 @@ def _deleted(entry: BundleEntry, type_: str) -> list[str]:
     return [found[0][2]] if found else []
 
 
-def _left_out(raw: bytes) -> list[str]:
+def deletions_of(raw: bytes, types: Sequence[str]) -> list[tuple[str, str]] | None:
+    """Return type and id of what a Bundle of deletions names, of some types; None where it cannot be read."""
+    try:
+        bundle = BUNDLE.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    gone = [entry for entry in bundle.entry or () if entry.request is not None and entry.request.method == "DELETE"]
+    return [(type_, id_) for entry in gone for type_ in types for id_ in _deleted(entry, type_)]
+
+
+def left_out_of(raw: bytes) -> list[str]:
     """Return the codes of the errors of an OperationOutcome in a search result; a warning leaves nothing out."""
     try:
         issues = OUTCOME.decode(raw).issue or ()
@@ -356,7 +366,8 @@ def _left_out(raw: bytes) -> list[str]:
     return [code if _CODE.fullmatch(code) else "unknown" for code in codes]
 
 
-def _entry(raw: bytes) -> Entry:
+def entry_of(raw: bytes) -> Entry:
+    """Return a resource, not read yet."""
     # What is not UTF-8 becomes an escape that JSON does not know: the strict reader will refuse it, not read it as "?".
     text = raw.decode("utf-8", "backslashreplace")
     try:

@@ -19,7 +19,7 @@ from fhir_infusion.errors import FhirInfusionError, SettingsError, Unavailable
 from fhir_infusion.sync import statement
 from fhir_infusion.sync.notifications import Notifier
 from fhir_infusion.sync.peer import LOG, Peer
-from fhir_infusion.sync.pull import Pulled, pull, pulled_at
+from fhir_infusion.sync.pull import ELSEWHERE, Pulled, pull, pulled_at
 from fhir_infusion.sync.sending import CHECK_SECONDS, Senders, push_all, tell_late_stops
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from fhir_infusion.service import Service
 
 IDLE_SECONDS: Final = 0.5
+NUDGE_SECONDS: Final = 1.0
+"""At least so long lies between the beginnings of two pulls for nudges."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,12 @@ class Worker:
             line.awake.set()
         self._notifier.wake()
 
+    def nudge(self, name: str) -> None:
+        """Say that something changed at a remote: it is pulled now, though not more often than once a second."""
+        for line in self._lines:
+            if line.peer.name == name:
+                line.nudge()
+
     def health(self) -> tuple[Health, ...]:
         """Return how each peer stands."""
         return tuple(line.health() for line in self._lines)
@@ -102,6 +110,9 @@ class _Line:
         self._pulled_at: datetime | None = None
         self._next_pull: datetime | None = None
         self._next_check = 0.0
+        self._stirred = threading.Event()
+        self._is_nudged = False
+        self._began = -NUDGE_SECONDS
 
     def health(self) -> Health:
         beats = list(self._beats.values())
@@ -112,6 +123,12 @@ class _Line:
         """Begin nothing any more."""
         self.ending.set()
         self.awake.set()
+        self._stirred.set()
+
+    def nudge(self) -> None:
+        """Have the next pull happen now."""
+        self._is_nudged = True
+        self._stirred.set()
 
     def join(self, deadline: float) -> None:
         """Wait for what is being sent and pulled now, until a moment of ``time.monotonic``."""
@@ -159,12 +176,23 @@ class _Line:
 
     def _pull(self) -> None:
         peer = self.peer
-        due = self._next_pull is None or peer.now() >= self._next_pull
-        if due and peer.allows() and not self._pulled_elsewhere():
+        self._stirred.clear()
+        left = self._began + NUDGE_SECONDS - time.monotonic()
+        nudged = self._is_nudged and left <= 0
+        due = nudged or self._next_pull is None or peer.now() >= self._next_pull
+        if due and peer.allows() and not (self.ending.is_set() if nudged else self._pulled_elsewhere()):
+            # Before it begins: what changes while this pull reads is for the next one.
+            self._is_nudged, self._began = False, time.monotonic()
             self._next_pull = peer.now() + timedelta(seconds=peer.remote.poll_seconds)
-            if not any(result.trouble for result in pull(peer, peer.remote.tenant, self.ending)):
+            pulled = pull(peer, peer.remote.tenant, self.ending)
+            if not any(result.trouble for result in pulled):
                 self._pulled_at = peer.now()
-        self.ending.wait(IDLE_SECONDS)
+            elif nudged and any(result.trouble == ELSEWHERE for result in pulled):
+                self._is_nudged = True  # who pulls now may have read that part before the change
+        elif self._is_nudged and left > 0:
+            self.ending.wait(min(left, IDLE_SECONDS))  # a storm of nudges is one pull a second
+            return
+        self._stirred.wait(IDLE_SECONDS)
 
     def _pulled_elsewhere(self) -> bool:
         """Say whether not to pull: it is the end, or another process on the same database did so just now."""

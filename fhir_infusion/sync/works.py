@@ -15,6 +15,7 @@ from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.remotes import TYPES
 from fhir_infusion.store import conflicts
 from fhir_infusion.sync import shown
+from fhir_infusion.sync.bulk import load
 from fhir_infusion.sync.duplicates import undouble
 from fhir_infusion.sync.inspecting import retry_quarantined, rewind, show_quarantined, show_row
 from fhir_infusion.sync.mending import mend
@@ -22,6 +23,8 @@ from fhir_infusion.sync.probe import WAYS, probe
 from fhir_infusion.sync.replaying import replay, skip
 from fhir_infusion.sync.resolve import KEEP, resolve
 from fhir_infusion.sync.restored import resume
+from fhir_infusion.sync.subscribing import WAYS as SUBSCRIBING
+from fhir_infusion.sync.subscribing import subscribe
 from fhir_infusion.sync.worker import sync_now
 
 if TYPE_CHECKING:
@@ -75,6 +78,8 @@ WORKS: Final[Mapping[str, Work]] = {
     "sync": Work(sync, {"remote": (), "direction": ("push", "pull", "both")}),
     "resolve": Work(resolve, {"client": (), "conflict_id": (), "keep": KEEP, "reason": ()}),
     "show-conflict": Work(show, {"client": (), "conflict_id": ()}),
+    "subscribe": Work(subscribe, {"client": (), "remote": (), "way": SUBSCRIBING}),
+    "load": Work(load, {"remote": (), "types": ()}),
     "probe": Work(probe, {"remote": (), "way": WAYS}),
     "resume": Work(resume, {"client": (), "remote": (), "reason": ()}),
     "replay": Work(replay, {"client": (), "remote": (), "rows": (), "reason": ()}),

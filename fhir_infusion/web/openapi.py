@@ -65,7 +65,7 @@ def description() -> dict[str, Any]:
 
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
-        if route.rule.startswith("/internal/"):
+        if route.rule.startswith(("/internal/", "/hooks/")):
             continue
         address = re.sub(r"<([a-z_]+)>", r"{\1}", route.rule)
         paths.setdefault(address, {})[route.method.lower()] = _operation(route.method, address, route.summary)

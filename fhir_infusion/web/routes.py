@@ -6,7 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from fhir_infusion.web import administrations, conflicts, health, internal, openapi, orders, translate, workbench
+from fhir_infusion.web import (
+    administrations,
+    conflicts,
+    health,
+    hooks,
+    internal,
+    openapi,
+    orders,
+    translate,
+    workbench,
+)
 from fhir_infusion.web.fhir import (
     bundle,
     create,
@@ -130,6 +140,10 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", f"{FHIR}/<fhir_type>/_history", history.of_type, "What became of all resources of a type"),
     Route("GET", f"{FHIR}/_history", history.of_all, "What became of everything"),
     Route("POST", "/internal/<work>", internal.do, "Work handed over by a command of this machine", is_public=True),
+    Route("POST", "/hooks/<name>", hooks.take, "A remote says that something changed", is_public=True),
+    Route("PUT", "/hooks/<name>", hooks.take, "The same", is_public=True),
+    Route("POST", "/hooks/<name>/<path:rest>", hooks.take, "The same, with what changed", is_public=True),
+    Route("PUT", "/hooks/<name>/<path:rest>", hooks.take, "The same", is_public=True),
     Route("GET", "/openapi.json", openapi.get, "This description"),
     Route("GET", "/workbench", workbench.show, "The workbench"),
     Route("GET", "/health/live", health.live, "Whether the process answers", is_public=True),

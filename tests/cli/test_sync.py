@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from fhir_infusion.store import audit, endpoints, open_reader
-from tests.faults.peer import Peer
+from tests.faults.exporting import Exporting
+from tests.faults.peer import Act, Peer
 from tests.faults.rig import ADMINISTRATIONS, ORDERS, Clock, open_rig, order
 
 if TYPE_CHECKING:
@@ -185,3 +186,22 @@ def test_the_public_key_to_register_is_printed_and_no_other(cli: Run, tmp_path: 
     assert key.keys() == {"kty", "crv", "x", "y", "alg", "use", "kid"}
     ran = cli("sync", "keys", "b")
     assert (ran.code, "keys are registered for smart" in ran.err) == (2, True)
+
+
+def test_a_load_tells_at_its_end_what_came_and_what_is_not_offered(
+    cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    there = Exporting()
+    there.fill(3)
+    settings = tmp_path / "settings.toml"
+    settings.write_text(f'database = "sqlite:///{tmp_path}/new.db"\n[remotes.peer]\nbase_url = "{there.base}"\n')
+    monkeypatch.setenv("FHIR_INFUSION_SETTINGS", str(settings))
+    there.running, there.retry_after = 1, "1"
+    ran = cli("sync", "load", "peer", "--type", MR)
+    (told,) = ran.json
+    assert (ran.code, ran.err, told["state"], told["applied"], told["trouble"]) == (0, "", "done", 3, "")
+    there.lies.append(lambda asked: Act(effect=False, status=404) if asked.type == "$export" else None)
+    ran = cli("sync", "load", "peer")
+    assert (ran.code, ran.json[0]["state"]) == (1, "refused")
+    assert cli("sync", "load", "peer", "--type", "Patient").code == 2
+    there.close()

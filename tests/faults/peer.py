@@ -59,6 +59,8 @@ class Act:
     drip_seconds: float = 0.0
     change: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     hidden_for: float = 0.0
+    cut: int = 0
+    """With ``close="half"``: so many bytes of the body are sent, half of it where this is 0."""
     wait_seconds: float = 0.0
     """For so long it does nothing; other requests go on."""
 
@@ -488,7 +490,7 @@ def _handler(peer: Peer) -> type[BaseHTTPRequestHandler]:  # noqa: C901  one sma
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             if act is not None and act.close == "half":
-                self.wfile.write(body[: len(body) // 2])
+                self.wfile.write(body[: act.cut or len(body) // 2])
                 self.wfile.flush()
                 self.close_connection = True
                 return

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from fhir_infusion.service import Service
 from fhir_infusion.store import failpoint, open_store, outbox
-from fhir_infusion.sync import pull, sending
+from fhir_infusion.sync import bulk, pull, sending
 from fhir_infusion.sync.peer import Peer
 from fhir_infusion.translator import Translator
 from tests.faults.rig import TENANT, library, settings_for
@@ -25,15 +25,17 @@ _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(["tests.faults.preloaded"])
 
 
-def start(base: str, database: Path, offset: int, point: str = "", *, pulls: bool = False) -> BaseProcess:
+def start(
+    base: str, database: Path, offset: int, point: str = "", *, pulls: bool = False, loads: bool = False
+) -> BaseProcess:
     """Start a worker that dies at the failpoint ``point`` (``name`` or ``name:count``), where it comes there."""
-    process = _SERVER.Process(target=_run, args=(base, str(database), offset, point, pulls), daemon=True)
+    process = _SERVER.Process(target=_run, args=(base, str(database), offset, point, pulls, loads), daemon=True)
     process.start()
     return process
 
 
-def _run(base: str, database: str, offset: int, point: str, pulls: bool) -> None:  # noqa: FBT001  passed on by position
-    """Push until nothing is due (and pull once, if asked), with a clock that is so many seconds ahead."""
+def _run(base: str, database: str, offset: int, point: str, pulls: bool, loads: bool) -> None:  # noqa: FBT001  passed on by position
+    """Push until nothing is due (and pull once, or load to the end, if asked), with a clock that is so many seconds ahead."""
     name, _, times = point.partition(":")
     vars(failpoint).update(_NAME=name, _left=int(times or 1))  # a process of its own reads them from the environment
     ahead = [timedelta(seconds=offset)]
@@ -52,5 +54,7 @@ def _run(base: str, database: str, offset: int, point: str, pulls: bool) -> None
         ahead[0] += timedelta(seconds=2)  # what waits for a later look is due by then
     if pulls:
         pull.pull(peer, TENANT)
+    while loads and bulk.load(service, "peer", "")["state"] != "done":
+        ahead[0] += timedelta(seconds=2)
     peer.close()
     store.close()

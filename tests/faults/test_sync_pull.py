@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import random
+import tempfile
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.counts import count
 from tests.faults.invariants import Ear, check
 from tests.faults.peer import Act, Peer, once
 from tests.faults.rig import MRN, ORDERS, Clock, Rig, administration, open_rig, order
@@ -136,6 +140,38 @@ def test_f16_a_row_that_becomes_visible_after_newer_ones_is_not_missed(rig: Rig,
     rig.clock.move(120)
     rig.pull()
     assert _texts(rig) == ["rate 1", "rate 2"]
+
+
+def test_f15_five_hundred_rows_of_one_instant_are_all_taken_once(rig: Rig, there: Peer) -> None:
+    patient = _patient(there)
+    there.tick, there.page_size = timedelta(0), 60
+    for number in range(500):
+        there.put(_remote_order(patient, number))
+    assert [(one.received, one.trouble) for one in rig.pull()] == [(500, ""), (0, "")]
+    assert _texts(rig) == sorted(f"rate {number}" for number in range(500))
+    assert [one.received for one in rig.pull()] == [0, 0]
+
+
+@pytest.mark.parametrize("seed", range(count(20, 500)))
+def test_f16_rows_that_become_visible_at_random_up_to_two_minutes_late_are_not_missed(seed: int) -> None:
+    chance = random.Random(seed)
+    there = Peer(page=5)
+    with tempfile.TemporaryDirectory() as folder:
+        rig = open_rig(there, Path(folder) / "rig.db", Clock())
+        patient = _patient(there)
+        for number in range(12):
+            late = chance.randint(1, 120)
+            there.step(timedelta(seconds=late // 4))
+            stored = there.put(_remote_order(patient, number))
+            there.resources["MedicationRequest", stored["id"]].visible_at = rig.clock.seconds + late
+            rig.clock.move(chance.randint(0, 40))
+            if chance.random() < 0.6:
+                rig.pull()
+        rig.clock.move(121)
+        rig.pull()
+        assert _texts(rig) == sorted(f"rate {number}" for number in range(12))
+        rig.close()
+    there.close()
 
 
 def test_f16_the_watermark_never_passes_the_date_of_the_first_page(rig: Rig, there: Peer) -> None:

@@ -16,15 +16,15 @@ import time
 from dataclasses import replace
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, Any, Final, Protocol
-from urllib.parse import quote, unquote, urljoin, urlsplit
+from typing import TYPE_CHECKING, Final, Protocol
+from urllib.parse import quote
 
 import requests
 
 from fhir_infusion.actions.condition import condition
 from fhir_infusion.config import Remote, read_secret
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.sync import bundles, journal, looking, replies, tls
+from fhir_infusion.sync import addresses, bundles, journal, looking, replies, tls
 from fhir_infusion.sync.bundles import Write
 from fhir_infusion.sync.gather import Gather
 from fhir_infusion.sync.remote.watched import WatchedAdapter, watchdog
@@ -159,9 +159,27 @@ class Endpoint:
         return replies.of_write(reply, type_, id_) if isinstance(reply, Answer) else reply
 
     def delete(self, type_: str, id_: str) -> Deleted | Trouble:
-        """Delete a resource: of a probe, and no other."""
+        """Delete a resource: of a probe, or a Subscription of ours, and no other."""
         reply = self._ask("DELETE", self._url(type_, id_))
         return replies.of_delete(reply) if isinstance(reply, Answer) else reply
+
+    def ask(self, method: str, url: str, headers: Mapping[str, str]) -> Answer | Unsent | Doubtful:
+        """Ask for what is no resource, at an address of this endpoint (``own``)."""
+        return self._ask(method, url, headers)
+
+    def stream(self, url: str, accept: str) -> requests.Response | Answer | Unsent | Doubtful:
+        """Open a file of this endpoint (``own``): the head of its answer is here, its body is to be read.
+
+        Who calls keeps the watchdog, and takes what ``requests`` raises: see ``streaming``.
+        """
+        token = self._tokens.get() if self._tokens is not None else ""
+        if not isinstance(token, str):
+            return token
+        known = {"Authorization": f"Bearer {token}"} if token else self._authorization()
+        seconds = float(self._remote.deadline_seconds)
+        sent = {"Accept": accept, "Accept-Encoding": "gzip", "User-Agent": "fhir-infusion", **known}
+        times = (min(CONNECT_SECONDS, seconds), seconds)
+        return self._session.get(url, headers=sent, stream=True, allow_redirects=False, timeout=times)
 
     # ------------------------------------------------------------------------------------------------ addresses
 
@@ -171,19 +189,7 @@ class Endpoint:
         Compared are scheme, host and port as parsed, and whole path segments: ``https://fhir.example.evil`` begins
         with ``https://fhir.example`` but is another host, ``/fhir-admin`` begins with ``/fhir`` but is another path.
         """
-        try:
-            url = urlsplit(urljoin(self.base + "/", link))
-            base = urlsplit(self.base)
-            same = _origin(url) == _origin(base)
-        except ValueError:
-            return None
-        if not same or url.username or url.password or "\\" in link or any(ord(c) <= 32 for c in link):
-            return None
-        segments = [unquote(part) for part in url.path.split("/")]
-        wanted = [unquote(part) for part in base.path.split("/") if part]
-        if any(part in {".", ".."} or "/" in part for part in segments):
-            return None
-        return url.geturl() if [part for part in segments if part][: len(wanted)] == wanted else None
+        return addresses.own(self.base, link)
 
     def _url(self, *segments: str) -> str:
         return "/".join([self.base, *(quote(segment, safe="") for segment in segments)])
@@ -316,11 +322,6 @@ class Endpoint:
 
     def _read_secret(self) -> str:
         return read_secret(self._remote.token_file) if self._remote.token_file is not None else ""
-
-
-def _origin(url: Any) -> tuple[str, str, int | None]:
-    port = url.port if url.port is not None else {"http": 80, "https": 443}.get(url.scheme)
-    return url.scheme.lower(), (url.hostname or "").lower(), port
 
 
 def _broken(error: requests.exceptions.ConnectionError, *, is_connected: bool) -> Unsent | Doubtful:

@@ -1,0 +1,41 @@
+"""Which addresses belong to an endpoint. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urljoin, urlsplit
+
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
+
+
+def own(base: str, link: str) -> str | None:
+    """Return the absolute URL of a link where it stays below ``base``, spelled as that is; else None.
+
+    Compared are scheme, host and port as parsed, and whole path segments: ``https://fhir.example.evil`` begins with
+    ``https://fhir.example`` but is another host, ``/fhir-admin`` begins with ``/fhir`` but is another path.
+    """
+    try:
+        url, ours = urlsplit(urljoin(base + "/", link)), urlsplit(base)
+        same = _origin(url) == _origin(ours)
+    except ValueError:
+        return None
+    if not same or url.username or url.password or "\\" in link or any(ord(c) <= 32 for c in link):
+        return None
+    segments = [unquote(part) for part in url.path.split("/")]
+    wanted = [unquote(part) for part in ours.path.split("/") if part]
+    if any(part in {".", ".."} or "/" in part for part in segments):
+        return None
+    if [part for part in segments if part][: len(wanted)] != wanted:
+        return None
+    if url.geturl().startswith(base):
+        return url.geturl()
+    # The same origin in another spelling: what is asked begins with the base as it was configured.
+    rest = "/".join([part for part in url.path.split("/") if part][len(wanted) :])
+    query = f"?{url.query}" if url.query else ""
+    return f"{base}/{rest}{query}" if rest else base + query
+
+
+def _origin(url: SplitResult) -> tuple[str, str, int | None]:
+    port = url.port if url.port is not None else {"http": 80, "https": 443}.get(url.scheme)
+    return url.scheme.lower(), (url.hostname or "").lower(), port
