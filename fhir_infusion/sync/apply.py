@@ -339,8 +339,7 @@ def _stopped(case: _Case, stored: Stored) -> Stored:
     asked = (peer.service, peer.caller(case.tenant), peer.release, stored.id, {**ours, "id": stored.id})
     with suppress(Refused):  # ours has ended meanwhile, or may not become that: a person sees what is held
         accept_resource.update(*asked, str(stored.version), origin=peer.name)
-    now = peer.service.store.read(case.tenant, lambda tx: versions.current(tx, stored.type, stored.id))
-    return now or stored
+    return peer.service.store.read(case.tenant, lambda tx: versions.current(tx, stored.type, stored.id)) or stored
 
 
 # ------------------------------------------------------------------------------------------------------- reading
