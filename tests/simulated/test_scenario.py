@@ -16,7 +16,9 @@ from fhir_infusion.cli import root
 from fhir_infusion.cli.run import run
 from fhir_infusion.errors import SettingsError
 from fhir_infusion.simulated.kinds import INTERACTIONS, KINDS
-from fhir_infusion.simulated.scenario import EXAMPLE, load, parse
+from fhir_infusion.simulated.ledger import Ledger
+from fhir_infusion.simulated.scenario import EXAMPLE, Scenario, load, parse
+from fhir_infusion.simulated.server import Simulator
 from fhir_infusion.simulated.turns import Fit, Turns
 
 if TYPE_CHECKING:
@@ -149,3 +151,17 @@ def test_the_command_serves_until_told_to_stop_says_that_it_lies_and_tells_the_s
     lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     assert [line.get("status") for line in lines] == [201, None]
     assert lines[1]["end"] == told
+
+
+@pytest.mark.parametrize("with_bodies", [True, False])
+def test_bodies_are_in_the_log_only_where_that_was_asked_for(*, with_bodies: bool):
+    ledger = Ledger(with_bodies=with_bodies)
+    simulator = Simulator(Scenario(), ledger=ledger)
+    try:
+        body = b'{"resourceType":"Patient","identifier":[{"system":"s","value":"v"}]}'
+        sent = urllib.request.Request(f"{simulator.base}/Patient", body)  # noqa: S310  our own server
+        urllib.request.urlopen(sent, timeout=10).close()  # noqa: S310  as above
+    finally:
+        simulator.close()
+    (line,) = ledger.lines
+    assert (line.get("asked"), "sent" in line) == ((body.decode(), True) if with_bodies else (None, False))
