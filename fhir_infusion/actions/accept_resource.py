@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.actions import (
+    follow,
     matching,
     record_administration,
     release_text,
@@ -122,7 +123,8 @@ def creation(
             also(tx, made)
         is_new = earlier is None
         here = resource if is_new else text.read(made.text)
-        return Made(made, is_new, (*findings, *_beyond(service, tx, made, here, findings, refuse=is_new)))
+        followed = follow.after(service, tx, caller, None, made) if is_new else ()
+        return Made(made, is_new, (*findings, *_beyond(service, tx, made, here, findings, refuse=is_new), *followed))
 
     return step
 
@@ -137,11 +139,12 @@ def update(  # the parts of the request, one by one
     *,
     origin: str = "",
     also: Also | None = None,
+    is_same_patient: bool = False,
 ) -> Outcome:
     """Update a resource, or create it under the id that the client gives it.
 
     A change of a parent's drug or order, and that it was entered in error or not done, goes to every segment; a change
-    of a segment gives its parent a new version.
+    of a segment gives its parent a new version. ``is_same_patient``: whoever it names now is known to be the same one.
 
     Raises:
         Refused: it is not right; 400 its id is not the one of the address, or If-Match is missing for an order; 412
@@ -150,7 +153,17 @@ def update(  # the parts of the request, one by one
     """
     for _ in range(_ATTEMPTS):
         try:
-            step = change(service, caller, release, id, resource, if_match, origin=origin, also=also)
+            step = change(
+                service,
+                caller,
+                release,
+                id,
+                resource,
+                if_match,
+                origin=origin,
+                also=also,
+                is_same_patient=is_same_patient,
+            )
             return outcome(service, caller, service.store.transact(caller.tenant, step), release)
         except versions.Moved:
             if if_match is not None:
@@ -168,6 +181,7 @@ def change(
     *,
     origin: str = "",
     also: Also | None = None,
+    is_same_patient: bool = False,
 ) -> Step:
     """Return the work of an update, from the version that is there now, or of a create under this id.
 
@@ -192,7 +206,7 @@ def change(
         if before.deleted:
             revive.refuse_revival(service, caller, part, if_match, origin)
         else:
-            _refuse(before, part, type_, if_match, origin)
+            _refuse(before, part, type_, if_match, origin, is_same_patient=is_same_patient)
         work = _change(service, caller, type_, part, origin)
 
     def step(tx: Tx) -> Made:
@@ -200,7 +214,8 @@ def change(
         if also is not None:
             also(tx, stored)
         more = _beyond(service, tx, stored, resource, findings, refuse=True)
-        return Made(stored, before is None or before.deleted, (*findings, *more))
+        followed = follow.after(service, tx, caller, before, stored)
+        return Made(stored, before is None or before.deleted, (*findings, *more, *followed))
 
     return step
 
@@ -291,12 +306,14 @@ def _renew(service: Service, tx: Tx, caller: Caller, parent: Stored, before: Jso
     transact.write(service, tx, caller, whole.TYPE, same)
 
 
-def _refuse(before: Stored, part: Part, type: str, if_match: str | None, origin: str) -> None:
+def _refuse(before: Stored, part: Part, type: str, if_match: str | None, origin: str, *, is_same_patient: bool) -> None:
     """Refuse what a resource may not become; a server that it is pulled from need not know our identifiers."""
     transact.refuse_unless_current(before, if_match, required=type == _ORDER and not origin)
     if type not in MAPPED:
         return
     old, new = whole.part_of(before), part.record
+    if is_same_patient:
+        old = {**old, "patient": new.get("patient", {})}
     if type == _ORDER:
         refuse_change(old, new, may_vanish=bool(origin))
         return

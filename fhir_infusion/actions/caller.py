@@ -7,8 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """``client`` is an opaque id, fit for the audit trail; ``key`` the Idempotency-Key, empty where none was sent."""
+    """``client`` is an opaque id, fit for the audit trail; ``key`` the Idempotency-Key, empty where none was sent.
+
+    ``operator`` says that this one may decide what only a person may: conflicts, and who is the same patient.
+    """
 
     tenant: str
     client: str
     key: str = ""
+    operator: bool = False

@@ -14,13 +14,13 @@ import click
 
 from fhir_infusion.actions.prove import FULL, proofs
 from fhir_infusion.cli import load_settings
-from fhir_infusion.cli.compare import differences
 from fhir_infusion.cli.corpus import corpus, folders
 from fhir_infusion.cli.options import overlay_option, release_option
 from fhir_infusion.cli.plan_paths import matching
 from fhir_infusion.cli.run import DONE, REFUSED, tell
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.fhir.differences import differences
 from fhir_infusion.mapping import inspect
 from fhir_infusion.mapping.concept_maps import UNITS, concept_map
 

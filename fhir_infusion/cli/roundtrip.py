@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from fhir_infusion.cli.compare import differences
 from fhir_infusion.cli.corpus import resources_in
 from fhir_infusion.cli.inputs import open_source
 from fhir_infusion.cli.options import files_argument, overlay_option, release_option
@@ -20,6 +19,7 @@ from fhir_infusion.cli.progress import bytes_bar
 from fhir_infusion.cli.run import DONE, REFUSED, fault, tell
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.fhir.differences import differences
 from fhir_infusion.fhir.exact import name_in_path
 
 if TYPE_CHECKING:

@@ -23,20 +23,22 @@ def command() -> None:
 
 @command.command("add")
 @click.option("--tenant", default="default", show_default=True, help="Whose data the token opens.")
+@click.option("--operator", is_flag=True, help="It may decide conflicts, and who is the same patient.")
 @click.argument("name")
-def add(name: str, tenant: str) -> None:
+def add(name: str, tenant: str, *, operator: bool) -> None:
     """Make a token for NAME and show it once, on standard output."""
-    token, text = add_token(_file(), name, tenant, _today())
+    token, text = add_token(_file(), name, tenant, _today(), operator=operator)
     tell(f"token {token.token_id} of tenant {token.tenant}; it is shown only now")
     click.echo(text)
 
 
 @command.command("list")
 def list_all() -> None:
-    """List the tokens: id, tenant, state, day, name."""
+    """List the tokens: id, tenant, state, day, role, name."""
     for token in read_tokens(_file()).values():
         state = f"revoked {token.revoked}" if token.revoked else "valid"
-        click.echo(f"{token.token_id}  {token.tenant}  {state}  since {token.created}  {token.name}")
+        role = "  operator" if token.operator else ""
+        click.echo(f"{token.token_id}  {token.tenant}  {state}  since {token.created}{role}  {token.name}")
 
 
 @command.command("revoke")

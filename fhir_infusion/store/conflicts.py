@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, literal, select, tuple_, update
 
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.store import audit
@@ -49,19 +49,70 @@ def open_conflict(
     row = dict(zip(Conflict.__dataclass_fields__, values, strict=True))
     tx.connection.execute(insert(CONFLICTS), {"tenant": tx.tenant, **row})
     type_, _, id_ = aggregate.partition("/")
-    audit.write(tx, "conflict-opened", endpoint, type_, id_, 0, f"conflict {new_id} in {', '.join(fields)}")
+    audit.write(
+        tx, "conflict-opened", endpoint or "identity", type_, id_, 0, f"conflict {new_id} in {', '.join(fields)}"
+    )
     return Conflict(new_id, endpoint, aggregate, tx.now, tuple(fields), base, ours, theirs, "open", "")
 
 
-def listed(tx: Tx, endpoint: str | None = None, state: State | None = "open") -> tuple[Conflict, ...]:
-    """Return conflicts, oldest first."""
+def listed(
+    tx: Tx, endpoint: str | None = None, state: State | None = "open", group: str | None = None
+) -> tuple[Conflict, ...]:
+    """Return conflicts, oldest first; with ``group`` those in which that is held."""
     found = select(*_COLUMNS).where(CONFLICTS.c.tenant == tx.tenant)
     if endpoint is not None:
         found = found.where(CONFLICTS.c.endpoint == endpoint)
     if state is not None:
         found = found.where(CONFLICTS.c.state == state)
+    if group is not None:
+        found = found.where(CONFLICTS.c.fields.contains(json.dumps(group), autoescape=True))
     rows = tx.connection.execute(found.order_by(CONFLICTS.c.opened, CONFLICTS.c.conflict_id))
     return tuple(map(_conflict, rows))
+
+
+def page(
+    tx: Tx, count: int, after: Sequence[str] = (), endpoint: str | None = None
+) -> tuple[tuple[Conflict, ...], tuple[str, str] | None]:
+    """Return some open conflicts, oldest first, and where the next page begins, None after the last.
+
+    Raises:
+        Refused: ``after`` is not of this listing.
+    """
+    found = select(*_COLUMNS).where(CONFLICTS.c.tenant == tx.tenant, CONFLICTS.c.state == "open")
+    if endpoint is not None:
+        found = found.where(CONFLICTS.c.endpoint == endpoint)
+    if after:
+        try:
+            opened, id_ = after
+            place = (int(opened), id_)
+        except ValueError:
+            raise Refused(Issue("error", "invalid", "", "the page token is not of this listing")) from None
+        found = found.where(tuple_(CONFLICTS.c.opened, CONFLICTS.c.conflict_id) > tuple_(*map(literal, place)))
+    ordered = found.order_by(CONFLICTS.c.opened, CONFLICTS.c.conflict_id).limit(count + 1)
+    rows = tuple(map(_conflict, tx.connection.execute(ordered)))
+    if len(rows) <= count:
+        return rows, None
+    last = rows[count - 1]
+    return rows[:count], (str(to_ms(last.opened)), last.conflict_id)
+
+
+def get(tx: Tx, conflict_id: str) -> Conflict | None:
+    """Return a conflict, open or resolved, None where this tenant has none of this id."""
+    this = (CONFLICTS.c.tenant == tx.tenant, CONFLICTS.c.conflict_id == conflict_id)
+    row = tx.connection.execute(select(*_COLUMNS).where(*this)).one_or_none()
+    return _conflict(row) if row is not None else None
+
+
+def shown(tx: Tx, conflict: Conflict, client: str) -> None:
+    """Note that somebody read what a conflict holds; audited."""
+    type_, _, id_ = conflict.aggregate.partition("/")
+    audit.write(tx, "conflict-read", client, type_, id_, 0, f"conflict {conflict.conflict_id}")
+
+
+def tenants(tx: Tx) -> tuple[str, ...]:
+    """Return who has open conflicts: for the commands of this machine, which belong to no tenant."""
+    found = select(CONFLICTS.c.tenant).where(CONFLICTS.c.state == "open").distinct()
+    return tuple(sorted(tx.connection.execute(found).scalars()))
 
 
 def open_of(tx: Tx, endpoint: str, aggregate: str) -> Conflict | None:

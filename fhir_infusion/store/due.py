@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 OPEN: Final[tuple[State, ...]] = ("pending", "leased", "sent", "unknown", "conflict", "duplicate")
 """States in which a row holds back the later rows of its resource. ``dead`` does not: a later version may pass."""
 
+MOVING: Final[tuple[State, ...]] = ("pending", "leased", "sent", "unknown")
+"""States of a row that goes on by itself: what waits for a person does not hold back the stop of what depends on it."""
+
 URGENT: Final = 0
 """The rank of a stop, and of what one waits for."""
 
@@ -58,8 +61,8 @@ def _in_flight(other: FromClause) -> ColumnElement[bool]:
     return or_(other.c.state.in_(("leased", "sent")), verified)
 
 
-def _ready() -> ColumnElement[bool]:
-    """Say that nothing is open of what the row depends on, as far as that came before it."""
+def _ready(holding: tuple[State, ...] = OPEN) -> ColumnElement[bool]:
+    """Say that nothing is open of what the row depends on, as far as that came before it; ``holding`` is open."""
     first = OUTBOX.alias("first")
     return or_(
         OUTBOX.c.depends_on == "",
@@ -68,7 +71,7 @@ def _ready() -> ColumnElement[bool]:
             first.c.endpoint == OUTBOX.c.endpoint,
             first.c.aggregate == OUTBOX.c.depends_on,
             first.c.seq < OUTBOX.c.seq,
-            first.c.state.in_(OPEN),
+            first.c.state.in_(holding),
         ),
     )
 
@@ -86,7 +89,7 @@ def _ways() -> tuple[tuple[ColumnElement[bool], ...], tuple[ColumnElement[bool],
     newest = ~_another(later, later.c.seq > OUTBOX.c.seq, later.c.lane == "stop", later.c.state != "superseded")
     stop, normal, first = OUTBOX.c.lane == "stop", OUTBOX.c.lane == "normal", OUTBOX.c.rank == URGENT
     urgent = (
-        and_(pending, stop, alone, newest, _ready()),
+        and_(pending, stop, alone, newest, _ready(MOVING)),
         and_(doubtful, first, or_(stop, in_order), alone, newest),
         and_(pending, normal, first, in_order, alone, newest, _ready()),
     )

@@ -18,24 +18,26 @@ transaction.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from fhir_infusion.actions import accept_resource, find
+from fhir_infusion.actions import accept_resource, identity
 from fhir_infusion.actions.rules import ERROR
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.fhir import subset
 from fhir_infusion.fhir.json import Resource
-from fhir_infusion.store import conflicts, inbox, links, outbox, versions
+from fhir_infusion.store import inbox, links, outbox, versions
 from fhir_infusion.store.inbox import Received
 from fhir_infusion.store.links import Link
 from fhir_infusion.store.versions import Bound, Stored
 from fhir_infusion.sync import absent, holding, judging, moments, restored
 from fhir_infusion.sync.compare import content, same
-from fhir_infusion.sync.conflicts import ENDED, Merge, merge
+from fhir_infusion.sync.conflicts import ENDED, Merge, merge, stop_of
 from fhir_infusion.sync.deletions import gone_there
 from fhir_infusion.sync.incoming import incoming
+from fhir_infusion.sync.merged_there import followed
+from fhir_infusion.sync.ours import version_of
 from fhir_infusion.sync.peer import Peer
 from fhir_infusion.sync.replies import Found, Gone, Missing, content_version
 
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
     from fhir_infusion.store import Tx
 
 Kind: TypeAlias = Literal["applied", "merged", "echo", "history", "quarantined", "conflict", "waiting"]
+MERGED: Final = "patient-merged"
+"""The alarm that they named another patient, who is the same person."""
 IN_FLIGHT: Final[tuple[outbox.State, ...]] = ("leased", "sent", "unknown")
 
 
@@ -153,6 +157,8 @@ def _linked(case: _Case, link: Link, stored: Stored) -> Applied:  # noqa: PLR091
         revived = case.resource.get("status") not in ENDED and fhir_json.read_again(stored.text)["status"] in ENDED
         return _held(replace(case, alarm="restored-active" if revived else ""), link, stored, ("restored",))
     merged = _merge(case, link, stored)
+    if merged is not None and merged.held == ("subject",):
+        case, merged = _followed(case, link, stored, merged)
     return Applied("waiting") if merged is None else _merged(case, linked, stored, merged)
 
 
@@ -197,16 +203,33 @@ def _gone(case: _Case, link: Link) -> Applied:
     return Applied("history", "gone")
 
 
-def _merge(case: _Case, link: Link, stored: Stored) -> Merge | None:
-    """Merge in our form; None where the peer cannot be asked now what a reference means."""
+def _followed(case: _Case, link: Link, stored: Stored, merged: Merge) -> tuple[_Case, Merge | None]:
+    """Merge again where theirs names another patient only because the first was merged into that one there (H10)."""
+    key = identity.key_of(fhir_json.read_again(stored.text).get("subject", {}))
+    same_one = followed(case.peer, fhir_json.read(link.base), case.resource, key)
+    if same_one == "other":
+        return case, merged
+    return replace(case, alarm=MERGED), _merge(case, link, stored, may_move=True) if same_one == "same" else None
+
+
+def _merge(case: _Case, link: Link, stored: Stored, *, may_move: bool = False) -> Merge | None:
+    """Merge in our form; None where the peer cannot be asked now what a reference means.
+
+    With ``may_move`` their patient is ours: only where ours names one of that server does it name the other one now.
+    """
     their_base = incoming(case.peer, case.tenant, fhir_json.read(link.base), case.minted)
     theirs = incoming(case.peer, case.tenant, case.resource, case.minted)
     if not isinstance(their_base, dict) or not isinstance(theirs, dict):
         return None
-    ours = _our_text(case, stored, stored.version)
-    our_base = _our_text(case, stored, link.last_acked_version or stored.version)
+    ours = version_of(case.peer, case.tenant, stored.aggregate, stored.version)
+    our_base = version_of(case.peer, case.tenant, stored.aggregate, link.last_acked_version or stored.version)
     owns = holding.owner(case.peer, case.tenant, stored.aggregate, stored.version)
-    return merge(our_base, ours, their_base, theirs, owns)
+    if may_move:
+        literal = str(theirs["subject"].get("reference", ""))
+        is_theirs = str(ours["subject"].get("reference", "")).startswith(f"{case.peer.endpoint.base}/")
+        their_base = {**their_base, "subject": ours["subject"]}
+        theirs = {**theirs, "subject": {**ours["subject"], "reference": literal} if is_theirs else ours["subject"]}
+    return merge(our_base, ours, their_base, theirs, owns, may_move=may_move)
 
 
 def _merged(case: _Case, linked: Link, stored: Stored, merged: Merge) -> Applied:
@@ -231,9 +254,8 @@ def _merged(case: _Case, linked: Link, stored: Stored, merged: Merge) -> Applied
     peer, resource = case.peer, {**merged.resource, "id": stored.id}
     origin, version = "" if ours_changed else peer.name, str(stored.version)
     try:
-        accept_resource.update(
-            peer.service, peer.caller(case.tenant), peer.release, stored.id, resource, version, origin=origin, also=also
-        )
+        asked = (peer.service, peer.caller(case.tenant), peer.release, stored.id, resource, version)
+        accept_resource.update(*asked, origin=origin, also=also, is_same_patient=case.alarm == MERGED)
     except Refused as refused:
         if refused.status == 412:
             return Applied("waiting")  # ours changed meanwhile; the next round merges with that
@@ -247,7 +269,7 @@ def _claimed(case: _Case, stored: Stored) -> Applied:
     if not isinstance(theirs, dict):
         return Applied("waiting")
     link = stamped(Link(case.peer.name, stored.aggregate), case.received)
-    ours = content(_our_text(case, stored, stored.version))
+    ours = content(version_of(case.peer, case.tenant, stored.aggregate, stored.version))
     if judging.differing(case.peer, case.tenant, ours, content(theirs)) != judging.Differing():
         return _held(case, link, stored, ("identifier",))
     linked = replace(link, last_sent_version=stored.version, last_acked_version=stored.version, ladder="found")
@@ -301,19 +323,23 @@ def _marked(case: _Case, applied: Applied, link: Link | None = None, alarm: str 
 
 
 def _held(case: _Case, link: Link, stored: Stored, fields: tuple[str, ...]) -> Applied:
-    """Open a conflict, once for each resource, and keep what they sent."""
-    ours = fhir_json.write(_our_text(case, stored, stored.version)).decode()
-    conflict_id, peer = case.peer.service.new_id(), case.peer
-
-    def work(tx: Tx) -> None:
-        _mark(tx, case, "conflict", ",".join(fields))
-        if conflicts.open_of(tx, peer.name, stored.aggregate) is None:
-            base, theirs = link.base, case.received.text
-            conflicts.open_conflict(tx, peer.name, stored.aggregate, fields, base, ours, theirs, conflict_id)
-            peer.alert(tx, "conflict", stored.aggregate, stored.version)
-
-    peer.service.store.transact(case.tenant, work)
+    """Open a conflict, once for each resource, and keep what they sent; but a stop of theirs is taken."""
+    stored = _stopped(case, stored)
+    held = holding.Held(stored.aggregate, stored.version, fields, link.base, case.received.text)
+    holding.hold(case.peer, case.tenant, held, lambda tx: _mark(tx, case, "conflict", ",".join(fields)))
     return Applied("conflict", ",".join(fields))
+
+
+def _stopped(case: _Case, stored: Stored) -> Stored:
+    """Take no more than that they stopped it, so that nobody here goes on with what waits for a person (H6)."""
+    peer = case.peer
+    ours = stop_of(case.resource, version_of(peer, case.tenant, stored.aggregate, stored.version))
+    if ours is None or case.link is None:
+        return stored
+    asked = (peer.service, peer.caller(case.tenant), peer.release, stored.id, {**ours, "id": stored.id})
+    with suppress(Refused):  # ours has ended meanwhile, or may not become that: a person sees what is held
+        accept_resource.update(*asked, str(stored.version), origin=peer.name)
+    return peer.service.store.read(case.tenant, lambda tx: versions.current(tx, stored.type, stored.id)) or stored
 
 
 # ------------------------------------------------------------------------------------------------------- reading
@@ -353,14 +379,6 @@ def _named(tx: Tx, type_: str, resource: Resource) -> list[Stored]:
             if stored is not None:
                 found.append(stored)
     return found
-
-
-def _our_text(case: _Case, stored: Stored, version: int) -> Resource:
-    """Return a version of ours as a resource in the peer's release."""
-    peer = case.peer
-    caller = peer.caller(case.tenant)
-    found = find.vread(peer.service, caller, peer.release, stored.type, stored.id, str(version))
-    return subset.unmarked(fhir_json.read(found.text))
 
 
 def stamped(link: Link, received: Received) -> Link:

@@ -1,7 +1,8 @@
 """What becomes of an order or administration that changed on both sides: three-way merge by groups of elements. Pure.
 
     group       elements                                             only they changed    both changed, differently
-    subject     subject                                              held                 held
+    subject     subject                                              held, but of one who held
+                                                                     was merged there
     clinical    drug, preparation, dosage, intent, modifiers, times  taken                held, never merged within
     status      status, its reason and time                          taken, but never     the stopping one wins, but
                                                                      out of an end state  completed and stopped: held
@@ -20,13 +21,13 @@ written, also where another part of the same group is taken, and where both chan
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.fhir.json import Resource
 from fhir_infusion.sync.compare import alike, content, differing, exact, same, spelled
 
-Owner = Literal["ours", "theirs", "either"]
-"""Whose clinical changes stand; as the settings say it, which are not imported here: they read files."""
+if TYPE_CHECKING:
+    from fhir_infusion.remotes import Owner
 
 SUBJECT: Final = frozenset({"subject", "_subject"})
 CLINICAL: Final = frozenset(
@@ -71,11 +72,20 @@ class Merge:
     respelled: tuple[str, ...] = ()
 
 
-def merge(our_base: Resource, ours: Resource, their_base: Resource, theirs: Resource, owner: Owner = "either") -> Merge:
+def merge(  # noqa: PLR0913  the states of two sides, and what is set
+    our_base: Resource,
+    ours: Resource,
+    their_base: Resource,
+    theirs: Resource,
+    owner: Owner = "either",
+    *,
+    may_move: bool = False,
+) -> Merge:
     """Merge a peer's change into ours.
 
     ``our_base`` and ``their_base`` are the state both sides last agreed on, as each wrote it. All four have
-    references in our form, so that an element of theirs can stand in ours. ``owner`` is whose clinical changes stand.
+    references in our form, so that an element of theirs can stand in ours. ``owner`` is whose clinical changes stand;
+    ``may_move`` says that the patient whom they name now is the same person.
     """
     our_base, mine = content(our_base), content(ours)
     before, after = content(their_base), content(theirs)
@@ -86,6 +96,9 @@ def merge(our_base: Resource, ours: Resource, their_base: Resource, theirs: Reso
     they = {name for name in differing(their_base, other) if not _is_spelling(name, their_base, other)} - {"meta"}
 
     taken, held = _one_sided(we, they, mine, other, owner)
+    if may_move and "subject" in held and not we & SUBJECT:
+        held.remove("subject")
+        taken |= they & SUBJECT
     winner = _status(we & STATUS, they & STATUS, our_base, mine, other)
     if winner == "held":
         held.append("status")

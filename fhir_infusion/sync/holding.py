@@ -10,15 +10,18 @@ decision of a person for ours lets that change of ours through, and no later one
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from fhir_infusion.actions import find
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.store import conflicts, inbox, outbox
 from fhir_infusion.sync.compare import alike, content, same
 from fhir_infusion.sync.conflicts import CLINICAL
+from fhir_infusion.sync.ours import version_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fhir_infusion.config import Owner
     from fhir_infusion.fhir.json import Resource
     from fhir_infusion.store import Tx
@@ -39,8 +42,7 @@ _MERGED_HERE: Final = re.compile(r"merged-here(?:-(\d+))?")
 
 def owner(peer: Peer, tenant: str, aggregate: str, version: int) -> Owner:
     """Return who owns the clinical content of a resource: as set, or ``either`` for a change that a person let pass."""
-    type_, _, id_ = aggregate.partition("/")
-    owns = peer.remote.owner(type_)
+    owns = peer.remote.owner(aggregate.partition("/")[0])
     if owns != "theirs":
         return owns
 
@@ -52,9 +54,8 @@ def owner(peer: Peer, tenant: str, aggregate: str, version: int) -> Owner:
     text = peer.service.store.read(tenant, decided)
     if not text:
         return owns
-    return (
-        "either" if same(_clinical(fhir_json.read(text)), _clinical(_ours(peer, tenant, type_, id_, version))) else owns
-    )
+    ours = version_of(peer, tenant, aggregate, version)
+    return "either" if same(_clinical(fhir_json.read(text)), _clinical(ours)) else owns
 
 
 def is_not_ours_to_change(peer: Peer, tenant: str, row: Row, body: Resource, link: Link) -> bool:
@@ -63,13 +64,12 @@ def is_not_ours_to_change(peer: Peer, tenant: str, row: Row, body: Resource, lin
     ``body`` is the version as it is sent. What was taken from them is no change of ours, and a number that they write
     otherwise is none either.
     """
-    type_, _, id_ = row.aggregate.partition("/")
-    if peer.remote.owner(type_) != "theirs" or not link.base or not link.last_acked_version:
+    if peer.remote.owner(row.aggregate.partition("/")[0]) != "theirs" or not link.base or not link.last_acked_version:
         return False
     if alike(_clinical(content(body)), _clinical(content(fhir_json.read(link.base)))):
         return False
-    agreed = _ours(peer, tenant, type_, id_, link.last_acked_version)
-    if same(_clinical(_ours(peer, tenant, type_, id_, row.version)), _clinical(agreed)):
+    agreed = version_of(peer, tenant, row.aggregate, link.last_acked_version)
+    if same(_clinical(version_of(peer, tenant, row.aggregate, row.version)), _clinical(agreed)):
         return False
     return owner(peer, tenant, row.aggregate, row.version) == "theirs"
 
@@ -93,25 +93,46 @@ def merged_here(code: str) -> str:
     return "merged-here" if count == 1 else f"merged-here-{count}"
 
 
-def hold(peer: Peer, tenant: str, row: Row, link: Link, received: Received | None) -> str:
-    """Open a conflict, once for each resource, and return its group.
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What is held: a version of ours, the groups in which it differs, what both sides agreed on, and theirs."""
+
+    aggregate: str
+    version: int
+    fields: tuple[str, ...]
+    base: str
+    theirs: str
+
+
+def hold(peer: Peer, tenant: str, held: Held, also: Callable[[Tx], None] = lambda _: None) -> None:
+    """Open a conflict, once for each resource, with what else belongs to the same transaction."""
+    ours = fhir_json.write(version_of(peer, tenant, held.aggregate, held.version)).decode()
+    conflict_id = peer.service.new_id()
+
+    def work(tx: Tx) -> None:
+        also(tx)
+        if conflicts.open_of(tx, peer.name, held.aggregate) is None:
+            states = held.base, ours, held.theirs
+            conflicts.open_conflict(tx, peer.name, held.aggregate, held.fields, *states, conflict_id)
+            peer.alert(tx, "conflict", held.aggregate, held.version)
+
+    peer.service.store.transact(tenant, work)
+
+
+def hold_ours(peer: Peer, tenant: str, row: Row, link: Link, received: Received | None) -> str:
+    """Hold what was about to be sent, and return the group of the conflict.
 
     ``received`` is what they have now, merged too often; None where they have what the link knows, and own it.
     """
     field = OWNED if received is None else ROUNDS
-    type_, _, id_ = row.aggregate.partition("/")
-    ours = fhir_json.write(_ours(peer, tenant, type_, id_, row.version)).decode()
-    theirs, conflict_id = link.base if received is None else received.text, peer.service.new_id()
 
-    def work(tx: Tx) -> None:
+    def mark(tx: Tx) -> None:
         if received is not None:
             one = received
             inbox.mark(tx, peer.name, one.type, one.id, one.version, "conflict", field)
-        if conflicts.open_of(tx, peer.name, row.aggregate) is None:
-            conflicts.open_conflict(tx, peer.name, row.aggregate, (field,), link.base, ours, theirs, conflict_id)
-            peer.alert(tx, "conflict", row.aggregate, row.version)
 
-    peer.service.store.transact(tenant, work)
+    theirs = link.base if received is None else received.text
+    hold(peer, tenant, Held(row.aggregate, row.version, (field,), link.base, theirs), mark)
     return field
 
 
@@ -122,8 +143,3 @@ def _merges_here(code: str) -> int:
 
 def _clinical(resource: Resource) -> Resource:
     return {name: value for name, value in resource.items() if name in CLINICAL}
-
-
-def _ours(peer: Peer, tenant: str, type_: str, id_: str, version: int) -> Resource:
-    found = find.vread(peer.service, peer.caller(tenant), peer.release, type_, id_, str(version))
-    return fhir_json.read(found.text)

@@ -8,8 +8,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from fhir_infusion.actions import identity
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.remotes import TYPES
 from fhir_infusion.store import links
@@ -78,35 +79,10 @@ def _patient_identifier(peer: Peer, id_: str) -> str:
         return known
     found = peer.endpoint.read("Patient", id_)
     if isinstance(found, Found):
-        best = best_identifier(found.resource)
-        text = fhir_json.write(best).decode() if best is not None else ""
+        best = identity.in_use(found.resource)
+        text = fhir_json.write({"system": best[0], "value": best[1]}).decode() if best is not None else ""
         peer.learn(text, "identifier of patient", id_)
         return text
     if isinstance(found, Missing | Gone | Rejected):
         return ""
     raise _LaterError(found)
-
-
-def best_identifier(patient: Resource) -> Resource | None:
-    """Return the identifier to name a patient by: a record number first, then by use; never an old one."""
-    listed: Any = patient.get("identifier")
-    usable = [
-        one
-        for one in (listed if isinstance(listed, list) else [])
-        if isinstance(one, dict) and one.get("system") and one.get("value") and one.get("use") != "old"
-    ]
-    if not usable:
-        return None
-    best = min(usable, key=lambda one: (not _is_record_number(one), _USES.get(str(one.get("use", "")), 2)))
-    return {"system": best["system"], "value": best["value"]}
-
-
-_USES = {"usual": 0, "official": 1, "": 2, "secondary": 3, "temp": 4}
-
-
-def _is_record_number(identifier: Resource) -> bool:
-    kind = identifier.get("type")
-    codings = kind.get("coding") if isinstance(kind, dict) else None
-    return any(
-        isinstance(one, dict) and one.get("code") == "MR" for one in (codings if isinstance(codings, list) else [])
-    )

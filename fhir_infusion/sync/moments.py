@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
+from fhir_infusion.store import tx
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -23,8 +25,7 @@ def at(instant: str) -> datetime:
 
 def instant(moment: datetime) -> str:
     """Return a moment as FHIR's instant, in whole milliseconds, rounded down."""
-    utc = moment.astimezone(UTC)
-    return utc.strftime("%Y-%m-%dT%H:%M:%S.") + f"{utc.microsecond // 1000:03}Z"
+    return tx.instant(tx.to_ms(moment))
 
 
 def of_header(header: str) -> str:

@@ -22,7 +22,7 @@ from fhir_infusion.store import links, versions
 from fhir_infusion.store.versions import Stored
 from fhir_infusion.sync import ladder, patients, references
 from fhir_infusion.sync.compare import SERVERS_OWN_META
-from fhir_infusion.sync.patients import Blocked, Obstacle
+from fhir_infusion.sync.obstacles import Blocked, Obstacle
 from fhir_infusion.sync.peer import Peer
 from fhir_infusion.sync.replies import Gone, Missing, Rejected
 
@@ -34,11 +34,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """Which stored version goes to which peer."""
+    """Which stored version goes to which peer; whether they have it already, of the same patient."""
 
     peer: Peer
     tenant: str
     stored: Stored
+    is_known_there: bool = False
 
 
 class _ObstacleError(Exception):
@@ -112,7 +113,7 @@ def _subject(
         if literal is not None or "reference" not in reference:
             raise _ObstacleError(Blocked("dead", "patient-unidentified"))
         return reference  # absolute: it says itself which server it means
-    found = patients.find_or_create(crossing.peer, crossing.stored, *key)
+    found = patients.find_or_create(crossing.peer, crossing.stored, *key, is_known_there=crossing.is_known_there)
     if not isinstance(found, str):
         raise _ObstacleError(found)
     return _literal(reference, "Patient", found)

@@ -1,16 +1,17 @@
 """The patient at a peer: found by identifier, or created from what an order knows of the person.
 
 A patient is created only where the identifier is found nowhere there, and only with what the record holds: identifiers,
-name, birth date, sex. Where two have the identifier none is chosen (hazard H10): the row waits for a person.
+name, birth date, sex. Where two have the identifier none is chosen (hazard H10): the row waits for a person; but where
+one was merged into the other there, that one is taken (``merged_there``).
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.sync import ladder
+from fhir_infusion.sync import ladder, merged_there
+from fhir_infusion.sync.obstacles import Blocked, Obstacle
 from fhir_infusion.sync.replies import Doubtful, Gone, Missing, Rejected, Trouble, Written
 
 if TYPE_CHECKING:
@@ -19,25 +20,26 @@ if TYPE_CHECKING:
     from fhir_infusion.sync.peer import Peer
 
 
-@dataclass(frozen=True, slots=True)
-class Blocked:
-    """Why a resource cannot be sent as it is: until a person acts."""
+def find_or_create(
+    peer: Peer, stored: Stored, system: str, value: str, *, is_known_there: bool = False
+) -> str | Obstacle:
+    """Return the id of the patient there, or what stands in the way.
 
-    state: Literal["dead", "duplicate"]
-    code: str
-
-
-Obstacle: TypeAlias = Blocked | Trouble
-
-
-def find_or_create(peer: Peer, stored: Stored, system: str, value: str) -> str | Obstacle:
-    """Return the id of the patient there, or what stands in the way."""
+    ``is_known_there``: they have a resource of this patient already, and a new one would be another person to them.
+    """
     with peer.turn("Patient", system, value):  # two orders of one new patient must not make two patients
         known = peer.recall("Patient", system, value)
         if known is not None:
             return known
         found: ladder.One | ladder.Absent | ladder.Several | Written | Trouble
         found = ladder.look(peer.endpoint, "Patient", system, value)
+        if isinstance(found, ladder.One | ladder.Several):
+            usable = merged_there.usable(peer, found, (system, value))
+            if isinstance(usable, str):
+                peer.learn(usable, "Patient", system, value)
+            return usable
+        if isinstance(found, ladder.Absent) and is_known_there:
+            return Blocked("dead", "patient-identifier-gone")
         if isinstance(found, ladder.Absent):
             found = _created(peer, patient_of(stored, system, value), system, value)
         id_ = _id_of(found)

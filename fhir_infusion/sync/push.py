@@ -2,8 +2,7 @@
 
 For each claimed row:
 
-1. Nothing to do: superseded by a newer one that was sent, or the resource was deleted there (never created again).
-2. Make what is sent: references resolved, the patient found or created (``outgoing``).
+1. and 2. Nothing to do, or what is sent (``preparing``).
 3. No link yet: look by identifier. Found: it is ours, or a person decides. None: create by the ladder.
    Linked: PUT with If-Match; in doubt read first.
 4. The row is ``sent`` on disk before the bytes leave; a crash from here on leaves a doubt, never a gap.
@@ -14,27 +13,21 @@ A row in state ``unknown`` starts with the looking or reading of step 3, whateve
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fhir_infusion.actions import find
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.fhir.json import Resource
-from fhir_infusion.store import attempts, inbox, links, outbox, versions
+from fhir_infusion.store import attempts, inbox, links, outbox
 from fhir_infusion.store.failpoint import reach
 from fhir_infusion.store.inbox import Received
 from fhir_infusion.store.links import Link
-from fhir_infusion.store.outbox import Row
-from fhir_infusion.store.versions import Bound, Stored
 from fhir_infusion.sync import absent, arrived, holding, journal, ladder
-from fhir_infusion.sync.apply import apply, codes_of
+from fhir_infusion.sync.apply import apply
 from fhir_infusion.sync.compare import content, equivalent, same
-from fhir_infusion.sync.conflicts import stop_of
-from fhir_infusion.sync.outgoing import Crossing, as_sent, outgoing
-from fhir_infusion.sync.patients import Blocked
-from fhir_infusion.sync.peer import Peer
+from fhir_infusion.sync.conflicts import STOPPING, stop_of
+from fhir_infusion.sync.outgoing import Crossing, as_sent
+from fhir_infusion.sync.preparing import Job, prepared
 from fhir_infusion.sync.replies import (
     Clash,
     Doubtful,
@@ -62,24 +55,13 @@ from fhir_infusion.sync.verdicts import (
 )
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from fhir_infusion.fhir.json import Resource
     from fhir_infusion.store import Tx
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    peer: Peer
-    tenant: str
-    row: Row
-    stored: Stored
-    bound: Bound
-    link: Link | None
-    body: Resource
-    """What is sent, without id."""
-    begun: datetime
-
-    @property
-    def type(self) -> str:
-        return self.stored.type
+    from fhir_infusion.store.outbox import Row
+    from fhir_infusion.sync.obstacles import Blocked
+    from fhir_infusion.sync.peer import Peer
 
 
 def deliver(peer: Peer, tenant: str, row: Row) -> Verdict:
@@ -92,58 +74,23 @@ def deliver(peer: Peer, tenant: str, row: Row) -> Verdict:
     reach("push.claimed")
     begun = peer.now()
     with journal.kept():
-        job = _prepared(peer, tenant, row, begun)
+        job = prepared(peer, tenant, row, begun)
         if isinstance(job, Verdict):
             return _settled(peer, tenant, row, begun, job)
-        row, verdict = _create(job) if job.link is None else _update(job, job.link)
+        if job.blocked is not None and job.link is not None:
+            row, verdict = _stop_blocked(job, job.link, job.blocked)
+        else:
+            row, verdict = _create(job) if job.link is None else _update(job, job.link)
         reach("push.before-commit")
         verdict = _settled(peer, tenant, row, begun, verdict)
     reach("push.committed")
     return verdict
 
 
-# ------------------------------------------------------------------------------------------------- 1 and 2: before
-
-
-def _prepared(  # noqa: PLR0911  each return is one reason not to send
-    peer: Peer, tenant: str, row: Row, begun: datetime
-) -> _Job | Verdict:
-    type_, _, id_ = row.aggregate.partition("/")
-
-    def known(tx: Tx) -> tuple[Stored | None, Bound | None, Link | None]:
-        return (
-            versions.version(tx, type_, id_, row.version),
-            versions.identifier_of(tx, type_, id_),
-            links.get(tx, peer.name, row.aggregate),
-        )
-
-    stored, bound, link = peer.service.store.read(tenant, known)
-    if stored is None or bound is None:
-        return Verdict("dead", "nothing-stored", alert="nothing-stored")
-    if link is not None and link.ladder == "gone":
-        return Verdict("dead", "gone", alert="gone")
-    if link is not None and row.version <= link.last_sent_version and row.version != link.last_acked_version:
-        # Sent already in a newer version, or merged into one: this one lacks what was taken from the peer.
-        return Verdict("superseded", "newer-was-sent")
-    try:
-        text = find.vread(peer.service, peer.caller(tenant), peer.release, type_, id_, str(row.version)).text
-        resource = fhir_json.read(text)
-    except Refused as refused:
-        return Verdict("dead", f"untranslatable {codes_of(refused)}", alert="untranslatable")
-    if not peer.remote.is_told(tenant, type_, resource.get("intent"), known=link is not None):
-        return Verdict("superseded", "not-told")  # the settings changed since it was put into the outbox
-    body = outgoing(Crossing(peer, tenant, stored), resource, bound)
-    if isinstance(body, Blocked):
-        return Verdict(body.state, body.code, alert=body.code)
-    if not isinstance(body, dict):
-        return not_sent(peer, row, body)
-    return _Job(peer, tenant, row, stored, bound, link, body, begun)
-
-
 # --------------------------------------------------------------------------------------------------- 3: no link yet
 
 
-def _create(job: _Job) -> tuple[Row, Verdict]:  # noqa: PLR0911  each return is one outcome
+def _create(job: Job) -> tuple[Row, Verdict]:  # noqa: PLR0911  each return is one outcome
     found = ladder.look(job.peer.endpoint, job.type, job.bound.system, job.bound.value)
     if isinstance(found, ladder.One):
         return _adopt(job, found.entry)
@@ -171,7 +118,7 @@ def _create(job: _Job) -> tuple[Row, Verdict]:  # noqa: PLR0911  each return is 
     return row, after_sending(job.peer, row, reply)
 
 
-def _adopt(job: _Job, entry: Entry) -> tuple[Row, Verdict]:
+def _adopt(job: Job, entry: Entry) -> tuple[Row, Verdict]:
     """Link to the one resource that has our identifier there.
 
     It is ours where it equals a version of ours: the answer to its create was lost, or this is a database restored from
@@ -201,7 +148,7 @@ def _adopt(job: _Job, entry: Entry) -> tuple[Row, Verdict]:
     return _update(replace(job, link=linked), linked)
 
 
-def _versions(job: _Job) -> list[tuple[int, Resource]]:
+def _versions(job: Job) -> list[tuple[int, Resource]]:
     """Return our versions as they are sent, the one of the row first."""
     others = as_sent(Crossing(job.peer, job.tenant, job.stored), job.bound)
     return [(job.row.version, job.body), *((version, body) for version, body in others if version != job.row.version)]
@@ -211,7 +158,7 @@ def _versions(job: _Job) -> list[tuple[int, Resource]]:
 
 
 def _update(  # noqa: PLR0911  each return is one outcome
-    job: _Job, link: Link
+    job: Job, link: Link
 ) -> tuple[Row, Verdict]:
     if job.row.state == "unknown":
         there = job.peer.endpoint.read(job.type, link.remote_id)
@@ -224,7 +171,7 @@ def _update(  # noqa: PLR0911  each return is one outcome
         done = replace(link, last_sent_version=job.row.version, last_acked_version=job.row.version)
         return _sure(job), Verdict("acked", "already-there", link=done)
     if holding.is_not_ours_to_change(job.peer, job.tenant, job.row, job.body, link):
-        field = holding.hold(job.peer, job.tenant, job.row, link, None)
+        field = holding.hold_ours(job.peer, job.tenant, job.row, link, None)
         return _held(job, link, fhir_json.read(link.base), _stamp_of(job, link), field)
     row = _sending(job)
     reply = job.peer.endpoint.update({**job.body, "id": link.remote_id}, link.etag or '""')
@@ -238,7 +185,7 @@ def _update(  # noqa: PLR0911  each return is one outcome
     return row, _lost(job, link, reply) if isinstance(reply, Missing | Gone) else after_sending(job.peer, row, reply)
 
 
-def _overtaken(job: _Job, link: Link) -> tuple[Row, Verdict]:
+def _overtaken(job: Job, link: Link) -> tuple[Row, Verdict]:
     """Decide after an If-Match that did not hold (409 says the same as 412: HAPI answers so)."""
     there = job.peer.endpoint.read(job.type, link.remote_id)
     if isinstance(there, Missing | Gone):
@@ -248,7 +195,7 @@ def _overtaken(job: _Job, link: Link) -> tuple[Row, Verdict]:
     return job.row, Verdict("unknown", "clash", backoff(job.peer, job.row))  # a race over there, or no answer
 
 
-def _changed_there(job: _Job, link: Link, there: Found) -> tuple[Row, Verdict]:
+def _changed_there(job: Job, link: Link, there: Found) -> tuple[Row, Verdict]:
     """Decide about a resource that is not as we left it: it is what we sent, or both have changed it."""
     if equivalent(job.body, there.resource):
         verdict = Verdict("acked", link=_link_of(job, there.stamp, there.text, link.ladder), arrived=True)
@@ -256,7 +203,7 @@ def _changed_there(job: _Job, link: Link, there: Found) -> tuple[Row, Verdict]:
     return _contest(job, link, there.resource, there.text, there.stamp)
 
 
-def _contest(job: _Job, link: Link, there: Resource, text: str, stamp: Stamp | None = None) -> tuple[Row, Verdict]:
+def _contest(job: Job, link: Link, there: Resource, text: str, stamp: Stamp | None = None) -> tuple[Row, Verdict]:
     """Merge with what is there; where that is held, a stop is sent all the same, and nothing else."""
     stamp = stamp or _stamp_of(job, link)
     version = stamp.version_id or content_version(text)
@@ -264,7 +211,7 @@ def _contest(job: _Job, link: Link, there: Resource, text: str, stamp: Stamp | N
     store = job.peer.service.store
     store.transact(job.tenant, lambda tx: inbox.receive(tx, job.peer.name, [received]))
     if holding.rounds(job.peer, job.tenant, job.row) >= holding.MERGES:
-        field = holding.hold(job.peer, job.tenant, job.row, link, received)
+        field = holding.hold_ours(job.peer, job.tenant, job.row, link, received)
         return _held(job, link, there, stamp, field)
     upon = arrived.agreed(link, _versions(job), there) if link.last_acked_version else link
     applied = apply(job.peer, job.tenant, received, own=True, link=upon)
@@ -278,7 +225,7 @@ def _contest(job: _Job, link: Link, there: Resource, text: str, stamp: Stamp | N
     return _held(job, link, there, stamp, applied.codes or applied.kind)
 
 
-def _held(job: _Job, link: Link, there: Resource, stamp: Stamp, code: str) -> tuple[Row, Verdict]:
+def _held(job: Job, link: Link, there: Resource, stamp: Stamp, code: str) -> tuple[Row, Verdict]:
     """Send a stop all the same, and nothing else."""
     stopped = stop_of(job.body, there) if job.row.lane == "stop" else None
     if stopped is None:
@@ -286,11 +233,11 @@ def _held(job: _Job, link: Link, there: Resource, stamp: Stamp, code: str) -> tu
     return _stop_only(job, link, stopped, stamp)
 
 
-def _stamp_of(job: _Job, link: Link) -> Stamp:
+def _stamp_of(job: Job, link: Link) -> Stamp:
     return Stamp(job.type, link.remote_id, link.version_id, link.etag, link.last_updated)
 
 
-def _stop_only(job: _Job, link: Link, stopped: Resource, stamp: Stamp) -> tuple[Row, Verdict]:
+def _stop_only(job: Job, link: Link, stopped: Resource, stamp: Stamp) -> tuple[Row, Verdict]:
     """Send their state with our stop, while the rest is held."""
     row = _sending(job)
     reply = job.peer.endpoint.update({**stopped, "id": stamp.id}, stamp.etag)
@@ -306,17 +253,32 @@ def _stop_only(job: _Job, link: Link, stopped: Resource, stamp: Stamp) -> tuple[
     return row, _lost(job, lost, reply) if gone_there else after_sending(job.peer, row, reply)
 
 
-def _lost(job: _Job, link: Link, reply: Trouble) -> Verdict:
+def _lost(job: Job, link: Link, reply: Trouble) -> Verdict:
     """Decide after 404 or 410: gone, unless nothing at all is there."""
     if isinstance(reply, Missing) and absent.is_doubtful(job.peer, job.tenant, job.type, link.remote_id):
         return Verdict("unknown" if job.row.state == "unknown" else "pending", absent.WHY, backoff(job.peer, job.row))
     return gone(link)
 
 
+def _stop_blocked(job: Job, link: Link, blocked: Blocked) -> tuple[Row, Verdict]:
+    """Send the stop of what cannot be sent itself, such as for its patient: what is there, stopped."""
+    there = job.peer.endpoint.read(job.type, link.remote_id)
+    if not isinstance(there, Found):
+        is_lost = isinstance(there, Missing | Gone)
+        return job.row, _lost(job, link, there) if is_lost else not_sent(job.peer, job.row, there)
+    if there.resource.get("status") in STOPPING:
+        return _sure(job), Verdict("acked", "stop-only", alert=blocked.code)
+    stopped = stop_of(job.body, there.resource)
+    if stopped is None:
+        return job.row, Verdict(blocked.state, blocked.code, alert=blocked.code)
+    row, verdict = _stop_only(job, link, stopped, there.stamp)
+    return row, replace(verdict, alert=verdict.alert or blocked.code)
+
+
 # ------------------------------------------------------------------------------------------------ 4 and 5: decided
 
 
-def _sending(job: _Job) -> Row:
+def _sending(job: Job) -> Row:
     """Note on disk that the bytes are about to leave. A row that is noted already stays as it is."""
     if job.row.state == "sent":
         return job.row
@@ -331,12 +293,12 @@ def _sending(job: _Job) -> Row:
     return row
 
 
-def _sure(job: _Job) -> Row:
+def _sure(job: Job) -> Row:
     """Return the row in a state from which it can be acknowledged."""
     return _sending(job) if job.row.state == "leased" else job.row
 
 
-def _acked(job: _Job, reply: Written, rung: str) -> Verdict:
+def _acked(job: Job, reply: Written, rung: str) -> Verdict:
     """Acknowledge what the peer has, after reading it back: from the answer, or by asking."""
     stamp, resource, text = reply.stamp, reply.resource, ""
     if resource is None and stamp is not None:
@@ -355,7 +317,7 @@ def _acked(job: _Job, reply: Written, rung: str) -> Verdict:
     return read_back(job.body, resource, Verdict("acked", link=_link_of(job, stamp, text, rung), arrived=True))
 
 
-def _link_of(job: _Job, stamp: Stamp, text: str, rung: str) -> Link:
+def _link_of(job: Job, stamp: Stamp, text: str, rung: str) -> Link:
     version = job.row.version
     return Link(
         job.peer.name,

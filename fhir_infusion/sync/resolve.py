@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from fhir_infusion.actions import accept_resource, find, rules
+from fhir_infusion.actions import accept_resource, follow, rules
 from fhir_infusion.actions.caller import Caller
 from fhir_infusion.errors import Issue, Refused, Unavailable
 from fhir_infusion.fhir import json as fhir_json
@@ -28,8 +28,10 @@ from fhir_infusion.store.versions import Bound, Stored
 from fhir_infusion.sync.apply import IN_FLIGHT, stamped
 from fhir_infusion.sync.compare import content, same, spelled
 from fhir_infusion.sync.incoming import incoming
+from fhir_infusion.sync.ours import version_of
 from fhir_infusion.sync.peer import Peer
 from fhir_infusion.sync.replies import Found, Gone, Missing, content_version
+from fhir_infusion.sync.shown import ACCEPTED, tag
 
 if TYPE_CHECKING:
     from fhir_infusion.config import Remote
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 Keep = Literal["ours", "theirs"]
 KEEP: Final = ("ours", "theirs")
 CONFLICT: Final = 409
+DEFAULT_TENANT: Final = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +63,37 @@ class _Held:
         return (self.bound.system, self.bound.value) if self.bound is not None and self.bound.minted else None
 
 
-def resolve(service: Service, client: str, conflict_id: str, keep: Keep, reason: str) -> dict[str, Any]:
+def resolve(  # noqa: PLR0913  whose, which, what and why
+    service: Service,
+    client: str,
+    conflict_id: str,
+    keep: Keep,
+    reason: str,
+    *,
+    tenant: str | None = None,
+    seen: str | None = None,
+) -> dict[str, Any]:
     """Let one side stand, and close the conflict; ``client`` is who decides, for the audit trail.
 
+    ``tenant`` is whose conflict it must be; None for a command of this machine, which belongs to no tenant. ``seen`` is
+    the ``shown.tag`` of what was shown, where it is known.
+
     Raises:
-        Refused: 404 there is no such open conflict; 409 one side has changed since, or is being sent; 422 no reason is
-            given, or the order or administration may not become what they have.
+        Refused: 404 there is no such open conflict; 409 one side has changed since, or is being sent; 412 it is not
+            held as it was shown; 422 no reason is given, or the order or administration may not become what they have.
         Unavailable: the peer cannot be asked now, or nothing is stored.
     """
     if not reason.strip():
         raise Refused(Issue("error", "required", "reason", "a reason is required for the audit trail", status=422))
-    remote, conflict = _open(service, conflict_id)
-    peer = Peer(service, remote)
+    owner, conflict = _open(service, conflict_id, tenant)
+    if seen is not None and seen != tag(conflict):
+        said = "the conflict is not held as it was shown any more"
+        raise Refused(Issue("error", "conflict", "If-Match", said, "the ETag of now", "if-match", 412))
+    if conflict.endpoint == follow.HERE:
+        return follow.decide(service, Caller(owner, client), conflict, keep, reason)
+    peer = Peer(service, _remote_of(service, owner, conflict))
     try:
-        held = _held(peer, conflict, Caller(remote.tenant, client), reason)
+        held = _held(peer, conflict, Caller(owner, client), reason)
         type_, id_ = held.stored.type, str(fhir_json.read(conflict.theirs).get("id", ""))
         there = peer.endpoint.read(type_, id_)
         if isinstance(there, Missing | Gone):
@@ -89,13 +109,22 @@ def resolve(service: Service, client: str, conflict_id: str, keep: Keep, reason:
         peer.close()
 
 
-def _open(service: Service, conflict_id: str) -> tuple[Remote, Conflict]:
+def _open(service: Service, conflict_id: str, tenant: str | None) -> tuple[str, Conflict]:
+    """Return an open conflict and whose it is."""
+    tenants = [tenant] if tenant is not None else service.store.read(DEFAULT_TENANT, conflicts.tenants)
+    for one in tenants:
+        found = service.store.read(one, partial(conflicts.get, conflict_id=conflict_id))
+        if found is not None and found.state == "open":
+            return one, found
+    raise Refused(Issue("error", "not-found", "", "there is no such open conflict", ACCEPTED, status=404))
+
+
+def _remote_of(service: Service, tenant: str, conflict: Conflict) -> Remote:
     for remote in service.settings.remotes:
-        for one in service.store.read(remote.tenant, partial(conflicts.listed, endpoint=remote.name)):
-            if one.conflict_id == conflict_id:
-                return remote, one
-    accepted = "an id that `fhir-infusion sync conflicts` shows"
-    raise Refused(Issue("error", "not-found", "", "there is no such open conflict", accepted, status=404))
+        if (remote.name, remote.tenant) == (conflict.endpoint, tenant):
+            return remote
+    reason = "the settings do not have the remote of this conflict any more"
+    raise Refused(Issue("error", "not-found", "", reason, "its section in the settings", status=404))
 
 
 def _held(peer: Peer, conflict: Conflict, caller: Caller, reason: str) -> _Held:
@@ -120,9 +149,7 @@ def _held(peer: Peer, conflict: Conflict, caller: Caller, reason: str) -> _Held:
 
 
 def _ours(held: _Held) -> Resource:
-    peer, stored = held.peer, held.stored
-    found = find.vread(peer.service, held.caller, peer.release, stored.type, stored.id, str(stored.version))
-    return fhir_json.read(found.text)
+    return version_of(held.peer, held.caller.tenant, held.stored.aggregate, held.stored.version)
 
 
 def _refuse_unseen(held: _Held, there: Found) -> None:

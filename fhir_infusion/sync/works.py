@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.remotes import TYPES
+from fhir_infusion.store import conflicts
+from fhir_infusion.sync import shown
 from fhir_infusion.sync.bulk import load
 from fhir_infusion.sync.duplicates import undouble
 from fhir_infusion.sync.inspecting import retry_quarantined, rewind, show_quarantined, show_row
@@ -57,9 +60,24 @@ def sync(service: Service, remote: str, direction: str) -> dict[str, Any]:
     }
 
 
+def show(service: Service, client: str, conflict_id: str) -> dict[str, Any]:
+    """Return a conflict of any tenant with its values; audited as a read.
+
+    Raises:
+        Refused: 404 there is no such open conflict.
+        Unavailable: the store cannot serve now.
+    """
+    tenants = service.store.read("default", conflicts.tenants)
+    for tenant in tenants:
+        if service.store.read(tenant, partial(conflicts.get, conflict_id=conflict_id)) is not None:
+            return {"tenant": tenant, **shown.show(service, tenant, client, conflict_id)[1]}
+    raise Refused(Issue("error", "not-found", "", "there is no such open conflict", shown.ACCEPTED, status=404))
+
+
 WORKS: Final[Mapping[str, Work]] = {
     "sync": Work(sync, {"remote": (), "direction": ("push", "pull", "both")}),
     "resolve": Work(resolve, {"client": (), "conflict_id": (), "keep": KEEP, "reason": ()}),
+    "show-conflict": Work(show, {"client": (), "conflict_id": ()}),
     "subscribe": Work(subscribe, {"client": (), "remote": (), "way": SUBSCRIBING}),
     "load": Work(load, {"remote": (), "types": ()}),
     "probe": Work(probe, {"remote": (), "way": WAYS}),

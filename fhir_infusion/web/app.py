@@ -17,13 +17,14 @@ from fhir_infusion.web import logs, problems, replies
 from fhir_infusion.web.context import EXTENSION, FAILURE, Web, correlation_id, is_inner, web
 from fhir_infusion.web.metrics import Metrics
 from fhir_infusion.web.routes import ROUTES
-from fhir_infusion.web.security import build_gate
+from fhir_infusion.web.security import build_gate, refuse_unless_operator
 
 if TYPE_CHECKING:
     from fhir_infusion.service import Service
     from fhir_infusion.sync.worker import Worker
 
 PUBLIC = frozenset(route.rule for route in ROUTES if route.is_public)
+OPERATORS = frozenset(route.rule for route in ROUTES if route.for_operators)
 
 
 def create_app(service: Service, owner_token: str = "", worker: Worker | None = None) -> Flask:
@@ -55,6 +56,8 @@ def _begin() -> Response | None:
     if gate.is_preflight(request):
         return gate.answer_preflight(Response())
     g.caller = gate.pass_through(request, is_public=_template() in PUBLIC)
+    if _template() in OPERATORS:
+        refuse_unless_operator(g.caller)
     return None
 
 

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records.schemas import json_schema
-from fhir_infusion.web import administrations, openapi_bodies, orders, ours
+from fhir_infusion.web import administrations, conflicts, listing, openapi_bodies, orders, ours
 from fhir_infusion.web.replies import PROBLEM_JSON, json_reply
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ _FINDING: Final[dict[str, Any]] = {
 _FAILURES: Final = {
     "400": "The body is not right JSON, or not the record that is asked for here.",
     "401": "There is no valid token (only where the service does not run open on loopback).",
+    "403": "The token is not one for operators.",
     "404": "There is no such record.",
+    "409": "A side has changed since it was held, or is being sent.",
     "412": "The record was changed since it was read.",
     "413": "The body is too large.",
     "415": "The body is not JSON.",
@@ -113,6 +115,8 @@ def _operation(method: str, address: str, summary: str) -> dict[str, Any]:
         operation["responses"].update(_problems("401", "404", "503"))
     elif record is not None:
         _describe_record_operation(operation, method, record, is_one=bool(names))
+    elif address.startswith(conflicts.PATH):
+        _describe_conflicts(operation, method, is_one=bool(names))
     elif address == "/api/translate":
         openapi_bodies.describe_translation(operation)
         operation["responses"].update(_problems("400", "401", "413", "415", "422"))
@@ -121,6 +125,23 @@ def _operation(method: str, address: str, summary: str) -> dict[str, Any]:
     else:
         operation["responses"]["200"] = {"description": summary}
     return operation
+
+
+def _describe_conflicts(operation: dict[str, Any], method: str, *, is_one: bool) -> None:
+    """Describe what waits for a person."""
+    if method == "GET" and not is_one:
+        names = {**conflicts.FILTERS, **listing.PARAMETERS}
+        operation["parameters"] = [
+            {"name": name, "in": "query", "schema": _TEXT, "description": words} for name, words in names.items()
+        ]
+    if method == "POST":
+        openapi_bodies.describe_decision(operation)
+    kind = "ConflictPage" if not is_one else "Conflict" if method == "GET" else "Decided"
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{kind}"}}}
+    operation["responses"]["200"] = {"description": "As it is now.", "content": content}
+    failures = ("400", "401", "403", "503") if not is_one else ("401", "403", "404", "503")
+    more = ("400", "409", "412", "413", "415", "422") if method == "POST" else ()
+    operation["responses"].update(_problems(*failures, *more))
 
 
 def _problems(*statuses: str) -> dict[str, Any]:
@@ -137,7 +158,7 @@ def _describe_record_operation(operation: dict[str, Any], method: str, record: s
         header = "If-Match" if method == "PUT" else "Idempotency-Key"
         parameters.append({"name": header, "in": "header", "required": method == "PUT", "schema": _TEXT})
     elif not is_one:
-        names = {**_FILTERS[record], **ours.PARAMETERS}
+        names = {**_FILTERS[record], **ours.PARAMETERS, **listing.PARAMETERS}
         parameters += [
             {"name": name, "in": "query", "schema": _TEXT, "description": words} for name, words in names.items()
         ]
@@ -151,4 +172,4 @@ def _describe_record_operation(operation: dict[str, Any], method: str, record: s
     answers["200"] = {"description": "What is stored, now.", "content": content}
     if method == "POST":
         answers["201"] = {"description": "Stored.", "content": content}
-    answers.update(_problems(*_FAILURES))
+    answers.update(_problems(*(status for status in _FAILURES if status not in {"403", "409"})))

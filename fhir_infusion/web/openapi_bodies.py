@@ -54,7 +54,52 @@ _NOT_COMPUTED: Final[dict[str, Any]] = {
     "properties": {**_INGREDIENT, "reason": _TEXT},
     "required": ["path", "reason"],
 }
+_DIFFERENCE: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {"path": _TEXT, "base": {}, "ours": {}, "theirs": {}},
+    "required": ["path"],
+}
+_TEXTS: Final[dict[str, Any]] = {"type": "array", "items": _TEXT}
+_LISTED: Final[dict[str, Any]] = {
+    **dict.fromkeys(("id", "endpoint", "resource", "opened"), _TEXT),
+    **dict.fromkeys(("groups", "theirs"), _TEXTS),
+}
+_CONFLICTS: Final[dict[str, Any]] = {
+    "ListedConflict": {"type": "object", "properties": _LISTED, "required": list(_LISTED)},
+    "ConflictPage": {
+        "type": "object",
+        "properties": {
+            "items": {"type": "array", "items": {"$ref": "#/components/schemas/ListedConflict"}},
+            "next": _TEXT,
+        },
+        "required": ["items"],
+    },
+    "Conflict": {
+        "type": "object",
+        "properties": {
+            **_LISTED,
+            **dict.fromkeys(("state", "resolution"), _TEXT),
+            "differences": {"type": "array", "items": _DIFFERENCE},
+        },
+        "required": [*_LISTED, "state", "resolution", "differences"],
+    },
+    "Decision": {
+        "type": "object",
+        "properties": {"keep": {"enum": ["ours", "theirs"]}, "reason": _TEXT},
+        "required": ["keep", "reason"],
+        "additionalProperties": False,
+    },
+    "Decided": {
+        "type": "object",
+        "properties": {
+            **dict.fromkeys(("id", "endpoint", "resource", "kept"), _TEXT),
+            "version": {"type": "integer"},
+        },
+        "required": ["id", "endpoint", "resource", "kept"],
+    },
+}
 SCHEMAS: Final[dict[str, Any]] = {
+    **_CONFLICTS,
     "Resource": {"type": "object", "properties": {"resourceType": _TEXT}, "required": ["resourceType"]},
     "Translation": {
         "type": "object",
@@ -122,6 +167,12 @@ def describe_amounts(operation: dict[str, Any]) -> None:
     content = {"application/json": {"schema": {"$ref": "#/components/schemas/Amounts"}}}
     words = "Worked out from the current version; nothing of it is stored."
     operation["responses"]["200"] = {"description": words, "content": content}
+
+
+def describe_decision(operation: dict[str, Any]) -> None:
+    """Describe what decides a conflict, but for its answers."""
+    operation["requestBody"] = _body("application/json", "Decision")
+    operation["parameters"].append({"name": "If-Match", "in": "header", "required": False, "schema": _TEXT})
 
 
 def describe_fhir(operation: dict[str, Any], method: str, address: str) -> None:

@@ -9,21 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlencode
 
 from flask import request
 
 from fhir_infusion.actions import find, resolve
 from fhir_infusion.actions.transact import Outcome
 from fhir_infusion.records.arithmetic import findings
-from fhir_infusion.web import paging
+from fhir_infusion.web import listing
 from fhir_infusion.web.bodies import read_object
 from fhir_infusion.web.context import caller, home_url, web
 from fhir_infusion.web.idempotency import with_key
 from fhir_infusion.web.negotiation import check_accept, etag, if_match, is_unchanged
-from fhir_infusion.web.parameters import page_size, stated
 from fhir_infusion.web.problems import finding
-from fhir_infusion.web.refusals import parameter_refusal, refusal
+from fhir_infusion.web.refusals import refusal
 from fhir_infusion.web.replies import json_reply, unchanged_reply, version_headers
 
 if TYPE_CHECKING:
@@ -35,8 +33,6 @@ PARAMETERS: Final[Mapping[str, str]] = {
     "patient": "A reference (Patient/7) or an identifier (system|value).",
     "status": "A status of the record; several separated by commas.",
     "changed_since": "An instant: what changed then or later, oldest change first.",
-    "limit": "Entries on a page, 1 to 500; 50 where it is not stated.",
-    "page": "The token of a page, from `next`.",
 }
 
 
@@ -93,26 +89,9 @@ def get_resolved(kind: Kind, resource_id: str) -> Response:
 def find_all(kind: Kind) -> Response:
     """Return a page of the records that meet every parameter, and the address of the next one."""
     check_accept(request, None)
-    known = {**kind.filters, **PARAMETERS}
-    asked = stated(request)
-    for name, value in asked:
-        if name not in known:
-            raise parameter_refusal("", "a parameter is not known", ", ".join(known), "not-supported")
-        if not value:
-            raise parameter_refusal(name, "it has no value", known[name])
-    filters = [(name, value) for name, value in asked if name not in {"limit", "page"}]
-    count = page_size("limit", request.args.getlist("limit"))
-    service, who = web().service, caller()
-    bound_to = [("", kind.path), *filters]
-    pages = request.args.getlist("page")
-    after = paging.open_token(service.store.secret, who.tenant, bound_to, pages[-1], "page") if pages else []
-    found = find.records(service, who, kind.fhir_type, filters, count, after)
-    body: dict[str, Any] = {"items": [_entry(entry) for entry in found.entries]}
-    if found.after is not None:
-        token = paging.sign(service.store.secret, who.tenant, bound_to, found.after)
-        query = urlencode([*filters, ("limit", str(count)), ("page", token)])
-        body["next"] = f"{home_url()}{kind.path}?{query}"
-    return json_reply(body)
+    asked = listing.asked(kind.path, {**kind.filters, **PARAMETERS})
+    found = find.records(web().service, caller(), kind.fhir_type, asked.filters, asked.count, asked.after)
+    return listing.reply(asked, [_entry(entry) for entry in found.entries], found.after)
 
 
 def _record(kind: Kind) -> dict[str, Any]:

@@ -6,7 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from fhir_infusion.web import administrations, health, hooks, internal, openapi, orders, translate, workbench
+from fhir_infusion.web import (
+    administrations,
+    conflicts,
+    health,
+    hooks,
+    internal,
+    openapi,
+    orders,
+    translate,
+    workbench,
+)
 from fhir_infusion.web.fhir import (
     bundle,
     create,
@@ -15,6 +25,7 @@ from fhir_infusion.web.fhir import (
     everything,
     export,
     history,
+    merge,
     metadata,
     patch,
     read,
@@ -31,13 +42,18 @@ FHIR: Final = "/fhir/<release>"
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method at one address. ``is_public``: answered without a token too, so it must show no data."""
+    """One method at one address.
+
+    ``is_public``: answered without a token too, so it must show no data; ``for_operators``: to no token without that
+    role.
+    """
 
     method: str
     rule: str
     view: Callable[..., Any]
     summary: str
     is_public: bool = False
+    for_operators: bool = False
 
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -63,6 +79,15 @@ ROUTES: Final[tuple[Route, ...]] = (
         "An administration with what its references lead to",
     ),
     Route("POST", "/api/translate", translate.post, "Translate without storing"),
+    Route("GET", conflicts.PATH, conflicts.find, "What waits for a person, without values", for_operators=True),
+    Route("GET", f"{conflicts.PATH}/<conflict_id>", conflicts.get, "A conflict with its values", for_operators=True),
+    Route(
+        "POST",
+        f"{conflicts.PATH}/<conflict_id>/resolve",
+        conflicts.resolve,
+        "Decide a conflict: whose state stands, and why",
+        for_operators=True,
+    ),
     Route("POST", FHIR, bundle.post, "Batch or transaction"),
     Route("POST", f"{FHIR}/", bundle.post, "Batch or transaction, the address with a slash"),
     Route("GET", f"{FHIR}/metadata", metadata.get, "CapabilityStatement", is_public=True),
@@ -95,6 +120,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         Route("GET", f"{FHIR}/{one}/<definition_id>", definition.get_of(one), f"Read one: {one}")
         for one in definition.TYPES
     ),
+    Route("POST", f"{FHIR}/Patient/$merge", merge.post, "Merge two patients, or see what that would do"),
     Route("GET", f"{FHIR}/<fhir_type>", search.get, "Search"),
     Route("POST", f"{FHIR}/<fhir_type>/_search", search.post, "Search by POST"),
     Route("POST", f"{FHIR}/<fhir_type>", create.post, "Create"),

@@ -5,8 +5,9 @@ allowed by the settings, and no forwarding header is there, since a proxy in fro
 DNS rebinding and against pages of other sites, which a browser lets post here.
 
 *Tokens* (anything else): a bearer token (RFC 6750) on every route but the CapabilityStatement and liveness. The token
-names the tenant. There are no cookies in either mode, so that no request carries authority that its sender did not
-put there.
+names the tenant. What only a person may decide asks for a token with the role ``operator`` besides; in
+open mode everybody has it. There are no cookies in either mode, so that no request carries authority that its sender
+did not put there.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Gate:
         self._check_origin(request)
         if self.tokens is None:
             _check_open(request)
-            return Caller(DEFAULT_TENANT, "open")
+            return Caller(DEFAULT_TENANT, "open", operator=True)
         if is_public:
             return Caller("", "anonymous")
         scheme, _, text = request.headers.get("Authorization", "").partition(" ")
@@ -57,7 +58,7 @@ class Gate:
         if token is None:
             accepted = "Bearer and a token that is not revoked"
             raise header_refusal(401, "login", "Authorization", "there is no valid token", accepted)
-        return Caller(token.tenant, token.token_id)
+        return Caller(token.tenant, token.token_id, operator=token.operator)
 
     def _check_origin(self, request: Request) -> None:
         origin = request.headers.get("Origin")
@@ -92,6 +93,13 @@ class Gate:
         response.headers["Access-Control-Allow-Headers"] = _ALLOWED_HEADERS
         response.headers["Access-Control-Max-Age"] = "600"
         return response
+
+
+def refuse_unless_operator(caller: Caller) -> None:
+    """Refuse (403) what only a person may decide to a token that was not given for that."""
+    if not caller.operator:
+        accepted = "a token made by `fhir-infusion token add --operator`"
+        raise header_refusal(403, "forbidden", "Authorization", "this is for operators", accepted)
 
 
 def build_gate(settings: Settings) -> Gate:

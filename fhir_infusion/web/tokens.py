@@ -9,6 +9,7 @@ A token is ``fhirinf_<id>_<secret>``; the secret is 256 random bits, so one SHA-
     created = "2025-05-01"
     salt = "…"
     sha256 = "…"
+    operator = true             # only where it may decide what waits for a person
     revoked = "2025-06-01"      # only once it is
 
 The file is read again whenever it changes: a revoked token stops working at once.
@@ -51,6 +52,7 @@ class Token:
     salt: str
     sha256: str
     revoked: str = ""
+    operator: bool = False
 
 
 def read_tokens(path: Path) -> dict[str, Token]:
@@ -60,15 +62,22 @@ def read_tokens(path: Path) -> dict[str, Token]:
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
-        return {token_id: Token(token_id=token_id, **table) for token_id, table in tables.items()}
+        found = {token_id: Token(token_id=token_id, **table) for token_id, table in tables.items()}
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError) as error:
-        raise SettingsError(f"{path}: not a file of tokens; accepted: what `fhir-infusion token add` writes") from error
+        raise _not_tokens(path) from error
+    if any(type(token.operator) is not bool for token in found.values()):
+        raise _not_tokens(path)  # a text "false" must not open what an operator may
+    return found
 
 
-def add_token(path: Path, name: str, tenant: str, today: str) -> tuple[Token, str]:
-    """Make a token, keep its hash, and return both; the text cannot be had again.
+def _not_tokens(path: Path) -> SettingsError:
+    return SettingsError(f"{path}: not a file of tokens; accepted: what `fhir-infusion token add` writes")
+
+
+def add_token(path: Path, name: str, tenant: str, today: str, *, operator: bool = False) -> tuple[Token, str]:
+    """Make a token, keep its hash, and return both; the text cannot be had again. ``operator``: see ``Caller``.
 
     Raises ``SettingsError`` where the tenant's name is not lower-case letters, digits and hyphens.
     """
@@ -81,7 +90,7 @@ def add_token(path: Path, name: str, tenant: str, today: str) -> tuple[Token, st
     with _writing(path):
         tokens = read_tokens(path)
         token_id = next(made for made in iter(lambda: secrets.token_hex(4), None) if made not in tokens)
-        token = Token(token_id, name, tenant, today, salt, _digest(salt, secret))
+        token = Token(token_id, name, tenant, today, salt, _digest(salt, secret), operator=operator)
         _write(path, {**tokens, token_id: token})
     return token, f"fhirinf_{token_id}_{secret}"
 
@@ -164,7 +173,8 @@ def _write(path: Path, tokens: Mapping[str, Token]) -> None:
         if token.revoked:
             members["revoked"] = token.revoked
         # A JSON string is a TOML basic string for printable text.
-        lines += [f"[{token.token_id}]", *(f"{key} = {json.dumps(value)}" for key, value in members.items()), ""]
+        lines += [f"[{token.token_id}]", *(f"{key} = {json.dumps(value)}" for key, value in members.items())]
+        lines += ["operator = true", ""] if token.operator else [""]
     beside = path.with_suffix(path.suffix + ".new")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fhir_infusion.cli.compare import differences
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.fhir.differences import differences
 from fhir_infusion.fhir.validate import validate
 
 if TYPE_CHECKING:

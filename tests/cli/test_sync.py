@@ -112,6 +112,27 @@ def test_a_remote_that_is_paused_goes_on_for_who_gives_a_reason(cli: Run, held: 
     assert cli("audit", "verify").code == 0
 
 
+def test_a_conflict_is_shown_with_its_values_to_who_asks_for_it_and_that_is_kept(
+    cli: Run, held: tuple[Peer, str, str], tmp_path: Path
+):
+    _, id_, conflict = held
+    ran = cli("sync", "conflict", "show", conflict)
+    (body,) = ran.json
+    assert (ran.code, body["tenant"], body["resource"], body["state"]) == (0, "default", f"{MR}/{id_}", "open")
+    sides = {one["path"]: one for one in body["differences"]}
+    assert {side: sides["dosageInstruction[0].text"].get(side) for side in ("ours", "theirs")} == {
+        "ours": "ours",
+        "theirs": "CANARY",
+    }
+    assert "base" not in sides["note"]
+    store = open_reader(f"sqlite:///{tmp_path}/rig.db", Clock())
+    entries = store.read("default", lambda tx: audit.entries(tx, limit=1000))
+    store.close()
+    read = [(entry.client, entry.id, entry.detail) for entry in entries if entry.action == "conflict-read"]
+    assert read == [(f"command:{os.getuid()}", id_, f"conflict {conflict}")]
+    assert cli("sync", "conflict", "show", "none").code == 1
+
+
 def test_a_trace_tells_someone_new_what_happened_to_an_order(cli: Run, held: tuple[Peer, str, str]):
     _, id_, _ = held
     ran = cli("sync", "trace", "A-1")

@@ -11,7 +11,7 @@ from fhir_infusion.actions import accept_resource, find
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.sync.resolve import Keep, resolve
 from tests.faults.peer import Act, Peer, once
-from tests.faults.rig import CALLER, Clock, Rig, open_rig, order
+from tests.faults.rig import CALLER, Clock, Rig, administration, open_rig, order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -245,6 +245,40 @@ def test_i4_h6_a_stop_goes_out_though_a_dose_beside_it_is_held(there: Peer, data
     rig.settle(rounds=6)
     assert (_there(rig)["status"], _text(_there(rig)), len(rig.conflicts())) == ("stopped", before, 1)
     rig.close()
+
+
+@pytest.mark.parametrize("keep", ["ours", "theirs"])
+def test_h6_h8_a_stop_of_theirs_is_taken_though_a_dose_beside_it_is_held(rig: Rig, keep: Keep):
+    rig.place(order("A-1"))
+    rig.settle()
+    _change_there(rig, "theirs", status="stopped")
+    rig.amend(_said("ours"))
+    rig.pull()
+    ours = rig.resource(MR, rig.ids()[0])
+    assert (ours["status"], _text(ours), [one.fields for one in rig.conflicts()]) == (
+        "stopped",
+        "ours",
+        [("clinical",)],
+    )
+    rig.settle(rounds=3)
+    _decide(rig, keep)
+    assert (_both(rig), rig.conflicts()) == ((keep, keep), [])
+    assert (rig.resource(MR, rig.ids()[0])["status"], _there(rig)["status"]) == ("stopped", "stopped")
+
+
+def test_h6_a_stop_of_an_administration_goes_out_though_its_order_is_held(rig: Rig):
+    rig.place(order("A-1"))
+    given = administration("G-1", "A-1", 5)
+    rig.give(given)
+    rig.settle()
+    _change_there(rig, "theirs")
+    rig.amend(_said("ours"))
+    rig.settle(rounds=3)
+    assert [one.fields for one in rig.conflicts()] == [("clinical",)]
+    rig.change({**given, "status": "stopped"})
+    rig.settle(rounds=6)
+    assert {one["status"] for one in rig.there.all("MedicationAdministration")} == {"stopped"}
+    assert (_both(rig), len(rig.conflicts())) == (("ours", "theirs"), 1)
 
 
 # --------------------------------------------------------------------------------------------- merging without end

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import func, select
 
 from fhir_infusion.service import Service
+from fhir_infusion.store import conflicts
 from fhir_infusion.store.tables import EXPORTS, SUBSCRIPTIONS, VERSIONS
 from fhir_infusion.web import paging
 from tests.exact_json import dumps
@@ -97,6 +98,12 @@ def _number(tx: Tx, counting: Executable) -> int:
     return int(tx.connection.execute(counting).scalar_one())
 
 
+def _hold(tx: Tx) -> None:
+    """Hold a conflict with a remote that is there no more."""
+    text = '{"resourceType":"MedicationRequest"}'
+    conflicts.open_conflict(tx, "peer", f"MedicationRequest/{STORED}", ("clinical",), "", text, text, "held")
+
+
 def filled(service: Service, client: Client, records: dict[str, Json]) -> Place:
     """Put something at every address."""
     names: dict[str, dict[str, str]] = {}
@@ -106,6 +113,8 @@ def filled(service: Service, client: Client, records: dict[str, Json]) -> Place:
     names["administrations"] = {
         "resource_id": exact(client.post("/api/administrations", records["administration"]))["id"]
     }
+    names["held"] = {"conflict_id": "held"}
+    service.store.transact("default", _hold)
     for release in RELEASES:
         made = client.post(f"/fhir/{release}/Subscription", subscription(release), FHIR)
         assert made.status_code == 201, made.text
@@ -142,7 +151,15 @@ def releases_of(route: Route) -> tuple[str, ...]:
 def right(place: Place, route: Route, release: str, records: dict[str, Json]) -> Asked:
     """Return a request that a route would take."""
     method, rule = route
-    kind = "orders" if rule.startswith("/api/orders") else "administrations" if rule.startswith("/api/adm") else release
+    kind = (
+        "held"
+        if rule.startswith("/api/sync")
+        else "orders"
+        if rule.startswith("/api/orders")
+        else "administrations"
+        if rule.startswith("/api/adm")
+        else release
+    )
     asked = Asked(method, rule, release, place.names[kind])
     fits = bad_routes.TABLE[route]
     if "$export" in rule and "export_id" not in rule:
@@ -170,6 +187,8 @@ HANDED_OVER: Final = {"client": "c", "remote": "there-is-none", "reason": "asked
 def right_body(asked: Asked, records: dict[str, Json]) -> tuple[str, str]:  # noqa: PLR0911  one for each kind of body
     """Return what a route takes as a body, and of which media type."""
     method, rule = asked.method, asked.rule
+    if rule.startswith("/api/sync"):
+        return dumps({"keep": "ours", "reason": "asked"}), JSON
     if rule.startswith("/api/translate"):
         return dumps({"to": "fhir", "input": records["order"]}), JSON
     if rule.startswith("/api"):
@@ -181,6 +200,12 @@ def right_body(asked: Asked, records: dict[str, Json]) -> tuple[str, str]:  # no
     if rule.rstrip("/") == bad_routes.FHIR:
         asking: Json = {"request": {"method": "GET", "url": "MedicationRequest"}}
         return dumps({"resourceType": "Bundle", "type": "transaction", "entry": [asking]}), FHIR
+    if rule.endswith("$merge"):
+        named = [
+            {"name": f"{side}-patient", "valueReference": {"reference": f"Patient/{STORED}"}}
+            for side in ("source", "target")
+        ]
+        return dumps({"resourceType": "Parameters", "parameter": named}), FHIR
     if rule.startswith(f"{bad_routes.FHIR}/$") or rule.endswith(("Subscription/$status", "$events")):
         return dumps({"resourceType": "Parameters"}), FHIR
     if rule.startswith(bad_routes.SUB):

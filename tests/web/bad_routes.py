@@ -13,6 +13,7 @@ ONE: Final = f"{TYPE}/<resource_id>"
 SUB: Final = f"{FHIR}/Subscription"
 ORDER: Final = "/api/orders"
 GIVEN: Final = "/api/administrations"
+HELD: Final = "/api/sync/conflicts"
 
 DEFINED: Final = ("StructureDefinition", "ValueSet", "CodeSystem", "OperationDefinition")
 
@@ -56,6 +57,9 @@ TABLE: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("GET", f"{GIVEN}/<resource_id>/amounts"): _READ,
     ("GET", f"{GIVEN}/<resource_id>/resolved"): _READ,
     ("POST", "/api/translate"): (BODY, ACCEPT),
+    ("GET", HELD): _LIST,
+    ("GET", f"{HELD}/<conflict_id>"): _READ,
+    ("POST", f"{HELD}/<conflict_id>/resolve"): (*_WRITE, NAMED, IF_MATCH),
     ("POST", FHIR): (*_WRITE, KEY),
     ("POST", f"{FHIR}/"): (*_WRITE, KEY),
     ("GET", f"{FHIR}/metadata"): (ACCEPT,),
@@ -84,6 +88,7 @@ TABLE: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("GET", f"{FHIR}/SubscriptionTopic/<topic_id>"): (ACCEPT, NAMED),
     ("GET", f"{FHIR}/Basic"): (QUERY, PAGES, ACCEPT),
     ("GET", f"{FHIR}/Basic/<topic_id>"): (ACCEPT, NAMED),
+    ("POST", f"{FHIR}/Patient/$merge"): (*_WRITE, QUERY),
     ("GET", TYPE): (*_LIST, CRITERIA, DATES),
     ("POST", f"{TYPE}/_search"): (*_LIST, CRITERIA, DATES, FORM),
     ("POST", TYPE): (*_WRITE, QUERY, KEY),

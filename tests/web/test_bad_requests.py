@@ -226,6 +226,8 @@ def test_a_stale_if_match_is_412(tried: Tried, version: str):
 def test_an_order_is_not_changed_without_if_match(tried: Tried):
     if "Subscription" in tried.route[1]:
         pytest.skip("a subscription is no order: If-Match is optional, a stale one refused")
+    if tried.route[1].startswith(bad_routes.HELD):
+        pytest.skip("what is held is compared with what is there: If-Match is optional, a stale one refused")
     for asked in tried.right():
         tried.refused(asked.without("If-Match"), 400, "required")
 

@@ -10,7 +10,7 @@ from fhir_infusion.actions.definitions import TYPES, definitions
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.releases import RELEASES
 from fhir_infusion.fhir.served import SERVED
-from fhir_infusion.web.fhir import everything, export
+from fhir_infusion.web.fhir import everything, export, merge
 from tests.web.conftest import Client, exact
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def test_an_operation_takes_the_parameters_that_its_definition_names():
         "validate": {"resource", "mode", "profile"},
         "patient-everything": set(everything.PARAMETERS),
         "export": set(export.PARAMETERS),
+        "patient-merge": set(merge.PARAMETERS),
     }
     assert known["validate"]["resource"] == list(SERVED)
     assert all(one["base"].startswith("http://hl7.org/fhir/") for one in known.values())

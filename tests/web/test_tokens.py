@@ -118,3 +118,20 @@ def test_a_file_that_is_not_of_tokens_is_refused_without_its_content(path: Path)
 
 def test_no_file_is_no_tokens(path: Path):
     assert TokenFile(path).find("fhirinf_00000000_" + "A" * 43) is None
+
+
+def test_a_token_is_an_operators_only_where_it_was_made_for_that(path: Path):
+    _, plain = add_token(path, "EHR", "default", DAY)
+    made, text = add_token(path, "ward desk", "default", DAY, operator=True)
+    tokens = TokenFile(path)
+    assert [one.operator for one in (tokens.find(plain), tokens.find(text)) if one is not None] == [False, True]
+    revoke_token(path, made.token_id, DAY)
+    assert read_tokens(path)[made.token_id].operator
+
+
+@pytest.mark.parametrize("value", ['"true"', '"false"', "1", "[]"])
+def test_a_role_that_is_no_plain_true_is_refused(path: Path, value: str):
+    add_token(path, "EHR", "default", DAY)
+    path.write_text(f"{path.read_text().rstrip()}\noperator = {value}\n")
+    with pytest.raises(SettingsError, match="not a file of tokens"):
+        read_tokens(path)

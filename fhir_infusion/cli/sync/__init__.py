@@ -32,6 +32,7 @@ for _command in (
     load.load,
     trace.trace,
     conflicts.held,
+    conflicts.conflict,
     conflicts.resolve,
     resume.resume,
     subscribe.subscribe,

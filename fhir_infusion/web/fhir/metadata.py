@@ -152,8 +152,9 @@ def _definition(name: str) -> dict[str, Any]:
 
 def _operations(name: str) -> list[dict[str, str]]:
     everything = [{"name": "everything", "definition": f"{_OURS}/patient-everything"}]
+    merge = {"name": "merge", "definition": f"{_OURS}/patient-merge"}
     validate = {"name": "validate", "definition": f"{_OURS}/validate"}
-    return [validate, *(everything if name == "Patient" else ())]
+    return [validate, *((*everything, merge) if name == "Patient" else ())]
 
 
 def _resource(name: str, release: Release) -> dict[str, Any]:

@@ -1,0 +1,19 @@
+"""Why a resource cannot be sent as it is: what a person has to mend, or what may be over the next time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from fhir_infusion.sync.replies import Trouble
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """Why a resource cannot be sent as it is: until a person acts."""
+
+    state: Literal["dead", "duplicate"]
+    code: str
+
+
+Obstacle: TypeAlias = Blocked | Trouble

@@ -1,0 +1,122 @@
+"""What is sent of an outbox row, or why nothing is.
+
+1. Nothing to do: superseded by a newer one that was sent, or the resource was deleted there (never created again).
+2. It is not certain whose it is: held for a person (``actions.follow``); a stop is not.
+3. Make what is sent: references resolved, the patient found or created (``outgoing``). What they have already is never
+   given to another patient there, but to the one that the first was merged into.
+4. A stop of what cannot be made is sent all the same, on what they have.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from fhir_infusion.actions import follow, identity
+from fhir_infusion.errors import Refused
+from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.fhir.json import Resource
+from fhir_infusion.store import links, text, versions
+from fhir_infusion.store.links import Link
+from fhir_infusion.store.outbox import Row
+from fhir_infusion.store.versions import Bound, Stored
+from fhir_infusion.sync import merged_there
+from fhir_infusion.sync.apply import codes_of
+from fhir_infusion.sync.obstacles import Blocked, Obstacle
+from fhir_infusion.sync.ours import version_of
+from fhir_infusion.sync.outgoing import Crossing, outgoing
+from fhir_infusion.sync.peer import Peer
+from fhir_infusion.sync.verdicts import Verdict, not_sent
+
+if TYPE_CHECKING:
+    from fhir_infusion.store import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A row with what is sent of it, and what we hold of its resource."""
+
+    peer: Peer
+    tenant: str
+    row: Row
+    stored: Stored
+    bound: Bound
+    link: Link | None
+    body: Resource
+    """What is sent, without id."""
+    begun: datetime
+    blocked: Blocked | None = None
+    """Why not, where only the stop in ``body`` is."""
+
+    @property
+    def type(self) -> str:
+        """Return the type of the resource."""
+        return self.stored.type
+
+
+def prepared(  # noqa: PLR0911  each return is one reason not to send
+    peer: Peer, tenant: str, row: Row, begun: datetime
+) -> Job | Verdict:
+    """Return what is sent of a row; or, where nothing is, what becomes of it.
+
+    Raises:
+        Unavailable: the store cannot serve now.
+    """
+    type_, _, id_ = row.aggregate.partition("/")
+
+    def known(tx: Tx) -> tuple[Stored | None, Bound | None, Link | None, Stored | None, str]:
+        stored, link = versions.version(tx, type_, id_, row.version), links.get(tx, peer.name, row.aggregate)
+        agreed = versions.version(tx, type_, id_, link.last_acked_version) if link is not None else None
+        doubt = follow.doubt(tx, stored) if stored is not None and row.lane != "stop" else ""
+        return stored, versions.identifier_of(tx, type_, id_), link, agreed, doubt
+
+    stored, bound, link, agreed, doubt = peer.service.store.read(tenant, known)
+    if stored is None or bound is None:
+        return Verdict("dead", "nothing-stored", alert="nothing-stored")
+    if link is not None and link.ladder == "gone":
+        return Verdict("dead", "gone", alert="gone")
+    if link is not None and row.version <= link.last_sent_version and row.version != link.last_acked_version:
+        # Sent already in a newer version, or merged into one: this one lacks what was taken from the peer.
+        return Verdict("superseded", "newer-was-sent")
+    if doubt:
+        return Verdict("conflict" if doubt == "held" else "dead", follow.HELD, alert=f"patient-{doubt}")
+    try:
+        resource = version_of(peer, tenant, row.aggregate, row.version)
+    except Refused as refused:
+        return Verdict("dead", f"untranslatable {codes_of(refused)}", alert="untranslatable")
+    if not peer.remote.is_told(tenant, type_, resource.get("intent"), known=link is not None):
+        return Verdict("superseded", "not-told")  # the settings changed since it was put into the outbox
+    body = _body(peer, tenant, row, _Known(stored, bound, link, agreed), resource)
+    job = Job(peer, tenant, row, stored, bound, link, resource, begun)
+    if isinstance(body, Blocked):
+        if row.lane == "stop" and link is not None and link.remote_id:
+            return replace(job, blocked=body)
+        return Verdict(body.state, body.code, alert=body.code)
+    return replace(job, body=body) if isinstance(body, dict) else not_sent(peer, row, body)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What we hold of a resource: the version to be sent, and what both sides agreed on."""
+
+    stored: Stored
+    bound: Bound
+    link: Link | None
+    agreed: Stored | None
+
+
+def _body(peer: Peer, tenant: str, row: Row, known: _Known, resource: Resource) -> Resource | Obstacle:
+    """Return what is sent, or what stands in the way: also that it would give what is there to another patient."""
+    link, key = known.link, identity.key_of(resource.get("subject", {}))
+    before = text.read(known.agreed.text).get("subject", {}) if known.agreed and not known.agreed.deleted else {}
+    stays = link is not None and key is not None and identity.key_of(before) == key
+    body = outgoing(Crossing(peer, tenant, known.stored, is_known_there=stays), resource, known.bound)
+    if not isinstance(body, dict) or not stays or link is None or key is None or not link.base:
+        return body
+    moved = merged_there.moves(peer, fhir_json.read(link.base), body, key)
+    if not isinstance(moved, str):
+        return moved
+    if moved and row.attempt == 1:
+        peer.service.store.transact(tenant, lambda tx: peer.alert(tx, "patient-merged", row.aggregate, row.version))
+    return body

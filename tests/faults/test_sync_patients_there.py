@@ -1,0 +1,159 @@
+"""Patients that a peer merged: an order follows where that is certain, and else stays where it is (hazard H10)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fhir_infusion.store import audit
+from tests.faults.peer import Peer
+from tests.faults.persons import MR, OTHER, PERSON, identifier, link, subjects
+from tests.faults.rig import TENANT, Clock, Rig, open_rig, order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def there() -> Iterator[Peer]:
+    one = Peer()
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def rig(there: Peer, database: str) -> Iterator[Rig]:
+    one = open_rig(there, database, Clock())
+    yield one
+    assert one.service.store.read(TENANT, audit.verify) == ()
+    one.close()
+
+
+def subject_there(rig: Rig, type_: str = MR) -> str:
+    (resource,) = rig.there.all(type_)
+    return str(resource["subject"]["reference"])
+
+
+# ------------------------------------------------------------------------------------------------- 7 and 8: at the peer
+
+
+def _merged_there(rig: Rig, *values: str, **members: Any) -> tuple[str, str]:
+    """Merge the one patient there into a new one; return the ids of both."""
+    (old,) = rig.there.all("Patient")
+    new = rig.there.put({"resourceType": "Patient", "identifier": identifier(*values), **PERSON, **members})
+    rig.there.put({**old, "active": False, **link(new["id"])})
+    rig.clock.move(700)  # what was known of the patient there is not believed any more
+    return old["id"], new["id"]
+
+
+def test_h10_an_order_goes_to_the_patient_that_theirs_was_merged_into_if_it_carries_our_number(rig: Rig):
+    rig.place(order("A-1"))
+    rig.settle()
+    old, new = _merged_there(rig, "mrn-N", "mrn-A-1")
+    assert subject_there(rig) == f"Patient/{old}"
+    rig.amend(order("A-1", priority="stat"))
+    rig.place(order("A-1.2"))
+    assert set(rig.settle()) == {"acked"}
+    assert {one["subject"]["reference"] for one in rig.there.all(MR)} == {f"Patient/{new}"}
+    assert rig.alerts() == ["patient-merged"]
+    assert (len(rig.there.all("Patient")), subjects(rig)) == (2, [("", "mrn-A-1")] * 2)
+
+
+@pytest.mark.parametrize(
+    ("case", "code"),
+    [
+        ("without our number", "patient-merged-away"),
+        ("another person", "patient-merged-away"),
+        ("not active, no link", "patient-merged-away"),
+        ("survivor deleted", "patient-gone"),
+        ("old one deleted", "patient-identifier-gone"),
+    ],
+)
+def test_h10_h6_where_that_is_not_certain_the_order_stays_where_it_is_with_a_code_and_a_stop_goes(
+    rig: Rig, case: str, code: str
+):
+    rig.place(order("A-1"))
+    rig.settle()
+    members = {"another person": OTHER}.get(case, {})
+    old, new = _merged_there(rig, "mrn-N", *([] if case == "without our number" else ["mrn-A-1"]), **members)
+    if case == "another person":
+        (away,) = [one for one in rig.there.all("Patient") if one["id"] == new]
+        rig.there.put({**away, "identifier": identifier("mrn-N")})
+    if case == "not active, no link":
+        (left,) = [one for one in rig.there.all("Patient") if one["id"] == old]
+        rig.there.put({name: value for name, value in left.items() if name != "link"})
+        rig.there.delete("Patient", new)
+    if case in {"survivor deleted", "old one deleted"}:
+        rig.there.delete("Patient", new)
+    if case == "old one deleted":
+        rig.there.delete("Patient", old)
+    patients = len(rig.there.all("Patient"))
+    rig.amend(order("A-1", priority="stat"))
+    rig.settle(rounds=6)
+    assert (rig.states()[-1], rig.rows()[-1].last_error_code) == ("dead", code)
+    (there,) = rig.there.all(MR)
+    assert ("priority" in there, there["subject"]["reference"], code in rig.alerts()) == (
+        False,
+        f"Patient/{old}",
+        True,
+    )
+    rig.amend(order("A-1", priority="stat", status="stopped"))
+    rig.settle(rounds=6)
+    (there,) = rig.there.all(MR)
+    assert (there["status"], there["subject"]["reference"], "priority" in there) == ("stopped", f"Patient/{old}", False)
+    assert len(rig.there.all("Patient")) == patients
+
+
+def test_h10_a_number_that_another_patient_has_there_now_does_not_take_the_order_with_it(rig: Rig):
+    rig.place(order("A-1"))
+    rig.settle()
+    (old,) = rig.there.all("Patient")
+    rig.there.put({**old, "identifier": identifier("mrn-N")})
+    rig.there.put({"resourceType": "Patient", "identifier": identifier("mrn-A-1"), **OTHER})
+    rig.clock.move(700)
+    rig.amend(order("A-1", priority="stat"))
+    rig.settle(rounds=6)
+    assert (rig.states()[-1], rig.rows()[-1].last_error_code) == ("dead", "patient-differs")
+    assert subject_there(rig) == f"Patient/{old['id']}"
+
+
+# ---------------------------------------------------------------------------------------------- pulled: they moved it
+
+
+@pytest.mark.parametrize("certain", [True, False])
+def test_h10_what_they_moved_to_the_merged_patient_follows_and_else_a_person_decides(rig: Rig, certain: object):
+    rig.place(order("A-1"))
+    rig.settle()
+    _, new = _merged_there(rig, "mrn-N", *(["mrn-A-1"] if certain else []))
+    (there,) = rig.there.all(MR)
+    rig.there.put({**there, "subject": {**there["subject"], "reference": f"Patient/{new}"}, "priority": "stat"})
+    rig.pull()
+    ours = rig.resource(MR, rig.ids()[0])
+    assert (ours.get("priority"), rig.alerts(), [one.fields for one in rig.conflicts()]) == (
+        ("stat", ["patient-merged"], []) if certain else (None, ["conflict"], [("subject",)])
+    )
+    assert subjects(rig) == [("", "mrn-A-1")]
+    writes = len(rig.there.writes(MR))
+    rig.settle()
+    rig.pull()
+    assert (len(rig.there.writes(MR)), subject_there(rig)) == (writes, f"Patient/{new}")
+
+
+@pytest.mark.parametrize("certain", [True, False])
+def test_h10_an_order_of_theirs_follows_to_the_patient_that_theirs_was_merged_into(rig: Rig, certain: object):
+    old = rig.there.put({"resourceType": "Patient", "identifier": identifier("mrn-T"), **PERSON})
+    theirs = {"resourceType": MR, "status": "active", "intent": "order", "medicationCodeableConcept": {"text": "x"}}
+    rig.there.put({**theirs, "subject": {"reference": f"Patient/{old['id']}"}})
+    rig.pull()
+    assert subjects(rig) == [(f"{rig.there.base}/Patient/{old['id']}", "mrn-T")]
+    _, new = _merged_there(rig, *(["mrn-T"] if certain else []), "mrn-N")
+    (there,) = rig.there.all(MR)
+    rig.there.put({**there, "subject": {"reference": f"Patient/{new}"}})
+    rig.pull()
+    assert subjects(rig) == [(f"{rig.there.base}/Patient/{new if certain else old['id']}", "mrn-T")]
+    assert (rig.alerts(), len(rig.conflicts())) == (["patient-merged"], 0) if certain else (["conflict"], 1)
+    writes = len(rig.there.writes(MR))
+    rig.settle()
+    rig.pull()
+    assert (len(rig.there.writes(MR)), subject_there(rig)) == (writes, f"Patient/{new}")
