@@ -40,11 +40,11 @@ run: $(VENV)/run.stamp  ## serve on loopback with the embedded database; PORT=80
 
 test: lint  ## every check and every test, at its short count
 	@mkdir -p $(dir $(JUNIT))
-	FHIR_INFUSION_COUNT=short $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --junitxml=$(JUNIT) $(PYTEST_ARGS)
+	FHIR_INFUSION_COUNT=short $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --junitxml=$(JUNIT) $(PYTEST_ARGS)
 
 long: $(VENV)/dev.stamp  ## every test at its full count; note the run in tests/README.md
 	@mkdir -p $(dir $(JUNIT))
-	FHIR_INFUSION_COUNT=long timeout $(LONG_MINUTES)m $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --timeout=14400 --junitxml=$(JUNIT) $(PYTEST_ARGS)
+	FHIR_INFUSION_COUNT=long timeout $(LONG_MINUTES)m $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --timeout=14400 --junitxml=$(JUNIT) $(PYTEST_ARGS)
 
 lint: $(VENV)/dev.stamp  ## style, types and layers
 	$(BIN)/ruff check
