@@ -26,9 +26,12 @@ _SERVER.set_forkserver_preload(["tests.faults.preloaded"])
 
 
 def start(
-    base: str, database: Path, offset: int, point: str = "", *, pulls: bool = False, loads: bool = False
+    base: str, database: Path | str, offset: int, point: str = "", *, pulls: bool = False, loads: bool = False
 ) -> BaseProcess:
-    """Start a worker that dies at the failpoint ``point`` (``name`` or ``name:count``), where it comes there."""
+    """Start a worker that dies at the failpoint ``point`` (``name`` or ``name:count``), where it comes there.
+
+    ``database`` is the path of SQLite's file, or a URL.
+    """
     process = _SERVER.Process(target=_run, args=(base, str(database), offset, point, pulls, loads), daemon=True)
     process.start()
     return process
@@ -43,7 +46,7 @@ def _run(base: str, database: str, offset: int, point: str, pulls: bool, loads: 
     def clock() -> datetime:
         return datetime.now(UTC) + ahead[0]
 
-    settings = settings_for(base, Path(database))
+    settings = settings_for(base, database if "://" in database else Path(database))
     store = open_store(settings.database, clock, wait_seconds=10)
     service = Service(store, Translator(library(), settings), clock, lambda: str(uuid.uuid4()), settings)
     peer = Peer(service, settings.remotes[0])
