@@ -364,7 +364,7 @@ def test_f2_s7_a_load_killed_at_a_named_step_takes_everything_once(there: Export
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 def test_s7_many_are_loaded_with_bounded_memory(there: Exporting, tmp_path: Path):
-    many = count(10_000, 100_000)
+    many = count(4_000, 100_000)
     there.fill(many)
     there.per_file = many * 2 // 3
     rig = open_rig(there, tmp_path / "rig.db", Clock())
