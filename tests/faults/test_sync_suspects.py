@@ -86,7 +86,7 @@ def test_f20_a_row_that_hangs_is_let_go_of_and_then_put_aside_while_all_others_g
             released.wait(60)
         return outgoing(crossing, resource, bound)
 
-    monkeypatch.setattr("fhir_infusion.sync.push.outgoing", hanging)
+    monkeypatch.setattr("fhir_infusion.sync.preparing.outgoing", hanging)
     rig.place(order("B-1"))
     runs = worker.Worker(rig.service)
     runs.start()

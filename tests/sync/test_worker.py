@@ -121,7 +121,7 @@ def test_f20_a_row_that_makes_us_fail_is_put_aside_and_holds_back_no_other(
             raise RecursionError
         return outgoing(crossing, resource, bound)
 
-    monkeypatch.setattr("fhir_infusion.sync.push.outgoing", failing)
+    monkeypatch.setattr("fhir_infusion.sync.preparing.outgoing", failing)
     rig.push()
     assert rig.states() == ["pending", "acked"]
     assert rig.settle() == ["dead", "acked"]
