@@ -34,12 +34,12 @@ NOTES = Path(__file__).parents[2] / "build" / "real.txt"
 
 
 def orders(name: str) -> int:
-    """Return how many orders a server gets: 100 in all, 10,000 at full counts. Medplum looks through all for each.
+    """Return how many orders a server gets: 80 in all, 10,000 at full counts. Medplum looks through all for each.
 
     110 orders at HAPI on PostgreSQL took nine minutes on two cores: 300 would not leave the hour of a whole run.
     """
     return {
-        "hapi-r4": count(40, 5000),
+        "hapi-r4": count(20, 5000),
         "medplum": count(40, 2000),
         "hapi-r5": count(20, 3000),
     }[name]
