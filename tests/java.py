@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
-import subprocess
 from typing import TYPE_CHECKING
+
+from tests import programs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,8 +19,7 @@ BUILD_SECONDS = 1500  # a first build fetches some 300 MB of jars
 
 def missing() -> str:
     """Return why no Java program can be started here, or an empty text."""
-    lacking = [name for name in ("java", "javac", "mvn") if shutil.which(name) is None]
-    return f"not installed: {', '.join(lacking)}; .ci/run installs them" if lacking else ""
+    return programs.missing("java", "javac", "mvn")
 
 
 def classpath(project: Path) -> str:
@@ -46,15 +45,7 @@ def _build(project: Path, jars: Path) -> None:
         *("mvn", "-B", "-q", "-ntp", "compile", "dependency:build-classpath"),
         f"-Dmdep.outputFile={made}",
     ]
-    done = subprocess.run(
-        command,
-        cwd=project,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=BUILD_SECONDS,
-        check=False,
-    )
-    if done.returncode != 0 or not made.is_file():
-        raise RuntimeError(f"mvn failed in {project.name}:\n{(done.stdout + done.stderr)[-3000:]}")
+    programs.run(command, project, BUILD_SECONDS)
+    if not made.is_file():
+        raise RuntimeError(f"mvn made no class path in {project.name}")
     made.replace(jars)

@@ -6,9 +6,9 @@ npm installs a project once, exactly what its lock file says; that is used until
 from __future__ import annotations
 
 import fcntl
-import shutil
-import subprocess
 from typing import TYPE_CHECKING
+
+from tests import programs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,8 +18,7 @@ INSTALL_SECONDS = 900
 
 def missing() -> str:
     """Return why no Node program can be started here, or an empty text."""
-    lacking = [name for name in ("node", "npm") if shutil.which(name) is None]
-    return f"not installed: {', '.join(lacking)}; .ci/run installs them" if lacking else ""
+    return programs.missing("node", "npm")
 
 
 def install(project: Path) -> None:
@@ -36,15 +35,6 @@ def install(project: Path) -> None:
         newest = max((project / name).stat().st_mtime for name in ("package.json", "package-lock.json"))
         if done.is_file() and done.stat().st_mtime >= newest and (project / "node_modules").is_dir():
             return
-        ran = subprocess.run(
-            ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-            cwd=project,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=INSTALL_SECONDS,
-            check=False,
-        )
-        if ran.returncode != 0:
-            raise RuntimeError(f"npm failed in {project.name}:\n{(ran.stdout + ran.stderr)[-3000:]}")
+        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        programs.run(command, project, INSTALL_SECONDS)
         done.touch()

@@ -1,70 +1,59 @@
-"""The tables of what can be searched for, of the current version only."""
+"""The tables of what can be searched for, of the current version only: codes, times, words and amounts."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import ForeignKeyConstraint, Index, Table
 
 from fhir_infusion.store.columns import METADATA, key, number, number_key
 
-# Codes, references and addresses; times; words; amounts.
-# `created` is repeated so that a listing by one value is read in order from the index, page by page, without sorting.
-INDEX_ROWS: Final = Table(
+if TYPE_CHECKING:
+    from sqlalchemy import Column
+
+_RESOURCE: Final = ("tenant", "type", "id")
+
+
+def _table(name: str, *columns: Column[str] | Column[int], **indexes: tuple[str, ...]) -> Table:
+    """Return a table of one kind of value; ``indexes`` are what each index has between parameter and id.
+
+    `created` is repeated so that a listing by one value is read in order from the index, page by page, without sorting.
+    """
+    return Table(
+        name,
+        METADATA,
+        *map(key, (*_RESOURCE, "parameter")),
+        *columns,
+        number("created"),
+        *(Index(one, "tenant", "type", "parameter", *places, "id") for one, places in indexes.items()),
+        ForeignKeyConstraint(_RESOURCE, [f"resources.{part}" for part in _RESOURCE]),
+        sqlite_with_rowid=False,
+    )
+
+
+INDEX_ROWS: Final = _table(
     "index_rows",
-    METADATA,
-    key("tenant"),
-    key("type"),
-    key("id"),
-    key("parameter"),
     key("system"),
     key("value"),
-    number("created"),
-    Index("index_rows_by_value", "tenant", "type", "parameter", "value", "system", "created", "id"),
-    ForeignKeyConstraint(["tenant", "type", "id"], ["resources.tenant", "resources.type", "resources.id"]),
-    sqlite_with_rowid=False,
+    index_rows_by_value=("value", "system", "created"),
 )
-INDEX_DATES: Final = Table(
+INDEX_DATES: Final = _table(
     "index_dates",
-    METADATA,
-    key("tenant"),
-    key("type"),
-    key("id"),
-    key("parameter"),
     number_key("start"),
     number_key("end"),
-    number("created"),
-    Index("index_dates_by_end", "tenant", "type", "parameter", "end", "start", "created", "id"),
-    Index("index_dates_by_start", "tenant", "type", "parameter", "start", "end", "created", "id"),
-    ForeignKeyConstraint(["tenant", "type", "id"], ["resources.tenant", "resources.type", "resources.id"]),
-    sqlite_with_rowid=False,
+    index_dates_by_end=("end", "start", "created"),
+    index_dates_by_start=("start", "end", "created"),
 )
-INDEX_STRINGS: Final = Table(
+INDEX_STRINGS: Final = _table(
     "index_strings",
-    METADATA,
-    key("tenant"),
-    key("type"),
-    key("id"),
-    key("parameter"),
     key("value"),
     key("text"),
-    number("created"),
-    Index("index_strings_by_value", "tenant", "type", "parameter", "value", "text", "created", "id"),
-    ForeignKeyConstraint(["tenant", "type", "id"], ["resources.tenant", "resources.type", "resources.id"]),
-    sqlite_with_rowid=False,
+    index_strings_by_value=("value", "text", "created"),
 )
-INDEX_QUANTITIES: Final = Table(
+INDEX_QUANTITIES: Final = _table(
     "index_quantities",
-    METADATA,
-    key("tenant"),
-    key("type"),
-    key("id"),
-    key("parameter"),
     key("unit"),
     key("low"),
     key("high"),
-    number("created"),
-    Index("index_quantities_by_value", "tenant", "type", "parameter", "unit", "low", "high", "id"),
-    ForeignKeyConstraint(["tenant", "type", "id"], ["resources.tenant", "resources.type", "resources.id"]),
-    sqlite_with_rowid=False,
+    index_quantities_by_value=("unit", "low", "high"),
 )

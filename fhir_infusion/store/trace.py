@@ -28,7 +28,6 @@ class Taken:
     state: str
     codes: str
     received: datetime
-    attempts: int
 
 
 def audited(tx: Tx, type: str, id: str) -> tuple[audit.AuditEntry, ...]:
@@ -55,8 +54,8 @@ def taken(tx: Tx, endpoint: str, type: str, remote_id: str) -> tuple[Taken, ...]
 
 
 def _taken(row: Sequence[Any]) -> Taken:
-    version, last_updated, state, codes, received, attempts = row
-    return Taken(version, last_updated, state, codes, from_ms(received), attempts)
+    version, last_updated, state, codes, received = row
+    return Taken(version, last_updated, state, codes, from_ms(received))
 
 
 def administrations(tx: Tx, order_id: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -23,7 +23,6 @@ from fhir_infusion.sync.shapes import BATCH, BatchEntry
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fhir_infusion.fhir.json import Resource
 
 MOST_BYTES: Final = 1024 * 1024
 REFUSED: Final = frozenset({400, 403, 404, 405, 406, 413, 415, 422, 501})
@@ -44,17 +43,6 @@ class Write:
         """Say whether it may go with others."""
         condition = {"POST": "If-None-Exist", "PUT": "If-Match"}.get(self.method, "")
         return condition in self.headers and len(self.body) <= MOST_BYTES
-
-
-def are_taken(capability: Resource) -> bool:
-    """Say whether a CapabilityStatement offers batches."""
-    rest: Any = capability.get("rest")
-    for server in rest if isinstance(rest, list) else ():
-        offered = server.get("interaction") if isinstance(server, dict) else None
-        for one in offered if isinstance(offered, list) else ():
-            if isinstance(one, dict) and one.get("code") == "batch":
-                return True
-    return False
 
 
 def batch_of(writes: Sequence[Write]) -> bytes:

@@ -14,7 +14,7 @@ from fhir_infusion.actions.caller import Caller
 from fhir_infusion.errors import SettingsError, Unavailable
 from fhir_infusion.remotes import TYPES
 from fhir_infusion.store import audit, endpoints
-from fhir_infusion.sync import bundles, retry
+from fhir_infusion.sync import retry, statement
 from fhir_infusion.sync.ladder import Rung, failing_of, rung_of
 from fhir_infusion.sync.remote import Endpoint
 from fhir_infusion.sync.replies import Answer, Doubtful, Missing, Trouble, Unsent
@@ -141,7 +141,7 @@ class Peer:
                 capability = {}  # no statement: the lowest rung, which every server can do
             if not isinstance(capability, dict):
                 return capability
-            self.endpoint.takes_batches = self.remote.bundle_size > 1 and bundles.are_taken(capability)
+            self.endpoint.takes_batches = self.remote.bundle_size > 1 and statement.takes_batches(capability)
             # A server that can neither take an id nor a condition doubles what a look did not show: one at a time.
             wanted, failing = (*TYPES, "Patient"), self._failing()
             self.endpoint.gathered = frozenset(type_ for type_ in wanted if rung_of(capability, type_, failing) != "C")

@@ -34,6 +34,12 @@ def parameters(statement: Resource, type_: str) -> frozenset[str]:
     return frozenset(one["name"] for one in listed if isinstance(one.get("name"), str))
 
 
+def takes_batches(statement: Resource) -> bool:
+    """Say whether it offers batches."""
+    offered = [one for server in _objects(statement.get("rest")) for one in _objects(server.get("interaction"))]
+    return any(one.get("code") == "batch" for one in offered)
+
+
 def exports(statement: Resource) -> bool:
     """Say whether it offers a bulk export."""
     for server in _objects(statement.get("rest")):

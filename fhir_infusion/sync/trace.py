@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fhir_infusion.store import Tx
     from fhir_infusion.store.attempts import Attempt
     from fhir_infusion.store.audit import AuditEntry
+    from fhir_infusion.store.links import Link
     from fhir_infusion.store.outbox import Row
     from fhir_infusion.store.versions import Stored
 
@@ -91,7 +92,8 @@ def _of(tx: Tx, stored: Stored) -> Iterator[Event]:
         at = max(row.enqueued, written[row.version].at) if row.version in written else row.enqueued
         yield Event(at, row.aggregate, row.endpoint, "queued", row.version, f"waits to be told{lane}")
     yield from _attempts(attempts.of(tx, stored.aggregate), rows)
-    for link in trace.links_of(tx, stored.aggregate):
+    links = trace.links_of(tx, stored.aggregate)
+    for link in links:
         for one in trace.taken(tx, link.endpoint, stored.type, link.remote_id):
             codes = f" ({one.codes})" if one.codes else ""
             text = f"their version {one.version} of {one.last_updated or 'no stated moment'} came: {one.state}{codes}"
@@ -101,7 +103,7 @@ def _of(tx: Tx, stored: Stored) -> Iterator[Event]:
             endpoint = entry.client.removeprefix("sync:") if entry.client.startswith("sync:") else ""
             text = f"{entry.detail}" if endpoint else f"{entry.detail} (by {entry.client})"
             yield Event(entry.at, stored.aggregate, endpoint, entry.action, entry.version, text)
-    yield from _now(tx, stored, rows)
+    yield from _now(tx, stored, rows, links)
 
 
 def _written(tx: Tx, stored: Stored, audited: Sequence[AuditEntry]) -> Iterator[Event]:
@@ -120,22 +122,23 @@ def _status(stored: Stored) -> str:
 
 def _attempts(made: Sequence[Attempt], rows: Sequence[Row]) -> Iterator[Event]:
     counts: dict[int, int] = {}
+    known = {row.seq: row for row in rows}
     for one in made:
         for lost in range(counts.get(one.seq, 0) + 1, one.attempt):
             text = f"attempt {lost}: nothing is known; the process ended before it wrote anything"
             yield Event(one.begun, one.aggregate, one.endpoint, "attempt", one.version, text)
         counts[one.seq] = one.attempt
-        open_ = next((row for row in rows if row.seq == one.seq), None)
-        ended = one.state != "sent" or (open_ is not None and open_.state == "sent" and open_.attempt == one.attempt)
         verdict = one.state + (f" ({one.code})" if one.code else "")
         if one.state == "sent":
-            verdict = "is on its way" if ended else "sent, and the process ended before an answer was noted"
+            row = known.get(one.seq)
+            goes_on = row is not None and row.state == "sent" and row.attempt == one.attempt
+            verdict = "is on its way" if goes_on else "sent, and the process ended before an answer was noted"
         text = f"attempt {one.attempt}: {verdict}"
         yield Event(one.begun, one.aggregate, one.endpoint, "attempt", one.version, text, one.requests)
 
 
-def _now(tx: Tx, stored: Stored, rows: Sequence[Row]) -> Iterator[Event]:
-    links = {link.endpoint: link for link in trace.links_of(tx, stored.aggregate)}
+def _now(tx: Tx, stored: Stored, rows: Sequence[Row], known: Sequence[Link]) -> Iterator[Event]:
+    links = {link.endpoint: link for link in known}
     newest = {row.endpoint: row for row in rows}
     for endpoint in sorted({*links, *newest}):
         link, row = links.get(endpoint), newest.get(endpoint)

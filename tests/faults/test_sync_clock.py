@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from tests.faults.peer import Peer
-from tests.faults.rig import MRN, Clock, Rig, open_rig, order
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tests.faults.rig import MRN, Rig, order
 
 MR = "MedicationRequest"
 steps = pytest.mark.parametrize("back", [60, 600, 86_400])
-
-
-@pytest.fixture
-def rig(database: str) -> Iterator[Rig]:
-    there = Peer()
-    one = open_rig(there, database, Clock())
-    yield one
-    one.close()
-    there.close()
 
 
 def _their_order(rig: Rig, number: int) -> dict[str, Any]:

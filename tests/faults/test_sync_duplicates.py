@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from fhir_infusion.errors import Refused
 from fhir_infusion.store import audit
 from fhir_infusion.sync import duplicates
-from tests.faults.peer import Act, Peer, once
-from tests.faults.rig import TENANT, Clock, Rig, open_rig, order
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tests.faults.peer import Act, once
+from tests.faults.rig import TENANT, Rig, order
 
 MR = "MedicationRequest"
-
-
-@pytest.fixture
-def rig(database: str) -> Iterator[Rig]:
-    there = Peer()
-    one = open_rig(there, database, Clock())
-    yield one
-    one.close()
-    there.close()
 
 
 def listed(rig: Rig) -> list[str]:

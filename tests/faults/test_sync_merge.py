@@ -14,25 +14,9 @@ from tests.faults.peer import Act, Peer, once
 from tests.faults.rig import CALLER, Clock, Rig, administration, open_rig, order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.faults.peer import Asked
 
 MR = "MedicationRequest"
-
-
-@pytest.fixture
-def there() -> Iterator[Peer]:
-    one = Peer()
-    yield one
-    one.close()
-
-
-@pytest.fixture
-def rig(there: Peer, database: str) -> Iterator[Rig]:
-    one = open_rig(there, database, Clock())
-    yield one
-    one.close()
 
 
 def rounded(value: Any) -> Any:

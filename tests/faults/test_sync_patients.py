@@ -12,32 +12,13 @@ import pytest
 from fhir_infusion.actions import find, merge_patients
 from fhir_infusion.actions.merge_patients import Asked, Named
 from fhir_infusion.errors import Refused
-from fhir_infusion.store import audit
-from tests.faults.peer import Peer
 from tests.faults.persons import MR, OTHER, decide, held, link, patient, placed, subjects, trail
-from tests.faults.rig import CALLER, MRN, TENANT, Clock, Rig, administration, open_rig, order
+from tests.faults.rig import CALLER, MRN, Rig, administration, order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from fhir_infusion.sync.resolve import Keep
 
 MA = "MedicationAdministration"
-
-
-@pytest.fixture
-def there() -> Iterator[Peer]:
-    one = Peer()
-    yield one
-    one.close()
-
-
-@pytest.fixture
-def rig(there: Peer, database: str) -> Iterator[Rig]:
-    one = open_rig(there, database, Clock())
-    yield one
-    assert one.service.store.read(TENANT, audit.verify) == ()
-    one.close()
 
 
 # --------------------------------------------------------------------------------------------------- 1 to 5: our side

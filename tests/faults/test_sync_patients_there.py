@@ -2,32 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from fhir_infusion.store import audit
-from tests.faults.peer import Peer
 from tests.faults.persons import MR, OTHER, PERSON, identifier, link, subjects
-from tests.faults.rig import TENANT, Clock, Rig, open_rig, order
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture
-def there() -> Iterator[Peer]:
-    one = Peer()
-    yield one
-    one.close()
-
-
-@pytest.fixture
-def rig(there: Peer, database: str) -> Iterator[Rig]:
-    one = open_rig(there, database, Clock())
-    yield one
-    assert one.service.store.read(TENANT, audit.verify) == ()
-    one.close()
+from tests.faults.rig import Rig, order
 
 
 def subject_there(rig: Rig, type_: str = MR) -> str:

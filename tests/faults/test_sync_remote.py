@@ -16,16 +16,9 @@ from fhir_infusion.sync.replies import Doubtful, Found, Unsent
 from tests.faults.peer import CUT, DROP, Act, Peer, once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 ORDER = {"resourceType": "MedicationRequest", "status": "active", "intent": "order"}
-
-
-@pytest.fixture
-def there() -> Iterator[Peer]:
-    one = Peer()
-    yield one
-    one.close()
 
 
 def _endpoint(base: str, seconds: int = 1, cap: int = 1_000_000) -> Endpoint:

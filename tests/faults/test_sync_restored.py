@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -11,23 +11,10 @@ from fhir_infusion.errors import Refused
 from fhir_infusion.store import audit
 from fhir_infusion.sync import restored
 from fhir_infusion.sync.resolve import resolve
-from tests.faults.peer import Peer
-from tests.faults.rig import TENANT, Clock, Rig, open_rig, order
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tests.faults.rig import TENANT, Rig, order
 
 MR = "MedicationRequest"
 PAUSED = "paused: restored; see `fhir-infusion sync resume`"
-
-
-@pytest.fixture
-def rig(database: str) -> Iterator[Rig]:
-    there = Peer()
-    one = open_rig(there, database, Clock())
-    yield one
-    one.close()
-    there.close()
 
 
 def _theirs(rig: Rig) -> dict[str, Any]:

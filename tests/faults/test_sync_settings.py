@@ -24,13 +24,6 @@ MR, MA = "MedicationRequest", "MedicationAdministration"
 
 
 @pytest.fixture
-def there() -> Iterator[Peer]:
-    one = Peer()
-    yield one
-    one.close()
-
-
-@pytest.fixture
 def opened(there: Peer, database: str) -> Iterator[Any]:
     rigs = []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -41,13 +42,6 @@ def _ec(path: Path) -> Path:
 @pytest.fixture
 def key(tmp_path: Path) -> Path:
     return _ec(tmp_path / "client.key")
-
-
-@pytest.fixture
-def there() -> Iterator[Peer]:
-    one = Peer()
-    yield one
-    one.close()
 
 
 @pytest.fixture
@@ -226,21 +220,23 @@ def test_f22_a_token_that_ends_in_the_middle_of_a_batch_is_renewed_once_and_ever
     assert (issuer.asked, rig.alerts()) == (2, [])
 
 
+def _at_once(endpoint: Endpoint, number: int) -> list[object]:
+    """Search in so many threads that begin together; return every reply."""
+    start = threading.Barrier(number)
+
+    def ask(_: int) -> object:
+        start.wait()
+        return endpoint.search("Patient", [])
+
+    with ThreadPoolExecutor(number) as pool:
+        return list(pool.map(ask, range(number)))
+
+
 def test_f22_eight_threads_that_are_refused_at_once_ask_for_one_token(endpoint: Endpoint, issuer: Issuer):
     assert isinstance(endpoint.search("Patient", []), Listed)
     issuer.valid.clear()
     issuer.slow = 0.3
-    start, replies = threading.Barrier(8), []
-
-    def ask() -> None:
-        start.wait()
-        replies.append(endpoint.search("Patient", []))
-
-    threads = [threading.Thread(target=ask) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    replies = _at_once(endpoint, 8)
     assert all(isinstance(one, Listed) for one in replies)
     assert issuer.asked == 2
 
@@ -248,17 +244,7 @@ def test_f22_eight_threads_that_are_refused_at_once_ask_for_one_token(endpoint: 
 def test_f22_threads_that_wait_for_a_token_share_its_failure(endpoint: Endpoint, issuer: Issuer):
     issuer.lies.append(Answer)
     issuer.slow = 0.3
-    start, replies = threading.Barrier(8), []
-
-    def ask() -> None:
-        start.wait()
-        replies.append(endpoint.search("Patient", []))
-
-    threads = [threading.Thread(target=ask) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    replies = _at_once(endpoint, 8)
     assert {one.code for one in replies if isinstance(one, Unsent)} == {"token-refused"}
     assert (len(replies), issuer.asked) == (8, 1)
 

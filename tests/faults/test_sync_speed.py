@@ -32,13 +32,6 @@ class Running(Clock):
 
 
 @pytest.fixture
-def there() -> Iterator[Peer]:
-    one = Peer()
-    yield one
-    one.close()
-
-
-@pytest.fixture
 def rig(there: Peer, database: str) -> Iterator[Rig]:
     one = open_rig(there, database, Running(), deadline_seconds=20)
     yield one

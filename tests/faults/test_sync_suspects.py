@@ -6,34 +6,18 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import pytest
-
 from fhir_infusion.store import suspects
 from fhir_infusion.sync import push, sending, worker
 from fhir_infusion.sync.outgoing import Crossing, outgoing
 from fhir_infusion.sync.status import gauges
 from tests.faults.peer import Act, Peer, once
-from tests.faults.rig import TENANT, Clock, Rig, open_rig, order
+from tests.faults.rig import TENANT, Rig, open_rig, order
 from tests.faults.test_sync_speed import Running, _until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import pytest
 
     from fhir_infusion.store.versions import Bound
-
-
-@pytest.fixture
-def there() -> Iterator[Peer]:
-    one = Peer()
-    yield one
-    one.close()
-
-
-@pytest.fixture
-def rig(there: Peer, database: str) -> Iterator[Rig]:
-    one = open_rig(there, database, Clock())
-    yield one
-    one.close()
 
 
 def _live(rig: Rig, poisoned: str) -> bool:

@@ -6,25 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.faults.peer import Act, Peer, once
-from tests.faults.rig import Clock, Rig, open_rig, order
+from tests.faults.peer import Act, once
+from tests.faults.rig import Rig, order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.faults.peer import Asked
 
 MR = "MedicationRequest"
 both = pytest.mark.parametrize("status", [404, 410])
-
-
-@pytest.fixture
-def rig(database: str) -> Iterator[Rig]:
-    there = Peer()
-    one = open_rig(there, database, Clock())
-    yield one
-    one.close()
-    there.close()
 
 
 def _theirs(rig: Rig) -> dict[str, Any]:

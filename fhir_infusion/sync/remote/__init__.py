@@ -176,10 +176,7 @@ class Endpoint:
         if not isinstance(token, str):
             return token
         known = {"Authorization": f"Bearer {token}"} if token else self._authorization()
-        seconds = float(self._remote.deadline_seconds)
-        sent = {"Accept": accept, "Accept-Encoding": "gzip", "User-Agent": "fhir-infusion", **known}
-        times = (min(CONNECT_SECONDS, seconds), seconds)
-        return self._session.get(url, headers=sent, stream=True, allow_redirects=False, timeout=times)
+        return self._open("GET", url, {"Accept": accept, **known})
 
     # ------------------------------------------------------------------------------------------------ addresses
 
@@ -268,21 +265,9 @@ class Endpoint:
     ) -> Answer | Unsent | Doubtful:
         seconds = float(self._remote.deadline_seconds)
         deadline = time.monotonic() + seconds
-        sent = {"Accept": MEDIA_TYPE, "Accept-Encoding": "gzip", "User-Agent": "fhir-infusion", **headers}
         sockets: list[socket.socket] = []
         try:
-            with (
-                watchdog(seconds, sockets),
-                self._session.request(
-                    method,
-                    url,
-                    headers=sent,
-                    data=body,
-                    stream=True,
-                    allow_redirects=False,
-                    timeout=(min(CONNECT_SECONDS, seconds), seconds),
-                ) as response,
-            ):
+            with watchdog(seconds, sockets), self._open(method, url, headers, body) as response:
                 return self._received(response, deadline)
         except requests.exceptions.ConnectTimeout:
             return Unsent("no connection in time")
@@ -293,6 +278,19 @@ class Endpoint:
         except (requests.exceptions.RequestException, OSError, ValueError):
             # urllib3's own errors while reading are wrapped by requests; OSError: the watchdog closed the socket.
             return Doubtful("connection broken")
+
+    def _open(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> requests.Response:
+        """Send a request and return the head of its answer; the body is to be read, and the watchdog kept outside."""
+        seconds = float(self._remote.deadline_seconds)
+        return self._session.request(
+            method,
+            url,
+            headers={"Accept": MEDIA_TYPE, "Accept-Encoding": "gzip", "User-Agent": "fhir-infusion", **headers},
+            data=body,
+            stream=True,
+            allow_redirects=False,
+            timeout=(min(CONNECT_SECONDS, seconds), seconds),
+        )
 
     def _received(self, response: requests.Response, deadline: float) -> Answer | Doubtful:
         pieces, size = [], 0
