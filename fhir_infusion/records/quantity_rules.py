@@ -15,6 +15,7 @@ from fhir_infusion.records import units
 from fhir_infusion.records.fields import table
 from fhir_infusion.records.rates import is_rate
 from fhir_infusion.records.rules import Broken, Part, Place, Rule, Rules, breaks_fhir, breaks_rule
+from fhir_infusion.records.unit_slips import meant
 from fhir_infusion.records.unit_words import contradict
 
 if TYPE_CHECKING:
@@ -235,15 +236,21 @@ def _quantity(part: Part) -> Iterator[Broken]:
             yield breaks_rule((name,), "the unit holds invisible characters", "visible characters", "hidden", "value")
 
 
+_SLIP: Final = "to UCUM, which tells upper from lower case, the unit is another than infusions are measured in"
+
+
 def _own_unit(part: Part) -> Iterator[Broken]:
     unit = part.get("unit")
     if unit is None or "unit_system" in part:
         return
     if not units.is_ucum(unit):
-        repaired = units.REPAIRS.get(unit)
-        accepted = f"{repaired}" if repaired else "a UCUM code, or unit_text alone where there is none"
+        accepted = units.REPAIRS.get(unit) or meant(unit) or "a UCUM code, or unit_text alone where there is none"
         yield breaks_rule(("unit",), "the unit is not a UCUM code", accepted, "ucum", "code-invalid")
-    elif "unit_text" in part and contradict(unit, part["unit_text"]):
+        return
+    other = meant(unit)
+    if other is not None:
+        yield breaks_rule(("unit",), _SLIP, other, "unit-case", "code-invalid")
+    if "unit_text" in part and contradict(unit, part["unit_text"]):
         reason = "the unit in words means something else than the unit's code"
         yield breaks_rule(("unit_text",), reason, "text that means the code, or none", "unit-text", "code-invalid")
 
@@ -282,7 +289,7 @@ def _own_ratio(part: Part) -> Iterator[Broken]:
 
 @lru_cache(maxsize=4096)
 def _is_fine_unit(unit: str | None, text: str | None) -> bool:
-    if unit is not None and (not units.is_ucum(unit) or hides(unit)):
+    if unit is not None and (not units.is_ucum(unit) or hides(unit) or meant(unit) is not None):
         return False
     return text is None or not (hides(text) or (unit is not None and contradict(unit, text)))
 

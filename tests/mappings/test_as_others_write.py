@@ -109,6 +109,25 @@ def test_a_unit_that_no_rule_repairs_is_kept_as_it_came_and_told(release: str, u
 
 
 @each_release
+@pytest.mark.parametrize(("unit", "rule"), [("ML", "unit-case"), ("G", "unit-case"), ("Mg", "unit-case"), ("KG", "ucum"), ("iu", "ucum")])  # fmt: skip
+def test_a_unit_in_the_wrong_case_is_told_and_kept_as_it_came_h9(release: str, unit: str, rule: str):
+    record, findings, repaired = read_and_back(order(release, doseQuantity=coded(D("250.0"), unit)), release)
+    assert record["steps"][0]["dosings"][0]["dose"]["unit"] == unit
+    assert findings == [(rule, "steps[0].dosings[0].dose.unit")]
+    assert repaired == []
+    record, findings, _ = read_and_back(administration(release, dose=coded(D("250.0"), unit)), release)
+    assert findings == [(rule, "dose_given.unit")]
+
+
+@each_release
+@pytest.mark.parametrize("quantity", [{"unit": "ML/HR"}, {"unit": "mL/H"}, {"unit": "MCG/KG/MIN"}, {"system": UCUM, "code": "ML/HR"}])  # fmt: skip
+def test_a_rate_in_capitals_is_a_rate_and_goes_back_as_it_came(release: str, quantity: Json):
+    record, findings, _ = read_and_back(order(release, rateQuantity={"value": 125, **quantity}), release)
+    assert record["steps"][0]["dosings"][0].keys() >= {"rate"}
+    assert "rate-per-time" not in [rule for rule, _ in findings]
+
+
+@each_release
 @pytest.mark.parametrize("unit", ["mcg", "mL/hr", "mEq", "IU", "cc"])
 def test_a_unit_in_words_alone_stays_words(release: str, unit: str):
     record, _, repaired = read_and_back(order(release, doseQuantity={"value": 5, "unit": unit}), release)
