@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records.amounts import TOLERANCE, Amount, amount, half_digit, per_body, ratio, rounded, span, stated
@@ -38,7 +39,7 @@ def text_findings(record: Part) -> Iterator[Issue]:
     """Yield the amounts in the dosage text that the structure neither holds nor makes."""
     texts = [(f"steps[{at}].text", step["text"]) for at, step in enumerate(record.get("steps", ())) if "text" in step]
     texts += [(name, record[name]) for name in ("rendered_instruction", "text") if name in record]
-    held: list[tuple[Amount, str]] | None = None
+    held: list[tuple[Amount, Part]] | None = None
     made: Derived | None = None
     for path, text in texts:
         for number, unit in _AMOUNT.findall(text) if len(text) <= _LONGEST else ():
@@ -46,28 +47,28 @@ def text_findings(record: Part) -> Iterator[Issue]:
             if found is None or found.dimension == _TIME:
                 continue
             if held is None:
-                held = []
-                _amounts(record, held)
+                held = list(_amounts(record))
             alike = _contradicted(found, held)
             if not alike:
                 continue
             made = derived(record) if made is None else made
             if not follows(made, found, _rounding(number, found)):
-                reason = f"the text says {number} {unit}; the structure says {', '.join(dict.fromkeys(alike))}"
+                words = ", ".join(dict.fromkeys(map(_words, alike)))
+                reason = f"the text says {number} {unit}; the structure says {words}"
                 yield finding(path, reason, "text-contradicts")
 
 
-def _contradicted(found: Amount, held: list[tuple[Amount, str]]) -> list[str]:
-    """Return in words what the structure says of this kind, nothing where the text says the same.
+def _contradicted(found: Amount, held: list[tuple[Amount, Part]]) -> list[Part]:
+    """Return what the structure says of this kind, nothing where the text says the same.
 
     Only where the structure has something of the same kind: what it lacks altogether, the text merely adds.
     """
-    alike = [(other, words) for other, words in held if _is_alike(found, other)]
+    alike = [(other, part) for other, part in held if _is_alike(found, other)]
     if any(other.base == found.base for other, _ in alike):
         return []
     if alike or found.code in _BODY or not _is_rate(found):
-        return [words for _, words in alike]
-    return [words for other, words in held if _is_rate(other)]
+        return [part for _, part in alike]
+    return [part for other, part in held if _is_rate(other)]
 
 
 def _is_alike(found: Amount, other: Amount) -> bool:
@@ -92,6 +93,7 @@ def _plain(number: str) -> str:
     return re.sub(r",(?=\d{3}(?:\D|$))", "", number).replace(",", ".")
 
 
+@lru_cache(maxsize=4096)
 def _said(number: str, unit: str) -> Amount | None:
     """Return an amount in words, with its unit as a code; per dL is what a laboratory says, never a preparation."""
     plain = _plain(number)
@@ -102,23 +104,32 @@ def _said(number: str, unit: str) -> Amount | None:
     return Amount(Fraction(Decimal(plain)) * meaning.factor, meaning.dimension, "/".join(filter(None, codes)))
 
 
-def _amounts(part: Part, found: list[tuple[Amount, str]]) -> None:
-    """Add every quantity, ratio and span of a record, with its words."""
-    held = amount(part)
-    if held is not None:
-        found.append((held, stated(part)))
-        return
+def _amounts(part: Part) -> Iterator[tuple[Amount, Part]]:
+    """Yield every quantity, ratio and span of a record."""
+    left = [part]
+    while left:
+        part = left.pop()
+        held = amount(part) if "unit" in part else None
+        if held is not None:
+            yield held, part
+            continue
+        held = ratio(part) if "numerator" in part else span(part) if "unit" in part else None
+        if held is not None:
+            yield held, part
+        inner: list[Part] = []
+        for name, member in part.items():
+            kind = type(member)
+            if name == "residue":
+                continue
+            if kind is dict:
+                inner.append(member)
+            elif kind is list:
+                inner += [item for item in member if type(item) is dict]
+        left += reversed(inner)
+
+
+def _words(part: Part) -> str:
+    """Return a quantity, ratio or span in words."""
     if "numerator" in part:
-        per = ratio(part)
-        if per is not None:
-            found.append((per, f"{stated(part['numerator'])} per {stated(part['denominator'])}"))
-    elif (length := span(part)) is not None:
-        found.append((length, f"{rounded(Fraction(part['value']))} {part['unit']}"))
-    for name, member in part.items():
-        kind = type(member)
-        if kind is dict and name != "residue":
-            _amounts(member, found)
-        elif kind is list and name != "residue":
-            for item in member:
-                if type(item) is dict:
-                    _amounts(item, found)
+        return f"{stated(part['numerator'])} per {stated(part['denominator'])}"
+    return f"{rounded(Fraction(part['value']))} {part['unit']}" if amount(part) is None else stated(part)

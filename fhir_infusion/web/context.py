@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 from flask import current_app, g, has_request_context, request
+from werkzeug.sansio.utils import get_current_url
 
 from fhir_infusion.service import Service
 from fhir_infusion.sync.worker import Worker
@@ -16,8 +18,8 @@ if TYPE_CHECKING:
     from fhir_infusion.actions.caller import Caller
 
 EXTENSION = "fhir-infusion"
-SERVICE = "fhir_infusion.service"
-"""Where an inner request finds the service that it is to work with; no header can set it."""
+INNER = "fhir_infusion.inner"
+"""Where an inner request finds the start with the service that it is to work with; no header can set it."""
 FAILURE = "fhir_infusion.failure"
 """Where an inner request leaves what it failed with."""
 
@@ -38,14 +40,13 @@ class Web:
 
 def web() -> Web:
     """Return the start that the running request belongs to, with the service that it is to work with."""
-    found = cast("Web", current_app.extensions[EXTENSION])
-    service = request.environ.get(SERVICE) if has_request_context() else None
-    return found if service is None else replace(found, service=service)
+    inner = request.environ.get(INNER) if has_request_context() else None
+    return cast("Web", inner or current_app.extensions[EXTENSION])
 
 
 def is_inner() -> bool:
     """Say whether the running request is part of another one that may yet be undone."""
-    return SERVICE in request.environ
+    return INNER in request.environ
 
 
 def caller() -> Caller:
@@ -58,7 +59,13 @@ def home_url() -> str:
 
     What a proxy says in headers of its own is never believed: anybody can send them.
     """
-    return web().service.settings.public_url or request.host_url.rstrip("/")
+    return web().service.settings.public_url or _address(request.scheme, request.host)
+
+
+@lru_cache(maxsize=64)
+def _address(scheme: str, host: str) -> str:
+    # ``request.host_url`` converts both anew each time that it is asked, several times in each request.
+    return get_current_url(scheme, host).rstrip("/")
 
 
 def correlation_id() -> str:

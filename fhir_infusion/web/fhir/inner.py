@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -10,7 +10,7 @@ from urllib.parse import quote
 from flask import Flask, current_app, request
 
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.web.context import FAILURE, SERVICE
+from fhir_infusion.web.context import EXTENSION, FAILURE, INNER
 from fhir_infusion.web.negotiation import FHIR_JSON
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def answer(within: Outer, asked: Asked, service: Service | None = None) -> Respo
         "HTTP_PREFER": within.prefer or "return=minimal",
     }
     if service is not None:
-        environ[SERVICE] = service
+        environ[INNER] = replace(within.app.extensions[EXTENSION], service=service)
     with within.app.request_context(environ):
         reply = within.app.full_dispatch_request()
     if FAILURE in environ:
