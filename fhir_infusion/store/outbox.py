@@ -101,11 +101,11 @@ def enqueue(
     """Add a row and return its number. A stop supersedes what was not sent yet of its aggregate."""
     if stop:
         mine = and_(OUTBOX.c.tenant == tx.tenant, OUTBOX.c.endpoint == endpoint)
-        earlier = and_(mine, OUTBOX.c.aggregate == aggregate, OUTBOX.c.state == "pending")
+        earlier = and_(mine, OUTBOX.c.aggregate == aggregate, due.state_of() == "pending")
         tx.connection.execute(update(OUTBOX).where(earlier).values(state="superseded"))
         if depends_on:
             # What the stop waits for must not stand behind the backlog either.
-            first = and_(mine, OUTBOX.c.aggregate == depends_on, OUTBOX.c.state == "pending")
+            first = and_(mine, OUTBOX.c.aggregate == depends_on, due.state_of() == "pending")
             tx.connection.execute(update(OUTBOX).where(first).values(rank=_URGENT))
     now = to_ms(tx.now)
     (result,) = _ENQUEUE.rows(
@@ -244,7 +244,7 @@ def waiting(tx: Tx, endpoint: str) -> bool:
 def has_any(tx: Tx, endpoint: str, aggregate: str, states: tuple[State, ...]) -> bool:
     """Say whether a row of a resource is in one of the states."""
     mine = and_(OUTBOX.c.tenant == tx.tenant, OUTBOX.c.endpoint == endpoint, OUTBOX.c.aggregate == aggregate)
-    found = select(OUTBOX.c.seq).where(mine, OUTBOX.c.state.in_(states)).limit(1)
+    found = select(OUTBOX.c.seq).where(mine, due.state_of().in_(states)).limit(1)
     return tx.connection.execute(found).first() is not None
 
 
@@ -316,7 +316,7 @@ def _supersede_before(tx: Tx, row: Row) -> None:
         OUTBOX.c.endpoint == row.endpoint,
         OUTBOX.c.aggregate == row.aggregate,
         OUTBOX.c.seq < row.seq,
-        OUTBOX.c.state.in_(OPEN),
+        due.state_of().in_(OPEN),
     )
     tx.connection.execute(update(OUTBOX).where(before).values(state="superseded"))
 
@@ -327,7 +327,7 @@ def _overtaken(tx: Tx, row: Row) -> bool:
         OUTBOX.c.endpoint == row.endpoint,
         OUTBOX.c.aggregate == row.aggregate,
         OUTBOX.c.version > row.version,
-        OUTBOX.c.state.in_(("pending", "leased", "sent", "unknown", "acked")),
+        due.state_of().in_(("pending", "leased", "sent", "unknown", "acked")),
     )
     return tx.connection.execute(select(OUTBOX.c.seq).where(later).limit(1)).one_or_none() is not None
 

@@ -27,7 +27,7 @@ def poisoned(tx: Tx, endpoint: str, crashes: int, hours: int) -> tuple[Row, ...]
     if not due.suspects(tx, endpoint):
         return ()
     now = to_ms(tx.now)
-    mine = and_(OUTBOX.c.tenant == tx.tenant, OUTBOX.c.endpoint == endpoint, SUSPECT, OUTBOX.c.state.in_(WAITING))
+    mine = and_(OUTBOX.c.tenant == tx.tenant, OUTBOX.c.endpoint == endpoint, SUSPECT, due.state_of().in_(WAITING))
     free = OUTBOX.c.lease_until < now
     spent = or_(
         OUTBOX.c.crashes >= crashes,

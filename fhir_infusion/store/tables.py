@@ -168,8 +168,9 @@ OUTBOX: Final = Table(
     number("crashes"),
     number("suspected"),
     number("alerted"),
-    Index("outbox_by_state", "tenant", "endpoint", "state", "lane", "rank", "seq"),
-    Index("outbox_by_aggregate", "tenant", "endpoint", "aggregate", "seq"),
+    # Each begins with what only it is asked for: a database without statistics could take one for the other.
+    Index("outbox_by_state", "state", "tenant", "endpoint", "lane", "rank", "seq"),
+    Index("outbox_by_aggregate", "aggregate", "tenant", "endpoint", "seq"),
     Index(
         "outbox_suspects",
         *("tenant", "endpoint", "seq"),

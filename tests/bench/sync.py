@@ -2,7 +2,8 @@
 
 The peer is the lying server of the fault tests, honest here, in a process of its own, with a latency of 20 ms for each
 request. Measured are the drain of orders (each with a new patient, then each with a known one, then a change of each),
-the requests for each, how much the process grew, and how long a stop takes behind a backlog of other orders.
+the requests for each, how much the process grew, and how long a stop takes behind a backlog of other orders, the last
+on PostgreSQL too where it is installed.
 """
 
 from __future__ import annotations
@@ -15,18 +16,23 @@ import sys
 import tempfile
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from fhir_infusion.store import outbox, standing
 from fhir_infusion.sync import worker
+from tests import postgresql
 from tests.faults.peer import Act, Asked, Peer
 from tests.faults.rig import TENANT, Clock, Rig, open_rig, order
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
+    from fhir_infusion.store import Tx
+
 LATENCY = 0.02
+STOPS = 100
 
 
 class Indexed(Peer):
@@ -105,27 +111,49 @@ def _drain(rig: Rig, pipe: Connection, rows: int) -> dict[str, float]:
     }
 
 
-def _stop_behind(rig: Rig, backlog: int) -> list[float]:
-    """Return the seconds of ten stops while so many other rows wait."""
+def _stop_behind(rig: Rig, backlog: int) -> dict[str, float]:
+    """Return how many seconds stops take, the middle one and the last of a hundred, while so many other rows wait."""
 
-    def work(tx: Any) -> None:
-        for number in range(backlog):
+    def fill(tx: Tx, first: int) -> None:
+        for number in range(first, min(first + 1000, backlog)):
             outbox.enqueue(tx, "peer", f"MedicationRequest/none-{number}", 1, "hash", stop=False)
 
-    rig.service.store.transact(TENANT, work)
+    for first in range(0, backlog, 1000):
+        rig.service.store.transact(TENANT, partial(fill, first=first))
     runs = worker.Worker(rig.service)
     runs.start()
     took = []
-    for number in range(10):
-        time.sleep(0.5)
+    for number in range(STOPS):
+        time.sleep(0.2)
         begun = time.monotonic()
         rig.amend(order(f"N-{number}", status="cancelled"))
         runs.wake()
         while rig.service.store.read(TENANT, lambda tx: standing.oldest(tx, "peer", "stop")) is not None:
             time.sleep(0.005)
-        took.append(round(time.monotonic() - begun, 3))
+        took.append(time.monotonic() - begun)
+    waiting = rig.service.store.read(TENANT, lambda tx: standing.outgoing(tx, "peer", ("pending",)))
     runs.stop()
-    return sorted(took)
+    took.sort()
+    return {
+        "median": round(took[STOPS // 2], 2),
+        "p99": round(took[STOPS * 99 // 100], 2),
+        "most": round(took[-1], 2),
+        "still waiting behind": waiting.get("pending", 0),
+    }
+
+
+def _stop_on_postgresql(there: Peer, backlog: int) -> dict[str, float]:
+    server = postgresql.Server()
+    server.start()
+    rig = open_rig(there, server.database(), Running())
+    try:
+        for number in range(STOPS):
+            rig.place(order(f"N-{number}"))
+        rig.push()
+        return _stop_behind(rig, backlog)
+    finally:
+        rig.close()
+        server.stop()
 
 
 def main(orders: int = 2000, backlog: int = 100_000) -> dict[str, Any]:
@@ -146,8 +174,10 @@ def main(orders: int = 2000, backlog: int = 100_000) -> dict[str, Any]:
         for number in range(orders):
             rig.amend(order(f"N-{number}", status="on-hold"))
         found["changes"] = _drain(rig, here, orders)
-        found["seconds of a stop"] = _stop_behind(rig, backlog)
+        found["seconds of a stop, SQLite"] = _stop_behind(rig, backlog)
         rig.close()
+    if not postgresql.missing():
+        found["seconds of a stop, PostgreSQL"] = _stop_on_postgresql(there, backlog)
     here.send("end")
     process.join()
     return found
