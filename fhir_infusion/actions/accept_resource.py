@@ -12,7 +12,6 @@ of a Bundle.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.actions import (
@@ -20,6 +19,7 @@ from fhir_infusion.actions import (
     matching,
     record_administration,
     release_text,
+    repeated,
     resolve,
     revive,
     rules,
@@ -28,33 +28,23 @@ from fhir_infusion.actions import (
     whole,
 )
 from fhir_infusion.actions.amend_order import refuse_change
-from fhir_infusion.actions.transact import Also, Json, Outcome, Part
+from fhir_infusion.actions.transact import Also, Json, Made, Outcome, Part
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.fhir import subset
 from fhir_infusion.fhir.served import MAPPED
 from fhir_infusion.fhir.validate import validate
 from fhir_infusion.store import text, versions
-from fhir_infusion.store.versions import Stored
 
 if TYPE_CHECKING:
     from fhir_infusion.actions.caller import Caller
     from fhir_infusion.fhir.search import Query
     from fhir_infusion.service import Service
     from fhir_infusion.store import Tx
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """What a piece of work did in its transaction; ``created`` is False where the resource was there already."""
-
-    stored: Stored
-    created: bool
-    findings: tuple[Issue, ...] = ()
+    from fhir_infusion.store.versions import Stored
 
 
 Work = Callable[["Tx"], "Stored"]
 Step = Callable[["Tx"], Made]
-_ATTEMPTS: Final = 5
 _ORDER: Final = "MedicationRequest"
 
 
@@ -85,10 +75,14 @@ def create(
         Unavailable: it is not stored.
     """
     body_hash = text.digest(transact.without_server_elements(resource))
-    step = creation(
-        service, caller, release, service.new_id(), resource, body_hash, if_none_exist, origin=origin, also=also
-    )
-    return outcome(service, caller, service.store.transact(caller.tenant, step), release)
+
+    def attempt(run: repeated.Run[Made]) -> Made:
+        new_id = service.new_id()
+        return run(
+            creation(service, caller, release, new_id, resource, body_hash, if_none_exist, origin=origin, also=also)
+        )
+
+    return outcome(service, caller, repeated.once(service, caller, repeated.MADE, attempt), release)
 
 
 def creation(
@@ -115,10 +109,10 @@ def creation(
     def step(tx: Tx) -> Made:
         earlier = matching.match(tx, type_, if_none_exist) if if_none_exist else None
         if earlier is None:
-            earlier = transact.earlier_effect(service, tx, caller, type_, record, body_hash)
+            earlier = transact.earlier_effect(service, tx, type_, record, body_hash)
         made = earlier or _first(service, tx, caller, type_, new, origin)
         if earlier is None:
-            transact.keep_keys(service, tx, caller, type_, record, body_hash, made)
+            transact.keep_key(service, tx, type_, record, body_hash, made)
         if also is not None:
             also(tx, made)
         is_new = earlier is None
@@ -151,24 +145,22 @@ def update(  # the parts of the request, one by one
             If-Match is stale; 422 it may not become this, such as another patient's.
         Unavailable: it is not stored.
     """
-    for _ in range(_ATTEMPTS):
-        try:
-            step = change(
-                service,
-                caller,
-                release,
-                id,
-                resource,
-                if_match,
-                origin=origin,
-                also=also,
-                is_same_patient=is_same_patient,
-            )
-            return outcome(service, caller, service.store.transact(caller.tenant, step), release)
-        except versions.Moved:
-            if if_match is not None:
-                raise Refused(transact.stale()) from None
-    raise Refused(Issue("error", "conflict", "", "others change this resource all the time", "the same again", "", 409))
+
+    def begun() -> Step:
+        return change(
+            service,
+            caller,
+            release,
+            id,
+            resource,
+            if_match,
+            origin=origin,
+            also=also,
+            is_same_patient=is_same_patient,
+        )
+
+    made = repeated.once(service, caller, repeated.MADE, lambda run: matching.unless_moved(run, begun, if_match))
+    return outcome(service, caller, made, release)
 
 
 def change(

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fhir_infusion.actions import rules, transact
+from fhir_infusion.actions import repeated, rules, transact
 from fhir_infusion.actions.place_order import TYPE, outcome_of
-from fhir_infusion.actions.transact import Json, Outcome, Part
+from fhir_infusion.actions.transact import Json, Made, Outcome, Part
 from fhir_infusion.errors import Refused
 from fhir_infusion.store import text, versions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fhir_infusion.actions.caller import Caller
     from fhir_infusion.service import Service
     from fhir_infusion.store import Tx
-    from fhir_infusion.store.versions import Stored
 
 
 def amend(
@@ -32,6 +33,19 @@ def amend(
             may not become this.
         Unavailable: it is not stored.
     """
+
+    def attempt(run: repeated.Run[Made]) -> Made:
+        try:
+            return run(_amending(service, caller, id, record, if_match, overlay))
+        except versions.Moved:
+            raise Refused(transact.stale()) from None
+
+    return outcome_of(repeated.once(service, caller, repeated.MADE, attempt))
+
+
+def _amending(
+    service: Service, caller: Caller, id: str, record: Json, if_match: str | None, overlay: str | None
+) -> Callable[[Tx], Made]:
     found = service.store.read(caller.tenant, lambda tx: versions.current(tx, TYPE, id))
     before = transact.known(found, TYPE)
     transact.refuse_unless_current(before, if_match, required=True)
@@ -45,16 +59,8 @@ def amend(
     record = service.translator.settled(record, before.release, overlay)
     part = Part(id, before.release, resource, record, before)
     if transact.unchanged(before, part) and text.digest(earlier) == text.digest(record):
-        return outcome_of(before, created=False, findings=translated.told)
-
-    def work(tx: Tx) -> Stored:
-        return transact.write(service, tx, caller, TYPE, part)
-
-    try:
-        stored = service.store.transact(caller.tenant, work)
-    except versions.Moved:
-        raise Refused(transact.stale()) from None
-    return outcome_of(stored, created=False, findings=translated.told)
+        return lambda _: Made(before, created=False, findings=translated.told)
+    return lambda tx: Made(transact.write(service, tx, caller, TYPE, part), created=False, findings=translated.told)
 
 
 def refuse_change(before: Json, after: Json, *, may_vanish: bool) -> None:

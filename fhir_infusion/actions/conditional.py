@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fhir_infusion.actions import accept_resource, delete_resource, matching, transact
+from fhir_infusion.actions import accept_resource, delete_resource, matching, repeated, transact
 from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
 from fhir_infusion.store import search, text, versions
 
 if TYPE_CHECKING:
-    from fhir_infusion.actions.accept_resource import Made, Step
+    from fhir_infusion.actions.accept_resource import Step
     from fhir_infusion.actions.caller import Caller
     from fhir_infusion.actions.delete_resource import Deleted
-    from fhir_infusion.actions.transact import Json, Outcome
+    from fhir_infusion.actions.transact import Json, Made, Outcome
     from fhir_infusion.fhir.search import Query
     from fhir_infusion.service import Service
     from fhir_infusion.store import Tx
@@ -55,9 +55,8 @@ def update(
 
         return work
 
-    return accept_resource.outcome(
-        service, caller, matching.guarded(service, caller, type_, query, begun, if_match), release
-    )
+    guarded = matching.guarded(service, caller, type_, query, begun, if_match)
+    return accept_resource.outcome(service, caller, repeated.once(service, caller, repeated.MADE, guarded), release)
 
 
 def delete(service: Service, caller: Caller, type: str, query: Query, if_match: str | None = None) -> Deleted | None:
@@ -71,7 +70,7 @@ def delete(service: Service, caller: Caller, type: str, query: Query, if_match: 
     def work(tx: Tx) -> Deleted | None:
         return delete_resource.deletion(service, tx, caller, matching.match(tx, type, query), if_match)
 
-    return service.store.transact(caller.tenant, work)
+    return repeated.once(service, caller, delete_resource.DELETED, lambda run: run(work))
 
 
 def _step(
@@ -85,7 +84,7 @@ def _step(
             raise Refused(Issue("error", "value", "id", reason, "no id, or that of what is found", "id"))
         body = {**resource, "id": found.id}
         if if_match is None and _says_the_same(found, release, body):
-            return lambda _: accept_resource.Made(found, created=False)
+            return lambda _: transact.Made(found, created=False)
         return accept_resource.change(service, caller, release, found.id, body, if_match)
     if if_match is not None:
         raise Refused(transact.stale())

@@ -22,13 +22,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.actions import rules, transact, whole
+from fhir_infusion.actions import repeated, rules, transact, whole
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.fhir import search
 from fhir_infusion.fhir.served import MAPPED, SERVED
 from fhir_infusion.store import audit, conflicts, references, versions
+from fhir_infusion.store.tx import from_ms, to_ms
 from fhir_infusion.store.versions import Draft, Stored
 from fhir_infusion.translator import RELEASES
 
@@ -49,6 +50,16 @@ class Deleted:
     changed: bool
 
 
+def _read(_: Tx, said: dict[str, Any]) -> Deleted | None:
+    return Deleted(said["version"], from_ms(said["at"]), changed=False) if said else None
+
+
+DELETED: Final[repeated.Form[Deleted | None]] = repeated.Form(
+    lambda one: {} if one is None else {"version": one.version, "at": to_ms(one.last_updated)}, _read
+)
+"""How a deletion is kept under the key of a client."""
+
+
 def delete(service: Service, caller: Caller, type: str, id: str, if_match: str | None = None) -> Deleted | None:
     """Delete a resource; return None where this tenant has none.
 
@@ -60,7 +71,7 @@ def delete(service: Service, caller: Caller, type: str, id: str, if_match: str |
     def work(tx: Tx) -> Deleted | None:
         return deletion(service, tx, caller, versions.current(tx, type, id), if_match)
 
-    return service.store.transact(caller.tenant, work)
+    return repeated.once(service, caller, DELETED, lambda run: run(work))
 
 
 def deletion(service: Service, tx: Tx, caller: Caller, stored: Stored | None, if_match: str | None) -> Deleted | None:

@@ -5,8 +5,8 @@ is there already (by its condition or business identifier); two entries may not 
 entries are replaced, conditional ones looked up. 3. The entries are done in the order of the standard, each seeing what
 those before it did.
 
-Sent again it has its effect once: under an Idempotency-Key, or where it is the same to the last digit and creates an
-order or administration with a business identifier, which cannot be created twice.
+Sent again it has its effect once: under an Idempotency-Key (``repeated``), or where it is the same to the last digit
+and creates an order or administration with a business identifier, which cannot be created twice.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
-from fhir_infusion.actions import transact
+from fhir_infusion.actions import repeated, transact
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.fhir import bundle
 from fhir_infusion.fhir import search as fhir_search
@@ -54,12 +54,13 @@ def transaction(
         Unavailable: nothing is stored.
     """
     body_hash = text.digest(sent)
-    keys = _keys(service, caller, asked, body_hash)
+    named = any(one.method == "POST" and _business_identifiers(service, one) for one in asked)
+    key = f"{_KEPT}|{body_hash}" if named else ""
 
     def work(tx: Tx) -> list[Entry]:
-        earlier = _earlier(tx, keys, body_hash)
+        earlier = idempotency.find(tx, "", key) if key else None
         if earlier is not None:
-            return earlier
+            return [_again(told) for told in earlier.id.split("\n")]
         joined = replace(service, store=Joined(service.store, tx))
         ids = _Ids(joined, tx, release)
         meant = {one.place: _meant(ids, one) for one in asked if one.method in _WRITES}
@@ -67,10 +68,14 @@ def transaction(
         known = {one.full_url: meant[one.place] for one in asked if one.full_url and meant.get(one.place)}
         answers = {one.place: _done(joined, one, meant, known, ids, run) for one in bundle.in_order(asked)}
         in_order = [answers[one.place] for one in asked]
-        _keep(tx, keys, body_hash, in_order)
+        if key:
+            idempotency.keep(tx, "", key, idempotency.Effect(body_hash, _KEPT, _kept(in_order)))
         return in_order
 
-    return service.store.transact(caller.tenant, work)
+    return repeated.once(service, caller, _ANSWERS, lambda run: run(work))
+
+
+_ANSWERS: Final[repeated.Form[list[Entry]]] = repeated.Form(lambda one: {"entry": one}, lambda _, said: said["entry"])
 
 
 def _meant(ids: _Ids, one: Asked) -> str:
@@ -219,29 +224,6 @@ def _issue(one: Asked, code: str, reason: str, accepted: str, status: int = 400,
 _KEPT: Final = "Bundle"
 
 
-def _keys(service: Service, caller: Caller, asked: Sequence[Asked], body_hash: str) -> list[tuple[str, str]]:
-    keys = [(caller.client, f"key|{caller.key}")] if caller.key else []
-    if any(one.method == "POST" and _business_identifiers(service, one) for one in asked):
-        keys.append(("", f"{_KEPT}|{body_hash}"))
-    return keys
-
-
-def _earlier(tx: Tx, keys: Sequence[tuple[str, str]], body_hash: str) -> list[Entry] | None:
-    """Return the answer to a transaction that was done before, None where it is new.
-
-    Raises:
-        Refused: 422, its Idempotency-Key came with another body.
-    """
-    for client, key in keys:
-        effect = idempotency.find(tx, client, key)
-        if effect is None:
-            continue
-        if effect.body_hash != body_hash:
-            raise Refused(transact.taken(_KEPT, client))
-        return [_again(told) for told in effect.id.split("\n")]
-    return None
-
-
 def _again(told: str) -> Entry:
     status, _, location = told.partition(" ")
     done: Entry = {"status": "200 OK" if status == "201" else f"{status} as before", "location": location}
@@ -252,10 +234,8 @@ def _again(told: str) -> Entry:
     return {"response": done}
 
 
-def _keep(tx: Tx, keys: Sequence[tuple[str, str]], body_hash: str, answers: Sequence[Entry]) -> None:
-    told = "\n".join(
+def _kept(answers: Sequence[Entry]) -> str:
+    return "\n".join(
         f"{answer['response']['status'].partition(' ')[0]} {answer['response'].get('location', '')}"
         for answer in answers
     )
-    for client, key in keys:
-        idempotency.keep(tx, client, key, idempotency.Effect(body_hash, _KEPT, told, 0))

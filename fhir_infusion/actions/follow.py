@@ -20,7 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.actions import identity, rules, transact, whole
+from fhir_infusion.actions import identity, repeated, rules, transact, whole
 from fhir_infusion.actions.condition import token_value
 from fhir_infusion.actions.transact import Part
 from fhir_infusion.errors import Issue, Refused
@@ -315,7 +315,10 @@ def decide(service: Service, caller: Caller, conflict: Conflict, keep: str, reas
                 return None
             moved = _move(service, tx, caller, old, pair.new, f"conflict {conflict.conflict_id}")
         conflicts.resolve(tx, conflict.conflict_id, f"{keep}: {reason}", caller.client)
-        return _told(conflict, keep, old.version, moved)
+        told = _told(conflict, keep, old.version, moved)
+        if caller.key:
+            repeated.keep(tx, caller, told)
+        return told
 
     done = service.store.transact(caller.tenant, work)
     if done is None:

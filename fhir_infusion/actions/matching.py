@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fhir_infusion.actions.caller import Caller
+    from fhir_infusion.actions.repeated import Run
     from fhir_infusion.fhir.search import Query
     from fhir_infusion.service import Service
     from fhir_infusion.store import Tx
@@ -19,8 +20,26 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_ATTEMPTS: Final = 50
+_ATTEMPTS: Final = 5
+_ATTEMPTS_BY_CRITERIA: Final = 50
 """Each attempt fails because another one succeeded; so many at once are more than wait for the writer."""
+
+
+def unless_moved(
+    run: Run[T], begun: Callable[[], Callable[[Tx], T]], if_match: str | None, attempts: int = _ATTEMPTS
+) -> T:
+    """Do the work that ``begun`` returns, begun anew where somebody was faster.
+
+    Raises:
+        Refused: 412, If-Match names a version and the resource has changed; 409, it changes all the time.
+    """
+    for _ in range(attempts):
+        try:
+            return run(begun())
+        except versions.Moved:
+            if if_match is not None:
+                raise Refused(transact.stale()) from None
+    raise Refused(Issue("error", "conflict", "", "others change this resource all the time", "the same again", "", 409))
 
 
 def guarded(
@@ -30,21 +49,19 @@ def guarded(
     query: Query,
     begun: Callable[[Stored | None], Callable[[Tx], T]],
     if_match: str | None = None,
-) -> T:
-    """Do the work that ``begun`` returns for what is found, in a transaction in which the same is still found.
+) -> Callable[[Run[T]], T]:
+    """Return what does the work that ``begun`` returns for what is found, in a transaction in which it is still found.
 
-    Raises:
+    It raises:
         Refused: 412 several are found, or If-Match names a version and the resource has changed; what ``begun`` and its
             work raise.
     """
-    for _ in range(_ATTEMPTS):
+
+    def found_and_begun() -> Callable[[Tx], T]:
         found = service.store.read(caller.tenant, lambda tx: match(tx, type, query))
-        try:
-            return service.store.transact(caller.tenant, _unless_moved(type, query, found, begun(found)))
-        except versions.Moved:
-            if if_match is not None:
-                raise Refused(transact.stale()) from None
-    raise Refused(Issue("error", "conflict", "", "others change this resource all the time", "the same again", "", 409))
+        return _unless_moved(type, query, found, begun(found))
+
+    return lambda run: unless_moved(run, found_and_begun, if_match, _ATTEMPTS_BY_CRITERIA)
 
 
 def match(tx: Tx, type: str, query: Query) -> Stored | None:

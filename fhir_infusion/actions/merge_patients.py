@@ -7,10 +7,10 @@ one transaction. Where name, birth date or sex contradict, nothing is merged: th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.actions import follow, identity, transact
+from fhir_infusion.actions import follow, identity, repeated, transact
 from fhir_infusion.actions.condition import token_value
 from fhir_infusion.actions.transact import Part
 from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
@@ -104,7 +104,13 @@ def merge(service: Service, caller: Caller, release: str, asked: Asked) -> Merge
         moved = [new.aggregate for new, old in zip(now, follows, strict=True) if new and new.version != old.version]
         return Merged(text.read(target.text), tuple(moved), told)
 
-    return service.store.transact(caller.tenant, work)
+    return repeated.once(service, caller, _MERGED, lambda run: run(work))
+
+
+_MERGED: Final = repeated.Form(
+    lambda one: {"target": one.target, "moved": list(one.moved), "findings": [asdict(told) for told in one.findings]},
+    lambda _, said: Merged(said["target"], tuple(said["moved"]), repeated.findings_of(said)),
+)
 
 
 def _written(service: Service, tx: Tx, caller: Caller, before: Stored, resource: Json, release: str) -> Stored:

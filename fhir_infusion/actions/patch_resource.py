@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.actions import accept_resource, matching, release_text, transact
+from fhir_infusion.actions import accept_resource, matching, release_text, repeated, transact
 from fhir_infusion.errors import BREAKS_FHIR, BREAKS_RULE, Issue, Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir import stale_text, subset
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 Change = Callable[[dict[str, Any], str], dict[str, Any]]
 """Makes of a resource and its release another resource; raises ``Refused`` where it cannot."""
 
-_ATTEMPTS: Final = 5
 _ORDER: Final = "MedicationRequest"
 
 
@@ -46,15 +45,13 @@ def patch(
             406 this release cannot say the resource; 422 the patch cannot be applied, or not to a right resource.
         Unavailable: nothing is stored.
     """
-    for _ in range(_ATTEMPTS):
+
+    def begun() -> Step:
         found = service.store.read(caller.tenant, lambda tx: versions.current(tx, type, id))
-        try:
-            step = _step(service, caller, release, transact.known(found, type), change, if_match)
-            return accept_resource.outcome(service, caller, service.store.transact(caller.tenant, step), release)
-        except versions.Moved:
-            if if_match is not None:
-                raise Refused(transact.stale()) from None
-    raise Refused(Issue("error", "conflict", "", "others change this resource all the time", "the same again", "", 409))
+        return _step(service, caller, release, transact.known(found, type), change, if_match)
+
+    made = repeated.once(service, caller, repeated.MADE, lambda run: matching.unless_moved(run, begun, if_match))
+    return accept_resource.outcome(service, caller, made, release)
 
 
 def patch_matching(
@@ -70,7 +67,8 @@ def patch_matching(
     def begun(found: Stored | None) -> Step:
         return _step(service, caller, release, transact.known(found, type), change, if_match)
 
-    made = matching.guarded(service, caller, type, query, begun, if_match)
+    guarded = matching.guarded(service, caller, type, query, begun, if_match)
+    made = repeated.once(service, caller, repeated.MADE, guarded)
     return accept_resource.outcome(service, caller, made, release)
 
 
@@ -83,7 +81,7 @@ def _step(service: Service, caller: Caller, release: str, before: Stored, change
         raise _refused("id", "a patch changes neither the type nor the id of a resource", "both as they are")
     bare = transact.without_server_elements
     if text.digest(bare(new)) == text.digest(bare(old)):
-        return lambda _: accept_resource.Made(before, created=False)
+        return lambda _: transact.Made(before, created=False)
     new = stale_text.settled(old, new)
     try:
         return accept_resource.change(service, caller, release, before.id, new, str(before.version))

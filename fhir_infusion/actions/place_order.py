@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fhir_infusion.actions import transact
-from fhir_infusion.actions.transact import HOME, Json, Outcome, Part
+from fhir_infusion.actions import repeated, transact
+from fhir_infusion.actions.transact import HOME, Json, Made, Outcome, Part
 from fhir_infusion.store import text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fhir_infusion.actions.caller import Caller
-    from fhir_infusion.errors import Issue
     from fhir_infusion.service import Service
     from fhir_infusion.store import Tx
-    from fhir_infusion.store.versions import Stored
 
 TYPE = "MedicationRequest"
 
@@ -29,6 +29,12 @@ def place(service: Service, caller: Caller, record: Json, overlay: str | None = 
         Refused: it is not right; 422 its order_id or key came with another body before.
         Unavailable: it is not stored.
     """
+    return outcome_of(
+        repeated.once(service, caller, repeated.MADE, lambda run: run(_placing(service, caller, record, overlay)))
+    )
+
+
+def _placing(service: Service, caller: Caller, record: Json, overlay: str | None) -> Callable[[Tx], Made]:
     record = transact.named(record, TYPE)
     body_hash = text.digest(record)
     record = service.translator.renewed(record, HOME, overlay)
@@ -36,22 +42,22 @@ def place(service: Service, caller: Caller, record: Json, overlay: str | None = 
     (resource,) = translated.results
     part = Part(service.new_id(), HOME, resource, service.translator.settled(record, HOME, overlay))
 
-    def work(tx: Tx) -> tuple[bool, Stored]:
-        earlier = transact.earlier_effect(service, tx, caller, TYPE, record, body_hash)
+    def work(tx: Tx) -> Made:
+        earlier = transact.earlier_effect(service, tx, TYPE, record, body_hash)
         if earlier is not None:
-            return False, earlier
+            return Made(earlier, created=False, findings=translated.told)
         made = transact.write(service, tx, caller, TYPE, part)
-        transact.keep_keys(service, tx, caller, TYPE, record, body_hash, made)
-        return True, made
+        transact.keep_key(service, tx, TYPE, record, body_hash, made)
+        return Made(made, created=True, findings=translated.told)
 
-    created, stored = service.store.transact(caller.tenant, work)
-    return outcome_of(stored, created=created, findings=translated.told)
+    return work
 
 
-def outcome_of(stored: Stored, *, created: bool, findings: tuple[Issue, ...]) -> Outcome:
+def outcome_of(made: Made) -> Outcome:
     """Return what is answered for a version of an order."""
+    stored = made.stored
     return Outcome(
-        created,
+        made.created,
         stored.type,
         stored.id,
         stored.version,
@@ -59,5 +65,5 @@ def outcome_of(stored: Stored, *, created: bool, findings: tuple[Issue, ...]) ->
         stored.release,
         stored.text,
         lambda: text.read(stored.record),
-        findings,
+        made.findings,
     )

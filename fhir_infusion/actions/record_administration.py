@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fhir_infusion.actions import rules, transact, whole
-from fhir_infusion.actions.transact import HOME, Json, Outcome, Part
+from fhir_infusion.actions import repeated, rules, transact, whole
+from fhir_infusion.actions.transact import HOME, Json, Made, Outcome, Part
 from fhir_infusion.actions.whole import TYPE, Family
 from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
 from fhir_infusion.records import parts
@@ -18,6 +18,8 @@ from fhir_infusion.records.arithmetic import findings_between, findings_of_order
 from fhir_infusion.store import text, versions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fhir_infusion.actions.caller import Caller
     from fhir_infusion.service import Service
     from fhir_infusion.store import Tx
@@ -31,6 +33,12 @@ def place(service: Service, caller: Caller, record: Json, overlay: str | None = 
         Refused: it is not right; 422 its administration_id or key came with another body before, or its order is none.
         Unavailable: it is not stored.
     """
+    return outcome_of(
+        repeated.once(service, caller, repeated.MADE, lambda run: run(_placing(service, caller, record, overlay)))
+    )
+
+
+def _placing(service: Service, caller: Caller, record: Json, overlay: str | None) -> Callable[[Tx], Made]:
     record = transact.named(record, TYPE)
     body_hash = text.digest(record)
     record = service.translator.renewed(record, HOME, overlay)
@@ -41,20 +49,20 @@ def place(service: Service, caller: Caller, record: Json, overlay: str | None = 
         for number, (part, resource) in enumerate(pairs)
     ]
 
-    def work(tx: Tx) -> tuple[bool, Family, tuple[Issue, ...]]:
-        earlier = transact.earlier_effect(service, tx, caller, TYPE, record, body_hash)
+    def work(tx: Tx) -> Made:
+        earlier = transact.earlier_effect(service, tx, TYPE, record, body_hash)
         if earlier is not None:
-            return False, whole.family(tx, earlier), ()
-        stored = [transact.write(service, tx, caller, TYPE, part) for part in made]
-        transact.keep_keys(service, tx, caller, TYPE, record, body_hash, stored[0])
-        return (
-            True,
-            Family(stored[0], tuple(stored[1:])),
-            beside(service, tx, Family(stored[0], tuple(stored[1:])), record),
-        )
+            return _made(whole.family(tx, earlier), findings)
+        stored, *segments = [transact.write(service, tx, caller, TYPE, part) for part in made]
+        transact.keep_key(service, tx, TYPE, record, body_hash, stored)
+        family = Family(stored, tuple(segments))
+        return _made(family, (*findings, *beside(service, tx, family, record)), created=True)
 
-    created, family, more = service.store.transact(caller.tenant, work)
-    return outcome_of(family, created=created, findings=(*findings, *more))
+    return work
+
+
+def _made(family: Family, findings: tuple[Issue, ...], *, created: bool = False) -> Made:
+    return Made(family.parent, created, findings, family.children)
 
 
 def amend(
@@ -67,6 +75,19 @@ def amend(
             this, or it is a segment of another one.
         Unavailable: it is not stored.
     """
+
+    def attempt(run: repeated.Run[Made]) -> Made:
+        try:
+            return run(_amending(service, caller, id, record, if_match, overlay))
+        except versions.Moved:
+            raise Refused(transact.stale()) from None
+
+    return outcome_of(repeated.once(service, caller, repeated.MADE, attempt))
+
+
+def _amending(
+    service: Service, caller: Caller, id: str, record: Json, if_match: str | None, overlay: str | None
+) -> Callable[[Tx], Made]:
     family = service.store.read(caller.tenant, lambda tx: _family(tx, id))
     before = whole.part_of(family.parent)
     transact.refuse_unless_current(family.parent, if_match, required=True)
@@ -80,34 +101,30 @@ def amend(
     pairs, findings = _translated(service, record, family.parent.release, overlay, as_sent=as_sent)
     changes = _changes(service, family, pairs, overlay)
     if not changes:
-        return outcome_of(family, created=False, findings=findings)
+        return lambda _: _made(family, findings)
 
-    def work(tx: Tx) -> tuple[Family, tuple[Issue, ...]]:
+    def work(tx: Tx) -> Made:
         for part in changes:
             transact.write(service, tx, caller, TYPE, part)
         family = _family(tx, id)
-        return family, beside(service, tx, family, record)
+        return _made(family, (*findings, *beside(service, tx, family, record)))
 
-    try:
-        family, more = service.store.transact(caller.tenant, work)
-    except versions.Moved:
-        raise Refused(transact.stale()) from None
-    return outcome_of(family, created=False, findings=(*findings, *more))
+    return work
 
 
-def outcome_of(family: Family, *, created: bool, findings: tuple[Issue, ...]) -> Outcome:
+def outcome_of(made: Made) -> Outcome:
     """Return what is answered for an administration."""
-    parent = family.parent
+    parent = made.stored
     return Outcome(
-        created,
+        made.created,
         TYPE,
         parent.id,
         parent.version,
         parent.last_updated,
         parent.release,
         parent.text,
-        lambda: whole.record_of(family),
-        findings,
+        lambda: whole.record_of(Family(parent, made.segments)),
+        made.findings,
     )
 
 

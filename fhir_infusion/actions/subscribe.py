@@ -8,11 +8,11 @@ took a handshake; the plain one of R4 knows no handshake and is active at once.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.actions import endpoints, notify
+from fhir_infusion.actions import endpoints, notify, repeated
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.fhir import subscriptions as asking
 from fhir_infusion.store import audit, subscriptions, text
@@ -52,12 +52,16 @@ def create(service: Service, caller: Caller, release: str, resource: Json, base:
         Refused: 400 or 422, it asks for what is not offered; its status is not ``requested`` or ``off``.
         Unavailable: it is not stored.
     """
+    return repeated.once(service, caller, _SHOWN, lambda run: run(_beginning(service, caller, release, resource, base)))
+
+
+def _beginning(service: Service, caller: Caller, release: str, resource: Json, base: str) -> Callable[[Tx], Shown]:
     wanted = _checked(service, resource, release)
     if wanted.status not in {"requested", "off"}:
         raise Refused(_status())
     masked, headers = asking.apart(_bare(resource), release)
 
-    def work(tx: Tx) -> Subscription:
+    def work(tx: Tx) -> Shown:
         if len(subscriptions.listed(tx, release)) >= MOST_OF_A_TENANT:
             reason = "there are as many subscriptions as may be"
             raise Refused(Issue("error", "throttled", "", reason, "deleting one first", "subscription", 422))
@@ -84,9 +88,9 @@ def create(service: Service, caller: Caller, release: str, resource: Json, base:
         )
         subscriptions.add(tx, made)
         audit.write(tx, "create", caller.client, TYPE, made.subscription_id, 1)
-        return made
+        return _shown(made, created=True)
 
-    return _shown(service.store.transact(caller.tenant, work), created=True)
+    return work
 
 
 def update(
@@ -100,9 +104,20 @@ def update(
         Refused: as :func:`create`; 404 there is none; 412 it was changed since it was read.
         Unavailable: it is not stored.
     """
+    return repeated.once(
+        service,
+        caller,
+        _SHOWN,
+        lambda run: run(_changing(service, caller, release, id, resource, base, if_match)),
+    )
+
+
+def _changing(
+    service: Service, caller: Caller, release: str, id: str, resource: Json, base: str, if_match: str | None
+) -> Callable[[Tx], Shown]:
     wanted = _checked(service, resource, release)
 
-    def work(tx: Tx) -> Subscription:
+    def work(tx: Tx) -> Shown:
         before = _known(tx, release, id)
         if if_match is not None and if_match != str(before.version):
             reason = "the subscription was changed in between; read it again"
@@ -132,9 +147,9 @@ def update(
             changed = replace(changed, ends=wanted.ends, heartbeat=wanted.heartbeat)
         subscriptions.change(tx, changed)
         audit.write(tx, "update", caller.client, TYPE, id, changed.version)
-        return changed
+        return _shown(changed)
 
-    return _shown(service.store.transact(caller.tenant, work))
+    return work
 
 
 def delete(service: Service, caller: Caller, release: str, id: str) -> None:
@@ -150,7 +165,7 @@ def delete(service: Service, caller: Caller, release: str, id: str) -> None:
             subscriptions.forget(tx, id)
             audit.write(tx, "delete", caller.client, TYPE, id, found.version)
 
-    service.store.transact(caller.tenant, work)
+    repeated.once(service, caller, repeated.NOTHING, lambda run: run(work))
 
 
 def read(service: Service, caller: Caller, release: str, id: str) -> Shown:
@@ -245,6 +260,13 @@ def _shown(found: Subscription, *, created: bool = False) -> Shown:
         resource["error"] = found.error
     moment = from_ms(found.last_updated)
     return Shown(found.subscription_id, found.version, moment, resource, created)
+
+
+_SHOWN: Final = repeated.Form(
+    lambda one: {**asdict(one), "last_updated": to_ms(one.last_updated)},
+    lambda _, said: Shown(**{**said, "last_updated": from_ms(said["last_updated"])}),
+)
+"""How a subscription, which has no versions that could be read again, is kept under the key of a client."""
 
 
 def _status() -> Issue:

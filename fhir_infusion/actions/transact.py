@@ -63,6 +63,19 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """What a piece of work did in its transaction; ``created`` is False where the resource was there already.
+
+    ``segments`` are those of an administration that came as our JSON, as they were written with it.
+    """
+
+    stored: Stored
+    created: bool
+    findings: tuple[Issue, ...] = ()
+    segments: tuple[Stored, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """One resource to be written: what it is, and the version that it follows."""
 
@@ -138,30 +151,29 @@ def _is_told(tx: Tx, remote: Remote, stored: Stored, record: Json) -> bool:
     return could_be and links.get(tx, remote.name, stored.aggregate) is not None
 
 
-def earlier_effect(service: Service, tx: Tx, caller: Caller, type: str, record: Json, body_hash: str) -> Stored | None:
-    """Return the current state of what a request made when it came first; None where it is new.
+def earlier_effect(service: Service, tx: Tx, type: str, record: Json, body_hash: str) -> Stored | None:
+    """Return the current state of what a business identifier named when it came first; None where it is new.
 
     Raises:
-        Refused: 422, the same key or business identifier came with another body; 409, what it made was deleted.
+        Refused: 422, the same business identifier came with another body; 409, what it made was deleted.
     """
-    for client, key in _keys(service, caller, type, record):
-        effect = idempotency.find(tx, client, key)
-        if effect is None:
-            continue
-        made = versions.current(tx, effect.type, effect.id)
-        if made is not None and made.deleted:
-            raise Refused(_was_deleted(type))
-        if effect.body_hash != body_hash:
-            raise Refused(taken(type, client))
-        return made
-    return None
+    key = _key(service, type, record)
+    effect = idempotency.find(tx, "", key) if key else None
+    if effect is None:
+        return None
+    made = versions.current(tx, effect.type, effect.id)
+    if made is not None and made.deleted:
+        raise Refused(_was_deleted(type))
+    if effect.body_hash != body_hash:
+        raise Refused(_taken(type))
+    return made
 
 
-def keep_keys(service: Service, tx: Tx, caller: Caller, type: str, record: Json, body_hash: str, made: Stored) -> None:
-    """Remember what this request made."""
-    effect = idempotency.Effect(body_hash, type, made.id, made.version)
-    for client, key in _keys(service, caller, type, record):
-        idempotency.keep(tx, client, key, effect)
+def keep_key(service: Service, tx: Tx, type: str, record: Json, body_hash: str, made: Stored) -> None:
+    """Remember what was made under a business identifier, where there is one."""
+    key = _key(service, type, record)
+    if key:
+        idempotency.keep(tx, "", key, idempotency.Effect(body_hash, type, made.id, made.version))
 
 
 def order_of(service: Service, tx: Tx, administration: Json) -> Stored | None:
@@ -267,21 +279,24 @@ def _binding(service: Service, tx: Tx, type: str, part: Part) -> tuple[Bound | N
     if other is not None and other.id != part.id:
         if other.deleted:
             raise Refused(_was_deleted(type))
-        raise Refused(taken(type, ""))
+        raise Refused(_taken(type))
     return (Bound(system, value) if other is None else None), (there if there is not None and there.minted else None)
 
 
-def _keys(service: Service, caller: Caller, type: str, record: Json) -> list[tuple[str, str]]:
-    keys = [(caller.client, f"key|{caller.key}")] if caller.key else []
+def _key(service: Service, type: str, record: Json) -> str:
     value = record.get(IDENTITY[type]) if type in IDENTITY else None
-    return keys if value is None else [*keys, ("", f"{type}|{system_of(service, type)}|{value}")]
+    return "" if value is None else f"{type}|{system_of(service, type)}|{value}"
 
 
-def taken(type: str, client: str) -> Issue:
-    """Return the issue of another body under a key of ``client``, or, without one, under a business identifier."""
-    if client:
-        reason, accepted = "this Idempotency-Key came with another body before", "a new key, or the body first sent"
-        return Issue("error", "business-rule", "Idempotency-Key", reason, accepted, "idempotency-key", BREAKS_RULE)
+def key_taken() -> Issue:
+    """Return the issue of another request under the key of a client."""
+    reason = "this Idempotency-Key came with another request before"
+    accepted = "a new key, or the request first sent"
+    return Issue("error", "business-rule", "http.Idempotency-Key", reason, accepted, "idempotency-key", BREAKS_RULE)
+
+
+def _taken(type: str) -> Issue:
+    """Return the issue of another body under a business identifier."""
     field = IDENTITY[type]
     reason, accepted = f"this {field} names another record already", "the body first sent, or PUT to change the record"
     return Issue("error", "business-rule", field, reason, accepted, "identity-taken", BREAKS_RULE)

@@ -6,7 +6,7 @@ names one order whoever sends it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, select
@@ -21,16 +21,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What the first request with a key had as its body, and the version that it made."""
+    """What the first request with a key had as its body, and the version that it made.
+
+    Under the key of a client ``body_hash`` is that of the whole request, and ``answer`` says as JSON what it did.
+    """
 
     body_hash: str
-    type: str
-    id: str
-    version: int
+    type: str = ""
+    id: str = ""
+    version: int = 0
+    answer: str = ""
 
 
+_NAMES: Final = tuple(one.name for one in fields(Effect))
 _FIND: Final = Statement(
-    select(IDEMPOTENCY.c.body_hash, IDEMPOTENCY.c.type, IDEMPOTENCY.c.id, IDEMPOTENCY.c.version).where(
+    select(*(IDEMPOTENCY.c[name] for name in _NAMES)).where(
         IDEMPOTENCY.c.tenant == bindparam("tenant"),
         IDEMPOTENCY.c.client == bindparam("client"),
         IDEMPOTENCY.c.key == bindparam("key"),
@@ -47,16 +52,4 @@ def find(tx: Tx, client: str, key: str) -> Effect | None:
 
 def keep(tx: Tx, client: str, key: str, effect: Effect) -> None:
     """Remember the effect of a key, for ever."""
-    _KEEP.write(
-        tx,
-        {
-            "tenant": tx.tenant,
-            "client": client,
-            "key": key,
-            "body_hash": effect.body_hash,
-            "type": effect.type,
-            "id": effect.id,
-            "version": effect.version,
-            "at": to_ms(tx.now),
-        },
-    )
+    _KEEP.write(tx, {"tenant": tx.tenant, "client": client, "key": key, **asdict(effect), "at": to_ms(tx.now)})

@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Index, LargeBinary, Table, text
 
-from fhir_infusion.store.columns import METADATA, SEQUENCE, flag, key, number, number_key, words
+from fhir_infusion.store.columns import METADATA, SEQUENCE, TEXT, flag, key, number, number_key, words
 from fhir_infusion.store.index_tables import INDEX_DATES, INDEX_QUANTITIES, INDEX_ROWS, INDEX_STRINGS
 
 __all__ = [
@@ -126,6 +126,7 @@ IDEMPOTENCY: Final = Table(
     words("id"),
     number("version"),
     number("at"),
+    Column("answer", TEXT, nullable=False, server_default=""),
     sqlite_with_rowid=False,
 )
 

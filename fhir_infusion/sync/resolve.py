@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from fhir_infusion.actions import accept_resource, follow, rules
+from fhir_infusion.actions import accept_resource, follow, repeated, rules
 from fhir_infusion.actions.caller import Caller
 from fhir_infusion.errors import Issue, Refused, Unavailable
 from fhir_infusion.fhir import json as fhir_json
@@ -72,11 +72,14 @@ def resolve(  # noqa: PLR0913  whose, which, what and why
     *,
     tenant: str | None = None,
     seen: str | None = None,
+    key: str = "",
+    asked: str = "",
 ) -> dict[str, Any]:
     """Let one side stand, and close the conflict; ``client`` is who decides, for the audit trail.
 
     ``tenant`` is whose conflict it must be; None for a command of this machine, which belongs to no tenant. ``seen`` is
-    the ``shown.tag`` of what was shown, where it is known.
+    the ``shown.tag`` of what was shown, where it is known. Under a ``key``, with the hash of what was ``asked`` with
+    it, the answer is kept (``repeated``).
 
     Raises:
         Refused: 404 there is no such open conflict; 409 one side has changed since, or is being sent; 412 it is not
@@ -89,11 +92,12 @@ def resolve(  # noqa: PLR0913  whose, which, what and why
     if seen is not None and seen != tag(conflict):
         said = "the conflict is not held as it was shown any more"
         raise Refused(Issue("error", "conflict", "If-Match", said, "the ETag of now", "if-match", 412))
+    caller = Caller(owner, client, key, asked)
     if conflict.endpoint == follow.HERE:
-        return follow.decide(service, Caller(owner, client), conflict, keep, reason)
+        return follow.decide(service, caller, conflict, keep, reason)
     peer = Peer(service, _remote_of(service, owner, conflict))
     try:
-        held = _held(peer, conflict, Caller(owner, client), reason)
+        held = _held(peer, conflict, caller, reason)
         type_, id_ = held.stored.type, str(fhir_json.read(conflict.theirs).get("id", ""))
         there = peer.endpoint.read(type_, id_)
         if isinstance(there, Missing | Gone):
@@ -180,7 +184,7 @@ def _keep_ours(held: _Held, received: Received) -> int:
             reason = "the resource has changed in this moment"
             raise Refused(Issue("error", "conflict", "", reason, "the same again", status=CONFLICT))
         links.put(tx, linked)
-        _close(tx, held, "ours")
+        _close(tx, held, "ours", stored.version)
         if is_sent and not any(row.state == "pending" and row.version == stored.version for row in held.rows):
             payload, stop = text.text_digest(stored.text), rules.is_stop(record)
             outbox.enqueue(tx, peer.name, stored.aggregate, stored.version, payload, stop=stop)
@@ -204,11 +208,13 @@ def _keep_theirs(held: _Held, received: Received, resource: Resource) -> int:
         linked = stamped(held.link, received)
         links.put(tx, replace(linked, last_sent_version=version, last_acked_version=version))
         inbox.mark(tx, peer.name, received.type, received.id, received.version, "applied")
-        _close(tx, held, "theirs")
+        _close(tx, held, "theirs", version)
 
+    # What is answered under a key is the decision, not this change.
+    who = replace(held.caller, key="")
     body, current = {**theirs, "id": stored.id}, str(stored.version)
     written = accept_resource.update(
-        peer.service, held.caller, peer.release, stored.id, body, current, origin=peer.name, also=also
+        peer.service, who, peer.release, stored.id, body, current, origin=peer.name, also=also
     )
     return written.version
 
@@ -219,18 +225,20 @@ def _gone(held: _Held) -> dict[str, Any]:
     def work(tx: Tx) -> None:
         links.put(tx, replace(held.link, ladder="gone"))
         held.peer.alert(tx, "gone", held.stored.aggregate, held.stored.version)
-        _close(tx, held, "gone there")
+        _close(tx, held, "gone there", held.stored.version)
 
     held.peer.service.store.transact(held.caller.tenant, work)
     return _told(held, "gone there", held.stored.version)
 
 
-def _close(tx: Tx, held: _Held, outcome: str) -> None:
+def _close(tx: Tx, held: _Held, outcome: str, version: int) -> None:
     client, reason = held.caller.client, f"{outcome}: {held.reason}"
     conflicts.resolve(tx, held.conflict.conflict_id, reason, client)
     for row in held.rows:
         if row.state in {"conflict", "duplicate"}:
             outbox.skip(tx, row.seq, reason, client)
+    if held.caller.key:
+        repeated.keep(tx, held.caller, _told(held, outcome, version))
 
 
 def _told(held: _Held, kept: str, version: int) -> dict[str, Any]:

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flask import request
 
+from fhir_infusion.actions import repeated
 from fhir_infusion.store import conflicts
 from fhir_infusion.sync import resolve as deciding
 from fhir_infusion.sync import shown
 from fhir_infusion.web import listing
 from fhir_infusion.web.bodies import read_object
 from fhir_infusion.web.context import caller, web
+from fhir_infusion.web.idempotency import with_key
 from fhir_infusion.web.negotiation import check_accept, if_match
 from fhir_infusion.web.refusals import refusal
 from fhir_infusion.web.replies import json_reply, version_headers
@@ -56,11 +58,16 @@ def resolve(conflict_id: str) -> Response:
     seen = if_match(request)
     body = read_object(request, None)
     _check(body)
-    who = caller()
-    decided = deciding.resolve(
-        web().service, who.client, conflict_id, body["keep"], body["reason"], tenant=who.tenant, seen=seen
+    who, service = with_key(caller(), request, body), web().service
+    keep, reason = body["keep"], body["reason"]
+    once = partial(deciding.resolve, service, who.client, conflict_id, keep, reason)
+    decided = repeated.once(
+        service, who, _DECIDED, lambda _: once(tenant=who.tenant, seen=seen, key=who.key, asked=who.asked)
     )
     return json_reply(decided)
+
+
+_DECIDED: Final[repeated.Form[dict[str, Any]]] = repeated.Form(lambda told: told, lambda _, told: told)
 
 
 def _check(body: dict[str, Any]) -> None:

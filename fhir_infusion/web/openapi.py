@@ -155,8 +155,8 @@ def _describe_record_operation(operation: dict[str, Any], method: str, record: s
     if method in {"POST", "PUT"}:
         schema = {"$ref": f"#/components/schemas/{record}"}
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
-        header = "If-Match" if method == "PUT" else "Idempotency-Key"
-        parameters.append({"name": header, "in": "header", "required": method == "PUT", "schema": _TEXT})
+        for header in ("If-Match", "Idempotency-Key") if method == "PUT" else ("Idempotency-Key",):
+            parameters.append({"name": header, "in": "header", "required": header == "If-Match", "schema": _TEXT})
     elif not is_one:
         names = {**_FILTERS[record], **ours.PARAMETERS, **listing.PARAMETERS}
         parameters += [

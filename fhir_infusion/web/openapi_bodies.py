@@ -141,7 +141,7 @@ _FAILURES: Final = {
     "422": "The resource breaks a rule; or its identifier is taken by another body.",
     "503": "The service cannot do this now; the same request may succeed later.",
 }
-_OF_ONE_VERSION: Final = ("If-Match", "Prefer")
+_OF_ONE_VERSION: Final = ("If-Match", "Idempotency-Key", "Prefer")
 _HEADERS: Final = {
     "POST": ("If-None-Exist", "Idempotency-Key", "Prefer"),
     **dict.fromkeys(("PUT", "PATCH", "DELETE"), _OF_ONE_VERSION),
@@ -172,7 +172,9 @@ def describe_amounts(operation: dict[str, Any]) -> None:
 def describe_decision(operation: dict[str, Any]) -> None:
     """Describe what decides a conflict, but for its answers."""
     operation["requestBody"] = _body("application/json", "Decision")
-    operation["parameters"].append({"name": "If-Match", "in": "header", "required": False, "schema": _TEXT})
+    operation["parameters"] += [
+        {"name": name, "in": "header", "required": False, "schema": _TEXT} for name in ("If-Match", "Idempotency-Key")
+    ]
 
 
 def describe_fhir(operation: dict[str, Any], method: str, address: str) -> None:

@@ -54,15 +54,17 @@ class Kind:
 def post(kind: Kind) -> Response:
     """Store a new record: 201; what was stored before from the same body: 200 with the state of now."""
     check_accept(request, None)
-    written = kind.place(web().service, with_key(caller(), request), _record(kind))
+    record = _record(kind)
+    written = kind.place(web().service, with_key(caller(), request, record), record)
     return _written(kind, written)
 
 
 def put(kind: Kind, resource_id: str) -> Response:
     """Store a new version of a record that was read before."""
     check_accept(request, None)
-    asking = with_key(caller(), request)
-    written = kind.amend(web().service, asking, resource_id, _record(kind), if_match(request))
+    record = _record(kind)
+    asking = with_key(caller(), request, record)
+    written = kind.amend(web().service, asking, resource_id, record, if_match(request))
     return _written(kind, written)
 
 

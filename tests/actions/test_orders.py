@@ -78,11 +78,12 @@ def test_another_client_that_sends_the_same_order_finds_it(service, caller):
 
 
 def test_an_idempotency_key_makes_an_order_without_identifier_repeatable(service, caller):
-    keyed = replace(caller, key="k1")
+    keyed = replace(caller, key="k1", asked="one")
     first = place_order.place(service, keyed, order(None))
     again = place_order.place(service, keyed, order(None))
-    assert (again.created, again.id) == (False, first.id)
-    assert refused(place_order.place, service, keyed, order(None, priority="stat")) == (422, "business-rule")
+    assert (again.created, again.id, again.version) == (True, first.id, 1)
+    other = order(None, priority="stat")
+    assert refused(place_order.place, service, replace(keyed, asked="other"), other) == (422, "business-rule")
     other = place_order.place(service, replace(keyed, client="another"), order(None))
     assert other.created
 

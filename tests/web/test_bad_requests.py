@@ -15,7 +15,7 @@ import pytest
 from fhir_infusion.config import Settings
 from fhir_infusion.errors import Unavailable
 from fhir_infusion.service import Service
-from fhir_infusion.store import Store, audit, open_store
+from fhir_infusion.store import Store, audit, idempotency, open_store
 from fhir_infusion.web import bodies
 from fhir_infusion.web.app import create_app
 from fhir_infusion.web.fhir import bundle
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from werkzeug.test import TestResponse
 
+    from fhir_infusion.store import Tx
     from fhir_infusion.translator import Translator
     from tests import postgresql
 
@@ -238,6 +239,18 @@ def test_an_order_is_not_changed_without_if_match(tried: Tried):
 def test_what_is_no_idempotency_key_is_400(tried: Tried, key: str):
     for asked in tried.right():
         tried.refused(asked.with_headers(idempotency_key=key), 400, "value")
+
+
+@routes(bad_routes.KEY)
+def test_a_key_that_came_with_another_request_is_422_and_the_header_is_named(tried: Tried):
+    def used(tx: Tx) -> None:
+        if idempotency.find(tx, "open", "key|used") is None:
+            idempotency.keep(tx, "open", "key|used", idempotency.Effect("another request", answer="{}"))
+
+    tried.place.service.store.transact("default", used)
+    for asked in tried.right():
+        reply = tried.refused(asked.with_headers(idempotency_key="used"), 422, "business-rule")
+        assert issues(reply)[0]["path"] == "http.Idempotency-Key"
 
 
 # -------------------------------------------------------------------------------------------------------- parameters

@@ -107,6 +107,20 @@ def test_what_waits_is_listed_by_place_shown_with_its_values_and_decided_about_w
     assert desk.resolve(id_, "ours").status_code == 404
 
 
+@pytest.mark.parametrize("keep", ["ours", "theirs"])
+def test_a_decision_sent_again_under_its_key_is_answered_as_it_was_first(desk: Desk, keep: str):
+    id_ = desk.held()
+    first = desk.resolve(id_, keep, idempotency_key="k")
+    assert (first.status_code, exact(first)["kept"]) == (200, keep)
+    told = desk.trail("conflict-resolved")
+    again = desk.resolve(id_, keep, idempotency_key="k")
+    assert (again.status_code, exact(again)) == (200, exact(first))
+    other = desk.resolve(id_, "ours" if keep == "theirs" else "theirs", idempotency_key="k")
+    assert (other.status_code, issues(other)[0]["path"]) == (422, "http.Idempotency-Key")
+    assert desk.trail("conflict-resolved") == told
+    assert desk.resolve(id_, keep).status_code == 404
+
+
 OPERATORS = [route for route in ROUTES if route.for_operators]
 
 

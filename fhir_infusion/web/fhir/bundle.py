@@ -5,8 +5,9 @@ Each entry is a request of its own, with every rule of its interaction. In a *ba
 are replaced, 3. the entries are done in the order of the standard, each seeing what those before it did, 4. all of it
 is kept, or none: the first that is refused undoes the others, and its reasons are the answer.
 
-A transaction that is sent again has its effect once under an ``Idempotency-Key``, and without one where it creates an
-order or administration with a business identifier; else what it creates needs ``ifNoneExist``.
+What is sent again has its effect once under an ``Idempotency-Key``: a transaction as a whole, a batch entry by entry,
+so that one that was cut short is completed. Without a key a transaction has so where it creates an order or
+administration with a business identifier; else what it creates needs ``ifNoneExist``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import msgspec
 from flask import request
 
-from fhir_infusion.actions import do_together
+from fhir_infusion.actions import do_together, repeated
 from fhir_infusion.fhir import bundle as asking
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.web import problems
@@ -46,18 +47,19 @@ def post(release: str) -> Response:
     check_accept(request, served)
     bundle = read_object(request, served, MOST_BYTES)
     kind = asking.read_kind(bundle)
-    within = outer(f"/fhir/{release}")
+    who = with_key(caller(), request, bundle)
+    within = outer(f"/fhir/{release}", who.key)
     entries: list[Any] = bundle.get("entry", [])
     home = base_url(served)
     if kind == "transaction":
         asked = [asking.read_entry(entry, place, kind, served, home) for place, entry in enumerate(entries)]
-        who = with_key(caller(), request)
 
         def run(one: Asked, service: Service) -> dict[str, Any]:
             return told(answer(within, one, service), home)
 
         answers = do_together.transaction(web().service, who, served, bundle, asked, run)
     else:
+        repeated.begin(web().service, who)
         answers = [_alone(within, entry, place, served, home) for place, entry in enumerate(entries)]
     reply: dict[str, Any] = {"resourceType": "Bundle", "type": f"{kind}-response"}
     if answers:

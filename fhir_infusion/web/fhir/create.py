@@ -28,6 +28,6 @@ def post(release: str, fhir_type: str) -> Response:
     criteria = if_none_exist(request, served, known)
     resource = read_object(request, served)
     check_type(resource, known)
-    asking = with_key(caller(), request)
+    asking = with_key(caller(), request, resource)
     written = accept_resource.create(web().service, asking, served, resource, criteria)
     return written_reply(written, served)

@@ -16,6 +16,7 @@ from fhir_infusion.web import problems
 from fhir_infusion.web.context import caller, web
 from fhir_infusion.web.fhir.common import check_id, known_type, release_of
 from fhir_infusion.web.fhir.criteria import refuse_query, stated_criteria
+from fhir_infusion.web.idempotency import with_key
 from fhir_infusion.web.negotiation import check_accept, if_match, preferences
 from fhir_infusion.web.replies import fhir_reply, version_headers
 
@@ -34,7 +35,8 @@ def delete(release: str, fhir_type: str, resource_id: str) -> Response:
     refuse_query(request)
     # Such as _history: that there is nothing of this name must not look like a deletion.
     check_id(resource_id)
-    return _reply(delete_resource.delete(web().service, caller(), known, resource_id, if_match(request)), served)
+    asking = with_key(caller(), request)
+    return _reply(delete_resource.delete(web().service, asking, known, resource_id, if_match(request)), served)
 
 
 def delete_matching(release: str, fhir_type: str) -> Response:
@@ -43,7 +45,8 @@ def delete_matching(release: str, fhir_type: str) -> Response:
     known = known_type(fhir_type)
     check_accept(request, served)
     query = stated_criteria(request, served, known)
-    return _reply(conditional.delete(web().service, caller(), known, query, if_match(request)), served)
+    asking = with_key(caller(), request)
+    return _reply(conditional.delete(web().service, asking, known, query, if_match(request)), served)
 
 
 def _reply(deleted: Deleted | None, release: Release) -> Response:

@@ -11,6 +11,7 @@ from flask import Flask, current_app, request
 
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.web.context import EXTENSION, FAILURE, INNER
+from fhir_infusion.web.idempotency import PIECE
 from fhir_infusion.web.negotiation import FHIR_JSON
 
 if TYPE_CHECKING:
@@ -28,19 +29,23 @@ _NO_THREADS: Final = {"wsgi.multithread": False, "wsgi.multiprocess": False, "ws
 
 @dataclass(frozen=True, slots=True)
 class Outer:
-    """What the inner requests share with the one that holds them: the application, who asks, the base, preferences."""
+    """What the inner requests share with the one that holds them: the application, who asks, the base, preferences.
+
+    ``key`` is that of the whole: what changes by itself has it with its place.
+    """
 
     app: Flask
     environ: dict[str, Any]
     base: str
     prefer: str
+    key: str = ""
 
 
-def outer(base: str) -> Outer:
+def outer(base: str, key: str = "") -> Outer:
     """Return what inner requests need of the running one; ``base`` is the path of the release (``/fhir/r4``)."""
     taken: dict[str, Any] = {name: request.environ[name] for name in _TAKEN_OVER if name in request.environ}
     prefer = ",".join(request.headers.getlist("Prefer"))
-    return Outer(current_app._get_current_object(), {**taken, **_NO_THREADS}, base, prefer)  # type: ignore[attr-defined]  # noqa: SLF001  Flask's own way to the application behind the proxy
+    return Outer(current_app._get_current_object(), {**taken, **_NO_THREADS}, base, prefer, key)  # type: ignore[attr-defined]  # noqa: SLF001  Flask's own way to the application behind the proxy
 
 
 def answer(within: Outer, asked: Asked, service: Service | None = None) -> Response:
@@ -62,6 +67,8 @@ def answer(within: Outer, asked: Asked, service: Service | None = None) -> Respo
         "wsgi.input": BytesIO(body),
         "HTTP_PREFER": within.prefer or "return=minimal",
     }
+    if service is None and within.key:
+        environ[PIECE] = f"{within.key} {asked.place}"
     if service is not None:
         environ[INNER] = replace(within.app.extensions[EXTENSION], service=service)
     with within.app.request_context(environ):

@@ -18,6 +18,7 @@ from fhir_infusion.web.bodies import read_object
 from fhir_infusion.web.context import caller, web
 from fhir_infusion.web.fhir.common import check_type, release_of
 from fhir_infusion.web.fhir.criteria import refuse_query
+from fhir_infusion.web.idempotency import with_key
 from fhir_infusion.web.negotiation import check_accept
 from fhir_infusion.web.refusals import refusal
 from fhir_infusion.web.replies import fhir_reply
@@ -54,7 +55,8 @@ def post(release: str) -> Response:
     asked = Asked(_named(given, "source"), _named(given, "target"), next(iter(given["result-patient"]), None))
     if not is_preview:
         refuse_unless_operator(caller())
-    done = (merge_patients.preview if is_preview else merge_patients.merge)(web().service, caller(), served, asked)
+    asking = with_key(caller(), request, body)
+    done = (merge_patients.preview if is_preview else merge_patients.merge)(web().service, asking, served, asked)
     return fhir_reply(_told(body, done, is_preview=is_preview), served)
 
 

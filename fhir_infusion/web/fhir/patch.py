@@ -16,11 +16,13 @@ from fhir_infusion.web.bodies import read_bytes, read_object
 from fhir_infusion.web.context import caller, web
 from fhir_infusion.web.fhir.common import check_type, known_type, release_of, written_reply
 from fhir_infusion.web.fhir.criteria import refuse_query, stated_criteria
+from fhir_infusion.web.idempotency import with_key
 from fhir_infusion.web.negotiation import FHIR_JSON, check_accept, check_content_type, if_match
 
 if TYPE_CHECKING:
     from flask import Response
 
+    from fhir_infusion.actions.caller import Caller
     from fhir_infusion.actions.patch_resource import Change
     from fhir_infusion.config import Release
 
@@ -35,8 +37,8 @@ def patch(release: str, fhir_type: str, resource_id: str) -> Response:
     known = known_type(fhir_type)
     check_accept(request, served)
     refuse_query(request)
-    change = _change(served)
-    service, who = web().service, caller()
+    change, who = _change(served)
+    service = web().service
     written = patch_resource.patch(service, who, served, known, resource_id, change, if_match(request))
     return written_reply(written, served)
 
@@ -47,18 +49,20 @@ def patch_matching(release: str, fhir_type: str) -> Response:
     known = known_type(fhir_type)
     check_accept(request, served)
     query = stated_criteria(request, served, known)
-    change = _change(served)
-    service, who = web().service, caller()
+    change, who = _change(served)
+    service = web().service
     written = patch_resource.patch_matching(service, who, served, known, query, change, if_match(request))
     return written_reply(written, served)
 
 
-def _change(release: Release) -> Change:
-    """Return what the patch in the body does to a resource."""
+def _change(release: Release) -> tuple[Change, Caller]:
+    """Return what the patch in the body does to a resource, and who asks for that."""
     if check_content_type(request, release, (JSON_PATCH,)) == JSON_PATCH:
-        operations = json_patch.read(read_bytes(request))
-        return lambda resource, _: json_patch.apply(operations, resource)
+        body = read_bytes(request)
+        operations = json_patch.read(body)
+        return lambda resource, _: json_patch.apply(operations, resource), with_key(caller(), request, body)
     parameters = read_object(request, release)
     check_type(parameters, "Parameters")
     steps = path_patch.read(parameters)
-    return lambda resource, in_release: path_patch.apply(steps, resource, in_release)
+    asking = with_key(caller(), request, parameters)
+    return lambda resource, in_release: path_patch.apply(steps, resource, in_release), asking

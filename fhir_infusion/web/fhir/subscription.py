@@ -18,6 +18,7 @@ from fhir_infusion.web.bodies import read_object
 from fhir_infusion.web.context import caller, is_inner, web
 from fhir_infusion.web.fhir import listing
 from fhir_infusion.web.fhir.common import base_url, check_id, check_type, release_of
+from fhir_infusion.web.idempotency import with_key
 from fhir_infusion.web.negotiation import check_accept, etag, if_match, is_unchanged, preferences
 from fhir_infusion.web.parameters import stated
 from fhir_infusion.web.refusals import parameter_refusal, refusal
@@ -48,7 +49,8 @@ _CONTENTS: Final[dict[str, Content]] = {
 def post(release: str) -> Response:
     """Begin a subscription."""
     served, resource = _sent(release)
-    return _written(subscribe.create(web().service, caller(), served, resource, base_url(served)), served)
+    asking = with_key(caller(), request, resource)
+    return _written(subscribe.create(web().service, asking, served, resource, base_url(served)), served)
 
 
 def put(release: str, subscription_id: str) -> Response:
@@ -58,7 +60,8 @@ def put(release: str, subscription_id: str) -> Response:
         reason = "the id is not that of the address"
         raise refusal(400, "value", reason, path=f"{TYPE}.id", accepted="the id that the address names")
     service, base = web().service, base_url(served)
-    shown = subscribe.update(service, caller(), served, subscription_id, resource, base, if_match(request))
+    asking = with_key(caller(), request, resource)
+    shown = subscribe.update(service, asking, served, subscription_id, resource, base, if_match(request))
     return _written(shown, served)
 
 
@@ -75,7 +78,7 @@ def delete(release: str, subscription_id: str) -> Response:
     """Delete a subscription; deleting again changes nothing."""
     served = _asked(release)
     check_id(subscription_id)
-    subscribe.delete(web().service, caller(), served, subscription_id)
+    subscribe.delete(web().service, with_key(caller(), request), served, subscription_id)
     return fhir_reply(None, served, 204)
 
 

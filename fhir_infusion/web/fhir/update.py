@@ -37,7 +37,7 @@ def put(release: str, fhir_type: str, resource_id: str) -> Response:
     if resource.get("id") != resource_id:
         accepted = "the id that the address names"
         raise refusal(400, "value", "the id is not that of the address", path=f"{known}.id", accepted=accepted)
-    asking = with_key(caller(), request)
+    asking = with_key(caller(), request, resource)
     written = accept_resource.update(web().service, asking, served, resource_id, resource, if_match(request))
     return written_reply(written, served)
 
@@ -50,5 +50,6 @@ def put_matching(release: str, fhir_type: str) -> Response:
     query = stated_criteria(request, served, known)
     resource = read_object(request, served)
     check_type(resource, known)
-    written = conditional.update(web().service, caller(), served, query, resource, if_match(request))
+    asking = with_key(caller(), request, resource)
+    written = conditional.update(web().service, asking, served, query, resource, if_match(request))
     return written_reply(written, served)
