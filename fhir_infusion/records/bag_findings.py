@@ -33,6 +33,7 @@ _BY_DEMAND: Final = frozenset({"demand", "basal"})
 _BY_THE_CLOCK: Final = frozenset({"continuous", "pca"})
 _FROM_THE_BAG: Final = frozenset({"bolus", "loading"})
 _DAY: Final = Fraction(86_400)
+_SLIP: Final = 10
 _WITHIN: Final = frozenset({"duration", "times_of_day"})
 
 
@@ -46,6 +47,32 @@ def bag_findings(record: Part) -> Iterator[Issue]:
     runs = [_volume(step) for step in steps]
     for members in occasions_of(steps):
         yield from _bag(record, members, runs, total, holds)
+    yield from _dose_of_bag(record, steps, holds)
+
+
+def _dose_of_bag(record: Part, steps: Sequence[Part], holds: Amount) -> Iterator[Issue]:
+    """A bag that is to run in a stated time at a rate that is not stated runs empty: it holds the dose, not ten."""
+    strength = concentration(record)
+    if strength is None or record.get("infusion_type") == "pca":
+        return
+    bag = holds.times(strength)
+    doses = [(at, dose) for at, step in enumerate(steps) if (dose := dose_of(step.get("dosings", ()), {})) is not None]
+    given = [held.base for _, dose in doses if (held := amount(dose)) is not None and held.dimension == bag.dimension]
+    ramped = any(step.get("role") == "ramp" for step in steps)
+    if not given or len(given) < len(doses) or not all(_empties(step, ramped=ramped) for step in steps):
+        return
+    if bag.base >= _SLIP * sum(given, NOTHING) > 0:
+        at, dose = doses[0]
+        reason = f"the dose is {stated(dose)}; the preparation holds {shown(bag, dose['unit'])}"
+        yield finding(f"steps[{at}]", reason, "dose-of-bag")
+
+
+def _empties(step: Part, *, ramped: bool) -> bool:
+    """Return whether a step runs for a stated time, and how much of the bag that is no rate says but one of a ramp."""
+    if step.get("role") in _BY_DEMAND:
+        return False
+    rates = any(rate_of(dosing) is not None or "rate_range" in dosing for dosing in step.get("dosings", ()))
+    return step.get("role") == "ramp" if rates else ramped or "duration" in step.get("timing", {})
 
 
 def occasions_of(steps: Sequence[Part]) -> list[list[tuple[int, Part]]]:

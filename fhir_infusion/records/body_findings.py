@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records import units
 from fhir_infusion.records.amounts import GFR_CAP, Amount, amount, differ, of, per_body, shown, stated
-from fhir_infusion.records.conversions import MASS, for_this_body, is_pump_step
+from fhir_infusion.records.conversions import MASS, as_kind, for_this_body, is_pump_step
 from fhir_infusion.records.findings import VOLUME_RATE, concentration, finding, measured, named_by, occasions
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 Part = Mapping[str, Any]
 
 _AUC: Final = (("g", 1), ("m", -3), ("s", 1))
+_TOO_MUCH: Final = 5
+"""What is ordered is never so many times its cap on purpose: a cap takes the rest, it does not mend a slip of ten."""
+
 _LARGEST: Final = Fraction(21, 100)
 """Body surface by formula and as stated may differ by 10 %, its square by 21 %: the formulas differ that much."""
 
@@ -41,11 +44,11 @@ def _follows(record: Part, step: Part, ordered: Part, calculated: Part, place: t
     asked, got = amount(ordered.get(name)), amount(calculated.get(name))
     if asked is None or got is None:
         return
-    cap = amount(step.get("max_per_administration")) if name == "dose" else None
     days = occasions(step.get("timing", {})) if name == "dose" else 1
     answers = list(_expected(named_by(record, calculated), ordered[name], asked, got))
+    caps = _caps(record, step, name, got)
     for _, makes in answers:
-        reached = min(makes.base, cap.base) if cap is not None and cap.dimension == makes.dimension else makes.base
+        reached = min([makes.base, *(cap for cap in caps if makes.base < cap * _TOO_MUCH)])
         # 2 g/kg may be ordered for all the days of a cycle together, and what is calculated be the dose of each.
         if not differ(reached, got.base) or (days > 1 and not differ(reached, got.base * days)):
             return
@@ -54,6 +57,15 @@ def _follows(record: Part, step: Part, ordered: Part, calculated: Part, place: t
     for how, makes in answers[:1]:
         said = f"{how} makes {shown(makes, calculated[name]['unit'])}; calculated is {stated(calculated[name])}"
         yield finding(path, said, "calculated-dose")
+
+
+def _caps(record: Part, step: Part, name: str, got: Amount) -> list[Fraction]:
+    """Return what the calculated dose or rate is capped at: 12 [iU]/kg/h, at most 1000 [iU]/h of the bag."""
+    if name == "rate":
+        limit = step.get("max_rate")
+        return [cap.base for _, cap in as_kind(record, limit, got.dimension)] if amount(limit) is not None else []
+    cap = amount(step.get("max_per_administration"))
+    return [cap.base] if cap is not None and cap.dimension == got.dimension else []
 
 
 def _expected(record: Part, quantity: Part, asked: Amount, got: Amount) -> Iterator[tuple[str, Amount]]:

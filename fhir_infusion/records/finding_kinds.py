@@ -42,7 +42,8 @@ FINDINGS: Final[Mapping[str, Compared]] = MappingProxyType(
         "concentration-rate": Compared("Volume rate x concentration, with the drug rate beside it.", _PUMP),
         "calculated-dose": Compared(
             "The ordered dose or rate by weight, body surface, AUC (Calvert, GFR at most 125 mL/min) or concentration, "
-            "with the calculated one; a cap takes the rest, and a dose may be divided over the days.",
+            "with the calculated one; a cap takes the rest (not more than four fifths), and a dose may be divided over "
+            "the days.",
             _PUMP,
         ),
         "body-surface": Compared("Body surface by height and weight (Mosteller), with the one stated.", "10 %"),
@@ -53,7 +54,8 @@ FINDINGS: Final[Mapping[str, Compared]] = MappingProxyType(
         "max-rate": Compared("Rate, ceiling of the titration, or dose / duration, with the largest rate.", _LIMIT),
         "max-per-period": Compared("Dose x times, or rate x running time, with the limit of a period.", _LIMIT),
         "titration": Compared(
-            "Start, floor and rates, with floor and ceiling; one step, with the window up to the ceiling.",
+            "Start, floor and rates, with floor and ceiling; one step, with the window up to the ceiling; the start, "
+            "with a rate that is ten times as much, or a tenth.",
             _LIMIT,
         ),
         "ramp": Compared(
@@ -85,6 +87,10 @@ FINDINGS: Final[Mapping[str, Compared]] = MappingProxyType(
             "Given + wasted after the start, with what the preparation held; not where the bag was changed.", _SAME
         ),
         "unit-numbers": Compared("Counted units given, with the unit numbers recorded.", _NONE),
+        "dose-of-bag": Compared(
+            "Dose, with what the preparation holds of the drug, where it runs for a stated time and at no stated rate.",
+            "10 times as much",
+        ),
         # an administration
         "rate-time-volume": Compared(
             "Rate x time of a segment, or of one that is completed at one rate, with its volume.", _PUMP

@@ -107,7 +107,7 @@ def _too_fast(record: Part, step: Part, limits: Sequence[Part], path: str) -> It
 
     Told once a step, and only where it holds for whatever weight and way of reckoning may be meant.
     """
-    for place, words, quantity, per in _speeds(step):
+    for place, words, quantity, per in _speeds(record, step, limits):
         for limit in limits:
             if amount(limit) is None or (per is None and are_alike(quantity, limit)):
                 continue
@@ -119,10 +119,11 @@ def _too_fast(record: Part, step: Part, limits: Sequence[Part], path: str) -> It
                 return
 
 
-def _speeds(step: Part) -> Iterator[tuple[str, str, Part, Amount | None]]:
+def _speeds(record: Part, step: Part, limits: Sequence[Part]) -> Iterator[tuple[str, str, Part, Amount | None]]:
     """Yield each rate of a step, and each dose over its duration: place, words, quantity, and what it is per.
 
-    Where a dose or rate was calculated, that is what runs.
+    Where a dose or rate was calculated, that is what runs. A dose with a rate beside it counts only where nothing says
+    how much of the drug that rate is: 250 mL/h of a preparation that is not stated.
     """
     duration = step.get("timing", {}).get("duration")
     length = span(duration)
@@ -136,9 +137,17 @@ def _speeds(step: Part) -> Iterator[tuple[str, str, Part, Amount | None]]:
             per = amount(time)
             if per is not None and per.base:
                 yield f"dosings[{at}].rate_ratio", f" in {stated(time)}", dosing["rate_ratio"]["numerator"], per
-        elif "dose" in dosing and length is not None and length.base and not dosing.keys() & {"rate", "rate_range"}:
+        elif "dose" in dosing and length is not None and length.base and not _is_known(record, dosing, limits):
             yield f"dosings[{at}].dose", f" in {stated(duration)}", dosing["dose"], length
         if "rate" in dosing:
             yield f"dosings[{at}].rate", "", dosing["rate"], None
         if "high" in dosing.get("rate_range", {}):
             yield f"dosings[{at}].rate_range.high", "", dosing["rate_range"]["high"], None
+
+
+def _is_known(record: Part, dosing: Part, limits: Sequence[Part]) -> bool:
+    """Return whether a dosing has a rate that can be held against one of the limits."""
+    rates = [
+        rate for rate in (dosing.get("rate"), dosing.get("rate_range", {}).get("high")) if amount(rate) is not None
+    ]
+    return any(are_alike(rate, limit) or in_kind_of(record, rate, limit) for rate in rates if rate for limit in limits)

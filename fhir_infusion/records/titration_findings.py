@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records.amounts import Amount, amount, exceeds, shown, stated
 from fhir_infusion.records.comparisons import ROUNDED, above, are_alike, below, in_kind_of
@@ -14,14 +14,19 @@ if TYPE_CHECKING:
 
 Part = Mapping[str, Any]
 
+_SLIP: Final = 10
+"""How many times one number is another where a point or a prefix of the unit was set wrong."""
+
 
 def titration_findings(record: Part, step: Part, path: str, rates: Iterator[tuple[str, Part]]) -> Iterator[Issue]:
     """Yield what lies outside the window of a titration, and a step that is wider than it."""
     titration = step["titration"]
     floor, ceiling = titration.get("floor"), titration.get("ceiling")
+    place = f"{path}.titration"
+    known = list(rates)
+    yield from _slip(titration.get("start"), known, f"{place}.start")
     if floor is None and ceiling is None:
         return
-    place = f"{path}.titration"
     for name in ("start", "floor"):
         said = above(record, f"the {name} of the titration", titration.get(name), ceiling)
         if said:
@@ -32,12 +37,24 @@ def titration_findings(record: Part, step: Part, path: str, rates: Iterator[tupl
     said = above(record, "the ceiling of the titration", ceiling, step.get("max_rate"))
     if said:
         yield finding(f"{place}.ceiling", said, "max-rate")
-    for where, quantity in rates:
+    for where, quantity in known:
         said = above(record, "the rate", quantity, ceiling) or below(record, "the rate", quantity, floor)
         if said:
             yield finding(f"{path}.{where}", said, "titration")
             break
     yield from _wide_step(record, titration, place)
+
+
+def _slip(start: Part | None, rates: Sequence[tuple[str, Part]], place: str) -> Iterator[Issue]:
+    """A rate may have been changed since the start, but hardly ten times: that is a slip of the point or the unit."""
+    alike = [quantity for _, quantity in rates if start is not None and are_alike(quantity, start)]
+    first = amount(start)
+    held = [rate for quantity in alike if (rate := amount(quantity)) is not None and rate.base]
+    if first is None or not first.base or not held:
+        return
+    if all(max(rate.base, first.base) >= _SLIP * min(rate.base, first.base) for rate in held) and start is not None:
+        said = f"the start of the titration is {stated(start)}; the rate is {stated(alike[0])}"
+        yield finding(place, said, "titration")
 
 
 def _wide_step(record: Part, titration: Part, place: str) -> Iterator[Issue]:

@@ -37,6 +37,42 @@ PER_DAY: Record = {"frequency": 1, "period": 1, "period_unit": "d"}
 NAFCILLIN = bag(300, per(12, "g", 300))
 PIPERACILLIN = bag(100, per(4, "g", 100), per("0.5", "g", 100))
 
+CAPPED_AND_PARTS = {
+    "heparin: 12 units/kg/h, at most 1000 units/h, as the pump runs it": order(
+        step(
+            {**ORDERED, "rate": q(12, "[iU]/kg/h")},
+            {**CALCULATED, "rate": q(10, "mL/h")},
+            max_rate=q(1000, "[iU]/h"),
+        ),
+        preparation=HEPARIN,
+        measurements=[weight(96)],
+        infusion_type="continuous",
+    ),
+    "methotrexate: 12 g/m2, at most 20 g": order(
+        step({**ORDERED, "dose": q(12, "g/m2")}, {**CALCULATED, "dose": q(20, "g")}, max_per_administration=q(20, "g")),
+        measurements=[{"kind": "body-surface-area", "value": q("2.40", "m2")}],
+    ),
+    "vancomycin: 2 g in 2 h beside a rate in mL/h, not faster than 10 mg/min by the tenth of a pump": order(
+        step({"dose": q(1200, "mg"), "rate": q(125, "mL/h")}, timing=over(2), max_rate=q(10, "mg/min")),
+    ),
+    "a rate that was raised since the start": order(
+        step({"rate": q(18, "ug/kg/min")}, titration={"start": q(2, "ug/kg/min"), "ceiling": q(20, "ug/kg/min")}),
+    ),
+    "a push of a tenth from the syringe, as needed": order(
+        step({"dose": q(10, "ug")}, as_needed=True, timing={"frequency": 1, "period": 5, "period_unit": "min"}),
+        preparation=bag(10, holds(100, "ug")),
+    ),
+    "a bolus of a tenth from the bag, at a rate": order(
+        step({"dose": q(2500, "[iU]"), "rate": q(150, "mL/h")}, timing=over(10, "min"), role="bolus"),
+        preparation=HEPARIN,
+    ),
+    "insulin: a bolus over a minute, then a rate from the same bag": order(
+        step({"dose": q(7, "[iU]")}, timing=over(1, "min"), role="bolus"),
+        step({"rate": q(7, "mL/h")}, role="maintenance"),
+        preparation=bag(100, holds(100, "[iU]")),
+    ),
+}
+
 BOLUS_FROM_THE_BAG = {
     "heparin: a bolus of 60 mL, then 13.5 mL/h without an end": order(
         step(
@@ -198,6 +234,7 @@ RAMPS = {
 }  # fmt: skip
 
 ALL = {
+    **CAPPED_AND_PARTS,
     **RAMPS,
     **BOLUS_FROM_THE_BAG,
     **BAG_HOLDS_MORE,
