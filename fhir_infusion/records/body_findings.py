@@ -62,8 +62,7 @@ def _follows(record: Part, step: Part, ordered: Part, calculated: Part, place: t
 def _caps(record: Part, step: Part, name: str, got: Amount) -> list[Fraction]:
     """Return what the calculated dose or rate is capped at: 12 [iU]/kg/h, at most 1000 [iU]/h of the bag."""
     if name == "rate":
-        limit = step.get("max_rate")
-        return [cap.base for _, cap in as_kind(record, limit, got.dimension)] if amount(limit) is not None else []
+        return [cap.base for _, cap in as_kind(record, step["max_rate"], got.dimension)] if "max_rate" in step else []
     cap = amount(step.get("max_per_administration"))
     return [cap.base] if cap is not None and cap.dimension == got.dimension else []
 
