@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, get_args
 
 from sqlalchemy import and_, select, update
 
-from fhir_infusion.store.outbox import COLUMNS, Row, State, row_of
+from fhir_infusion.store.outbox import COLUMNS, Lane, Row, State, row_of
 from fhir_infusion.store.tables import OUTBOX
 from fhir_infusion.store.tx import to_ms
 
@@ -47,6 +47,17 @@ def newest(tx: Tx, endpoint: str, aggregate: str) -> Row | None:
     mine = and_(OUTBOX.c.tenant == tx.tenant, OUTBOX.c.endpoint == endpoint, OUTBOX.c.aggregate == aggregate)
     row = tx.connection.execute(select(*COLUMNS).where(mine).order_by(OUTBOX.c.seq.desc()).limit(1)).one_or_none()
     return row_of(row) if row is not None else None
+
+
+def told_last(tx: Tx, endpoint: str, limit: int) -> tuple[str, ...]:
+    """Return the resources whose versions were acknowledged last, so many of each lane, in no order."""
+    found: dict[str, None] = {}
+    for lane in get_args(Lane):
+        for rank in (0, 1):
+            mine = (OUTBOX.c.tenant == tx.tenant, OUTBOX.c.endpoint == endpoint, OUTBOX.c.state == "acked")
+            last = select(OUTBOX.c.aggregate).where(*mine, OUTBOX.c.lane == lane, OUTBOX.c.rank == rank)
+            found |= dict.fromkeys(tx.connection.execute(last.order_by(OUTBOX.c.seq.desc()).limit(limit)).scalars())
+    return tuple(found)
 
 
 def tell_again(tx: Tx, row: Row) -> bool:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 class Link:
     """Our aggregate and their resource; ``ladder`` is the way it was created there. Empty where not known yet.
 
+    Of one that is not there any more ``ladder`` is ``gone`` where the peer says that it was deleted (410), ``lost``
+    where it knows nothing of it (404).
     ``doubted`` is 1 where the peer was restored from a backup and nobody has compared since.
     """
 
@@ -37,6 +39,14 @@ class Link:
     ladder: str = ""
     doubted: int = 0
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether it is not there any more, which is known: a tombstone."""
+        return self.ladder in GONE
+
+
+GONE: Final = ("gone", "lost")
+"""How the link of what is not there any more was made: nothing of these is created again by itself."""
 
 _COLUMNS: Final = tuple(LINKS.c[name] for name in Link.__dataclass_fields__)
 
@@ -104,7 +114,7 @@ def others(tx: Tx, endpoint: str, type: str, remote_id: str, limit: int) -> tupl
     """Return remote ids of other resources of a type that are linked and not known to be gone."""
     theirs = (LINKS.c.tenant == tx.tenant, LINKS.c.endpoint == endpoint, LINKS.c.remote_type == type)
     found = select(LINKS.c.remote_id).where(*theirs, LINKS.c.remote_id > "", LINKS.c.remote_id != remote_id)
-    found = found.where(LINKS.c.ladder != "gone").order_by(LINKS.c.remote_id).limit(limit)
+    found = found.where(LINKS.c.ladder.not_in(GONE)).order_by(LINKS.c.remote_id).limit(limit)
     return tuple(tx.connection.execute(found).scalars())
 
 

@@ -127,7 +127,7 @@ def _deleted(case: _Case) -> Applied:
         return Applied("waiting")
     if link is not None and received.version == link.version_id:
         return _marked(case, Applied("echo"))
-    if link is not None and (link.ladder == "gone" or _is_unsure(case, link)):
+    if link is not None and (link.is_gone or _is_unsure(case, link)):
         asked = _asked(case, link)
         if isinstance(asked, Applied):
             return asked
@@ -137,7 +137,7 @@ def _deleted(case: _Case) -> Applied:
 
 def _linked(case: _Case, link: Link, stored: Stored) -> Applied:  # noqa: PLR0911  each return is one case of the table
     received = case.received
-    if link.ladder == "gone":
+    if link.is_gone:
         return _marked(case, Applied("quarantined", "returned-after-delete"))
     if received.version == link.version_id:
         if restored.says_other(link.last_updated, link.base, received.last_updated, received.text):
@@ -176,7 +176,7 @@ def _asked(case: _Case, link: Link) -> _Case | Applied:
     if isinstance(now, Missing) and absent.is_doubtful(case.peer, case.tenant, received.type, received.id):
         return Applied("waiting")
     if isinstance(now, Missing | Gone):
-        return _gone(case, link)
+        return _gone(case, link, now)
     if not isinstance(now, Found):
         return Applied("waiting")
     if (now.stamp.version_id or content_version(now.text)) != received.version:
@@ -193,10 +193,10 @@ def _restored(case: _Case) -> Applied:
     return Applied("waiting")
 
 
-def _gone(case: _Case, link: Link) -> Applied:
+def _gone(case: _Case, link: Link, now: Missing | Gone) -> Applied:
     def work(tx: Tx) -> None:
-        if link.ladder != "gone":
-            gone_there(tx, case.peer, link, case.stored)
+        if not link.is_gone:
+            gone_there(tx, case.peer, link, case.stored, now)
         _mark(tx, case, "history", "gone")
 
     case.peer.service.store.transact(case.tenant, work)

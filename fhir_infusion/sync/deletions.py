@@ -74,9 +74,12 @@ def keeps_history(capability: Resource, type_: str) -> bool:
     return "history-type" in statement.interactions(capability, type_)
 
 
-def gone_there(tx: Tx, peer: Peer, link: Link, stored: Stored | None) -> None:
-    """Note that what was linked is gone there: a tombstone, an alarm, and one more where ours has not ended (H8)."""
-    links.put(tx, replace(link, ladder="gone"))
+def gone_there(tx: Tx, peer: Peer, link: Link, stored: Stored | None, now: Missing | Gone) -> None:
+    """Note that what was linked is gone there: a tombstone, an alarm, and one more where ours has not ended (H8).
+
+    ``now`` is what the peer says of it: nothing of it is known any more (404), or it was deleted (410).
+    """
+    links.put(tx, replace(link, ladder="lost" if isinstance(now, Missing) else "gone"))
     peer.alert(tx, "gone", link.aggregate)
     if stored is not None and not stored.deleted and fhir_json.read_again(stored.text).get("status") not in ENDED:
         peer.alert(tx, ACTIVE, link.aggregate, stored.version)
@@ -94,7 +97,7 @@ def noted(peer: Peer, tenant: str, type_: str, id_: str) -> bool:
     """Note a deletion, where it is of something linked; say whether that could be found out."""
     store = peer.service.store
     link = store.read(tenant, lambda tx: links.by_remote(tx, peer.name, type_, id_))
-    if link is None or link.ladder == "gone":
+    if link is None or link.is_gone:
         return True
     there = peer.endpoint.read(type_, id_)
     if isinstance(there, Found):
@@ -106,10 +109,10 @@ def noted(peer: Peer, tenant: str, type_: str, id_: str) -> bool:
 
     def work(tx: Tx) -> None:
         now = links.get(tx, peer.name, link.aggregate)
-        if now is None or now.ladder == "gone" or now.remote_id != id_:
+        if now is None or now.is_gone or now.remote_id != id_:
             return
         stored = versions.current(tx, type_, link.aggregate.partition("/")[2])
-        gone_there(tx, peer, now, stored)
+        gone_there(tx, peer, now, stored, there)
 
     store.transact(tenant, work)
     return True

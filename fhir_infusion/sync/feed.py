@@ -7,7 +7,8 @@
 4. No next link, but perhaps not the end (``steps``): ask again from the last row on.
 5. More than one page by links: read them again until no version turns up that the pages before should have shown. A
    server that pages by offset skips a row when another is deleted between two pages.
-6. The newest row of before is not in the feed any more: it was deleted, or the peer was restored, and is asked for.
+6. The newest of before, received or told, are not all in the feed: they were deleted, or the peer was restored, and
+   are asked for.
 7. The last page is kept: move the watermark to the smaller of the newest lastUpdated seen and the peer's Date of the
    first page; never by our clock, never back. The Date is kept beside it: where that is earlier, the next reading
    begins there.
@@ -34,7 +35,10 @@ from fhir_infusion.sync.replies import Doubtful, Gone, Listed, Missing, Rejected
 from fhir_infusion.sync.steps import Ask, End, Step, following
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fhir_infusion.store import Tx
+    from fhir_infusion.store.links import Link
     from fhir_infusion.sync.peer import Peer
     from fhir_infusion.sync.replies import Entry
 
@@ -55,14 +59,15 @@ def fetch(peer: Peer, tenant: str, type_: str) -> Fetched:
     """Read the feed of a type to its end, into the inbox."""
     store = peer.service.store
     before = store.read(tenant, lambda tx: inbox.cursor(tx, peer.name, type_, peer.remote.pull_filter))
+    hidden = {one.remote_id: one for one in store.read(tenant, lambda tx: restored.newest(tx, peer, type_))}
     if peer.remote.feed == "history":
         before = _fresh(before)  # what stood on the pages before is not known any more
     received, seen_before = 0, ""
     for _ in range(PASSES):
-        done = _pass(peer, tenant, before)
+        done = _pass(peer, tenant, before, hidden)
         if before.next_link and isinstance(done, Missing | Gone | Rejected | Doubtful):
             before = _fresh(before)  # an interrupted pull, whose link has expired
-            done = _pass(peer, tenant, before)
+            done = _pass(peer, tenant, before, hidden)
         if not isinstance(done, _Pass):
             return Fetched(received, _name(done))
         received += done.new
@@ -73,20 +78,23 @@ def fetch(peer: Peer, tenant: str, type_: str) -> Fetched:
                 return Fetched(received, f"left out by the peer: {codes}")
         # Read again only where paging could have skipped a row, and until what is new lies past what was seen before.
         if done.pages < 2 or (seen_before and not done.new_before(seen_before)):
-            return Fetched(received, _ended(peer, tenant, before, done))
+            since = moments.at(_since(peer, before, timedelta(0)))
+            missing = [one for one in hidden.values() if moments.at(one.last_updated) > since]
+            return Fetched(received, _ended(peer, tenant, before, done, missing))
         seen_before = done.max_seen
         before = _fresh(before)
     return Fetched(received, "the feed keeps changing")
 
 
-def _ended(peer: Peer, tenant: str, before: Cursor, done: _Pass) -> str:
-    """Take what was deleted there and move the watermark; return the trouble, empty where there is none."""
+def _ended(peer: Peer, tenant: str, before: Cursor, done: _Pass, missing: Sequence[Link]) -> str:
+    """Take what was deleted there and move the watermark; return the trouble, empty where there is none.
+
+    ``missing`` are those of the newest of before that were not in the feed.
+    """
     for id_ in sorted(done.deleted):
         if not noted(peer, tenant, before.type, id_):
             return "a deleted resource could not be asked for"
-    is_short = bool(before.watermark) and moments.at(done.max_seen) < moments.at(before.watermark)
-    if is_short and not done.new:
-        restored.look_back(peer, tenant, before.type)
+    restored.look_back(peer, tenant, missing)
     _move(peer, tenant, before, done)
     return ""
 
@@ -115,7 +123,8 @@ class _Pass:
         return bool(self.oldest_new) and moments.at(self.oldest_new) <= moments.at(moment)
 
 
-def _pass(peer: Peer, tenant: str, before: Cursor) -> _Pass | Trouble:
+def _pass(peer: Peer, tenant: str, before: Cursor, hidden: dict[str, Link]) -> _Pass | Trouble:
+    """Read the feed once; from ``hidden`` goes what was on its pages."""
     cursor = before
     pages, new, oldest_new, expired = 1 + bool(cursor.next_link), 0, "", False
     left_out: set[str] = set()
@@ -133,6 +142,8 @@ def _pass(peer: Peer, tenant: str, before: Cursor) -> _Pass | Trouble:
         if peer.remote.feed == "history":
             page = _newest(page, known)
             deleted.update(page.deleted)
+        for one in page.entries:
+            hidden.pop(one.stamp.id, None)
         fresh, cursor = _kept(peer, tenant, cursor, page)
         new += len(fresh)
         oldest_new = moments.least([oldest_new, *(one.last_updated for one in fresh)])

@@ -145,7 +145,7 @@ def _linked(  # noqa: PLR0911  each return is one case
     type_, ours, theirs, is_aside = known.stored.type, known.stored.aggregate, there.place, there.is_aside
     if known.stored.deleted:
         return Standing("deleted-here", type_, ours, theirs)
-    if link.ladder == "gone":
+    if link.is_gone:
         return Standing("quarantined" if is_aside else "returned", type_, ours, theirs)
     if known.conflict:
         return Standing("held", type_, ours, theirs, code=known.conflict)
@@ -241,8 +241,8 @@ def of_ours(peer: Peer, tenant: str, id_: str, type_: str) -> Standing:  # noqa:
     if known is None:
         return Standing("plan", type_, ours)
     link = known.link
-    if link is not None and link.ladder == "gone":
-        return Standing("tombstone", type_, ours)
+    if link is not None and link.is_gone:
+        return Standing("lost" if link.ladder == "lost" else "tombstone", type_, ours)
     if link is not None and link.remote_id:
         there = peer.endpoint.read(type_, link.remote_id)
         if isinstance(there, Found):

@@ -105,8 +105,9 @@ def judged(peer: Peer, tenant: str, name: str) -> Standing:
     link = peer.service.store.read(tenant, lambda tx: links.by_remote(tx, peer.name, type_, id_))
     if not isinstance(there, Missing | Gone):
         return Standing("unasked", type_, theirs=place)
-    if link is None or link.ladder == "gone":
-        return Standing("tombstone", type_, link.aggregate if link is not None else "")
+    if link is None or link.is_gone:
+        kind: Any = "lost" if link is not None and link.ladder == "lost" else "tombstone"
+        return Standing(kind, type_, link.aggregate if link is not None else "")
     return Standing("gone" if isinstance(there, Gone) else "vanished", type_, link.aggregate)
 
 
@@ -217,10 +218,11 @@ def _hold(by: Decision, one: Standing, theirs: str) -> None:
 def _tombstone(tx: Tx, by: Decision, one: Standing) -> None:
     """Note that what was linked is gone there: an alarm, and never created again (H8)."""
     link = links.get(tx, by.peer.name, one.ours)
-    if link is None or link.ladder == "gone":
+    if link is None or link.is_gone:
         return
     type_, _, id_ = one.ours.partition("/")
-    gone_there(tx, by.peer, link, versions.current(tx, type_, id_))
+    now = Missing() if one.kind == "vanished" else Gone()
+    gone_there(tx, by.peer, link, versions.current(tx, type_, id_), now)
     if one.kind == "vanished":
         by.peer.alert(tx, "vanished", one.ours)
     by.note(tx, one)

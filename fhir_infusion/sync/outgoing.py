@@ -138,7 +138,7 @@ def _ours(
         link = links.get(tx, peer.name, stored.aggregate)
         bound = versions.identifier_of(tx, type_, stored.id)
         named = (bound.system, bound.value) if bound is not None else key
-        return (link.remote_id if link is not None and link.ladder != "gone" else ""), named
+        return (link.remote_id if link is not None and not link.is_gone else ""), named
 
     remote_id, named = peer.service.store.read(crossing.tenant, known)
     if not remote_id and named is not None:

@@ -74,8 +74,8 @@ def prepared(  # noqa: PLR0911  each return is one reason not to send
     stored, bound, link, agreed, doubt = peer.service.store.read(tenant, known)
     if stored is None or bound is None:
         return Verdict("dead", "nothing-stored", alert="nothing-stored")
-    if link is not None and link.ladder == "gone":
-        return Verdict("dead", "gone", alert="gone")
+    if link is not None and link.is_gone:
+        return Verdict("dead", link.ladder, alert="gone")
     if link is not None and row.version <= link.last_sent_version and row.version != link.last_acked_version:
         # Sent already in a newer version, or merged into one: this one lacks what was taken from the peer.
         return Verdict("superseded", "newer-was-sent")

@@ -257,7 +257,7 @@ def _lost(job: Job, link: Link, reply: Trouble) -> Verdict:
     """Decide after 404 or 410: gone, unless nothing at all is there."""
     if isinstance(reply, Missing) and absent.is_doubtful(job.peer, job.tenant, job.type, link.remote_id):
         return Verdict("unknown" if job.row.state == "unknown" else "pending", absent.WHY, backoff(job.peer, job.row))
-    return gone(link)
+    return gone(link, is_lost=isinstance(reply, Missing))
 
 
 def _stop_blocked(job: Job, link: Link, blocked: Blocked) -> tuple[Row, Verdict]:

@@ -156,8 +156,22 @@ class _Again:
             self.lines.append({"row": number, "what": what, **about, **({"code": code} if code else {})})
 
     def _from_aside(self, row: Row) -> None:
+        peer, type_ = self._peer, row.aggregate.partition("/")[0]
+        link = peer.service.store.read(self._tenant, lambda tx: links.get(tx, peer.name, row.aggregate))
+        is_lost = link is not None and link.ladder == "lost"
+        if link is not None and is_lost:
+            there = peer.endpoint.read(type_, link.remote_id)
+            if not isinstance(there, Missing | Found):
+                self.told(row.seq, self._gone(link) if isinstance(there, Gone) else "unasked", row)
+                return
+
+        def work(tx: Tx) -> None:
+            outbox.replay(tx, row.seq, self._reason, self._client)
+            if is_lost:
+                links.forget(tx, peer.name, row.aggregate)
+
         try:
-            self._transact(lambda tx: outbox.replay(tx, row.seq, self._reason, self._client))
+            self._transact(work)
         except Refused as refused:
             self.told(row.seq, "refused", row, refused.issues[0].reason)
             return
@@ -174,13 +188,10 @@ class _Again:
         if link.ladder == "gone":
             return "gone"
         there = peer.endpoint.read(type_, link.remote_id)
-        if isinstance(there, Missing):
+        if isinstance(there, Missing) or (link.ladder == "lost" and isinstance(there, Found)):
             return self._tell(newest)
         if isinstance(there, Gone):
-            self._transact(
-                lambda tx: gone_there(tx, peer, link, versions.current(tx, type_, row.aggregate.partition("/")[2]))
-            )
-            return "gone"
+            return self._gone(link)
         if not isinstance(there, Found):
             return "unasked"
         stamp = there.stamp
@@ -192,6 +203,12 @@ class _Again:
             restored.pause(peer, self._tenant, f"{type_}/{stamp.id}")
             return "restored"
         return STILL
+
+    def _gone(self, link: Link) -> str:
+        """Note that it was deleted there."""
+        type_, _, id_ = link.aggregate.partition("/")
+        self._transact(lambda tx: gone_there(tx, self._peer, link, versions.current(tx, type_, id_), Gone()))
+        return "gone"
 
     def _tell(self, row: Row) -> str:
         """Send a row again that the peer has lost; a push looks for its identifier first."""

@@ -101,7 +101,7 @@ def resolve(  # noqa: PLR0913  whose, which, what and why
         type_, id_ = held.stored.type, str(fhir_json.read(conflict.theirs).get("id", ""))
         there = peer.endpoint.read(type_, id_)
         if isinstance(there, Missing | Gone):
-            return _gone(held)
+            return _gone(held, there)
         if not isinstance(there, Found):
             raise Unavailable("the remote cannot be asked now")
         _refuse_unseen(held, there)
@@ -219,11 +219,11 @@ def _keep_theirs(held: _Held, received: Received, resource: Resource) -> int:
     return written.version
 
 
-def _gone(held: _Held) -> dict[str, Any]:
+def _gone(held: _Held, there: Missing | Gone) -> dict[str, Any]:
     """Close a conflict about what they have deleted since: a tombstone and an alarm, never a new create (H8)."""
 
     def work(tx: Tx) -> None:
-        links.put(tx, replace(held.link, ladder="gone"))
+        links.put(tx, replace(held.link, ladder="lost" if isinstance(there, Missing) else "gone"))
         held.peer.alert(tx, "gone", held.stored.aggregate, held.stored.version)
         _close(tx, held, "gone there", held.stored.version)
 

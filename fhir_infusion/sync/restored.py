@@ -1,6 +1,8 @@
 """Noticing that a peer was restored from a backup: its versions go back, and a versionId may be given a second time.
 
-Shown by a version that says other than it said before, or by one that is current again after another had followed it.
+Shown by a version that says other than it said before, by one that is current again after another had followed it, or
+by several of the newest that are not known there any more. What was lost so is never created again by itself, for it
+may have been deleted: a person says so (``replaying``).
 Then nothing more is sent there or taken from there until a person has said so: what we know of that server is not so
 any more, and to go on by it would bring old doses back (hazards H7, H19).
 """
@@ -9,16 +11,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.store import endpoints, inbox, links
+from fhir_infusion.store import aside, endpoints, inbox, links
 from fhir_infusion.store.inbox import Received
-from fhir_infusion.sync import moments
+from fhir_infusion.sync import absent, moments
 from fhir_infusion.sync.compare import equivalent
-from fhir_infusion.sync.replies import Found
+from fhir_infusion.sync.deletions import noted
+from fhir_infusion.sync.replies import Found, Gone, Missing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +32,13 @@ if TYPE_CHECKING:
     from fhir_infusion.sync.peer import Peer
 
 WHY: Final = "restored"
+VANISHED: Final = "vanished"
+"""The alarm that something is not known there any more, though nobody says that it was deleted."""
 LOOKS: Final = 3
+TOLD: Final = 10
+"""Among so many of each lane that were acknowledged last the newest of a type are looked for."""
+TOO_MANY: Final = 2
+"""So many of the newest do not vanish by chance."""
 APART: Final = timedelta(seconds=1)
 """Some servers write an instant with fewer digits in one place than in another."""
 
@@ -70,22 +78,44 @@ def examine(peer: Peer, tenant: str, found: Sequence[Suspect]) -> None:
             return
 
 
-def look_back(peer: Peer, tenant: str, type_: str) -> None:
-    """Ask for the newest that came, for the feed does not show it any more; pause the peer where it went back."""
-    store = peer.service.store
-    newest = store.read(tenant, lambda tx: inbox.newest(tx, peer.name, type_, LOOKS))
-    for id_ in dict.fromkeys(one.id for one in newest):
-        link, seen = store.read(tenant, partial(_known, peer=peer, type_=type_, id_=id_))
-        if link is None or link.ladder == "gone":
-            continue
-        now = peer.endpoint.read(type_, id_)
-        if isinstance(now, Found) and now.stamp.version_id in seen:
-            pause(peer, tenant, f"{type_}/{id_}")
+def newest(tx: Tx, peer: Peer, type_: str) -> tuple[Link, ...]:
+    """Return the links of what came last, and of what was told last: a feed that reaches so far back shows them."""
+    came = [links.by_remote(tx, peer.name, type_, one.id) for one in inbox.newest(tx, peer.name, type_, LOOKS)]
+    told = aside.told_last(tx, peer.name, TOLD) if not peer.remote.pull_filter else ()
+    linked = [*came, *(links.get(tx, peer.name, one) for one in told if one.startswith(f"{type_}/"))]
+    known = {one.remote_id: one for one in linked if one is not None and one.remote_id and not one.is_gone}
+    return tuple(sorted(known.values(), key=lambda one: moments.at(one.last_updated))[-LOOKS:])
+
+
+def look_back(peer: Peer, tenant: str, expected: Sequence[Link]) -> None:
+    """Ask for what the feed should have shown and did not.
+
+    The peer is paused where one went back to a version before, or where several are not known there any more. One
+    alone may have been deleted without a trace: that is told, and its link becomes a tombstone.
+    """
+    absent_now: list[tuple[Link, Missing | Gone]] = []
+    for link in expected:
+        type_ = link.aggregate.partition("/")[0]
+        now = peer.endpoint.read(type_, link.remote_id)
+        if isinstance(now, Missing | Gone):
+            absent_now.append((link, now))
+        elif isinstance(now, Found) and now.stamp.version_id in _seen(peer, tenant, type_, link.remote_id):
+            pause(peer, tenant, f"{type_}/{link.remote_id}")
             return
+    missing = [link for link, now in absent_now if isinstance(now, Missing) and not link.doubted]
+    if len(missing) >= TOO_MANY:
+        type_, id_ = missing[0].aggregate.partition("/")[0], missing[0].remote_id
+        if not absent.is_doubtful(peer, tenant, type_, id_):
+            pause(peer, tenant, f"{type_}/{id_}")
+        return
+    for link, now in absent_now:
+        if noted(peer, tenant, link.aggregate.partition("/")[0], link.remote_id) and isinstance(now, Missing):
+            aggregate = link.aggregate
+            peer.service.store.transact(tenant, lambda tx: peer.alert(tx, VANISHED, aggregate))  # noqa: B023  called at once
 
 
-def _known(tx: Tx, peer: Peer, type_: str, id_: str) -> tuple[Link | None, frozenset[str]]:
-    return links.by_remote(tx, peer.name, type_, id_), links.seen(tx, peer.name, type_, id_)
+def _seen(peer: Peer, tenant: str, type_: str, id_: str) -> frozenset[str]:
+    return peer.service.store.read(tenant, lambda tx: links.seen(tx, peer.name, type_, id_))
 
 
 def says_other(date: str, text: str, other_date: str, other: str) -> bool:

@@ -3,7 +3,8 @@
 kind          what it says                                                  what repair does
 equal         both say the same                                             -
 altered       but for how a number is written: a peer that rounds           -, it was told
-tombstone     gone there, which is known                                    -, never created again
+tombstone     deleted there, which is known                                 -, never created again
+lost          not there any more, which is known (a restored backup?)       -, sync replay sends it again
 deleted-here  deleted here, still there                                     -, nobody is told to delete
 plan          ours is no order: nobody is told                              -
 theirs-only   theirs, where nothing is pulled                               -
@@ -34,6 +35,7 @@ Kind = Literal[
     "equal",
     "altered",
     "tombstone",
+    "lost",
     "deleted-here",
     "plan",
     "theirs-only",
@@ -74,11 +76,11 @@ REPAIRS: Final[dict[Kind, Repair]] = {
 }
 
 SETTLED: Final[frozenset[Kind]] = frozenset(
-    {"equal", "altered", "tombstone", "deleted-here", "plan", "theirs-only", "ended-double"}
+    {"equal", "altered", "tombstone", "lost", "deleted-here", "plan", "theirs-only", "ended-double"}
 )
 """With these both sides are in step, as far as they ever will be."""
 
-WORTH_A_LINE: Final = frozenset({"altered"})
+WORTH_A_LINE: Final = frozenset({"altered", "lost"})
 """Settled, and told one by one all the same."""
 
 

@@ -60,9 +60,10 @@ LATE: Final = timedelta(seconds=2)
 DUPLICATE: Final = Verdict("duplicate", "several-match", alert="duplicate")
 
 
-def gone(link: Link) -> Verdict:
-    """Deleted there: a tombstone and an alarm, never a new create (hazard H8)."""
-    return Verdict("dead", "gone", link=replace(link, ladder="gone"), alert="gone")
+def gone(link: Link, *, is_lost: bool = False) -> Verdict:
+    """Not there any more: a tombstone and an alarm, never a new create by itself (hazard H8)."""
+    code = "lost" if is_lost else "gone"
+    return Verdict("dead", code, link=replace(link, ladder=code), alert="gone")
 
 
 def look_again(row: Row) -> Verdict | None:

@@ -68,7 +68,10 @@ def test_a_dry_run_tells_what_differs_changes_nothing_and_a_repair_ends_equal(cl
     again = cli("sync", "reconcile", "peer", "--type", MR)
     assert (again.code, again.json) == (
         0,
-        [{"remote": "peer", "type": MR, "kinds": {"equal": 3, "tombstone": 1}, "equal": True}],
+        [
+            {"remote": "peer", "kind": "lost", "ours": lines[-1]["ours"]},
+            {"remote": "peer", "type": MR, "kinds": {"equal": 3, "lost": 1}, "equal": True},
+        ],
     )
     assert cli("audit", "verify").code == 0
 

@@ -123,7 +123,7 @@ class World:
         held = self.read(lambda tx: conflicts.open_of(tx, "peer", stored.aggregate))
         last = self.read(lambda tx: aside.newest(tx, "peer", stored.aggregate))
         is_aside = last is not None and last.state in aside.ASIDE
-        return held is not None or is_aside or (link is not None and link.ladder == "gone")
+        return held is not None or is_aside or (link is not None and link.is_gone)
 
     def alarms(self, stored: Stored) -> list[str]:
         return [one.detail for one in self.trail if one.action == "sync-alert" and one.id == stored.id]
@@ -374,7 +374,7 @@ def _names(body: dict[str, Any], key: tuple[str, str]) -> bool:
 
 def _is_linked(world: World, stored: Stored) -> bool:
     link = world.read(lambda tx: links.get(tx, "peer", stored.aggregate))
-    return link is not None and link.ladder != "gone"
+    return link is not None and not link.is_gone
 
 
 def _is_held(world: World, there: dict[str, Any]) -> bool:

@@ -201,6 +201,12 @@ class Rig:
     def link(self, type_: str, id_: str) -> Link | None:
         return self.service.store.read(TENANT, lambda tx: links.get(tx, "peer", f"{type_}/{id_}"))
 
+    def link_state(self, aggregate: str) -> str:
+        """Return how the link of one of ours was made, or that it is gone."""
+        type_, _, id_ = aggregate.partition("/")
+        found = self.link(type_, id_)
+        return found.ladder if found is not None else ""
+
     def link_of(self, remote_id: str, type_: str = "MedicationRequest") -> str:
         """Return the id of ours that is linked to one of theirs."""
         found = self.service.store.read(TENANT, lambda tx: links.by_remote(tx, "peer", type_, remote_id))

@@ -37,7 +37,7 @@ def _is_flagged(rig: Rig) -> bool:
     alarms = set(rig.alerts())
     rig.amend({**order("A-1"), "status": rig.resource(MR, id_)["status"], "priority": "asap"})
     states = rig.settle()
-    return link is not None and link.ladder == "gone" and "gone" in alarms and states[-1] == "dead"
+    return link is not None and link.is_gone and "gone" in alarms and states[-1] == "dead"
 
 
 @both
