@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, select, update
 
 from fhir_infusion.store import audit, dialect, loads
+from fhir_infusion.store.links import GONE
 from fhir_infusion.store.tables import CURSORS, ENDPOINTS, INBOX, LINKS
 from fhir_infusion.store.tx import from_ms, to_ms
 
@@ -62,6 +63,20 @@ def note_trouble(tx: Tx, endpoint: str, code: str) -> bool:
     return True
 
 
+def throttled(tx: Tx, endpoint: str) -> datetime | None:
+    """Return until when a peer asked to be left alone, None where it never did."""
+    found = select(ENDPOINTS.c.throttled).where(*_mine(tx, endpoint), ENDPOINTS.c.throttled > 0)
+    until = tx.connection.execute(found).scalar_one_or_none()
+    return from_ms(until) if until else None
+
+
+def throttle(tx: Tx, endpoint: str, until: datetime) -> None:
+    """Note until when a peer asked to be left alone; what it asked for before stands where that is later."""
+    before = throttled(tx, endpoint)
+    if before is None or before < until:
+        _put(tx, endpoint, throttled=to_ms(until) + 1)  # not a part of a millisecond too early
+
+
 def note_probe(tx: Tx, endpoint: str, can: dict[str, Any]) -> None:
     """Note what a probe of a peer saw, instead of what the one before saw."""
     _put(tx, endpoint, can=json.dumps(can, sort_keys=True), probed=to_ms(tx.now))
@@ -87,7 +102,7 @@ def resume(tx: Tx, endpoint: str, client: str, reason: str) -> str:
     if not why:
         return ""
     _put(tx, endpoint, paused=0, why="")
-    links = (LINKS.c.tenant == tx.tenant, LINKS.c.endpoint == endpoint, LINKS.c.ladder != "gone")
+    links = (LINKS.c.tenant == tx.tenant, LINKS.c.endpoint == endpoint, LINKS.c.ladder.not_in(GONE))
     # A versionId that no server gives: a write upon it is refused there, and what is there is read first.
     unsure = {"version_id": "", "etag": 'W/"0"', "seen": "", "doubted": 1}
     tx.connection.execute(update(LINKS).where(*links).values(**unsure))
@@ -106,7 +121,7 @@ def resume(tx: Tx, endpoint: str, client: str, reason: str) -> str:
 
 def _put(tx: Tx, endpoint: str, **values: int | str) -> None:
     row = {"tenant": tx.tenant, "endpoint": endpoint, "paused": 0, "why": "", "trouble": "", "troubled": 0}
-    row |= {"can": "", "probed": 0}
+    row |= {"can": "", "probed": 0, "throttled": 0}
     dialect.insert_once(tx.connection, ENDPOINTS, row)
     tx.connection.execute(update(ENDPOINTS).where(*_mine(tx, endpoint)).values(**values))
 

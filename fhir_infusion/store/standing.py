@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, get_args
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, func, or_, select
 
+from fhir_infusion.store.aside import ASIDE
 from fhir_infusion.store.outbox import WAITING, State
 from fhir_infusion.store.statement import Statement
 from fhir_infusion.store.tables import CONFLICTS, INBOX, OUTBOX
@@ -65,6 +66,19 @@ def incoming(tx: Tx, endpoint: str, types: Sequence[str], state: inbox.State) ->
 
 
 def held(tx: Tx, endpoint: str) -> int:
-    """Return how many conflicts wait for a person."""
+    """Return how many conflicts wait for a person; "" as endpoint are those about who a patient is, with no server."""
     mine = (CONFLICTS.c.tenant == tx.tenant, CONFLICTS.c.endpoint == endpoint, CONFLICTS.c.state == "open")
     return int(tx.connection.execute(select(func.count()).select_from(CONFLICTS).where(*mine)).scalar_one())
+
+
+def held_for_patient(tx: Tx, endpoint: str) -> int:
+    """Return how many outbox rows were put aside because it is not certain who their patient is."""
+    mine = (OUTBOX.c.tenant == tx.tenant, OUTBOX.c.endpoint == endpoint, OUTBOX.c.state.in_(ASIDE))
+    named = or_(OUTBOX.c.last_error_code == "identity", OUTBOX.c.last_error_code.startswith("patient-"))
+    return int(tx.connection.execute(select(func.count()).select_from(OUTBOX).where(*mine, named)).scalar_one())
+
+
+def held_identities(tx: Tx) -> int:
+    """Return how many conflicts about who a patient is wait for a person, of every tenant."""
+    found = select(func.count()).select_from(CONFLICTS).where(CONFLICTS.c.endpoint == "", CONFLICTS.c.state == "open")
+    return int(tx.connection.execute(found).scalar_one())

@@ -267,6 +267,7 @@ ENDPOINTS: Final = Table(
     number("troubled"),
     words("can"),
     number("probed"),
+    number("throttled"),
     sqlite_with_rowid=False,
 )
 

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import requests
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.exceptions import NewConnectionError
 
 from fhir_infusion.actions import endpoints
-from fhir_infusion.sync.remote import CONNECT_SECONDS, PIECE, never_connected
+from fhir_infusion.sync.remote import CONNECT_SECONDS
+from fhir_infusion.sync.remote.reading import FAILURES, CutError, meaning, pieces
 from fhir_infusion.sync.remote.watched import WatchedAdapter, WatchedConnection, WatchedTlsConnection, watchdog
 from fhir_infusion.sync.replies import Answer, Doubtful, Unsent
 
@@ -51,10 +52,11 @@ class Hook:
     ) -> Answer | Unsent | Doubtful:
         """Send one notification, and return how that ended within ``seconds``; the answer's body is not kept."""
         deadline = time.monotonic() + seconds
+        sockets: list[socket.socket] = []
         sent = {"User-Agent": "fhir-infusion", "Accept": "*/*", **headers}
         try:
             with (
-                watchdog(seconds),
+                watchdog(seconds, sockets),
                 self._session.request(
                     method,
                     url,
@@ -68,26 +70,17 @@ class Hook:
                 _pass_over(response, deadline)
                 kept = {name: response.headers[name] for name in _KEPT if name in response.headers}
                 return Answer(response.status_code, kept, b"")
-        except requests.exceptions.ConnectTimeout:
-            return Unsent("no connection in time")
-        except requests.exceptions.SSLError:
-            return Doubtful("TLS failed")
-        except requests.exceptions.ConnectionError as error:
-            return Unsent("no connection") if never_connected(error) else Doubtful("connection broken")
-        except requests.exceptions.Timeout:
-            return Doubtful("no answer in time")
-        except (requests.exceptions.RequestException, HTTPError, OSError, ValueError):
-            return Doubtful("connection broken")
+        except FAILURES as error:
+            return meaning(error, is_connected=bool(sockets))
 
 
 def _pass_over(response: requests.Response, deadline: float) -> None:
     """Read the body, so that the connection can be used again; what is too long or too slow ends the connection."""
-    size = 0
-    for piece in response.iter_content(PIECE):
-        size += len(piece)
-        if size > _MOST_READ or time.monotonic() > deadline:
-            response.close()
-            return
+    try:
+        for _ in pieces(response, deadline=deadline, most=_MOST_READ):
+            pass
+    except CutError:
+        response.close()
 
 
 def _pools(settings: Settings) -> Mapping[str, Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 KNOWN_FOR: Final = timedelta(minutes=10)
 """For so long a CapabilityStatement and the id of a patient are believed without asking again."""
+
+LOOK_UP_SECONDS: Final = 1.0
+THROTTLED: Final = "throttled"
 
 LOG: Final = logging.getLogger("fhir_infusion.sync")
 
@@ -56,6 +60,7 @@ class Peer:
         self._turns: dict[tuple[str, ...], tuple[threading.Lock, int]] = {}
         self._told = ""
         self._circuit = retry.CLOSED
+        self._look_up_at = 0.0
         self._trouble: str | None = None
         self._capability: tuple[datetime, Resource] | None = None
         self._known: dict[tuple[str, ...], tuple[datetime, str]] = {}
@@ -75,22 +80,52 @@ class Peer:
         """Whether the endpoint is left alone, and why."""
         return self._circuit
 
-    def allows(self) -> bool:
-        """Say whether a request may be sent now."""
+    def allows(self, *, anew: bool = False) -> bool:
+        """Say whether a request may be sent now.
+
+        A window that the peer asked for (429, 503) holds for every process on this database, and after a restart: it
+        is looked up at most once a second, or now where ``anew``. Everything else that opens a circuit is what this
+        process has seen by itself, such as a network that is cut, and holds back no other.
+        """
+        if self._circuit.allows(self.now()):
+            self._look_up_window(anew=anew)
         return self._circuit.allows(self.now())
+
+    def _look_up_window(self, *, anew: bool) -> None:
+        if not anew and time.monotonic() < self._look_up_at:
+            return
+        self._look_up_at = time.monotonic() + LOOK_UP_SECONDS
+        try:
+            until = self.service.store.read(self.remote.tenant, lambda tx: endpoints.throttled(tx, self.name))
+        except Unavailable:
+            return
+        if until is not None and until > self.now():
+            with self._lock:
+                self._circuit = replace(self._circuit, open_until=until, why=THROTTLED)
 
     def saw(self, answer: Answer | Unsent | Doubtful) -> None:
         """Move the circuit by how a request ended."""
+        now = self.now()
         with self._lock:
             before = self._circuit
-            self._circuit = after = _after(before, answer, self.now(), self.draw)
+            after = _after(before, answer, now, self.draw)
+            if after is retry.CLOSED and before.why == THROTTLED and not before.allows(now):
+                after = before  # the answer to a request that left before the window began
+            self._circuit = after
         opened = after.open_until is not None and before.open_until is None
+        if after.why == THROTTLED and after.open_until is not None and after is not before:
+            self._keep_window(after.open_until)
         if opened:
             LOG.warning("endpoint left alone", extra={"endpoint": self.name, "code": after.why})
         if after is retry.CLOSED:
             self._note("")
         elif opened:
             self._note(after.why)
+
+    def _keep_window(self, until: datetime) -> None:
+        """Have every process keep it."""
+        with suppress(Unavailable):
+            self.service.store.transact(self.remote.tenant, lambda tx: endpoints.throttle(tx, self.name, until))
 
     def _note(self, trouble: str) -> None:
         """Keep what is wrong where every process sees it, once; raise an alarm where a person has to act."""

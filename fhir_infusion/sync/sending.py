@@ -71,7 +71,7 @@ class Senders:
         takes_batches = self._peer.endpoint.takes_batches
         most = max(self._most, self._peer.remote.bundle_size) if takes_batches else self._most
         free = most + 1 - busy
-        if free <= 0 or self._ending.is_set() or not self._peer.allows():
+        if free <= 0 or self._ending.is_set() or not self._peer.allows(anew=True):
             return 0
         store, name = self._peer.service.store, self._peer.name
         if not store.read(self._tenant, lambda tx: outbox.waiting(tx, name)):

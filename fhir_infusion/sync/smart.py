@@ -22,6 +22,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import urlencode
 
@@ -70,8 +71,25 @@ class _Token:
     ends: float
 
 
+class _Kept:
+    """What is known of the token of one remote."""
+
+    def __init__(self, url: str) -> None:
+        self.lock = threading.Lock()
+        self.token: _Token | None = None
+        self.asked = 0
+        self.failure: Ended | None = None
+        self.url = url
+
+
+@cache
+def _kept(remote: Remote) -> _Kept:
+    """Return the same for the same remote, as long as the process runs: a token outlives one call of a load."""
+    return _Kept(remote.token_url)
+
+
 class Tokens:
-    """The access token of one remote. Safe to use from several threads."""
+    """The access token of one remote, the same for all in this process. Safe to use from several threads."""
 
     def __init__(self, remote: Remote, send: Send, clock: Callable[[], float] = time.time) -> None:
         """Prepare; nothing is sent yet. ``clock`` dates assertions, in seconds since 1970.
@@ -82,29 +100,26 @@ class Tokens:
         self._remote = remote
         self._send = send
         self._clock = clock
-        self._lock = threading.Lock()
-        self._token: _Token | None = None
-        self._asked = 0
-        self._failure: Ended | None = None
-        self._url = remote.token_url
+        self._kept = _kept(remote)
         read_key(remote)
 
     def get(self, refused: str = "") -> str | Ended:
         """Return a token that is not ``refused``, or how asking for one failed; nothing of a request has left then."""
-        before = self._asked
-        with self._lock:
+        kept = self._kept
+        before = kept.asked
+        with kept.lock:
             now = time.monotonic()
-            if self._token is not None and self._token.ends > now and self._token.text != refused:
-                return self._token.text
-            if self._asked != before and self._failure is not None:
-                return self._failure  # another thread has asked while this one waited
+            if kept.token is not None and kept.token.ends > now and kept.token.text != refused:
+                return kept.token.text
+            if kept.asked != before and kept.failure is not None:
+                return kept.failure  # another thread has asked while this one waited
             got = self._requested()
-            self._asked += 1
-            self._token = got if isinstance(got, _Token) else None
-            self._failure = None if isinstance(got, _Token) else got
+            kept.asked += 1
+            kept.token = got if isinstance(got, _Token) else None
+            kept.failure = None if isinstance(got, _Token) else got
             if isinstance(got, _Token):
                 return got.text
-            self._url = self._remote.token_url  # it may have moved
+            kept.url = self._remote.token_url  # it may have moved
             return got
 
     def _requested(self) -> _Token | Ended:
@@ -112,19 +127,19 @@ class Tokens:
             key = read_key(self._remote)
         except SettingsError:
             return Unsent("the private key cannot be read", "token-key")
-        if not self._url:
+        if not self._kept.url:
             url = self._discovered(key)
             if not isinstance(url, str):
                 return url
-            self._url = url
+            self._kept.url = url
         begun = time.monotonic()
         form = {
             "grant_type": "client_credentials",
             "scope": self._remote.scope,
             "client_assertion_type": _ASSERTION,
-            "client_assertion": self._assertion(key, self._url),
+            "client_assertion": self._assertion(key, self._kept.url),
         }
-        answer = self._send("POST", self._url, _FORM, urlencode(form).encode())
+        answer = self._send("POST", self._kept.url, _FORM, urlencode(form).encode())
         if not isinstance(answer, Answer) or answer.status != 200:
             return self._failed(answer)
         content = _object(answer.body)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from fhir_infusion.actions import follow
 from fhir_infusion.remotes import TYPES
 from fhir_infusion.store import endpoints, inbox, standing
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 Status = dict[str, Any]
 
+DEFAULT_TENANT: Final = "default"
+"""Whatever is counted of all tenants is read as this one."""
 _COUNTED: Final[tuple[State, ...]] = ("pending", "unknown", "conflict", "duplicate", "dead")
 
 
@@ -30,7 +33,8 @@ def status(service: Service) -> list[Status]:
     neither done nor put aside, ``oldest_stop_seconds`` the oldest such stop, ``watermark_age_seconds`` how far
     behind the peer's feed is known to be read, ``last_success_seconds`` since when it was read to its end. ``paused``
     says why it is left alone until a person says otherwise, ``trouble`` is the code of what is wrong, each empty where
-    it is not so. ``can`` is what the last probe reported, None where there was none.
+    it is not so. ``can`` is what the last probe reported, None where there was none. ``identities`` are conflicts about
+    who a patient of the tenant is, ``patients_aside`` outbox rows that wait for such a reason.
     """
     return [service.store.read(remote.tenant, partial(_of, remote=remote)) for remote in service.settings.remotes]
 
@@ -40,22 +44,23 @@ def gauges(service: Service) -> dict[str, tuple[str, int]]:
 
     Labels are the names of remotes and types: ours. What is not old has the age 0.
     """
-    found: dict[str, tuple[str, int]] = {}
+    identities = service.store.read(DEFAULT_TENANT, standing.held_identities)
+    found = {"fhir_infusion_identities": ("Patients of whom a person has to say who they are.", identities)}
     for remote in service.settings.remotes:
         numbers = service.store.read(remote.tenant, partial(_numbers, remote=remote))
         known = service.store.read(remote.tenant, partial(_known, endpoint=remote.name))
         numbers |= {name: known[name] for name in ("paused_seconds", "trouble_seconds")}
         feeds = numbers.pop("feeds")
         for name, value in numbers.items():
-            found[f'fhir_infusion_sync_{name}{{endpoint="{remote.name}"}}'] = (_HELP[name], value or 0)
+            found[f'fhir_infusion_sync_{name}{{endpoint="{remote.name}"}}'] = (HELP[name], value or 0)
         for type_, feed in feeds.items():
             for name in ("watermark_age_seconds", "last_success_seconds", "unapplied"):
                 labels = f'endpoint="{remote.name}",type="{type_}"'
-                found[f"fhir_infusion_sync_{name}{{{labels}}}"] = (_HELP[name], feed[name] or 0)
+                found[f"fhir_infusion_sync_{name}{{{labels}}}"] = (HELP[name], feed[name] or 0)
     return found
 
 
-_HELP: Final = {
+HELP: Final = {
     "paused_seconds": "Since when it is left alone until a person says otherwise.",
     "trouble_seconds": "Since when something is wrong with it, such as its certificate.",
     "oldest_pending_seconds": "Age of the oldest version that is still to be told.",
@@ -63,7 +68,10 @@ _HELP: Final = {
     "pending": "Versions that are still to be told.",
     "unknown": "Versions of which it is not known whether they arrived.",
     "dead": "Versions that were put aside.",
+    "duplicate": "Versions that wait because several there carry the identifier.",
     "conflicts": "Changes on both sides that wait for a person.",
+    "identities": "Patients of its tenant of whom a person has to say who they are.",
+    "patients_aside": "Versions that were put aside because it is not certain who their patient is.",
     "quarantined": "Received versions that could not be taken.",
     "watermark_age_seconds": "How far behind the feed of a type is known to be read.",
     "last_success_seconds": "Since when the feed of a type was read to its end.",
@@ -73,7 +81,8 @@ _HELP: Final = {
 
 def _of(tx: Tx, remote: Remote) -> Status:
     numbers = _numbers(tx, remote)
-    numbers.pop("pending")
+    for in_outbox in ("pending", "duplicate"):
+        numbers.pop(in_outbox)
     counts = {"outbox": standing.outgoing(tx, remote.name)}
     named = {"endpoint": remote.name, "tenant": remote.tenant, "direction": remote.direction}
     return {**named, **_known(tx, remote.name), **counts, **numbers}
@@ -98,9 +107,12 @@ def _numbers(tx: Tx, remote: Remote) -> Status:
         "pending": counts.get("pending", 0),
         "unknown": counts.get("unknown", 0),
         "dead": counts.get("dead", 0),
+        "duplicate": counts.get("duplicate", 0),
         "oldest_pending_seconds": _age(tx.now, standing.oldest(tx, remote.name)),
         "oldest_stop_seconds": _age(tx.now, standing.oldest(tx, remote.name, "stop")),
         "conflicts": standing.held(tx, remote.name),
+        "identities": standing.held(tx, follow.HERE),
+        "patients_aside": standing.held_for_patient(tx, remote.name),
         "quarantined": standing.incoming(tx, remote.name, TYPES, "quarantined"),
         "feeds": {one: _feed(tx, remote, one) for one in remote.types} if remote.direction != "push" else {},
     }

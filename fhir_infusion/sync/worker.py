@@ -180,7 +180,7 @@ class _Line:
         left = self._began + NUDGE_SECONDS - time.monotonic()
         nudged = self._is_nudged and left <= 0
         due = nudged or self._next_pull is None or peer.now() >= self._next_pull
-        if due and peer.allows() and not (self.ending.is_set() if nudged else self._pulled_elsewhere()):
+        if due and peer.allows(anew=True) and not (self.ending.is_set() if nudged else self._pulled_elsewhere()):
             # Before it begins: what changes while this pull reads is for the next one.
             self._is_nudged, self._began = False, time.monotonic()
             self._next_pull = peer.now() + timedelta(seconds=peer.remote.poll_seconds)

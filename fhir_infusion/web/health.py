@@ -74,6 +74,6 @@ def metrics() -> Response:
             if age is not None:
                 name = f'fhir_infusion_{what}_age_seconds{{endpoint="{peer.endpoint}"}}'
                 gauges[name] = (f"Seconds since the last {what} that went well.", age)
-    if service.settings.remotes and service.store.healthy():
+    if service.store.healthy():
         gauges |= sync_gauges(service)
     return Response(web().metrics.text(gauges), content_type=CONTENT_TYPE)

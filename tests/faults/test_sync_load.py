@@ -14,7 +14,7 @@ from fhir_infusion.store import inbox, loads, standing
 from fhir_infusion.store.failpoint import EXIT_STATUS
 from fhir_infusion.sync import bulk, files
 from fhir_infusion.sync.pull import pull
-from fhir_infusion.sync.remote import streaming
+from fhir_infusion.sync.remote import reading
 from tests import exact_json
 from tests.counts import count
 from tests.faults.exporting import Exporting, an_order
@@ -140,7 +140,7 @@ def test_s7_a_file_that_is_cut_goes_on_behind_what_is_stored(
 ):
     monkeypatch.setattr(files, "AT_ONCE", 4)
     there.fill(20)
-    monkeypatch.setattr(streaming, "PIECE", 1)
+    monkeypatch.setattr(reading, "PIECE", 1)
     places = {"in a line": end_of(there, 10) + 30, "between lines": end_of(there, 9), "before the first": 1}
     there.lies.append(once(Act(close="half", cut=places[cut]), is_file))
     first = bulk.load(rig.service, "peer", "")
@@ -174,7 +174,7 @@ def test_s7_a_file_whose_lines_changed_their_order_is_stored_from_its_first_line
 ):
     monkeypatch.setattr(files, "AT_ONCE", 3)
     there.fill(12)
-    monkeypatch.setattr(streaming, "PIECE", 1)
+    monkeypatch.setattr(reading, "PIECE", 1)
     there.lies.append(once(Act(close="half", cut=end_of(there, 7)), is_file))
     assert bulk.load(rig.service, "peer", "")["received"] == 7
     (name,) = there.files

@@ -12,6 +12,7 @@ import pytest
 from fhir_infusion.actions import find, merge_patients
 from fhir_infusion.actions.merge_patients import Asked, Named
 from fhir_infusion.errors import Refused
+from fhir_infusion.sync.status import gauges, status
 from tests.faults.persons import MR, OTHER, decide, held, link, patient, placed, subjects, trail
 from tests.faults.rig import CALLER, MRN, Rig, administration, order
 
@@ -197,6 +198,9 @@ def test_h10_i4_where_a_number_is_another_persons_now_nothing_open_is_sent_but_a
     assert rig.settle(rounds=3)[2:] == ["conflict"] * 3
     assert len(rig.there.writes()) == sent
     assert rig.alerts() == ["patient-held"] * 3
+    now, (help_, count) = status(rig.service)[0], gauges(rig.service)["fhir_infusion_identities"]
+    assert (now["identities"], now["patients_aside"], count) == (1, 3, 1)
+    assert MRN not in help_
     rig.amend(make("A-1.2") | {"priority": "stat", "status": "stopped"})
     rig.settle(rounds=6)
     assert sorted(one["status"] for one in rig.there.all(MR)) == ["active", "stopped"]

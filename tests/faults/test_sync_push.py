@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fhir_infusion.sync import peer as sync_peer
+from fhir_infusion.sync import pull, retry, sending, status
+from fhir_infusion.sync.replies import Answer
 from tests.faults.invariants import Ear, check
 from tests.faults.peer import CUT, DROP, RESET, Act, Peer, once
-from tests.faults.rig import ADMINISTRATIONS, ORDERS, Clock, Rig, administration, open_rig, order
+from tests.faults.rig import ADMINISTRATIONS, ORDERS, TENANT, Clock, Rig, administration, open_rig, order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -192,6 +195,7 @@ def test_f11_of_two_patients_with_one_identifier_none_is_picked(rig: Rig) -> Non
     assert rig.settle() == ["duplicate"]
     assert rig.there.writes() == []
     assert rig.alerts() == ["patient-duplicate"]
+    assert status.status(rig.service)[0]["patients_aside"] == 1
 
 
 def test_f16_a_create_that_becomes_visible_late_is_not_sent_twice(database: str) -> None:
@@ -341,8 +345,8 @@ def test_h6_a_stop_after_a_create_in_doubt_ends_stopped_and_single(rig: Rig, lie
 
 def test_versions_arrive_in_order_and_each_is_seen(rig: Rig) -> None:
     rig.place(order("A-1"))
-    for status in ("on-hold", "active"):
-        rig.amend(order("A-1", status=status))
+    for one in ("on-hold", "active"):
+        rig.amend(order("A-1", status=one))
     assert rig.settle() == ["acked"] * 3
     there = _exactly_one(rig, "A-1")
     assert [one and one["status"] for one in rig.there.history("MedicationRequest", there["id"])] == [
@@ -420,3 +424,37 @@ def test_i5_a_second_and_third_run_write_nothing(rig: Rig) -> None:
         rig.settle()
         rig.pull()
     assert (len(rig.there.writes()), len(rig.rows())) == (sent, rows)
+
+
+@pytest.mark.parametrize("how", ["another process", "a restart"])
+def test_f9_the_window_holds_for_other_processes_on_the_database_and_after_a_restart(
+    there: Peer, database: str, how: str
+) -> None:
+    rig = open_rig(there, database, Clock())
+    there.lies.append(once(Act(effect=False, status=429, headers={"Retry-After": "60"}), _order_writes))
+    rig.place(order("A-1"))
+    rig.push()
+    asked = len(there.asked)
+    if how == "a restart":
+        rig.restart(database)
+    other = sync_peer.Peer(rig.service, rig.peer.remote, draw=lambda: 1.0)
+    rig.place(order("B-1"))
+    rig.clock.move(50)
+    assert sending.push_all(other, TENANT) == 0
+    assert {one.trouble for one in pull.pull(other, TENANT)} == {"left alone for now"}
+    assert len(there.asked) == asked
+    rig.clock.move(12)
+    sending.push_all(other, TENANT)
+    assert len(there.all("MedicationRequest")) == 2
+    other.close()
+    rig.close()
+
+
+def test_f9_an_answer_to_what_left_before_the_window_does_not_end_it(rig: Rig) -> None:
+    rig.peer.saw(Answer(429, {"retry-after": "60"}))
+    rig.peer.saw(Answer(200, {}))
+    assert not rig.peer.allows()
+    rig.clock.move(62)
+    assert rig.peer.allows()
+    rig.peer.saw(Answer(200, {}))
+    assert rig.peer.circuit == retry.CLOSED

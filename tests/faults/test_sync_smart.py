@@ -16,10 +16,11 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from fhir_infusion.config import Remote
 from fhir_infusion.errors import SettingsError
-from fhir_infusion.sync import smart
+from fhir_infusion.sync import bulk, smart
 from fhir_infusion.sync.remote import Endpoint
 from fhir_infusion.sync.replies import Listed, Throttled, Unauthorized, Unsent
 from fhir_infusion.sync.status import status
+from tests.faults.exporting import Exporting
 from tests.faults.issuer import CLIENT, SCOPE, Answer, Issuer
 from tests.faults.peer import Act, Peer, once
 from tests.faults.rig import Clock, Rig, open_rig, order
@@ -27,6 +28,8 @@ from tests.faults.rig import Clock, Rig, open_rig, order
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.faults.peer import Asked
 
 
 def _pem(private: Any) -> bytes:
@@ -356,3 +359,41 @@ def test_credentials_are_in_no_text_of_ours(endpoint: Endpoint, there: Peer, iss
 def once_(answer: Answer) -> Any:
     left = [answer]
     return lambda: left.pop() if left else None
+
+
+# ------------------------------------------------------------------------------------------------------------- loads
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_s7_f22_the_calls_of_a_load_share_one_token_and_one_that_is_refused_in_a_file_is_renewed_once(
+    key: Path, database: str, *, refused: bool
+):
+    there = Exporting()
+    issuer = Issuer(smart.public_keys(_remote(key)))
+    there.lies.append(issuer.guard)
+    there.smart = {"token_endpoint": issuer.url}
+    rig = open_rig(there, database, Clock(), auth="smart", client_id=CLIENT, key_file=key, scope=SCOPE)
+    try:
+        there.fill(25)
+        there.running, there.per_file = 3, 10
+        if refused:
+
+            def forgets(asked: Asked) -> None:
+                if asked.type == "file":
+                    issuer.valid.clear()
+                    there.lies.remove(forgets)
+
+            there.lies.insert(0, forgets)
+        state, calls = "", 0
+        while state != "done":
+            told = bulk.load(rig.service, "peer", "")
+            assert told["trouble"] == ""
+            state, calls = told["state"], calls + 1
+            rig.clock.move(told["wait_seconds"])
+        assert calls > 3
+        assert issuer.asked == 1 + refused
+        assert len(rig.ids()) == 25
+    finally:
+        rig.close()
+        there.close()
+        issuer.close()

@@ -127,13 +127,17 @@ def test_h18_the_metrics_tell_what_status_tells_and_name_nobody(rig: Rig):
     found = gauges(rig.service)
     told = {name: value for name, (_, value) in found.items() if "type=" not in name}
     labels = '{endpoint="peer"}'
+    assert told.pop("fhir_infusion_identities") == 0
     assert told == {
         f"fhir_infusion_sync_{name}{labels}": value
         for name, value in {
             "conflicts": 0,
             "dead": 0,
+            "duplicate": 0,
+            "identities": 0,
             "oldest_pending_seconds": 90,
             "oldest_stop_seconds": 90,
+            "patients_aside": 0,
             "paused_seconds": 0,
             "pending": 1,
             "quarantined": 0,

@@ -10,7 +10,7 @@ import pytest
 from fhir_infusion.config import Remote
 from fhir_infusion.errors import SettingsError
 from fhir_infusion.store import endpoints
-from fhir_infusion.sync.remote import Endpoint
+from fhir_infusion.sync.remote import Endpoint, streaming
 from fhir_infusion.sync.replies import Listed, Unsent
 from fhir_infusion.sync.status import status
 from tests.faults.authority import DAY, Authority, server
@@ -165,3 +165,15 @@ def test_a_trouble_is_told_once_and_again_after_it_had_ended(authority: Authorit
             assert not any(one.trouble for one in rig.pull())
         assert rig.alerts() == ["certificate-expired"] * 2
         assert rig.service.store.read(TENANT, lambda tx: endpoints.known(tx, "peer")).trouble == ""
+
+
+def test_f23_a_file_behind_a_wrong_certificate_is_told_by_its_code(authority: Authority):
+    there = Peer(tls=server(authority.sign("expired", ends=-DAY)))
+    endpoint = Endpoint(Remote("peer", there.base, ca_file=authority.pair.certificate, deadline_seconds=5))
+    try:
+        told = list(streaming.lines(endpoint, there.base + "/file/1", 5, 1000))
+        assert told == [Unsent("TLS: certificate-expired", "certificate-expired")]
+        assert there.asked == []
+    finally:
+        endpoint.close()
+        there.close()

@@ -14,6 +14,7 @@ import pytest
 from fhir_infusion import cli
 from fhir_infusion.config import Remote, Settings
 from fhir_infusion.records.finding_kinds import FINDINGS
+from fhir_infusion.sync.status import HELP
 from tests import conformance_table, findings_table, golden_table
 
 if TYPE_CHECKING:
@@ -56,6 +57,11 @@ def test_every_command_is_in_the_readme():
 
 @pytest.mark.parametrize("name", [field.name for owner in (Settings, Remote) for field in fields(owner)])
 def test_every_setting_is_in_the_readme(name: str):
+    assert f"`{name}`" in README
+
+
+@pytest.mark.parametrize("name", HELP)
+def test_every_number_of_the_sync_is_in_the_readme(name: str):
     assert f"`{name}`" in README
 
 

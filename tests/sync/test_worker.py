@@ -286,6 +286,8 @@ def test_the_status_tells_ages_and_numbers(rig: Rig):
         "oldest_pending_seconds": 90,
         "oldest_stop_seconds": 90,
         "conflicts": 0,
+        "identities": 0,
+        "patients_aside": 0,
         "quarantined": 0,
     }
     assert feeds["MedicationRequest"]["last_success_seconds"] == 90

@@ -16,7 +16,7 @@ import time
 from dataclasses import replace
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from urllib.parse import quote
 
 import requests
@@ -27,19 +27,22 @@ from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.sync import addresses, bundles, journal, looking, replies, tls
 from fhir_infusion.sync.bundles import Write
 from fhir_infusion.sync.gather import Gather
+from fhir_infusion.sync.remote.reading import FAILURES, meaning, pieces
 from fhir_infusion.sync.remote.watched import WatchedAdapter, watchdog
 from fhir_infusion.sync.replies import Answer, Deleted, Doubtful, Found, Listed, Trouble, Unsent, Written
 from fhir_infusion.sync.smart import Tokens
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from fhir_infusion.fhir.json import Resource
 
 CONNECT_SECONDS: Final = 10.0
-PIECE: Final = 64 * 1024
 MEDIA_TYPE: Final = "application/fhir+json"
+UNAUTHORIZED: Final = 401
+
+_Got = TypeVar("_Got", Answer | Unsent | Doubtful, requests.Response)
 
 
 class Watch(Protocol):
@@ -172,11 +175,7 @@ class Endpoint:
 
         Who calls keeps the watchdog, and takes what ``requests`` raises: see ``streaming``.
         """
-        token = self._tokens.get() if self._tokens is not None else ""
-        if not isinstance(token, str):
-            return token
-        known = {"Authorization": f"Bearer {token}"} if token else self._authorization()
-        return self._open("GET", url, {"Accept": accept, **known})
+        return self._with_credentials(lambda known: self._open("GET", url, {"Accept": accept, **known}))
 
     # ------------------------------------------------------------------------------------------------ addresses
 
@@ -239,26 +238,27 @@ class Endpoint:
     def _authorized(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
     ) -> Answer | Unsent | Doubtful:
-        """Send a request with credentials; once more with others where they are refused, for a 401 had no effect."""
         typed = {**headers, **({"Content-Type": MEDIA_TYPE} if body is not None else {})}
+        return self._with_credentials(lambda known: self._once(method, url, {**typed, **known}, body))
+
+    def _with_credentials(self, send: Callable[[dict[str, str]], _Got]) -> _Got | Answer | Unsent | Doubtful:
+        """Send a request with credentials; once more with others where they are refused, for a 401 had no effect."""
         if self._tokens is not None:
             token = self._tokens.get()
             if not isinstance(token, str):
                 return token
-            answer = self._once(method, url, {**typed, "Authorization": f"Bearer {token}"}, body)
-            if not isinstance(answer, Answer) or answer.status != 401:
-                return answer
+            got = send({"Authorization": f"Bearer {token}"})
+            if not _is_unauthorized(got):
+                return got
             fresh = self._tokens.get(refused=token)
-            if not isinstance(fresh, str):
-                return fresh
-            return self._once(method, url, {**typed, "Authorization": f"Bearer {fresh}"}, body)
-        answer = self._once(method, url, {**typed, **self._authorization()}, body)
-        if isinstance(answer, Answer) and answer.status == 401:
+            return send({"Authorization": f"Bearer {fresh}"}) if isinstance(fresh, str) else fresh
+        got = send(self._authorization())
+        if _is_unauthorized(got):
             secret = self._read_secret()
             if secret != self._secret:  # it was changed on disk
                 self._secret = secret
-                answer = self._once(method, url, {**typed, **self._authorization()}, body)
-        return answer
+                got = send(self._authorization())
+        return got
 
     def _once(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
@@ -269,15 +269,8 @@ class Endpoint:
         try:
             with watchdog(seconds, sockets), self._open(method, url, headers, body) as response:
                 return self._received(response, deadline)
-        except requests.exceptions.ConnectTimeout:
-            return Unsent("no connection in time")
-        except requests.exceptions.ConnectionError as error:
-            return _broken(error, is_connected=bool(sockets))
-        except requests.exceptions.Timeout:
-            return Doubtful("no answer in time")
-        except (requests.exceptions.RequestException, OSError, ValueError):
-            # urllib3's own errors while reading are wrapped by requests; OSError: the watchdog closed the socket.
-            return Doubtful("connection broken")
+        except FAILURES as error:
+            return meaning(error, is_connected=bool(sockets))
 
     def _open(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> requests.Response:
         """Send a request and return the head of its answer; the body is to be read, and the watchdog kept outside."""
@@ -292,22 +285,13 @@ class Endpoint:
             timeout=(min(CONNECT_SECONDS, seconds), seconds),
         )
 
-    def _received(self, response: requests.Response, deadline: float) -> Answer | Doubtful:
-        pieces, size = [], 0
-        for piece in response.iter_content(PIECE):
-            size += len(piece)
-            if size > self._remote.max_bytes:
-                return Doubtful("answer too long")
-            if time.monotonic() > deadline:
-                return Doubtful("no answer in time")
-            pieces.append(piece)
-        if time.monotonic() > deadline:
-            return Doubtful("no answer in time")  # the watchdog ends a body of unknown length as if it were whole
+    def _received(self, response: requests.Response, deadline: float) -> Answer:
+        body = b"".join(pieces(response, deadline=deadline, most=self._remote.max_bytes))
         headers = {name.lower(): value for name, value in response.headers.items()}
         for name in ("location", "content-location"):
             if name in headers and self.own(headers[name]) is None:
                 del headers[name]  # it says nothing about this endpoint; without it the caller verifies
-        return Answer(response.status_code, headers, b"".join(pieces))
+        return Answer(response.status_code, headers, body)
 
     def _authorization(self) -> dict[str, str]:
         match self._remote.auth:
@@ -322,19 +306,10 @@ class Endpoint:
         return read_secret(self._remote.token_file) if self._remote.token_file is not None else ""
 
 
-def _broken(error: requests.exceptions.ConnectionError, *, is_connected: bool) -> Unsent | Doubtful:
-    """Say what a connection that failed means. It counts as connected once the handshake of TLS is done."""
-    code = tls.fault(error)
-    if isinstance(error, requests.exceptions.SSLError) and not is_connected:
-        code = code or "tls-handshake"
-    if code == tls.REFUSED or (code and not is_connected):
-        return Unsent(f"TLS: {code}", code)
-    if isinstance(error, requests.exceptions.SSLError):
-        return Doubtful("TLS failed")  # after the handshake: not sure that nothing was sent
-    return Unsent("no connection") if never_connected(error) else Doubtful("connection broken")
-
-
-def never_connected(error: BaseException) -> bool:
-    """Say whether an error tells that no connection was made: refused, no route, no such name."""
-    unmade = {"NewConnectionError", "NameResolutionError", "ConnectTimeoutError"}
-    return any(type(one).__name__ in unmade for one in tls.causes(error))
+def _is_unauthorized(got: Answer | Unsent | Doubtful | requests.Response) -> bool:
+    """Say whether credentials were refused; where only the head is here, the connection is given back."""
+    if isinstance(got, requests.Response):
+        if got.status_code == UNAUTHORIZED:
+            got.close()
+        return got.status_code == UNAUTHORIZED
+    return isinstance(got, Answer) and got.status == UNAUTHORIZED

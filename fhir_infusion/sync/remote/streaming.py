@@ -8,16 +8,15 @@ http://ndjson.org; https://hl7.org/fhir/uv/bulkdata/export.html#bulk-data-output
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import requests
 
 from fhir_infusion.sync import replies
-from fhir_infusion.sync.remote import PIECE, never_connected
+from fhir_infusion.sync.remote.reading import FAILURES, meaning, pieces
 from fhir_infusion.sync.remote.watched import watchdog
-from fhir_infusion.sync.replies import Answer, Doubtful, Trouble, Unsent
+from fhir_infusion.sync.replies import Answer, Doubtful, Trouble
 
 if TYPE_CHECKING:
     import socket
@@ -34,14 +33,6 @@ class TooLong:
 
 
 Line: TypeAlias = bytes | TooLong
-
-
-class _CutError(Exception):
-    """The body ended before its end."""
-
-    def __init__(self, why: str) -> None:
-        self.why = why
-        super().__init__()
 
 
 def lines(endpoint: Endpoint, url: str, seconds: float, most: int) -> Iterator[Line | Trouble]:
@@ -67,16 +58,9 @@ def lines(endpoint: Endpoint, url: str, seconds: float, most: int) -> Iterator[L
             elif not _has_end(response):
                 yield Doubtful("a file whose end is not known")
             else:
-                yield from split(_pieces(response, seconds, sockets), most)
-    except _CutError as cut:
-        yield Doubtful(cut.why)
-    except requests.exceptions.ConnectTimeout:
-        yield Unsent("no connection in time")
-    except requests.exceptions.ConnectionError as error:
-        yield Unsent("no connection") if never_connected(error) else Doubtful("connection broken")
-    except (requests.exceptions.RequestException, OSError, ValueError):
-        # As in ``remote``: urllib3's errors come wrapped, OSError and ValueError where the watchdog closed the socket.
-        yield Doubtful("connection broken")
+                yield from split(pieces(response, each=seconds, sockets=sockets), most)
+    except FAILURES as error:
+        yield meaning(error, is_connected=bool(sockets))
 
 
 def split(pieces: Iterable[bytes], most: int) -> Iterator[Line]:
@@ -98,16 +82,3 @@ def split(pieces: Iterable[bytes], most: int) -> Iterator[Line]:
 
 def _has_end(response: requests.Response) -> bool:
     return "Content-Length" in response.headers or "chunked" in response.headers.get("Transfer-Encoding", "").lower()
-
-
-def _pieces(response: requests.Response, seconds: float, sockets: list[socket.socket]) -> Iterator[bytes]:
-    pieces = response.iter_content(PIECE)
-    while True:
-        since = time.monotonic()
-        with watchdog(seconds, sockets):
-            piece = next(pieces, None)
-        if time.monotonic() - since >= seconds:
-            raise _CutError("no answer in time")
-        if piece is None:
-            return
-        yield piece

@@ -26,6 +26,7 @@ _RUNNING: Final = threading.local()
 def watchdog(seconds: float, sockets: list[socket.socket] | None = None) -> Iterator[None]:
     """Cut the socket of the request that runs inside, ``seconds`` from now; ``sockets`` gets it once connected."""
     holder = sockets if sockets is not None else []
+    outer = getattr(_RUNNING, "holder", None)
     _RUNNING.holder = holder
     timer = threading.Timer(seconds, _cut, (holder,))
     timer.daemon = True
@@ -34,7 +35,7 @@ def watchdog(seconds: float, sockets: list[socket.socket] | None = None) -> Iter
         yield
     finally:
         timer.cancel()
-        _RUNNING.holder = None
+        _RUNNING.holder = outer  # a token is asked for within another request's time
 
 
 def _cut(holder: list[socket.socket]) -> None:
