@@ -72,9 +72,14 @@ def match(tx: Tx, type: str, query: Query) -> Stored | None:
     """
     found = search.page(tx, type, query, 2).entries
     if len(found) > 1:
-        reason = "several resources meet the criteria, of which none is touched"
-        raise Refused(Issue("error", "multiple-matches", "", reason, "criteria that one resource meets", "", 412))
+        raise Refused(several())
     return found[0] if found else None
+
+
+def several() -> Issue:
+    """Return the issue of criteria that more than one resource meets."""
+    reason = "several resources meet the criteria, of which none is touched"
+    return Issue("error", "multiple-matches", "", reason, "criteria that one resource meets", "", 412)
 
 
 def _unless_moved(type: str, query: Query, found: Stored | None, work: Callable[[Tx], T]) -> Callable[[Tx], T]:

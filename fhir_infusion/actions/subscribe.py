@@ -8,11 +8,12 @@ took a handshake; the plain one of R4 knows no handshake and is active at once.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.actions import endpoints, notify, repeated
+from fhir_infusion.actions import endpoints, matching, notify, repeated
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.fhir import subscriptions as asking
 from fhir_infusion.store import audit, subscriptions, text
@@ -20,14 +21,14 @@ from fhir_infusion.store.subscriptions import Event, Subscription
 from fhir_infusion.store.tx import from_ms, instant, to_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from fhir_infusion.actions.caller import Caller
     from fhir_infusion.fhir.subscriptions import Wanted
     from fhir_infusion.service import Service
     from fhir_infusion.store import Tx
 
 Json = dict[str, Any]
+Meets = Callable[[Subscription, "Wanted"], bool]
+"""A condition that subscriptions meet or not."""
 TYPE: Final = "Subscription"
 MOST_OF_A_TENANT: Final = 200
 MOST_EVENTS: Final = 100
@@ -45,24 +46,39 @@ class Shown:
     created: bool = False
 
 
-def create(service: Service, caller: Caller, release: str, resource: Json, base: str) -> Shown:
+def create(
+    service: Service, caller: Caller, release: str, resource: Json, base: str, exists: Meets | None = None
+) -> Shown:
     """Begin a subscription. ``base`` is the address of our FHIR interface of this release, as the client reaches it.
 
+    Where one that ``exists`` is true of is there, that one is returned, and nothing is begun.
+
     Raises:
-        Refused: 400 or 422, it asks for what is not offered; its status is not ``requested`` or ``off``.
+        Refused: 400 or 422, it asks for what is not offered; its status is not ``requested`` or ``off``; 412, several
+            exist.
         Unavailable: it is not stored.
     """
-    return repeated.once(service, caller, _SHOWN, lambda run: run(_beginning(service, caller, release, resource, base)))
+    return repeated.once(
+        service, caller, _SHOWN, lambda run: run(_beginning(service, caller, release, resource, base, exists))
+    )
 
 
-def _beginning(service: Service, caller: Caller, release: str, resource: Json, base: str) -> Callable[[Tx], Shown]:
+def _beginning(
+    service: Service, caller: Caller, release: str, resource: Json, base: str, exists: Meets | None
+) -> Callable[[Tx], Shown]:
     wanted = _checked(service, resource, release)
     if wanted.status not in {"requested", "off"}:
         raise Refused(_status())
     masked, headers = asking.apart(_bare(resource), release)
 
     def work(tx: Tx) -> Shown:
-        if len(subscriptions.listed(tx, release)) >= MOST_OF_A_TENANT:
+        there = subscriptions.listed(tx, release)
+        met = [one for one in there if exists(one, asking.known(release, one.text))] if exists else []
+        if len(met) > 1:
+            raise Refused(matching.several())
+        if met:
+            return _shown(met[0])
+        if len(there) >= MOST_OF_A_TENANT:
             reason = "there are as many subscriptions as may be"
             raise Refused(Issue("error", "throttled", "", reason, "deleting one first", "subscription", 422))
         now = to_ms(tx.now)
@@ -186,9 +202,7 @@ def known(service: Service, caller: Caller, release: str, id: str) -> Subscripti
     return service.store.read(caller.tenant, lambda tx: _known(tx, release, id))
 
 
-def listed(
-    service: Service, caller: Caller, release: str, meets: Callable[[Subscription, Wanted], bool]
-) -> list[Shown]:
+def listed(service: Service, caller: Caller, release: str, meets: Meets) -> list[Shown]:
     """Return the subscriptions of a tenant that were made in a release and meet a condition."""
     found = service.store.read(caller.tenant, lambda tx: subscriptions.listed(tx, release))
     return [_shown(one) for one in found if meets(one, asking.known(release, one.text))]

@@ -53,6 +53,8 @@ def issues(  # what is validated, as what, for what
     found += _of_profiles(resource, release, profile)
     if any(issue.severity in {"error", "fatal"} for issue in found):
         return tuple(found)
+    if mode == "update":
+        found += _of_deletion_before(service, caller, resource["resourceType"], id)
     try:
         found += _of_work(service, caller, release, resource, mode, id)
     except Refused as refused:
@@ -88,6 +90,16 @@ def _of_work(service: Service, caller: Caller, release: str, resource: Json, mod
     else:
         step = accept_resource.creation(service, caller, release, service.new_id(), resource, "")
     return _undone(service, caller, lambda tx: step(tx).findings)
+
+
+def _of_deletion_before(service: Service, caller: Caller, type: str, id: str) -> list[Issue]:
+    """Return that what is to be updated was deleted, where it was."""
+    now = service.store.read(caller.tenant, lambda tx: versions.current(tx, type, id))
+    if now is None or not now.deleted:
+        return []
+    reason = f"this {type} was deleted: an update would bring it back"
+    accepted = f'If-Match: W/"{now.version}", which names its deletion'
+    return [Issue("warning", "deleted", "", reason, accepted, "revived")]
 
 
 class _Undone(Exception):

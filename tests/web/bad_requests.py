@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from fhir_infusion.store import Tx
 
 
+GONE: Final = "gone"
+"""The id of an order, an administration and a patient that were deleted."""
 OWNER: Final = "token-of-the-owner"
 HOOK: Final = "http://127.0.0.1:9/hook"
 Route = tuple[str, str]
@@ -109,6 +111,12 @@ def filled(service: Service, client: Client, records: dict[str, Json]) -> Place:
     names: dict[str, dict[str, str]] = {}
     for one in [*stored_ones("r4"), {"resourceType": "Patient", "id": STORED}]:
         assert client.put(f"/fhir/r4/{one['resourceType']}/{STORED}", one, FHIR).status_code == 201
+    for one in [*stored_ones("r4"), {"resourceType": "Patient", "id": STORED}]:
+        path = f"/fhir/r4/{one['resourceType']}/{GONE}"
+        ended = {"status": "stopped"} if "status" in one else {}
+        sent = {**one, **ended, "id": GONE, "identifier": [{"system": "urn:x", "value": GONE}]}
+        assert client.put(path, sent, FHIR).status_code == 201
+        assert client.delete(path, if_match='W/"1"').status_code == 204
     names["orders"] = {"resource_id": exact(client.post("/api/orders", records["order"]))["id"]}
     names["administrations"] = {
         "resource_id": exact(client.post("/api/administrations", records["administration"]))["id"]

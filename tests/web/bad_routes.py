@@ -37,6 +37,8 @@ IF_MATCH: Final = "If-Match"
 """It changes what is there."""
 KEY: Final = "Idempotency-Key"
 """It takes a key."""
+EXIST: Final = "If-None-Exist"
+"""It creates, unless what meets a criterion is there."""
 STORE: Final = "store"
 """It needs the store."""
 
@@ -71,7 +73,7 @@ TABLE: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("GET", f"{FHIR}/$export-file/<export_id>/<name>"): (NAMED, STORE),
     ("GET", SUB): _LIST,
     ("POST", f"{SUB}/_search"): (*_LIST, FORM),
-    ("POST", SUB): (*_WRITE, KEY),
+    ("POST", SUB): (*_WRITE, KEY, EXIST),
     ("GET", f"{SUB}/$status"): (QUERY, ACCEPT, STORE),
     ("POST", f"{SUB}/$status"): (*_WRITE, QUERY),
     ("GET", f"{SUB}/<subscription_id>"): _READ,
@@ -91,7 +93,7 @@ TABLE: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("POST", f"{FHIR}/Patient/$merge"): (*_WRITE, QUERY, KEY),
     ("GET", TYPE): (*_LIST, CRITERIA, DATES),
     ("POST", f"{TYPE}/_search"): (*_LIST, CRITERIA, DATES, FORM),
-    ("POST", TYPE): (*_WRITE, QUERY, KEY),
+    ("POST", TYPE): (*_WRITE, QUERY, KEY, EXIST),
     ("POST", f"{TYPE}/$validate"): _WRITE,
     ("POST", f"{ONE}/$validate"): _WRITE,
     ("GET", f"{ONE}/$validate"): _READ,

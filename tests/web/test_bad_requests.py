@@ -24,8 +24,9 @@ from tests.exact_json import loads
 from tests.store.helpers import Clock
 from tests.web import bad_routes
 from tests.web.bad_bodies import BODIES, CANARY
-from tests.web.bad_requests import OWNER, PAGE, Asked, Place, Route, filled, releases_of, right
+from tests.web.bad_requests import GONE, OWNER, PAGE, Asked, Place, Route, filled, releases_of, right
 from tests.web.bad_routes import TABLE
+from tests.web.bad_ways import STORED
 from tests.web.conftest import FHIR, Client, Json, issues
 
 if TYPE_CHECKING:
@@ -253,6 +254,38 @@ def test_a_key_that_came_with_another_request_is_422_and_the_header_is_named(tri
         assert issues(reply)[0]["path"] == "http.Idempotency-Key"
 
 
+@routes(bad_routes.EXIST)
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [
+        ("", "required"),
+        (" ", "required"),
+        ("?", "required"),
+        ("{type}?", "required"),
+        ("_format=json", "required"),
+        (f"{CANARY}%20%3C=1", "not-supported"),
+        ("_id=", "invalid"),
+        ("_id", "invalid"),
+        (f"colour={CANARY}", "not-supported"),
+        (f"_id=1&colour={CANARY}", "not-supported"),
+        ("_count=1", "not-supported"),
+        ("_id=1&_include=*", "not-supported"),
+        ("_sort=_id", "not-supported"),
+        (f"Encounter?_id={CANARY}", "invalid"),
+        ("https://elsewhere.example/fhir/{type}?_id=1", "invalid"),
+        ("/fhir/r3/{type}?_id=1", "invalid"),
+        ("_id=%c0%af", "invalid"),
+        ("_id=a%00b", "invalid"),
+    ],
+)
+def test_an_if_none_exist_that_is_no_criterion_is_400_and_creates_nothing(tried: Tried, header: str, code: str):
+    """What is not understood would be what finds nothing, and the resource would be there twice."""
+    for asked in tried.right():
+        type_ = "Subscription" if "Subscription" in asked.rule else asked.names["fhir_type"]
+        reply = tried.refused(asked.with_headers(if_none_exist=header.format(type=type_)), 400, code)
+        assert issues(reply)[0]["path"].startswith("http.If-None-Exist")
+
+
 # -------------------------------------------------------------------------------------------------------- parameters
 
 
@@ -370,6 +403,32 @@ def test_what_is_not_there_is_404(tried: Tried):
             assert tried.place.send(unknown).status_code in {204, 404, 412}
         else:
             tried.refused(unknown, 404, "not-found")
+
+
+OF_ONE = [route for route in TABLE if "<resource_id>" in route[1]]
+
+
+@pytest.mark.parametrize("route", OF_ONE, ids=[" ".join(one) for one in OF_ONE])
+def test_what_was_deleted_is_410_to_who_reads_or_changes_it_and_its_history_stays(tried: Tried):
+    method, rule = tried.route
+    for asked in tried.right():
+        gone = asked.named(resource_id=GONE)
+        if method == "DELETE":
+            # https://hl7.org/fhir/http.html#delete: it is deleted already.
+            assert tried.place.send(gone).status_code == 204
+        elif "_history" in rule:
+            assert tried.place.send(gone).status_code == 200
+        elif rule == f"{bad_routes.ONE}/$validate" and method == "POST":
+            reply = tried.place.send(replace(gone, body=str(asked.body).replace(f'"{STORED}"', f'"{GONE}"', 1)))
+            assert reply.status_code == 200
+            assert "deleted" in {one["code"] for one in issues(reply)}
+        elif method == "PUT" and rule == bad_routes.ONE:
+            body = str(asked.body).replace(f'"{STORED}"', f'"{GONE}"', 1)
+            tried.refused(replace(gone.without("If-Match"), body=body), 410, "deleted")
+            tried.refused(replace(gone, body=body), 412, "conflict")
+        else:
+            tried.refused(gone, 410, "deleted")
+        assert tried.place.state() == tried.before
 
 
 @on_sqlite

@@ -358,3 +358,28 @@ def test_the_capability_statement_names_subscriptions_and_topics(client: Client,
         *("read", "create", "update", "delete", "search-type"),
     ]
     assert ("Basic" if release == "r4" else "SubscriptionTopic") in types
+
+
+@pytest.mark.parametrize(("path", "make"), [(R4, plain), (R5, topical)])
+def test_a_subscription_posted_twice_with_if_none_exist_is_one_h5(client: Client, path: str, make: Any):
+    sent = make(OPEN)
+    criterion = f"url={OPEN}"
+    first, again = (client.post(path, sent, FHIR, if_none_exist=criterion) for _ in range(2))
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert exact(again) == exact(first)
+    assert again.headers["Location"] == first.headers["Location"]
+    assert exact(client.get(path))["total"] == 1
+    other = client.post(path, sent, FHIR, if_none_exist="Subscription?url=http://127.0.0.1:9/another")
+    assert other.status_code == 201
+    several = client.post(path, sent, FHIR, if_none_exist=criterion)
+    assert (several.status_code, issues(several)[0]["code"]) == (412, "multiple-matches")
+    assert exact(client.get(path))["total"] == 2
+
+
+@pytest.mark.parametrize(("path", "make"), [(R4, plain), (R5, topical)])
+def test_in_a_batch_too_a_subscription_that_exists_is_not_begun_again(client: Client, path: str, make: Any):
+    asked = {"method": "POST", "url": "Subscription", "ifNoneExist": f"url={OPEN}"}
+    sent = {"resourceType": "Bundle", "type": "batch", "entry": [{"resource": make(OPEN), "request": asked}]}
+    replies = [client.post(path.removesuffix("/Subscription"), sent, FHIR) for _ in range(2)]
+    assert [exact(one)["entry"][0]["response"]["status"] for one in replies] == ["201 Created", "200 OK"]
+    assert exact(client.get(path))["total"] == 1

@@ -7,7 +7,8 @@ would find, and change, what was not meant.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import search
@@ -17,10 +18,14 @@ from fhir_infusion.web.parameters import Parameters, decoded, stated
 from fhir_infusion.web.refusals import header_refusal, refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flask import Request
 
     from fhir_infusion.config import Release
     from fhir_infusion.fhir.search import Query
+
+T = TypeVar("T")
 
 ANSWER: Final = frozenset({"_format", "_pretty"})
 """Parameters that any address may have: they shape the answer, and find nothing."""
@@ -43,11 +48,20 @@ def stated_criteria(request: Request, release: Release, fhir_type: str) -> Query
 def if_none_exist(request: Request, release: Release, fhir_type: str) -> Query | None:
     """Return the criteria of what must not exist yet, None without the header.
 
+    Raises:
+        Refused: 400, it is no criterion, of another type, or of another server.
+    """
+    return read_none_exist(request, release, fhir_type, lambda asked: _parsed(release, fhir_type, asked))
+
+
+def read_none_exist(request: Request, release: Release, fhir_type: str, read: Callable[[Parameters], T]) -> T | None:
+    """Return what ``read`` makes of the criteria of what must not exist yet, None without the header.
+
     The header holds a query, with or without the address before it: ``identifier=a|b``, ``Patient?identifier=a|b``, or
     that below our own base.
 
     Raises:
-        Refused: 400, it is no criterion, of another type, or of another server.
+        Refused: 400, it is no criterion, of another type, or of another server; what ``read`` raises, as of the header.
     """
     header = request.headers.get("If-None-Exist")
     if header is None:
@@ -65,7 +79,7 @@ def if_none_exist(request: Request, release: Release, fhir_type: str) -> Query |
         if not asked:
             accepted = "identifier=system|value"
             raise header_refusal(400, "required", "If-None-Exist", "it names no criterion", accepted)
-        return _parsed(release, fhir_type, asked)
+        return read(asked)
     except Refused as refused:
         raise _of_the_header(refused) from None
 
@@ -73,7 +87,8 @@ def if_none_exist(request: Request, release: Release, fhir_type: str) -> Query |
 def _of_the_header(refused: Refused) -> Refused:
     """Return a refusal of criteria as one of the header they stand in, which the path names before the parameter."""
     name = "http.If-None-Exist"
-    return Refused(*(issue if issue.path.startswith("http.") else issue.under(name) for issue in refused.issues))
+    bare = (replace(issue, path=issue.path.removeprefix("http.")) for issue in refused.issues)
+    return Refused(*(issue.under("http" if issue.path == "If-None-Exist" else name) for issue in bare))
 
 
 def refuse_query(request: Request) -> None:

@@ -59,7 +59,7 @@ def answer(release: Release, type_: str, names: Sequence[str], known: Sequence[L
     secret, tenant = web().service.store.secret, caller().tenant
     bound_to = [("", f"{release}/{type_}"), *asked]
     after = [paging.open_token(secret, tenant, bound_to, token)[0] for token in tokens]
-    found = sorted((one for one in known if _meets(one, asked)), key=lambda one: one.id)
+    found = sorted((one for one in known if meets(one.values, asked)), key=lambda one: one.id)
     rest = [one for one in found if not after or one.id > after[0]]
     page = rest[:count]
     here = f"{base_url(release)}/{type_}"
@@ -76,11 +76,26 @@ def answer(release: Release, type_: str, names: Sequence[str], known: Sequence[L
     return fhir_reply(bundle, release)
 
 
+def criteria(names: Sequence[str], asked: Parameters) -> Parameters:
+    """Return parameters that find one of what is listed, read strictly: none is passed over.
+
+    Raises:
+        Refused: 400, one is not known, or says nothing.
+    """
+    for name, value in asked:
+        if name not in names:
+            raise parameter_refusal("", "there is no such parameter", ", ".join(names), "not-supported")
+        if not all(value.split(",")):
+            raise parameter_refusal(name, "it has no value", "a value, or several with commas between them")
+    return asked
+
+
+def meets(values: Mapping[str, AbstractSet[str]], asked: Parameters) -> bool:
+    """Say whether what has these values meets every parameter."""
+    return all(not values[name].isdisjoint(value.split(",")) for name, value in asked)
+
+
 def _understood(names: Sequence[str], asked: Parameters) -> Parameters:
     if not preferences(request).lenient and any(name not in names for name, _ in asked):
         raise parameter_refusal("", "there is no such parameter", ", ".join(names), "not-supported")
     return [pair for pair in asked if pair[0] in names]
-
-
-def _meets(one: Listed, asked: Parameters) -> bool:
-    return all(not one.values[name].isdisjoint(value.split(",")) for name, value in asked)

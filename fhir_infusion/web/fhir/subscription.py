@@ -7,6 +7,7 @@ write.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import request
@@ -18,6 +19,7 @@ from fhir_infusion.web.bodies import read_object
 from fhir_infusion.web.context import caller, is_inner, web
 from fhir_infusion.web.fhir import listing
 from fhir_infusion.web.fhir.common import base_url, check_id, check_type, release_of
+from fhir_infusion.web.fhir.criteria import read_none_exist
 from fhir_infusion.web.idempotency import with_key
 from fhir_infusion.web.negotiation import check_accept, etag, if_match, is_unchanged, preferences
 from fhir_infusion.web.parameters import stated
@@ -47,10 +49,13 @@ _CONTENTS: Final[dict[str, Content]] = {
 
 
 def post(release: str) -> Response:
-    """Begin a subscription."""
+    """Begin a subscription; 200 with the one that there is where it meets ``If-None-Exist``."""
+    served = _asked(release)
+    wanted = read_none_exist(request, served, TYPE, partial(listing.criteria, PARAMETERS))
+    exists = None if wanted is None else lambda one, said: listing.meets(_values(one, said), wanted)
     served, resource = _sent(release)
     asking = with_key(caller(), request, resource)
-    return _written(subscribe.create(web().service, asking, served, resource, base_url(served)), served)
+    return _written(subscribe.create(web().service, asking, served, resource, base_url(served), exists), served)
 
 
 def put(release: str, subscription_id: str) -> Response:
