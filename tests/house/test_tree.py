@@ -48,3 +48,14 @@ def test_the_top_level_holds_what_it_should_and_nothing_else():
         *(".ci", ".github", ".gitignore", ".dockerignore"),
     }
     assert {path.relative_to(ROOT).parts[0] for path in tracked()} - allowed == set()
+
+
+def test_the_migrations_are_one_chain():
+    folder = ROOT / "fhir_infusion" / "store" / "migrations" / "versions"
+    told = {}
+    for path in sorted(folder.glob("[0-9]*.py")):
+        found = dict(re.findall(r'^(revision|down_revision) = (?:"(\d+)"|None)', path.read_text("utf-8"), re.MULTILINE))
+        assert found["revision"] == path.name[:4]
+        told[path.name] = found
+    revisions = [one["revision"] for one in told.values()]
+    assert [one["down_revision"] for one in told.values()] == ["", *revisions[:-1]]
