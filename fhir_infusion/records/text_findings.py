@@ -13,22 +13,41 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.records.amounts import TOLERANCE, Amount, amount, half_digit, per_body, ratio, rounded, span, stated
+from fhir_infusion.records.amounts import (
+    TOLERANCE,
+    Amount,
+    Dimension,
+    amount,
+    half_digit,
+    per_body,
+    ratio,
+    rounded,
+    span,
+    stated,
+)
 from fhir_infusion.records.derived import Derived, derived, follows
 from fhir_infusion.records.findings import finding
+from fhir_infusion.records.unit_words import COUNT, is_counted, just_units, meanings
 from fhir_infusion.records.units import WORDS, in_words
 
 if TYPE_CHECKING:
     from fhir_infusion.errors import Issue
+    from fhir_infusion.records.units import Unit
 
 Part = Mapping[str, Any]
 
-_UNIT: Final = "|".join(sorted((re.escape(word) for word in WORDS), key=len, reverse=True))
+_COUNTS: Final = r"(?:(?:million|thousand|international|milli-?|mega-?) ?)?units?|m?u"
+"""Units of activity; which ones (international units, enzyme units), a text hardly ever says."""
+
+_UNIT: Final = "|".join((_COUNTS, *sorted((re.escape(word) for word in WORDS), key=len, reverse=True)))
 _AMOUNT: Final = re.compile(
     rf"(?<![\w.,])(\d{{1,12}}(?:[.,]\d{{1,12}})*)\s?((?:{_UNIT})(?:\s?(?:/|\sper\s)\s?(?:{_UNIT}))*)(?![\w/])",
     re.IGNORECASE,
 )
 _TIME: Final = (("s", 1),)
+_ACTIVITY: Final = (("m", -3), (COUNT, 1))
+_MEASURED: Final = 2
+"""Units/mL: up to so many are what a laboratory measures (anti-Xa), seldom a preparation."""
 _BODY: Final = frozenset({"kg", "m2", "cm", "m", "[lb_av]"})
 """Units that a body is measured in, and that no dose is."""
 _LONGEST: Final = 4096
@@ -42,6 +61,8 @@ def text_findings(record: Part) -> Iterator[Issue]:
     held: list[tuple[Amount, Part]] | None = None
     made: Derived | None = None
     for path, text in texts:
+        told: list[tuple[Amount, str]] = []
+        agreed: set[Dimension] = set()
         for number, unit in _AMOUNT.findall(text) if len(text) <= _LONGEST else ():
             found = _said(number, unit)
             if found is None or found.dimension == _TIME:
@@ -49,12 +70,16 @@ def text_findings(record: Part) -> Iterator[Issue]:
             if held is None:
                 held = list(_amounts(record))
             alike = _contradicted(found, held)
-            if not alike:
-                continue
-            made = derived(record) if made is None else made
-            if not follows(made, found, _rounding(number, found)):
+            if alike:
+                made = derived(record) if made is None else made
+            if alike and made is not None and not _follows(made, found, _rounding(number, found)):
                 words = ", ".join(dict.fromkeys(map(_words, alike)))
-                reason = f"the text says {number} {unit}; the structure says {words}"
+                told.append((found, f"the text says {number} {unit}; the structure says {words}"))
+            else:
+                agreed.add(found.dimension)
+        for found, reason in told:
+            # A nomogram says many numbers of units, of which the structure says the one to begin with.
+            if not (is_counted(found.dimension) and found.dimension in agreed):
                 yield finding(path, reason, "text-contradicts")
 
 
@@ -73,13 +98,22 @@ def _contradicted(found: Amount, held: list[tuple[Amount, Part]]) -> list[Part]:
 
 def _is_alike(found: Amount, other: Amount) -> bool:
     """A body weight is one of the measurements and no dose; a dose by weight is no count, though both have no base."""
-    if found.dimension != other.dimension or (found.code in _BODY) != (other.code in _BODY):
+    dimension = just_units(other.dimension) if is_counted(found.dimension) else other.dimension
+    if found.dimension != dimension or (found.code in _BODY) != (other.code in _BODY):
         return False
     return bool(found.dimension) or per_body(found.code) == per_body(other.code)
 
 
 def _is_rate(found: Amount) -> bool:
     return dict(found.dimension).get("s", 0) < 0
+
+
+def _follows(made: Derived, found: Amount, rounding: Fraction) -> bool:
+    """Return whether an amount follows from the numbers of the record; units of whichever activity are just units."""
+    if not is_counted(found.dimension):
+        return follows(made, found, rounding)
+    alike = [dimension for dimension in made if just_units(dimension) == found.dimension]
+    return any(follows(made, Amount(found.base, dimension, found.code), rounding) for dimension in alike)
 
 
 def _rounding(number: str, said: Amount) -> Fraction:
@@ -97,11 +131,19 @@ def _plain(number: str) -> str:
 def _said(number: str, unit: str) -> Amount | None:
     """Return an amount in words, with its unit as a code; per dL is what a laboratory says, never a preparation."""
     plain = _plain(number)
-    codes = [WORDS.get(part.strip()) for part in unit.lower().replace(" per ", "/").split("/")]
-    meaning = in_words(unit)
+    codes = [WORDS.get(part.strip(), COUNT) for part in unit.lower().replace(" per ", "/").split("/")]
+    meaning = in_words(unit) or _in_units(unit)
     if meaning is None or plain.count(".") > 1 or "dL" in codes:
         return None
-    return Amount(Fraction(Decimal(plain)) * meaning.factor, meaning.dimension, "/".join(filter(None, codes)))
+    if meaning.dimension == _ACTIVITY and Decimal(plain) <= _MEASURED:
+        return None
+    return Amount(Fraction(Decimal(plain)) * meaning.factor, meaning.dimension, "/".join(codes))
+
+
+def _in_units(text: str) -> Unit | None:
+    """Return what units of activity mean in words, where that is one thing: ``mu`` may be a thousandth or a million."""
+    ways = [one for one in meanings(text) if is_counted(one.dimension)]
+    return ways[0] if len(ways) == 1 else None
 
 
 def _amounts(part: Part) -> Iterator[tuple[Amount, Part]]:

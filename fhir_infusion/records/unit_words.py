@@ -26,7 +26,7 @@ _LONGEST: Final = 64
 _MOST_PARTS: Final = 5
 """No unit is per more than so many; each part may mean up to three things."""
 
-_COUNT: Final = "unit"
+COUNT: Final = "unit"
 """The dimension of a unit of which it is not said which: international, enzyme, product, anti-Xa …"""
 
 _ARBITRARY: Final = re.compile(r"U|\[.*U\]")
@@ -120,8 +120,18 @@ def meanings(text: str) -> frozenset[Unit]:
 
 def _ways(unit: Unit) -> frozenset[Unit]:
     """Return a unit, and it with its units of activity called just units."""
-    dimension = tuple(sorted((_COUNT if _ARBITRARY.fullmatch(base) else base, power) for base, power in unit.dimension))
-    return frozenset((unit, Unit(unit.factor, dimension)))
+    return frozenset((unit, Unit(unit.factor, just_units(unit.dimension))))
+
+
+def is_counted(dimension: tuple[tuple[str, int], ...]) -> bool:
+    """Return whether a dimension is of units of which it is not said which: units/h, units/kg."""
+    return any(base == COUNT for base, _ in dimension)
+
+
+@lru_cache(maxsize=1024)
+def just_units(dimension: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], ...]:
+    """Return a dimension in which units of activity, whichever they are, are called just units."""
+    return tuple(sorted((COUNT if _ARBITRARY.fullmatch(base) else base, power) for base, power in dimension))
 
 
 def _uncounted(said: frozenset[Unit], unit: Unit) -> frozenset[Unit]:
@@ -129,7 +139,7 @@ def _uncounted(said: frozenset[Unit], unit: Unit) -> frozenset[Unit]:
     return frozenset(
         one
         for one in said
-        if Unit(one.factor, tuple(part for part in one.dimension if part[0] not in (_COUNT, "[drp]"))) == unit
+        if Unit(one.factor, tuple(part for part in one.dimension if part[0] not in (COUNT, "[drp]"))) == unit
     )
 
 
@@ -186,7 +196,7 @@ def _times(factor: Fraction, word: str) -> frozenset[Unit]:
 def _word(text: str) -> frozenset[Unit]:
     for spelling in _spellings(text):
         if spelling in _UNITS:
-            return frozenset(Unit(Fraction(10) ** power, ((_COUNT, 1),)) for power in _UNITS[spelling])
+            return frozenset(Unit(Fraction(10) ** power, ((COUNT, 1),)) for power in _UNITS[spelling])
         codes = (_EXACT[spelling],) if spelling in _EXACT else _WORDS.get(spelling.lower(), ())
         found = frozenset(unit for code in codes if (unit := parse(code)) is not None)
         if found:

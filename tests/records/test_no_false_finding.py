@@ -37,6 +37,30 @@ PER_DAY: Record = {"frequency": 1, "period": 1, "period_unit": "d"}
 NAFCILLIN = bag(300, per(12, "g", 300))
 PIPERACILLIN = bag(100, per(4, "g", 100), per("0.5", "g", 100))
 
+UNITS_IN_TEXT = {
+    "a nomogram beside the rate to begin with": order(
+        step(
+            {**ORDERED, "rate": q(18, "[iU]/kg/h")},
+            {**CALCULATED, "rate": q("13.5", "mL/h")},
+            text="18 units/kg/h (1,350 units/h); anti-Xa 0.2 to 0.29 units/mL: raise by 2 units/kg/h; above 1 unit/mL lower by 3 units/kg/h",
+        ),
+        preparation=HEPARIN,
+        measurements=[weight(75)],
+        infusion_type="continuous",
+    ),
+    "units of whichever kind": order(step({"dose": q(2000, "[USP'U]")}, text="2,000 units")),
+    "units of an annotation": order(step({"dose": q(1, "{unit}")}, text="1 unit over 2 to 4 h")),
+    "million units": order(
+        step(
+            {"dose": q(24000000, "[iU]"), "rate": q(1000000, "[iU]/h")},
+            timing=over(24),
+            text="24 million units over 24 h",
+        )
+    ),
+    "mu, which may be a thousandth or a million": order(step({"rate": q(2, "m[iU]/min")}, text="3 mu/min")),
+    "what the structure does not say": order(step({"dose": q(250, "mL")}, text="25,000 units in 250 mL")),
+}
+
 CAPPED_AND_PARTS = {
     "heparin: 12 units/kg/h, at most 1000 units/h, as the pump runs it": order(
         step(
@@ -235,6 +259,7 @@ RAMPS = {
 
 ALL = {
     **CAPPED_AND_PARTS,
+    **UNITS_IN_TEXT,
     **RAMPS,
     **BOLUS_FROM_THE_BAG,
     **BAG_HOLDS_MORE,
