@@ -20,7 +20,7 @@ import yaml
 from ucumvert.parser import get_ucum_parser
 
 from fhir_infusion.fhir import subset
-from fhir_infusion.records import fields, not_infusions, timing_findings, units, value_rules
+from fhir_infusion.records import fields, not_infusions, timing_findings, units, value_rules, vital_signs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -174,6 +174,8 @@ def _of_the_rules() -> Iterator[Found]:
         yield _THO + "v3-TimingEvent" if of_v3 else _FHIR + "event-timing", code, "", "value_rules"
     for code in timing_findings.SAYS:
         yield timing_findings.ABBREVIATIONS, code, "", "timing_findings"
+    for code in vital_signs.KINDS:
+        yield vital_signs.LOINC, code, "", "vital_signs"
     for code in not_infusions.NOT_RUN:
         yield not_infusions.SNOMED, code, "", "not_infusions"
     for drug, codes in not_infusions.INJECTED.items():

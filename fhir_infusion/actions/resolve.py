@@ -37,6 +37,11 @@ def resolved(service: Service, tx: Tx, stored: Stored) -> Json:
     Of an administration with segments that is the record of the resource itself. The result has no residue: it is to be
     read, not to be sent back.
     """
+    record = _with_all(service, tx, stored)
+    return {name: value for name, value in record.items() if name not in {"residue", "resource_id"}}
+
+
+def _with_all(service: Service, tx: Tx, stored: Stored) -> Json:
     record = whole.part_of(stored)
     inlined = _inlined(tx, text.read(stored.text), stored.release)
     if inlined is not None:
@@ -44,7 +49,7 @@ def resolved(service: Service, tx: Tx, stored: Stored) -> Json:
             (record,) = service.translator.to_internal(inlined, stored.release).results
         except Refused:
             record = whole.part_of(stored)  # what is referred to is right by itself, but not within this
-    return {name: value for name, value in _with_patient(tx, record).items() if name not in {"residue", "resource_id"}}
+    return _with_patient(tx, record)
 
 
 def read(service: Service, caller: Caller, type: str, id: str) -> FoundRecord:
@@ -74,7 +79,7 @@ def findings(
     """
     if stored.type not in MAPPED or not _outside(resource):
         return ()
-    found = tuple(issue for issue in computed(resolved(service, tx, stored), as_sent=True) if issue not in known)
+    found = tuple(issue for issue in computed(_with_all(service, tx, stored), as_sent=True) if issue not in known)
     if refuse:
         service.translator.gate(found)
     return found

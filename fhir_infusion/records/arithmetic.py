@@ -19,6 +19,7 @@ from fhir_infusion.records.record_rules import RULES
 from fhir_infusion.records.rules import broken
 from fhir_infusion.records.text_findings import text_findings
 from fhir_infusion.records.timing_findings import timing_findings
+from fhir_infusion.records.vital_signs import with_vital_signs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -37,6 +38,7 @@ def findings(record: Mapping[str, Any], *, as_sent: bool = True) -> tuple[Issue,
     name = record.get("record") or ("InfusionOrder" if "intent" in record else "Administration")
     specific = order_findings if name == "InfusionOrder" else administration_findings
     doubtful = _as_sent(record, name) if as_sent else ()
+    record = with_vital_signs(record)
     words = (*text_findings(record), *timing_findings(record))
     return (*doubtful, *_not_rates(record), *specific(record), *not_an_infusion(record), *words)
 

@@ -104,7 +104,7 @@ FINDINGS: Final[Mapping[str, Compared]] = MappingProxyType(
         "not-done-dose": Compared("A dose above 0 in an administration that was not done.", _YES),
         # words, codes, routes
         "text-contradicts": Compared(
-            "Each amount in the text, with the quantities of the record and what follows from them; units (of whichever "
+            "Each amount in the text, with the quantities of the record and what follows from them; units (of any "
             "activity) only where none of their kind in the text is right.",
             "none; what follows, half of the last digit in the text (at most 5 %)",
         ),

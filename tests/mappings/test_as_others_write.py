@@ -18,6 +18,7 @@ Json = dict[str, Any]
 D = Decimal
 
 UCUM = "http://unitsofmeasure.org"
+BASIS = "http://terminology.hl7.org/CodeSystem/dose-rate-type"
 RELEASES = ("R4", "R4B", "R5")
 each_release = pytest.mark.parametrize("release", RELEASES)
 
@@ -184,6 +185,29 @@ def test_a_unit_text_that_contradicts_its_code_is_told_and_stays(release: str):
     record, findings, _ = read_and_back(order(release, doseQuantity=coded(5, "mg", "mcg")), release)
     assert record["steps"][0]["dosings"][0]["dose"] == {"value": 5, "unit": "mg", "unit_text": "mcg"}
     assert ("unit-text", "steps[0].dosings[0].dose.unit_text") in findings
+
+
+@each_release
+@pytest.mark.parametrize(("code", "told"), [("29463-7", True), ("3141-9", True), ("8302-2", False), ("2164-2", False)])
+def test_pounds_taken_for_kilograms_are_told_by_a_body_weight_of_loinc(release: str, code: str, *, told: bool):
+    """189 lb are 85.7 kg; 18 units/kg/h were multiplied by 189."""
+    weight = {
+        "resourceType": "Observation",
+        "id": "w",
+        "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": code}]},
+        "valueQuantity": coded(189, "[lb_av]", "lb"),
+    }
+    resource = order(release)
+    resource["contained"] = [weight]
+    resource["supportingInformation"] = [{"reference": "#w"}]
+    resource["dosageInstruction"][0]["doseAndRate"] = [
+        {"type": {"coding": [{"system": BASIS, "code": basis}]}, "rateQuantity": rate}
+        for basis, rate in (("ordered", coded(18, "[iU]/kg/h")), ("calculated", coded(3402, "[iU]/h")))
+    ]
+    record, findings, _ = read_and_back(resource, release)
+    assert "measurements" not in record
+    assert (("calculated-dose", "steps[0].dosings[1].rate") in findings) is told
 
 
 @each_release

@@ -99,6 +99,14 @@ def test_the_arithmetic_uses_the_weight_that_an_order_refers_to(client: Client):
     assert "500" in told
 
 
+def test_the_arithmetic_uses_a_body_weight_that_does_not_say_which_it_is(client: Client):
+    code = {"coding": [{"system": "http://loinc.org", "code": "29463-7"}]}
+    assert client.put("/fhir/r4/Observation/w", {**WEIGHT, "code": code}, FHIR).status_code == 201
+    reply = client.post("/fhir/r4/MedicationRequest", ORDER, FHIR, prefer="return=OperationOutcome")
+    told = " ".join(one["diagnostics"] for one in exact(reply)["issue"] if one["severity"] == "warning")
+    assert "5 mg/kg at 70 kg (actual weight) makes 350 mg; calculated is 500 mg" in told
+
+
 def test_what_is_not_here_leaves_the_record_as_it_is(client: Client):
     made = exact(client.post("/fhir/r4/MedicationRequest", ORDER, FHIR))
     found = exact(client.get(f"/api/orders/{made['id']}/resolved"))["record"]

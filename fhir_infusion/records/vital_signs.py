@@ -1,0 +1,60 @@
+"""The body weight and height that come with a record as an ordinary Observation, for the arithmetic alone.
+
+Other systems send LOINC 29463-7 and do not say which weight that is (actual, ideal, adjusted), so it is no typed
+measurement of the record and stays residue. A dose that was calculated with pounds taken for kilograms is told
+nevertheless: what is in the same resource and referred to is one of the weights that may be meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from fhir_infusion.records.units import UCUM
+
+Part = Mapping[str, Any]
+
+LOINC: Final = "http://loinc.org"
+
+KINDS: Final[Mapping[str, str]] = MappingProxyType({
+    "29463-7": "actual-weight",
+    "3141-9": "actual-weight",
+    "8302-2": "height",
+})  # fmt: skip
+"""The kind of measurement that each code is counted as; a weight that is not said to be another is the actual one."""
+
+_NOT_VALID: Final = frozenset({"entered-in-error", "cancelled"})
+
+
+def with_vital_signs(record: Part) -> Part:
+    """Return a record with the vital signs of its contained Observations among the measurements, for arithmetic."""
+    if "residue" not in record or "supporting" not in record:
+        return record
+    found = list(_vital_signs(record))
+    return {**record, "measurements": [*record.get("measurements", ()), *found]} if found else record
+
+
+def _vital_signs(record: Part) -> Iterator[dict[str, Any]]:
+    referred = {one.get("reference") for one in record["supporting"]}
+    for entry in record["residue"]:
+        held = entry.get("value")
+        if entry.get("path") != "contained[]" or not isinstance(held, dict) or f"#{held.get('id')}" not in referred:
+            continue
+        kind = next((KINDS[code] for code in _codes(held) if code in KINDS), None)
+        value = _value(held.get("valueQuantity"))
+        if kind is not None and value is not None and held.get("status") not in _NOT_VALID:
+            yield {"kind": kind, "value": value}
+
+
+def _codes(observation: Part) -> Iterator[str]:
+    if observation.get("resourceType") == "Observation":
+        for coding in observation.get("code", {}).get("coding", ()):
+            if coding.get("system") == LOINC:
+                yield str(coding.get("code"))
+
+
+def _value(quantity: Part | None) -> dict[str, Any] | None:
+    if quantity is None or quantity.get("system") != UCUM or "comparator" in quantity:
+        return None
+    return {"value": quantity["value"], "unit": quantity["code"]} if {"value", "code"} <= quantity.keys() else None

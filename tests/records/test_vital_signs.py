@@ -1,0 +1,71 @@
+"""A body weight or height of LOINC is counted in the arithmetic; it is never a typed measurement of the record."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from fhir_infusion.records.arithmetic import findings
+from fhir_infusion.records.units import UCUM
+from fhir_infusion.records.vital_signs import with_vital_signs
+from tests.records.found import CALCULATED, ORDERED, order, q, step, weight
+
+WEIGHT: dict[str, Any] = {
+    "resourceType": "Observation",
+    "id": "w",
+    "status": "final",
+    "code": {"coding": [{"system": "http://loinc.org", "code": "29463-7"}]},
+    "valueQuantity": {"value": 70, "system": UCUM, "code": "kg"},
+}
+
+
+def with_observation(path: str = "contained[]", to: str = "#w", **changes: Any) -> dict[str, Any]:
+    entry = {"release": "R4", "path": path, "value": {**deepcopy(WEIGHT), **changes}}
+    return order(
+        step({**ORDERED, "dose": q(5, "mg/kg")}, {**CALCULATED, "dose": q(772, "mg")}),
+        supporting=[{"reference": to}],
+        residue=[entry],
+    )
+
+
+def test_a_weight_that_is_contained_and_referred_to_is_counted():
+    record = with_observation()
+    before = deepcopy(record)
+    assert with_vital_signs(record)["measurements"] == [{"kind": "actual-weight", "value": {"value": 70, "unit": "kg"}}]
+    said = "5 mg/kg at 70 kg (actual weight) makes 350 mg; calculated is 772 mg"
+    assert [issue.reason for issue in findings(record)] == [said]
+    assert record == before
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        order(),
+        with_observation(path="category[]"),
+        with_observation(to="#other"),
+        with_observation(status="entered-in-error"),
+        with_observation(status="cancelled"),
+        with_observation(resourceType="Condition"),
+        with_observation(code={"coding": [{"system": "http://loinc.org", "code": "2160-0"}]}),
+        with_observation(code={"coding": [{"system": "urn:x", "code": "29463-7"}]}),
+        with_observation(code={"text": "weight"}),
+        with_observation(valueQuantity={"value": 70, "unit": "kg"}),
+        with_observation(valueQuantity={"value": 70, "system": UCUM, "code": "kg", "comparator": "<"}),
+        with_observation(valueQuantity={"system": UCUM, "code": "kg"}),
+    ],
+)
+def test_what_is_no_valid_weight_that_is_referred_to_is_not_counted(record: dict[str, Any]):
+    assert with_vital_signs(record) is record
+    assert findings(record) == ()
+
+
+def test_a_dosing_weight_that_is_stated_stands_before_it():
+    record = with_observation() | {"measurements": [weight("154.4", "dosing-weight")]}
+    assert findings(record) == ()
+
+
+def test_any_weight_that_makes_the_dose_is_enough():
+    record = with_observation() | {"measurements": [weight("154.4", "ideal-weight")]}
+    assert findings(record) == ()
