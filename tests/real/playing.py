@@ -110,7 +110,7 @@ class Play:
         while waiting:
             course = waiting[draw.randrange(min(len(waiting), 25))]
             if not course.id:
-                course.id = self.world.place("orders", course.record)
+                course.id = self.world.serving.place("orders", course.record)
                 course.dose = _dose_of(course.record)
             elif course.here:
                 self._do_here(course, course.here.pop(0), draw)
@@ -121,17 +121,19 @@ class Play:
     def _do_here(self, course: Course, what: str, draw: random.Random) -> None:
         if what == "amend":
             course.dose = f"{draw.randrange(1, 90)}.{draw.randrange(10)}0"
-            self.world.change("orders", course.id, lambda record: _set_dose(record, course.dose))
+            self.world.serving.change("orders", course.id, lambda record: _set_dose(record, course.dose))
         elif what == "stop":
-            self.world.change("orders", course.id, lambda record: record.update(status="stopped"))
+            self.world.serving.change("orders", course.id, lambda record: record.update(status="stopped"))
             course.stopped = True
         elif what == "give":
             course.rates.append("2.50")
-            course.given = self.world.place("administrations", self._administration(course))
+            course.given = self.world.serving.place("administrations", self._administration(course))
         else:
             course.rates.append(f"{draw.randrange(1, 40)}.{draw.randrange(10)}0")
             bag = str(len(course.rates)) if what == "bag" else ""
-            self.world.change("administrations", course.given, lambda record: _add_segment(record, course.rates, bag))
+            self.world.serving.change(
+                "administrations", course.given, lambda record: _add_segment(record, course.rates, bag)
+            )
 
     def _administration(self, course: Course) -> Json:
         record = rig.administration(f"{course.name}-given", course.name, course.rates[0])

@@ -47,7 +47,7 @@ class Edits:
             record = rig.order(name, priority="routine")
             record["patient"]["identifier"] = {"system": f"{self.world.own}/patients", "value": f"between-{number % 2}"}
             record["steps"][0]["dosings"][0]["rate"]["value"] = exact_json.Written(f"{number + 1}.50")
-            self.orders.append(Known(name, self.world.place("orders", record), f"{number + 1}.50"))
+            self.orders.append(Known(name, self.world.serving.place("orders", record), f"{number + 1}.50"))
 
     def edit(self, known: Known, side: Side) -> None:
         """Change one order there, in one or two places at once."""

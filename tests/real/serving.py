@@ -8,24 +8,32 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from contextlib import suppress
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests import exact_json
 from tests.real.server import Reply, call
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 JSON = {"Content-Type": "application/json", "Accept": "application/json"}
+LOST = (OSError, HTTPException)
+"""What a client sees of a service that was killed."""
 
 
 class Serving:
     """One service on a port of its own. Killing it kills gunicorn and its process at once, as a power cut would."""
 
-    def __init__(self, directory: Path, settings: str) -> None:
-        """Write the settings; start nothing yet."""
-        self._directory = directory
+    def __init__(self, directory: Path, settings: str, database: str = "", processes: int = 1) -> None:
+        """Write the settings; start nothing yet. ``database`` is a URL, ``service.db`` in the directory where empty."""
+        self.database = database or f"sqlite:///{directory / 'service.db'}"
+        self.statuses: Counter[int] = Counter()
+        """How often ``ask`` was answered with which status; 0 stands for no answer."""
+        self._processes = processes
         self._settings = directory / "settings.toml"
         self._settings.write_text(settings, encoding="utf-8")
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -44,17 +52,8 @@ class Serving:
         Raises:
             RuntimeError: it ended or did not answer in time; the message holds the end of its log.
         """
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("FHIR_INFUSION_")}
-        environment |= {"FHIR_INFUSION_SETTINGS": str(self._settings), "FHIR_INFUSION_TEST_FAILPOINT": failpoint}
-        database = f"sqlite:///{self._directory / 'service.db'}"
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "fhir_infusion", "serve", "--port", str(self.port), "--database", database],
-                env=environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # so that the whole group can be killed
-            )
+        options = ("--port", str(self.port), *(("--workers", str(self._processes)) if self._processes > 1 else ()))
+        self._process = self.run("serve", *options, failpoint=failpoint)
         # Its input ends when ours does: where we are killed, the service does not stay behind.
         self._guard = subprocess.Popen(
             ["sh", "-c", f"cat; kill -s KILL -- -{self._process.pid}"],
@@ -72,6 +71,19 @@ class Serving:
             time.sleep(0.1)
         self.kill()
         raise RuntimeError(f"the service did not start:\n{self.log.read_text(encoding='utf-8')[-3000:]}")
+
+    def run(self, *command: str, failpoint: str = "") -> subprocess.Popen[bytes]:
+        """Run a command of the package with the same settings and database, in a process group of its own."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("FHIR_INFUSION_")}
+        environment |= {"FHIR_INFUSION_SETTINGS": str(self._settings), "FHIR_INFUSION_TEST_FAILPOINT": failpoint}
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "fhir_infusion", *command, "--database", self.database],
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # so that the whole group can be killed
+            )
 
     def workers(self) -> set[str]:
         """Return the ids of gunicorn's processes below the one that was started."""
@@ -114,6 +126,43 @@ class Serving:
         """Send one request; ``/api`` takes and gives our JSON, ``/fhir`` FHIR."""
         ours = JSON if path.startswith("/api") else {}
         return call(self.base + path, method, body, {**ours, **(headers or {})})
+
+    # ------------------------------------------------------------------------------------------- whatever happens
+
+    def ask(self, method: str, path: str, body: dict | None = None, headers: dict[str, str] | None = None) -> Reply:
+        """Ask until there is an answer: the service may have been killed, and is started again by somebody else."""
+        text = None if body is None else exact_json.dumps(body)
+
+        def answered() -> Reply | None:
+            try:
+                reply = self.call(method, path, text, headers)
+            except LOST:
+                self.statuses[0] += 1
+                return None
+            self.statuses[reply.status] += 1
+            return None if reply.status in {502, 503} else reply
+
+        answer: Reply = eventually(answered, 180)
+        return answer
+
+    def place(self, kind: str, record: dict) -> str:
+        """Post a record and return its id; posting again what was stored before a kill answers the same."""
+        reply = self.ask("POST", f"/api/{kind}", record)
+        assert reply.status in {200, 201}, reply.text
+        return str(reply.json["id"])
+
+    def change(self, kind: str, id_: str, change: Callable[[dict], object]) -> None:
+        """Change a record as a client does: read, change, write with its version, again where that was not current."""
+        for _ in range(20):
+            now = self.ask("GET", f"/api/{kind}/{id_}")
+            assert now.status == 200, now.text
+            record = now.json["record"]
+            change(record)
+            reply = self.ask("PUT", f"/api/{kind}/{id_}", record, {"If-Match": now.headers["etag"]})
+            if reply.status == 200:
+                return
+            assert reply.status == 412, reply.text
+        raise AssertionError("twenty times somebody was faster")
 
 
 def eventually(what: Callable[[], Any], seconds: float = 60) -> Any:

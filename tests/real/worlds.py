@@ -9,7 +9,6 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from contextlib import closing
-from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -24,14 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.real.server import Program, Reply
+    from tests.real.server import Program
 
 Json = dict[str, Any]
 ORDER = "MedicationRequest"
 GIVEN = "MedicationAdministration"
 OPEN = "select count(*) from outbox where state in ('pending', 'leased', 'sent', 'unknown')"
-LOST = (OSError, HTTPException)
-"""What a client sees of a service that was killed."""
 
 SETTINGS = """
 order_system = "{own}/orders"
@@ -107,39 +104,6 @@ class World:
 
     # ------------------------------------------------------------------------------------------------ our side
 
-    def ask(self, method: str, path: str, body: Json | None = None, headers: dict[str, str] | None = None) -> Reply:
-        """Ask until there is an answer: the service may have been killed, and is started again by somebody else."""
-        text = None if body is None else exact_json.dumps(body)
-
-        def answered() -> Reply | None:
-            try:
-                reply = self.serving.call(method, path, text, headers)
-            except LOST:
-                return None
-            return None if reply.status in {502, 503} else reply
-
-        answer: Reply = eventually(answered, 180)
-        return answer
-
-    def place(self, kind: str, record: Json) -> str:
-        """Post a record and return its id; posting again what was stored before a kill answers the same."""
-        reply = self.ask("POST", f"/api/{kind}", record)
-        assert reply.status in {200, 201}, reply.text
-        return str(reply.json["id"])
-
-    def change(self, kind: str, id_: str, change: Callable[[Json], object]) -> None:
-        """Change a record as a client does: read, change, write with its version, again where that was not current."""
-        for _ in range(20):
-            now = self.ask("GET", f"/api/{kind}/{id_}")
-            assert now.status == 200, now.text
-            record = now.json["record"]
-            change(record)
-            reply = self.ask("PUT", f"/api/{kind}/{id_}", record, {"If-Match": now.headers["etag"]})
-            if reply.status == 200:
-                return
-            assert reply.status == 412, reply.text
-        raise AssertionError("twenty times somebody was faster")
-
     def rows(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
         """Ask our database from outside."""
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=30)) as connection:
@@ -168,7 +132,7 @@ class World:
         found: list[Json] = []
         path = f"{base}{type_}?_count=200"
         while path:
-            reply = self.ask("GET", path, headers={"Accept": "application/fhir+json"})
+            reply = self.serving.ask("GET", path, headers={"Accept": "application/fhir+json"})
             assert reply.status == 200, reply.text
             bundle = fhir_json.read_again(reply.text)
             found += [entry["resource"] for entry in bundle.get("entry", [])]

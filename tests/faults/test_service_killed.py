@@ -1,0 +1,149 @@
+"""The service that takes orders and tells them to a peer, killed as a whole; and its database crashed under it.
+
+Reliability F1 and F24, with the eight invariants, and a run without the fault that must end equally.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sqlite3
+import time
+from contextlib import ExitStack, closing
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from tests import postgresql
+from tests.counts import count
+from tests.faults.invariants import CANARIES, check, end_of
+from tests.faults.peer import Peer
+from tests.faults.rig import Clock, Rig, open_rig
+from tests.faults.ward import REMOTE, Ward
+from tests.real.serving import Serving, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+OPEN = "select count(*) from outbox where state in ('pending', 'leased', 'sent', 'unknown')"
+RESUMED = 60
+"""Within so many seconds of the last fault nothing waits any more, on a busy machine."""
+
+
+@pytest.fixture
+def crashing() -> Iterator[postgresql.Server]:
+    """A server that no other test has: it is crashed."""
+    if reason := postgresql.missing():
+        pytest.skip(reason)
+    server = postgresql.Server()
+    server.start()
+    yield server
+    server.stop()
+
+
+def _waiting(url: str) -> int:
+    if url.startswith("postgresql"):
+        with psycopg.connect(url) as connection:
+            return int(connection.execute(OPEN).fetchall()[0][0])
+    with closing(sqlite3.connect(f"file:{url.removeprefix('sqlite:///')}?mode=ro", uri=True, timeout=30)) as connection:
+        return int(connection.execute(OPEN).fetchall()[0][0])
+
+
+def _wards(serving: Serving) -> list[Ward]:
+    wards = [Ward(serving, f"W{number}", count(4, 60)) for number in range(3)]
+    for ward in wards:
+        ward.start()
+    return wards
+
+
+def _ended(wards: list[Ward], serving: Serving) -> None:
+    for ward in wards:
+        ward.join(600)
+        assert ward.failure is None, ward.failure
+        assert not ward.is_alive()
+    assert set(serving.statuses) <= {0, 200, 201, 412, 503}, serving.statuses
+    eventually(lambda: not _waiting(serving.database), RESUMED)
+
+
+def _checked(there: Peer, serving: Serving, wards: list[Ward]) -> dict[str, list[str]]:
+    """Demand the eight invariants, and return what either side holds."""
+    clock = Clock()
+    rig = open_rig(there, serving.database, clock)
+    try:
+        clock.at = datetime.now(UTC) + timedelta(seconds=60)
+        _acknowledged(rig, wards)
+        check(rig)
+        assert [line for ward in wards for line in ward.missing(rig)] == []
+        logged = serving.log.read_text(encoding="utf-8")
+        assert [canary for canary in CANARIES if canary in logged] == []
+        return end_of(rig)
+    finally:
+        rig.close()
+
+
+def _acknowledged(rig: Rig, wards: list[Ward]) -> None:
+    known = [one.id for ward in wards for one in ward.known.values()]
+    assert len(known) == len(set(known)) == 3 * count(4, 60)
+    rig.acknowledged += [("MedicationRequest", id_, 1, "") for id_ in known]
+
+
+def _with_kills(directory: Path, kills: int) -> dict[str, list[str]]:
+    directory.mkdir()
+    there, draw = Peer(), random.Random(kills)
+    serving = Serving(directory, REMOTE.format(base=there.base))
+    try:
+        serving.start()
+        wards = _wards(serving)
+        for _ in range(kills):
+            time.sleep(draw.uniform(0.1, 1.5))
+            serving.kill()
+            serving.start()
+        _ended(wards, serving)
+        serving.stop()
+        return _checked(there, serving, wards)
+    finally:
+        serving.kill()
+        there.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+def test_f1_a_service_that_is_killed_while_it_takes_and_tells_orders_ends_as_one_that_is_not_i1_to_i8(tmp_path: Path):
+    assert _with_kills(tmp_path / "killed", count(3, 100)) == _with_kills(tmp_path / "whole", 0)
+
+
+def _with_crashes(directory: Path, url: str, crash: Callable[[], None], crashes: int) -> dict[str, list[str]]:
+    directory.mkdir()
+    there, draw = Peer(), random.Random(crashes)
+    serving = Serving(directory, REMOTE.format(base=there.base), url, processes=2)
+    with ExitStack() as stack:
+        stack.callback(there.close)
+        serving.start()
+        stack.callback(serving.kill)
+        for _ in range(2):
+            worker = serving.run("worker")
+            stack.callback(worker.wait)
+            stack.callback(os.killpg, worker.pid, signal.SIGKILL)
+        wards = _wards(serving)
+        for _ in range(crashes):
+            time.sleep(draw.uniform(0.5, 2.5))
+            crash()
+        _ended(wards, serving)
+        assert not serving.statuses[0]
+    return _checked(there, serving, wards)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_f24_a_database_that_crashes_under_a_service_and_two_workers_ends_as_one_that_does_not_i1_to_i8(
+    crashing: postgresql.Server, tmp_path: Path
+):
+    ends = [
+        _with_crashes(tmp_path / name, crashing.database(), lambda: crashing.restart("immediate"), crashes)
+        for name, crashes in (("crashed", count(2, 20)), ("whole", 0))
+    ]
+    assert ends[0] == ends[1]
