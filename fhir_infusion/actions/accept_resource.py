@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.actions import (
+    carried,
     follow,
     matching,
     record_administration,
@@ -192,8 +193,9 @@ def change(
     if before is None:
         work = _creation(service, caller, Part(id, release, resource, record), type_, if_match, origin)
     else:
-        if origin:
-            record = _with_other_releases(record, before, release)
+        if before.record and not before.deleted:
+            record, left = carried.with_other_releases(service, record, whole.part_of(before), release)
+            findings = (*findings, *left)
         part = Part(id, release, resource, record, before, before.parent)
         if before.deleted:
             revive.refuse_revival(service, caller, part, if_match, origin)
@@ -247,20 +249,6 @@ def _at_home(service: Service, resource: Json, record: Json, release: str) -> Js
         return resource
     (kept,) = service.translator.to_fhir(whole.single(record), release, as_sent=True).results
     return {**kept, **{name: resource[name] for name in ("id", "meta") if name in resource}}
-
-
-def _with_other_releases(record: Json, before: Stored, release: str) -> Json:
-    """Return a record with what only another release can say of the resource as a whole.
-
-    A server that is pulled from cannot have meant to remove what it was never shown: an extension that a server of
-    another release wrote. What stands deeper, below an element that may have changed, is not kept.
-    """
-    kept = [
-        entry
-        for entry in whole.part_of(before).get("residue", [])
-        if entry["release"] != release and entry["path"].isalpha()
-    ]
-    return {**record, "residue": [*record.get("residue", []), *kept]} if kept else record
 
 
 def _creation(service: Service, caller: Caller, part: Part, type: str, if_match: str | None, origin: str) -> Work:

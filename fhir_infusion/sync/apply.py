@@ -20,34 +20,33 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from fhir_infusion.actions import accept_resource, identity
+from fhir_infusion.actions import accept_resource, carried, identity
 from fhir_infusion.actions.rules import ERROR
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.fhir.json import Resource
-from fhir_infusion.store import inbox, links, outbox, versions
-from fhir_infusion.store.inbox import Received
+from fhir_infusion.store import inbox, links, versions
 from fhir_infusion.store.links import Link
-from fhir_infusion.store.versions import Bound, Stored
 from fhir_infusion.sync import absent, holding, judging, moments, restored
+from fhir_infusion.sync.case import Case, case_of, codes_of, stamped
 from fhir_infusion.sync.compare import content, same
 from fhir_infusion.sync.conflicts import ENDED, Merge, merge, stop_of
 from fhir_infusion.sync.deletions import gone_there
 from fhir_infusion.sync.incoming import incoming
 from fhir_infusion.sync.merged_there import followed
 from fhir_infusion.sync.ours import version_of
-from fhir_infusion.sync.peer import Peer
 from fhir_infusion.sync.replies import Found, Gone, Missing, content_version
 
 if TYPE_CHECKING:
     from fhir_infusion.store import Tx
+    from fhir_infusion.store.inbox import Received
+    from fhir_infusion.store.versions import Stored
+    from fhir_infusion.sync.peer import Peer
 
 Kind: TypeAlias = Literal["applied", "merged", "echo", "history", "quarantined", "conflict", "waiting"]
 MERGED: Final = "patient-merged"
 """The alarm that they named another patient, who is the same person."""
-IN_FLIGHT: Final[tuple[outbox.State, ...]] = ("leased", "sent", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,30 +55,6 @@ class Applied:
 
     kind: Kind
     codes: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """A received version, and what we hold that it may be about."""
-
-    peer: Peer
-    tenant: str
-    received: Received
-    resource: Resource
-    link: Link | None = None
-    stored: Stored | None = None
-    bound: Bound | None = None
-    ambiguous: bool = False
-    in_flight: bool = False
-    pending: bool = False
-    seen: frozenset[str] = frozenset()
-    has_later: bool = False
-    alarm: str = ""
-    """Told with whatever becomes of it."""
-
-    @property
-    def minted(self) -> tuple[str, str] | None:
-        return (self.bound.system, self.bound.value) if self.bound is not None and self.bound.minted else None
 
 
 def apply(  # noqa: PLR0911  each return is one case of the table
@@ -95,11 +70,11 @@ def apply(  # noqa: PLR0911  each return is one case of the table
     try:
         resource = fhir_json.read(received.text)
     except Refused as refused:
-        return _marked(_Case(peer, tenant, received, {}), Applied("quarantined", codes_of(refused)))
-    empty = _Case(peer, tenant, received, resource)
+        return _marked(Case(peer, tenant, received, {}), Applied("quarantined", codes_of(refused)))
+    empty = Case(peer, tenant, received, resource)
     if resource.get("resourceType") != received.type or resource.get("id") != received.id:
         return _marked(empty, Applied("quarantined", "structure"))
-    case = peer.service.store.read(tenant, lambda tx: _case(tx, empty, own=own))
+    case = peer.service.store.read(tenant, lambda tx: case_of(tx, empty, own=own))
     if case.ambiguous and resource.get("status") == ERROR:
         return _marked(case, Applied("history", "ended-double"))
     if case.ambiguous:
@@ -120,7 +95,7 @@ def apply(  # noqa: PLR0911  each return is one case of the table
 # ----------------------------------------------------------------------------------------------------- the cases
 
 
-def _deleted(case: _Case) -> Applied:
+def _deleted(case: Case) -> Applied:
     """Put aside what they changed of a resource that was deleted here: it does not come back by that (H8)."""
     link, received = case.link, case.received
     if case.in_flight:
@@ -135,7 +110,7 @@ def _deleted(case: _Case) -> Applied:
     return _marked(case, Applied("quarantined", "deleted-here"))
 
 
-def _linked(case: _Case, link: Link, stored: Stored) -> Applied:  # noqa: PLR0911  each return is one case of the table
+def _linked(case: Case, link: Link, stored: Stored) -> Applied:  # noqa: PLR0911  each return is one case of the table
     received = case.received
     if link.is_gone:
         return _marked(case, Applied("quarantined", "returned-after-delete"))
@@ -162,14 +137,14 @@ def _linked(case: _Case, link: Link, stored: Stored) -> Applied:  # noqa: PLR091
     return Applied("waiting") if merged is None else _merged(case, linked, stored, merged)
 
 
-def _is_unsure(case: _Case, link: Link) -> bool:
+def _is_unsure(case: Case, link: Link) -> bool:
     """Say whether a version may not be the current one, as far as is known without asking."""
     known, received = link.last_updated, case.received
     is_later = moments.is_before(known, received.last_updated) if known else True
     return received.version in case.seen or case.has_later or not is_later
 
 
-def _asked(case: _Case, link: Link) -> _Case | Applied:
+def _asked(case: Case, link: Link) -> Case | Applied:
     """Ask whether a version is the current one; return the case to go on with, or what became of it."""
     received = case.received
     now = case.peer.endpoint.read(received.type, received.id)
@@ -187,13 +162,13 @@ def _asked(case: _Case, link: Link) -> _Case | Applied:
     return replace(case, alarm="peer-clock-back") if is_back else case
 
 
-def _restored(case: _Case) -> Applied:
+def _restored(case: Case) -> Applied:
     """Leave the peer alone; what was received stays in the inbox until a person has spoken."""
     restored.pause(case.peer, case.tenant, f"{case.received.type}/{case.received.id}")
     return Applied("waiting")
 
 
-def _gone(case: _Case, link: Link, now: Missing | Gone) -> Applied:
+def _gone(case: Case, link: Link, now: Missing | Gone) -> Applied:
     def work(tx: Tx) -> None:
         if not link.is_gone:
             gone_there(tx, case.peer, link, case.stored, now)
@@ -203,7 +178,7 @@ def _gone(case: _Case, link: Link, now: Missing | Gone) -> Applied:
     return Applied("history", "gone")
 
 
-def _followed(case: _Case, link: Link, stored: Stored, merged: Merge) -> tuple[_Case, Merge | None]:
+def _followed(case: Case, link: Link, stored: Stored, merged: Merge) -> tuple[Case, Merge | None]:
     """Merge again where theirs names another patient only because the first was merged into that one there (H10)."""
     key = identity.key_of(fhir_json.read_again(stored.text).get("subject", {}))
     same_one = followed(case.peer, fhir_json.read(link.base), case.resource, key)
@@ -212,7 +187,7 @@ def _followed(case: _Case, link: Link, stored: Stored, merged: Merge) -> tuple[_
     return replace(case, alarm=MERGED), _merge(case, link, stored, may_move=True) if same_one == "same" else None
 
 
-def _merge(case: _Case, link: Link, stored: Stored, *, may_move: bool = False) -> Merge | None:
+def _merge(case: Case, link: Link, stored: Stored, *, may_move: bool = False) -> Merge | None:
     """Merge in our form; None where the peer cannot be asked now what a reference means.
 
     With ``may_move`` their patient is ours: only where ours names one of that server does it name the other one now.
@@ -232,7 +207,7 @@ def _merge(case: _Case, link: Link, stored: Stored, *, may_move: bool = False) -
     return merge(our_base, ours, their_base, theirs, owns, may_move=may_move)
 
 
-def _merged(case: _Case, linked: Link, stored: Stored, merged: Merge) -> Applied:
+def _merged(case: Case, linked: Link, stored: Stored, merged: Merge) -> Applied:
     """Keep the outcome of a merge. Where ours had changed too, it is a new version that the peer does not have yet."""
     ours_changed = stored.version != linked.last_acked_version
     told = f"precision-kept {','.join(merged.respelled)}" if merged.respelled else ""
@@ -255,15 +230,19 @@ def _merged(case: _Case, linked: Link, stored: Stored, merged: Merge) -> Applied
     origin, version = "" if ours_changed else peer.name, str(stored.version)
     try:
         asked = (peer.service, peer.caller(case.tenant), peer.release, stored.id, resource, version)
-        accept_resource.update(*asked, origin=origin, also=also, is_same_patient=case.alarm == MERGED)
+        written = accept_resource.update(*asked, origin=origin, also=also, is_same_patient=case.alarm == MERGED)
     except Refused as refused:
         if refused.status == 412:
             return Applied("waiting")  # ours changed meanwhile; the next round merges with that
         return _held(case, case.link or linked, stored, (codes_of(refused),))
+    if any(one.rule == carried.RULE for one in written.findings):
+        peer.service.store.transact(
+            case.tenant, lambda tx: peer.alert(tx, carried.RULE, stored.aggregate, written.version)
+        )
     return Applied("merged" if ours_changed else "applied")
 
 
-def _claimed(case: _Case, stored: Stored) -> Applied:
+def _claimed(case: Case, stored: Stored) -> Applied:
     """Take a resource that has our identifier but no link: equal, or a person decides."""
     theirs = incoming(case.peer, case.tenant, case.resource, case.minted)
     if not isinstance(theirs, dict):
@@ -276,7 +255,7 @@ def _claimed(case: _Case, stored: Stored) -> Applied:
     return _marked(case, Applied("echo"), linked)
 
 
-def _new(case: _Case) -> Applied:
+def _new(case: Case) -> Applied:
     peer = case.peer
     theirs = incoming(peer, case.tenant, case.resource, None)
     if not isinstance(theirs, dict):
@@ -299,14 +278,14 @@ def _new(case: _Case) -> Applied:
 # -------------------------------------------------------------------------------------------------------- marks
 
 
-def _mark(tx: Tx, case: _Case, state: inbox.State, codes: str = "") -> None:
+def _mark(tx: Tx, case: Case, state: inbox.State, codes: str = "") -> None:
     one = case.received
     if case.alarm:
         case.peer.alert(tx, case.alarm, case.stored.aggregate if case.stored else "")
     inbox.mark(tx, case.peer.name, one.type, one.id, one.version, state, codes)
 
 
-def _marked(case: _Case, applied: Applied, link: Link | None = None, alarm: str = "") -> Applied:
+def _marked(case: Case, applied: Applied, link: Link | None = None, alarm: str = "") -> Applied:
     """Keep what became of the version, and the link, in one transaction; what is put aside raises an alarm."""
     alarm = f"quarantined {applied.codes}" if applied.kind == "quarantined" else alarm
 
@@ -322,7 +301,7 @@ def _marked(case: _Case, applied: Applied, link: Link | None = None, alarm: str 
     return applied
 
 
-def _held(case: _Case, link: Link, stored: Stored, fields: tuple[str, ...]) -> Applied:
+def _held(case: Case, link: Link, stored: Stored, fields: tuple[str, ...]) -> Applied:
     """Open a conflict, once for each resource, and keep what they sent; but a stop of theirs is taken."""
     stored = _stopped(case, stored)
     held = holding.Held(stored.aggregate, stored.version, fields, link.base, case.received.text)
@@ -330,7 +309,7 @@ def _held(case: _Case, link: Link, stored: Stored, fields: tuple[str, ...]) -> A
     return Applied("conflict", ",".join(fields))
 
 
-def _stopped(case: _Case, stored: Stored) -> Stored:
+def _stopped(case: Case, stored: Stored) -> Stored:
     """Take no more than that they stopped it, so that nobody here goes on with what waits for a person (H6)."""
     peer = case.peer
     ours = stop_of(case.resource, version_of(peer, case.tenant, stored.aggregate, stored.version))
@@ -340,61 +319,3 @@ def _stopped(case: _Case, stored: Stored) -> Stored:
     with suppress(Refused):  # ours has ended meanwhile, or may not become that: a person sees what is held
         accept_resource.update(*asked, str(stored.version), origin=peer.name)
     return peer.service.store.read(case.tenant, lambda tx: versions.current(tx, stored.type, stored.id)) or stored
-
-
-# ------------------------------------------------------------------------------------------------------- reading
-
-
-def _case(tx: Tx, case: _Case, *, own: bool) -> _Case:
-    peer, received = case.peer, case.received
-    link = links.by_remote(tx, peer.name, received.type, received.id)
-    if link is not None:
-        stored = versions.current(tx, received.type, link.aggregate.partition("/")[2])
-    else:
-        named = {one.id: one for one in _named(tx, received.type, case.resource)}
-        stored = next(iter(named.values())) if named else None
-        other = links.get(tx, peer.name, stored.aggregate) if stored is not None else None
-        if len(named) > 1 or other is not None:
-            return replace(case, stored=stored, ambiguous=True)  # two of theirs for one of ours, or the reverse
-    if stored is None:
-        return case
-    return replace(
-        case,
-        link=link,
-        stored=stored,
-        bound=versions.identifier_of(tx, stored.type, stored.id),
-        in_flight=not own and outbox.has_any(tx, peer.name, stored.aggregate, IN_FLIGHT),
-        pending=not own and outbox.has_any(tx, peer.name, stored.aggregate, ("pending",)),
-        seen=links.seen(tx, peer.name, received.type, received.id),
-        has_later=link is not None and inbox.has_later(tx, peer.name, received),
-    )
-
-
-def _named(tx: Tx, type_: str, resource: Resource) -> list[Stored]:
-    listed: Any = resource.get("identifier")
-    found = []
-    for one in listed if isinstance(listed, list) else [listed]:
-        if isinstance(one, dict) and isinstance(one.get("system"), str) and isinstance(one.get("value"), str):
-            stored = versions.by_identifier(tx, type_, one["system"], one["value"])
-            if stored is not None:
-                found.append(stored)
-    return found
-
-
-def stamped(link: Link, received: Received) -> Link:
-    """Return the link as it is after agreeing on what was received."""
-    return replace(
-        link,
-        remote_id=received.id,
-        version_id=received.version,
-        etag=f'W/"{received.version}"' if not received.version.startswith("sha256-") else "",
-        last_updated=received.last_updated,
-        base=received.text,
-        doubted=0,
-    )
-
-
-def codes_of(refused: Refused) -> str:
-    """Return the codes and rules of a refusal, without places that could hold content."""
-    codes = [f"{issue.code}/{issue.rule}" if issue.rule else issue.code for issue in refused.issues]
-    return ",".join(dict.fromkeys(codes))[:200]

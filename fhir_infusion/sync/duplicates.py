@@ -23,7 +23,7 @@ from fhir_infusion.store import aside, audit, inbox, links, outbox
 from fhir_infusion.store.inbox import Received
 from fhir_infusion.store.links import Link
 from fhir_infusion.sync import judging, looking, moments
-from fhir_infusion.sync.apply import stamped
+from fhir_infusion.sync.case import stamped
 from fhir_infusion.sync.judging import Known
 from fhir_infusion.sync.listing import entries
 from fhir_infusion.sync.mending import Decision, demand_reason, refuse_paused

@@ -10,12 +10,12 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.actions import find, rules, transact
+from fhir_infusion.actions import rules, transact
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.remotes import TYPES
 from fhir_infusion.store import audit, conflicts, endpoints, inbox, links, outbox, text, versions
 from fhir_infusion.store.inbox import Received
-from fhir_infusion.sync import judging
+from fhir_infusion.sync import holding, judging
 from fhir_infusion.sync.deletions import gone_there
 from fhir_infusion.sync.peer import Peer
 from fhir_infusion.sync.pull import apply_new
@@ -202,17 +202,13 @@ def _hold(by: Decision, one: Standing, theirs: str) -> None:
     known = peer.service.store.read(by.tenant, lambda tx: judging.known_of(tx, peer.name, type_, id_))
     if known is None or known.conflict:
         return
-    version, conflict_id = known.stored.version, peer.service.new_id()
-    ours = find.vread(peer.service, peer.caller(by.tenant), peer.release, type_, id_, str(version)).text
-    base = known.link.base if known.link is not None else ""
+    version, base = known.stored.version, known.link.base if known.link is not None else ""
 
-    def work(tx: Tx) -> None:
+    def also(tx: Tx) -> None:
         if conflicts.open_of(tx, peer.name, one.ours) is None:
-            conflicts.open_conflict(tx, peer.name, one.ours, (GROUP,), base, ours, theirs, conflict_id)
-            peer.alert(tx, "conflict", one.ours, version)
             by.note(tx, one, version)
 
-    by.transact(work)
+    holding.hold(peer, by.tenant, holding.Held(one.ours, version, (GROUP,), base, theirs), also)
 
 
 def _tombstone(tx: Tx, by: Decision, one: Standing) -> None:

@@ -22,7 +22,7 @@ from fhir_infusion.store.links import Link
 from fhir_infusion.store.outbox import Row
 from fhir_infusion.store.versions import Bound, Stored
 from fhir_infusion.sync import merged_there
-from fhir_infusion.sync.apply import codes_of
+from fhir_infusion.sync.case import codes_of
 from fhir_infusion.sync.obstacles import Blocked, Obstacle
 from fhir_infusion.sync.ours import version_of
 from fhir_infusion.sync.outgoing import Crossing, outgoing

@@ -142,6 +142,66 @@ def test_what_a_server_of_another_release_wrote_stays_where_only_that_release_ca
     assert (in_r5["priority"], in_r5.get("extension", [])) == ("urgent", [])
 
 
+def _own(text: str) -> list[dict[str, Any]]:
+    return [{"url": "https://example.org/fhir/StructureDefinition/own", "valueString": text}]
+
+
+@pytest.mark.parametrize("origin", ["an-r5-server", ""], ids=["a server", "a client"])
+@pytest.mark.parametrize("named", [True, False])
+def test_h14_what_only_r4_says_below_an_element_outlives_an_edit_in_r5_or_is_told(
+    rig: Rig, origin: str, *, named: bool
+):
+    step_id = {"step_id": "run"} if named else {}
+    rig.place(order("A-1", steps=[{**step_id, "dosings": [{"rate": {"value": 5, "unit": "ug/kg/min"}}]}]))
+    (id_,) = rig.ids()
+    ours = rig.resource(MR, id_)
+    (step,) = ours["dosageInstruction"]
+    (dosing,) = step["doseAndRate"]
+    rate = {**dosing["rateQuantity"], "extension": _own("by phone")}
+    step = {**step, "extension": _own("step"), "doseAndRate": [{**dosing, "rateQuantity": rate}]}
+    words = {"status": "generated", "div": '<div xmlns="http://www.w3.org/1999/xhtml">5 ug/kg/min</div>'}
+    note = {"text": "seen", "extension": _own("note")}
+    ours = {**ours, "dosageInstruction": [step], "note": [note], "text": words}
+    accept_resource.update(rig.service, CALLER, "R4", id_, ours, "1")
+    in_r5 = fhir_json.read(find.read(rig.service, CALLER, "R5", MR, id_).text)
+    assert "example.org" not in str(in_r5)
+    # Another note before that one: what stands below the others goes back.
+    more = {**in_r5, "note": [{"text": "more"}, *in_r5["note"]]}
+    told = accept_resource.update(rig.service, CALLER, "R5", id_, more, "2", origin=origin).findings
+    assert [one for one in told if one.rule in {"other-release", "edited-extension"}] == []
+    now = rig.resource(MR, id_)
+    assert (now["note"], now["dosageInstruction"]) == ([{"text": "more"}, note], [step])
+    assert "text" not in now  # it described what was before
+    # Another rate: what stood below it is not put beside that, and is told by its place.
+    in_r5 = fhir_json.read(find.read(rig.service, CALLER, "R5", MR, id_).text)
+    in_r5["dosageInstruction"][0]["doseAndRate"][0]["rateQuantity"]["value"] = 7
+    told = accept_resource.update(rig.service, CALLER, "R5", id_, in_r5, "3", origin=origin).findings
+    (left,) = [one for one in told if one.rule == "other-release"]
+    places = ["dosageInstruction.extension"] * (not named) + ["dosageInstruction.doseAndRate.rateQuantity.extension"]
+    assert left.reason.partition("is another now: ")[2] == ", ".join(places)
+    assert [one.path for one in told if one.rule == "edited-extension"] == ["dosageInstruction[run]"] * named
+    (now_step,) = (now := rig.resource(MR, id_))["dosageInstruction"]
+    assert now["note"] == [{"text": "more"}, note]
+    assert now_step.get("extension") == (_own("step") if named else None)
+    assert now_step["doseAndRate"][0]["rateQuantity"] == {**dosing["rateQuantity"], "value": 7}
+
+
+def test_what_an_r5_server_changed_away_from_what_only_r4_says_raises_an_alarm(there: Peer, database: str):
+    rig = open_rig(there, database, Clock(), release="R5")
+    rig.place(order("A-1"))
+    (id_,) = rig.ids()
+    note = {"text": "seen", "extension": _own("note")}
+    accept_resource.update(rig.service, CALLER, "R4", id_, {**rig.resource(MR, id_), "note": [note]}, "1")
+    rig.settle()
+    there.put({**_there(rig), "note": [{"text": "seen"}, {"text": "more"}]})
+    rig.pull()
+    assert (rig.resource(MR, id_)["note"], rig.alerts()) == ([note, {"text": "more"}], [])
+    there.put({**_there(rig), "note": [{"text": "not seen"}]})
+    rig.pull()
+    assert (rig.resource(MR, id_)["note"], rig.alerts()) == ([{"text": "not seen"}], ["other-release"])
+    rig.close()
+
+
 # --------------------------------------------------------------------------------------------- who may change what
 
 
