@@ -15,7 +15,7 @@ from fhir_infusion.records import units
 from fhir_infusion.records.fields import table
 from fhir_infusion.records.rates import is_rate
 from fhir_infusion.records.rules import Broken, Part, Place, Rule, Rules, breaks_fhir, breaks_rule
-from fhir_infusion.records.unit_slips import meant
+from fhir_infusion.records.unit_slips import instead, meant
 from fhir_infusion.records.unit_words import contradict
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ def _own_unit(part: Part) -> Iterator[Broken]:
     if unit is None or "unit_system" in part:
         return
     if not units.is_ucum(unit):
-        accepted = units.REPAIRS.get(unit) or meant(unit) or "a UCUM code, or unit_text alone where there is none"
+        accepted = units.REPAIRS.get(unit) or instead(unit) or "a UCUM code, or unit_text alone where there is none"
         yield breaks_rule(("unit",), "the unit is not a UCUM code", accepted, "ucum", "code-invalid")
         return
     other = meant(unit)

@@ -11,7 +11,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from fhir_infusion.records.units import REPAIRED, is_ucum, same_meaning
+from fhir_infusion.records.units import WORDS, is_ucum, same_meaning
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,18 +19,17 @@ if TYPE_CHECKING:
 _PART: Final = re.compile(r"\{[^{}]*\}|[A-Za-z]*\[[^\[\]]*\]|[A-Za-z]+[23]?")
 """An annotation, which is left alone, or the letters of one unit."""
 
-_USED: Final = (
-    *("pg", "ng", "ug", "mg", "g", "kg", "uL", "mL", "dL", "L", "s", "min", "h", "d", "wk", "mo", "a", "cm", "m2"),
-    *("nmol", "umol", "mmol", "mol", "meq", "eq", "mosm", "osm", "kcal", "[iU]"),
-)
-"""What infusions are measured in. Not ``mU`` and ``m[iU]``: in capitals these are as usual, and mean a million."""
+_USED: Final = ("a", "mo", "pg", "uL", "nmol", "umol", "eq", "mosm", "osm", "kcal")
+"""What infusions are measured in, besides the units of ``WORDS``. Not ``mU`` and ``m[iU]``: in capitals these are as
+usual, and mean a million."""
 
 _MEANT: Final[Mapping[str, str]] = MappingProxyType({
-    **{spelling.lower(): code for spelling, (code, _) in REPAIRED.items()},
-    **{code.lower(): code for code in _USED},
-    "gm": "g", "mcl": "uL", "u": "U",
+    **WORDS, **{code.lower(): code for code in _USED}, "mcl": "uL", "lb": "[lb_av]", "lbs": "[lb_av]", "u": "U",
 })  # fmt: skip
 """Spellings in lower case and what they mean. ``u`` is the mass of an atom to UCUM, and never a dose."""
+
+_UNITS: Final = re.compile(r"(?i)\b(?:milli)?units?\b")
+_MILLIUNITS: Final = re.compile(r"(?i)\bmilliunits?\b")
 
 
 @lru_cache(maxsize=4096)
@@ -40,3 +39,12 @@ def meant(code: str) -> str | None:
         return None
     likely = _PART.sub(lambda part: _MEANT.get(part[0].lower(), part[0]), code)
     return likely if is_ucum(likely) and not same_meaning(code, likely) else None
+
+
+def instead(code: str) -> str | None:
+    """Return what would be accepted in place of a code that is not UCUM, where its words say it."""
+    if len(code) > 64 or not _UNITS.search(code):
+        return meant(code)
+    ways = [_UNITS.sub(unit, _MILLIUNITS.sub(f"m{unit}", code)) for unit in ("[iU]", "U")]
+    whole = [meant(way) or way for way in ways]
+    return f"{whole[0]} for international units, {whole[1]} for enzyme units" if all(map(is_ucum, whole)) else None

@@ -7,7 +7,7 @@ import pytest
 from fhir_infusion.records.arithmetic import findings
 from fhir_infusion.records.check import check
 from fhir_infusion.records.schemas import issues
-from fhir_infusion.records.unit_slips import meant
+from fhir_infusion.records.unit_slips import instead, meant
 from tests.records.found import order, q, step
 
 SLIPS = {
@@ -18,7 +18,9 @@ SLIPS = {
 
 NOT_UCUM = {
     "Ug": "ug", "UG": "ug", "MCG": "ug", "KG": "kg", "MEQ": "meq", "MMOL": "mmol", "iu": "[iU]", "[iu]": "[iU]", "M2": "m2",
-    "UG/KG/MIN": "ug/kg/min", "mL/HR": "mL/h", "D": "d", "gm": "g",
+    "minutes": "min", "lb": "[lb_av]", "mg/kg/hour": "mg/kg/h", "units/h": "[iU]/h for international units, U/h for enzyme units",
+    "MILLIUNITS/MIN": "m[iU]/min for international units, mU/min for enzyme units",
+    "milliunits/minute": "m[iU]/min for international units, mU/min for enzyme units", "UG/KG/MIN": "ug/kg/min", "mL/HR": "mL/h", "D": "d", "gm": "g",
 }  # fmt: skip
 
 AS_USUAL = (
@@ -30,7 +32,7 @@ AS_USUAL = (
 
 @pytest.mark.parametrize(("code", "likely"), [*SLIPS.items(), *NOT_UCUM.items()])
 def test_a_unit_in_another_case_may_mean_the_one_that_infusions_are_measured_in(code, likely):
-    assert meant(code) == likely
+    assert instead(code) == likely
 
 
 @pytest.mark.parametrize("code", AS_USUAL)
@@ -40,6 +42,12 @@ def test_what_is_as_usual_is_no_slip(code):
 
 def test_a_long_text_is_no_slip():
     assert meant("ML/" * 22) is None
+    assert instead("units/" * 22) is None
+
+
+@pytest.mark.parametrize("code", ["TAB", "gtt", "units of blood", "unit dose"])
+def test_what_means_no_unit_for_certain_has_no_other_in_its_place(code):
+    assert instead(code) is None
 
 
 @pytest.mark.parametrize(("code", "likely", "rule"), [*((*one, "unit-case") for one in SLIPS.items()), *((*one, "ucum") for one in NOT_UCUM.items())])  # fmt: skip
