@@ -45,9 +45,11 @@ _WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 def transaction(
-    service: Service, caller: Caller, release: str, sent: Resource, asked: Sequence[Asked], run: Run
+    service: Service, caller: Caller, release: str, sent: Resource, asked: Sequence[Asked], run: Run, home: str = ""
 ) -> list[Entry]:
     """Return the answer to each entry, in the order of the Bundle ``sent``, of which ``asked`` are the entries.
+
+    ``home`` is our own address, below which a reference means what is kept here.
 
     Raises:
         Refused: an entry is refused, with its place; nothing is stored then.
@@ -62,7 +64,7 @@ def transaction(
         if earlier is not None:
             return [_again(told) for told in earlier.id.split("\n")]
         joined = replace(service, store=Joined(service.store, tx))
-        ids = _Ids(joined, tx, release)
+        ids = _Ids(joined, tx, release, home)
         meant = {one.place: _meant(ids, one) for one in asked if one.method in _WRITES}
         _refuse_doubles(asked, meant)
         known = {one.full_url: meant[one.place] for one in asked if one.full_url and meant.get(one.place)}
@@ -102,6 +104,10 @@ def _done(
         answer = run(one, replace(service, new_id=_first(wanted.partition("/")[2], service.new_id)))
     except Refused as refused:
         raise Refused(*(_placed(issue, one) for issue in refused.issues)) from None
+    except versions.Moved:
+        raise Refused(
+            _issue(one, "conflict", "another entry changes the same resource", "one entry for it", 409)
+        ) from None
     location = answer["response"].get("location", "")
     if wanted and location and not location.startswith(f"{wanted}/"):
         reason = "another entry means the same resource, so that references to this one would lead astray"
@@ -118,10 +124,11 @@ def _first(id: str, new_id: Callable[[], str]) -> Callable[[], str]:
 class _Ids:
     """Finds out what an entry means."""
 
-    def __init__(self, service: Service, tx: Tx, release: str) -> None:
+    def __init__(self, service: Service, tx: Tx, release: str, home: str) -> None:
         self._service = service
         self._tx = tx
         self._release = release
+        self._home = home
 
     def of(self, one: Asked) -> str:
         """Return ``Type/id`` of what an entry writes; empty where that can be none (a type that is not served)."""
@@ -159,7 +166,7 @@ class _Ids:
         if type_ not in SERVED:
             return []
         asked = parse_qsl(query, keep_blank_values=True)
-        parsed = fhir_search.parse(type_, self._release, asked)
+        parsed = fhir_search.parse(type_, self._release, asked, self._home)
         return [found.id for found in search.page(self._tx, type_, parsed, 2).entries]
 
     def _by_business_identifier(self, one: Asked) -> str | None:

@@ -18,7 +18,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.actions import whole
-from fhir_infusion.errors import Issue, Refused, Unavailable
+from fhir_infusion.errors import BREAKS_RULE, Issue, Refused, Unavailable
 from fhir_infusion.fhir import subset, targets
 from fhir_infusion.fhir.served import MAPPED
 from fhir_infusion.fhir.validate import demand_valid
@@ -68,6 +68,24 @@ def texts(service: Service, tenant: str, found: Sequence[Stored], release: str) 
         with suppress(Unavailable):
             bodies |= service.store.transact(tenant, keep)
     return [bodies[_key(stored)] if _is_foreign(service, stored, release) else stored.text for stored in found]
+
+
+def refuse_a_piece(service: Service, tenant: str, stored: Stored, release: str) -> None:
+    """Refuse what was read with ``_elements`` or ``_summary`` as the whole of this version: it may be without the dose.
+
+    Where the whole carries the tag as well, since this release cannot say all of it, the two are not told apart.
+
+    Raises:
+        Refused: 422.
+    """
+    (body,) = texts(service, tenant, [stored], release)
+    if not isinstance(body, str) or not body:
+        return
+    as_read = text.read(body)
+    if subset.unmarked(as_read) is as_read:
+        reason = "this is a part of the resource, as its tag SUBSETTED says: the rest would be lost"
+        accepted = "the whole resource, read without _elements and _summary"
+        raise Refused(Issue("error", "business-rule", "meta.tag", reason, accepted, "subsetted", BREAKS_RULE))
 
 
 def _is_foreign(service: Service, stored: Stored, release: str) -> bool:

@@ -8,12 +8,14 @@ and canonical, and in links of the narrative (https://hl7.org/fhir/R4/http.html#
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from fhir_infusion.fhir.json import Resource
+
+T = TypeVar("T")
 
 _URI_MEMBERS: Final = ("valueUri", "valueUrl", "valueUuid", "valueOid", "valueCanonical")
 _REWRITTEN: Final = frozenset({"reference", "div", *_URI_MEMBERS})
@@ -34,6 +36,30 @@ def rewritten(resource: Resource, full_url: str, known: Mapping[str, str], find:
     found = _TYPED.fullmatch(full_url)
     base = full_url.rpartition("/")[0].rpartition("/")[0] + "/" if found else ""
     return _Rewriting(base, known, find).of(resource)
+
+
+def relative(node: T, home: str) -> T:
+    """Return JSON with its literal references below our own address ``home`` as they are kept: relative.
+
+    https://hl7.org/fhir/R4/references.html#literal: both mean the same resource. Everything that follows references
+    (searches, the order of an administration, what may not be deleted) knows one of the two ways to spell them. The
+    node itself is returned where there is none.
+    """
+    own = re.compile(rf"{re.escape(home)}/fhir/(?:r4|r4b|r5)/([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{{1,64}}(?:/_history/.+)?)")
+    return cast("T", _relative(node, own))
+
+
+def _relative(node: Any, own: re.Pattern[str]) -> Any:
+    if isinstance(node, list):
+        items = [_relative(item, own) for item in node]
+        return items if any(one is not other for one, other in zip(items, node, strict=True)) else node
+    if not isinstance(node, dict):
+        return node
+    changed = {name: new for name, value in node.items() if (new := _relative(value, own)) is not value}
+    reference = node.get("reference")
+    if isinstance(reference, str) and (found := own.fullmatch(reference)):
+        changed["reference"] = found[1]
+    return {**node, **changed} if changed else node
 
 
 class _Rewriting:

@@ -62,7 +62,8 @@ def parse(resource_type: str, release: str, asked: Sequence[tuple[str, str]], ho
     includes: list[Include] = []
     for name, value in asked:
         if name == "_sort":
-            sort = _sort(resource_type, release, value)
+            # Each further one sorts what is equal in those before it, as a further key of one would.
+            sort = _sort(resource_type, release, value, sort)
         elif name == "_count":
             count = _count(value)
         elif name == "_total":
@@ -94,9 +95,9 @@ def reverse_includes_of(resource_type: str, release: str) -> tuple[str, ...]:
     )
 
 
-def _sort(resource_type: str, release: str, value: str) -> tuple[SortKey, ...]:
+def _sort(resource_type: str, release: str, value: str, before: Sequence[SortKey]) -> tuple[SortKey, ...]:
     known = {one.name: one for one in parameters(resource_type, release) if one.kind in SORTED}
-    keys = []
+    keys = [*before]
     for item in split("_sort", value):
         name, descending = item.removeprefix("-"), item.startswith("-")
         if name in OF_EVERY_TYPE:

@@ -14,6 +14,7 @@ from flask import request
 
 from fhir_infusion.actions import find, resolve
 from fhir_infusion.actions.transact import Outcome
+from fhir_infusion.fhir.rewriting import relative
 from fhir_infusion.records.arithmetic import findings
 from fhir_infusion.web import listing
 from fhir_infusion.web.bodies import read_object
@@ -101,7 +102,7 @@ def _record(kind: Kind) -> dict[str, Any]:
     stated = record.setdefault("record", kind.record)
     if stated != kind.record:
         raise refusal(400, "structure", "this address takes another record", path="record", accepted=kind.record)
-    return record
+    return relative(record, home_url())
 
 
 def _entry(found: FoundRecord) -> dict[str, Any]:

@@ -23,6 +23,8 @@ Parameters = list[tuple[str, str]]
 MOST_ON_A_PAGE: Final = 500
 USUAL_ON_A_PAGE: Final = 50
 
+_OFFSET: Final = re.compile(r"(T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?) ([0-9]{2}:[0-9]{2})\Z")
+"""A moment whose plus sign was not escaped: it arrives as a space, which no moment holds."""
 _CONTROL: Final = re.compile("[\\x00-\\x1f\\x7f]")
 
 
@@ -48,7 +50,7 @@ def decoded(encoded: bytes) -> Parameters:
         raise _no_text() from None
     if any(_CONTROL.search(part) for pair in found for part in pair):
         raise _no_text()
-    return found
+    return [(name, _OFFSET.sub(r"\1+\2", value)) for name, value in found]
 
 
 def _no_text() -> Refused:

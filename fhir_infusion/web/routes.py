@@ -128,6 +128,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", f"{FHIR}/<fhir_type>/<resource_id>/$validate", validate.post, "The same, as what an id would become"),
     Route("GET", f"{FHIR}/<fhir_type>/<resource_id>/$validate", validate.get, "Judge what is stored"),
     Route("GET", f"{FHIR}/Patient/<resource_id>/$everything", everything.get, "Everything of a patient's infusions"),
+    Route("POST", f"{FHIR}/Patient/<resource_id>/$everything", everything.post, "The same, asked for by Parameters"),
     Route("GET", f"{FHIR}/<fhir_type>/<resource_id>", read.get, "Read"),
     Route("PUT", f"{FHIR}/<fhir_type>/<resource_id>", update.put, "Update, or create under this id"),
     Route("GET", f"{FHIR}/<fhir_type>/<resource_id>/_history/<version>", vread.get, "Read a version"),

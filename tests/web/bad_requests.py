@@ -214,7 +214,7 @@ def right_body(asked: Asked, records: dict[str, Json]) -> tuple[str, str]:  # no
             for side in ("source", "target")
         ]
         return dumps({"resourceType": "Parameters", "parameter": named}), FHIR
-    if rule.startswith(f"{bad_routes.FHIR}/$") or rule.endswith(("Subscription/$status", "$events")):
+    if rule.startswith(f"{bad_routes.FHIR}/$") or rule.endswith(("Subscription/$status", "$events", "$everything")):
         return dumps({"resourceType": "Parameters"}), FHIR
     if rule.startswith(bad_routes.SUB):
         made = subscription(asked.release)

@@ -98,6 +98,7 @@ TABLE: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("POST", f"{ONE}/$validate"): _WRITE,
     ("GET", f"{ONE}/$validate"): _READ,
     ("GET", f"{FHIR}/Patient/<resource_id>/$everything"): (*_READ, QUERY, PAGES),
+    ("POST", f"{FHIR}/Patient/<resource_id>/$everything"): (*_WRITE, NAMED, QUERY, PAGES),
     ("GET", ONE): _READ,
     ("PUT", ONE): (*_WRITE, NAMED, QUERY, IF_MATCH, KEY),
     ("GET", f"{ONE}/_history/<version>"): _READ,

@@ -86,7 +86,7 @@ def test_an_operation_takes_the_parameters_that_its_definition_names():
         "validate": {"resource", "mode", "profile"},
         "patient-everything": set(everything.PARAMETERS),
         "export": set(export.PARAMETERS),
-        "patient-merge": set(merge.PARAMETERS),
+        "patient-merge": set(merge.INPUTS),
     }
     assert known["validate"]["resource"] == list(SERVED)
     assert all(one["base"].startswith("http://hl7.org/fhir/") for one in known.values())

@@ -23,7 +23,7 @@ from fhir_infusion.fhir import bundle as asking
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.web import problems
 from fhir_infusion.web.bodies import read_object
-from fhir_infusion.web.context import caller, correlation_id, web
+from fhir_infusion.web.context import caller, correlation_id, home_url, web
 from fhir_infusion.web.fhir.common import base_url, release_of
 from fhir_infusion.web.fhir.inner import answer, outer
 from fhir_infusion.web.idempotency import with_key
@@ -57,7 +57,7 @@ def post(release: str) -> Response:
         def run(one: Asked, service: Service) -> dict[str, Any]:
             return told(answer(within, one, service), home)
 
-        answers = do_together.transaction(web().service, who, served, bundle, asked, run)
+        answers = do_together.transaction(web().service, who, served, bundle, asked, run, home_url())
     else:
         repeated.begin(web().service, who)
         answers = [_alone(within, entry, place, served, home) for place, entry in enumerate(entries)]

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flask import request
 
 from fhir_infusion.actions.referred import unresolved
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.fhir import shape
 from fhir_infusion.fhir.primitives import ID
+from fhir_infusion.fhir.rewriting import relative
 from fhir_infusion.fhir.served import SERVED
 from fhir_infusion.web import problems
+from fhir_infusion.web.bodies import read_object
 from fhir_infusion.web.context import caller, home_url, web
 from fhir_infusion.web.negotiation import etag, is_unchanged, preferences
-from fhir_infusion.web.refusals import refusal
+from fhir_infusion.web.parameters import stated
+from fhir_infusion.web.refusals import parameter_refusal, refusal
 from fhir_infusion.web.replies import fhir_reply, unchanged_reply, version_headers
 
 if TYPE_CHECKING:
@@ -49,11 +53,28 @@ def base_url(release: Release) -> str:
     return f"{home_url()}/fhir/{release.lower()}"
 
 
+def asked_shape(release: Release, known: str) -> shape.Shape:
+    """Return how much of one resource is asked for: https://hl7.org/fhir/R4/search.html#summary holds for a read, too.
+
+    Raises:
+        Refused: 400, it is not offered, or not of one resource.
+    """
+    asked = [pair for pair in stated(request) if pair[0] in shape.PARAMETERS]
+    found = shape.parse(known, release, asked)
+    if found.summary == "count":
+        raise parameter_refusal("_summary", "one resource is not counted", "true, text, data, false")
+    return found
+
+
 def version_reply(found: Found, release: Release) -> Response:
-    """Return a version to a reader: 304 where the reader has it, else its text."""
+    """Return a version to a reader: 304 where the reader has it, else its text, or as much of it as is asked for."""
+    wanted = asked_shape(release, found.type)
     if is_unchanged(request, etag(found.version), found.last_updated):
         return unchanged_reply(found.version)
-    return fhir_reply(found.text.encode(), release, headers=version_headers(found.version, found.last_updated))
+    headers = version_headers(found.version, found.last_updated)
+    if wanted.is_whole:
+        return fhir_reply(found.text.encode(), release, headers=headers)
+    return fhir_reply(shape.shaped(fhir_json.read(found.text), release, wanted), release, headers=headers)
 
 
 def written_reply(written: Outcome, release: Release) -> Response:
@@ -71,6 +92,17 @@ def written_reply(written: Outcome, release: Release) -> Response:
             return fhir_reply(problems.outcome(told or (problems.ALL_OK,)), release, status, headers)
         case _:
             return fhir_reply(written.text.encode(), release, status, headers)
+
+
+def read_resource(release: Release, known: str) -> dict[str, Any]:
+    """Return the resource in the body, of the type that the address names, its references to us as they are kept.
+
+    Raises:
+        Refused: as ``read_object``; 400 it is of another type.
+    """
+    resource = read_object(request, release)
+    check_type(resource, known)
+    return relative(resource, home_url())
 
 
 def check_type(resource: Mapping[str, object], known: str) -> None:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from flask import request
 
 from fhir_infusion.actions import accept_resource
-from fhir_infusion.web.bodies import read_object
 from fhir_infusion.web.context import caller, web
-from fhir_infusion.web.fhir.common import check_type, known_type, release_of, written_reply
+from fhir_infusion.web.fhir.common import known_type, read_resource, release_of, written_reply
 from fhir_infusion.web.fhir.criteria import if_none_exist, refuse_query
 from fhir_infusion.web.idempotency import with_key
 from fhir_infusion.web.negotiation import check_accept
@@ -26,8 +25,7 @@ def post(release: str, fhir_type: str) -> Response:
     # Criteria in the address would be passed over, and what they are to prevent, a second resource, would come about.
     refuse_query(request)
     criteria = if_none_exist(request, served, known)
-    resource = read_object(request, served)
-    check_type(resource, known)
+    resource = read_resource(served, known)
     asking = with_key(caller(), request, resource)
     written = accept_resource.create(web().service, asking, served, resource, criteria)
     return written_reply(written, served)

@@ -14,6 +14,7 @@ from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import search
 from fhir_infusion.web.context import home_url
 from fhir_infusion.web.fhir.common import RELEASES
+from fhir_infusion.web.fhir.pages import SHAPING
 from fhir_infusion.web.parameters import Parameters, decoded, stated
 from fhir_infusion.web.refusals import header_refusal, refusal
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-ANSWER: Final = frozenset({"_format", "_pretty"})
-"""Parameters that any address may have: they shape the answer, and find nothing."""
 _CRITERIA_OF_ALL: Final = frozenset({"_id", "_lastUpdated", "_tag", "_profile", "_security", "_source", "_has"})
 
 
@@ -38,7 +37,7 @@ def stated_criteria(request: Request, release: Release, fhir_type: str) -> Query
     Raises:
         Refused: 400, there is none, or one that cannot be searched by.
     """
-    asked = [pair for pair in stated(request) if pair[0] not in ANSWER]
+    asked = [pair for pair in stated(request) if pair[0] not in SHAPING]
     if not asked:
         reason = "the address names neither an id nor a criterion"
         raise refusal(400, "required", reason, accepted="an id, or identifier=system|value")
@@ -75,7 +74,7 @@ def read_none_exist(request: Request, release: Release, fhir_type: str, read: Ca
         accepted = f"a search for {fhir_type}, URL-encoded, such as identifier=system|value"
         raise header_refusal(400, "invalid", "If-None-Exist", "it is no search for this type on this server", accepted)
     try:
-        asked = [pair for pair in decoded(query.encode()) if pair[0] not in ANSWER]
+        asked = [pair for pair in decoded(query.encode()) if pair[0] not in SHAPING]
         if not asked:
             accepted = "identifier=system|value"
             raise header_refusal(400, "required", "If-None-Exist", "it names no criterion", accepted)
@@ -97,7 +96,7 @@ def refuse_query(request: Request) -> None:
     Raises:
         Refused: 400.
     """
-    if any(name not in ANSWER for name, _ in stated(request)):
+    if any(name not in SHAPING for name, _ in stated(request)):
         reason = "this interaction takes no criteria in its address"
         accepted = (
             "the header If-None-Exist for a conditional create; PUT, PATCH or DELETE with criteria and without id"

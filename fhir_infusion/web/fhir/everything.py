@@ -12,12 +12,13 @@ from flask import request
 
 from fhir_infusion.actions import find
 from fhir_infusion.fhir.served import MAPPED
-from fhir_infusion.web import paging
+from fhir_infusion.web.bodies import read_object
 from fhir_infusion.web.context import caller, home_url, web
+from fhir_infusion.web.fhir import inputs, pages
 from fhir_infusion.web.fhir.common import base_url, release_of
-from fhir_infusion.web.fhir.search import bundle_entry, bundle_link
+from fhir_infusion.web.fhir.search import bundle_entry
 from fhir_infusion.web.negotiation import check_accept, preferences
-from fhir_infusion.web.parameters import page_size, stated
+from fhir_infusion.web.parameters import stated
 from fhir_infusion.web.refusals import parameter_refusal
 from fhir_infusion.web.replies import fhir_reply
 
@@ -27,25 +28,33 @@ if TYPE_CHECKING:
     from flask import Response
 
     from fhir_infusion.actions.find import Found
+    from fhir_infusion.config import Release
     from fhir_infusion.web.parameters import Parameters
 
 PARAMETERS: Final = ("_since", "_type", "_count")
-_KNOWN: Final = (*PARAMETERS, "_format", "_pretty", paging.PARAMETER)
 
 
 def get(release: str, resource_id: str) -> Response:
     """Return a page of everything."""
+    return _answer(release_of(release), resource_id, [])
+
+
+def post(release: str, resource_id: str) -> Response:
+    """The same, asked for by Parameters; the pages after the first are fetched by their links."""
     served = release_of(release)
+    is_empty = not (request.content_length or request.content_type)
+    in_body = [] if is_empty else inputs.texts(read_object(request, served), PARAMETERS, ("_type",))
+    return _answer(served, resource_id, in_body)
+
+
+def _answer(served: Release, resource_id: str, in_body: Parameters) -> Response:
     check_accept(request, served)
     service, who = web().service, caller()
-    given = _understood()
-    count = page_size("_count", [value for name, value in given if name == "_count"])
+    given = [*_understood(), *in_body]
     asked = [pair for pair in given if pair[0] in {"_since", "_type"}]
-    here = base_url(served)
-    address = f"{here}/Patient/{resource_id}/$everything"
-    bound_to = [("", f"{served}/Patient/{resource_id}/$everything"), *asked]
-    tokens = [value for name, value in given if name == paging.PARAMETER]
-    begin = paging.open_token(service.store.secret, who.tenant, bound_to, tokens[-1]) if tokens else []
+    here, path = base_url(served), f"Patient/{resource_id}/$everything"
+    listing = pages.Pages(f"{here}/{path}", f"{served}/{path}", given, asked, pages.size(given))
+    begin, count = listing.begin(), listing.count
     patient = find.read(service, who, served, "Patient", resource_id)
     matches: list[Found] = [] if begin else [patient]
     along: list[Found] = []
@@ -57,16 +66,12 @@ def get(release: str, resource_id: str) -> Response:
         matches += page.entries
         along += page.along
         at = [type_, *page.after] if page.after is not None else _next(type_)
-    links = [bundle_link("self", address, [*asked, ("_count", str(count)), *((paging.PARAMETER, t) for t in tokens)])]
-    if at is not None:
-        token = paging.sign(service.store.secret, who.tenant, bound_to, at)
-        links.append(bundle_link("next", address, [*asked, ("_count", str(count)), (paging.PARAMETER, token)]))
     types = _types(asked)
     own = {(one.type, one.id) for one in (*matches, patient)}
     beside = {(one.type, one.id): one for one in along if (one.type, one.id) not in own}
     entries = [bundle_entry(here, one, "match") for one in matches if one.type in types or not types]
     entries += [bundle_entry(here, one, "include") for one in beside.values() if one.type in types or not types]
-    bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset", "link": links}
+    bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset", "link": listing.links(at)}
     if entries:
         bundle["entry"] = entries
     return fhir_reply(bundle, served)
@@ -87,7 +92,7 @@ def _types(asked: Parameters) -> set[str]:
 
 
 def _understood() -> Parameters:
-    given = stated(request)
-    if not preferences(request).lenient and any(name not in _KNOWN for name, _ in given):
+    given, known = stated(request), {*PARAMETERS, *pages.OURS}
+    if not preferences(request).lenient and any(name not in known for name, _ in given):
         raise parameter_refusal("", "there is no such parameter", ", ".join(PARAMETERS), "not-supported")
-    return [pair for pair in given if pair[0] in _KNOWN]
+    return [pair for pair in given if pair[0] in known]

@@ -18,14 +18,15 @@ from fhir_infusion.store.tx import instant
 from fhir_infusion.web import problems
 from fhir_infusion.web.bodies import read_object
 from fhir_infusion.web.context import caller, web
+from fhir_infusion.web.fhir import inputs
 from fhir_infusion.web.fhir.common import base_url, release_of
 from fhir_infusion.web.negotiation import check_accept, preferences
 from fhir_infusion.web.parameters import stated
-from fhir_infusion.web.refusals import header_refusal, not_found, parameter_refusal, refusal
+from fhir_infusion.web.refusals import header_refusal, not_found, parameter_refusal
 from fhir_infusion.web.replies import json_reply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from fhir_infusion.errors import Issue
     from fhir_infusion.web.parameters import Parameters
@@ -44,10 +45,7 @@ def get(release: str) -> Response:
 
 def post(release: str) -> Response:
     """Begin an export, asked for by Parameters."""
-    body = read_object(request, release_of(release))
-    if body.get("resourceType") != "Parameters":
-        raise refusal(400, "structure", "Parameters belong here", path="resourceType", accepted="Parameters")
-    return _begin(release, list(_parameters(body)))
+    return _begin(release, inputs.texts(read_object(request, release_of(release)), PARAMETERS, ("_type",)))
 
 
 def status(release: str, export_id: str) -> Response:
@@ -117,21 +115,10 @@ def _since(asked: Parameters) -> int:
     named = [value for name, value in asked if name == "_since"]
     if not named:
         return 0
-    # A plus sign of the offset that was not escaped arrives as a space.
-    covered = stretch(named[-1].replace(" ", "+")) if "T" in named[-1] else None
+    covered = stretch(named[-1]) if "T" in named[-1] else None
     if covered is None:
         raise parameter_refusal("_since", "it is no instant", "an instant such as 2026-01-01T00:00:00Z")
     return covered.start
-
-
-def _parameters(body: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    given: Any = body.get("parameter", [])
-    for place, one in enumerate(given if isinstance(given, list) else []):
-        values = [value for key, value in one.items() if key.startswith("value")] if isinstance(one, dict) else []
-        if len(values) != 1 or not isinstance(values[0], str) or not isinstance(one.get("name"), str):
-            at = f"Parameters.parameter[{place}]"
-            raise refusal(400, "structure", "it is no named text", path=at, accepted=", ".join(PARAMETERS))
-        yield one["name"], values[0]
 
 
 def _outcome(issues: Sequence[Issue]) -> str:

@@ -16,12 +16,12 @@ from fhir_infusion.actions import history
 from fhir_infusion.fhir.dates import Stretch, stretch
 from fhir_infusion.store.history import Of
 from fhir_infusion.store.tx import instant, to_ms
-from fhir_infusion.web import paging, problems
+from fhir_infusion.web import problems
 from fhir_infusion.web.context import caller, web
+from fhir_infusion.web.fhir import pages
 from fhir_infusion.web.fhir.common import base_url, known_type, release_of
-from fhir_infusion.web.fhir.search import bundle_link
 from fhir_infusion.web.negotiation import check_accept, etag
-from fhir_infusion.web.parameters import Parameters, page_size, stated
+from fhir_infusion.web.parameters import Parameters, stated
 from fhir_infusion.web.refusals import parameter_refusal
 from fhir_infusion.web.replies import fhir_reply
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from fhir_infusion.config import Release
 
 _NARROWING: Final = ("_since", "_at")
-_SHAPING: Final = ("_count", "_format", "_pretty", "_sort", paging.PARAMETER)
 _NEWEST_FIRST: Final = "-_lastUpdated"
 
 
@@ -56,21 +55,14 @@ def _answer(release: Release, fhir_type: str = "", resource_id: str = "") -> Res
     asked = stated(request)
     _refuse_unknown(asked)
     narrowing = [pair for pair in asked if pair[0] in _NARROWING]
-    count = page_size("_count", [value for name, value in asked if name == "_count"])
-    service, who = web().service, caller()
     path = "/".join(part for part in (fhir_type, resource_id, "_history") if part)
-    bound_to = [("", f"{release}/{path}"), *narrowing]
-    tokens = [value for name, value in asked if name == paging.PARAMETER][-1:]
-    before = [int(paging.open_token(service.store.secret, who.tenant, bound_to, token)[0]) for token in tokens]
+    base = base_url(release)
+    listing = pages.Pages(f"{base}/{path}", f"{release}/{path}", asked, narrowing, pages.size(asked))
+    before = map(int, listing.begin())
     since, at = _stretch("_since", narrowing), _stretch("_at", narrowing)
     of = Of(fhir_type, resource_id, since.start if since else None, at)
-    found = history.page(service, who, release, of, count, *before)
-    base = base_url(release)
-    sized = [*narrowing, ("_count", str(count))]
-    links = [bundle_link("self", f"{base}/{path}", [*sized, *((paging.PARAMETER, token) for token in tokens)])]
-    if found.before is not None:
-        token = paging.sign(service.store.secret, who.tenant, bound_to, [str(found.before)])
-        links.append(bundle_link("next", f"{base}/{path}", [*sized, (paging.PARAMETER, token)]))
+    found = history.page(web().service, caller(), release, of, listing.count, *before)
+    links = listing.links(None if found.before is None else [str(found.before)])
     bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "history", "link": links}
     if found.events:
         bundle["entry"] = [_entry(base, event) for event in found.events]
@@ -100,7 +92,7 @@ def _entry(base: str, event: Event) -> dict[str, Any]:
 
 def _refuse_unknown(asked: Parameters) -> None:
     for name, value in asked:
-        if name not in (*_NARROWING, *_SHAPING):
+        if name not in {*_NARROWING, *pages.OURS, "_sort"}:
             accepted = ", ".join((*_NARROWING, "_count"))
             raise parameter_refusal("", "a history has no such parameter", accepted, "not-supported")
         if name == "_sort" and value != _NEWEST_FIRST:

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from flask import request
 
-from fhir_infusion.web import paging
-from fhir_infusion.web.context import caller, web
+from fhir_infusion.web.fhir import pages
 from fhir_infusion.web.fhir.common import base_url
-from fhir_infusion.web.fhir.search import OURS, bundle_link, form, size_of_page
+from fhir_infusion.web.fhir.search import form
 from fhir_infusion.web.negotiation import check_accept, preferences
 from fhir_infusion.web.parameters import stated
 from fhir_infusion.web.refusals import parameter_refusal
@@ -53,21 +52,14 @@ def answer(release: Release, type_: str, names: Sequence[str], known: Sequence[L
     """
     check_accept(request, release)
     given = stated(request, form(request) if request.method == "POST" else None)
-    asked = _understood(names, [pair for pair in given if pair[0] not in OURS])
-    count = size_of_page([value for name, value in given if name == "_count"])
-    tokens = [value for name, value in given if name == paging.PARAMETER][-1:]
-    secret, tenant = web().service.store.secret, caller().tenant
-    bound_to = [("", f"{release}/{type_}"), *asked]
-    after = [paging.open_token(secret, tenant, bound_to, token)[0] for token in tokens]
+    asked = _understood(names, [pair for pair in given if pair[0] not in pages.OURS])
+    here = f"{base_url(release)}/{type_}"
+    listing = pages.Pages(here, f"{release}/{type_}", given, asked, pages.size(given, none=True))
+    after = listing.begin()
     found = sorted((one for one in known if meets(one.values, asked)), key=lambda one: one.id)
     rest = [one for one in found if not after or one.id > after[0]]
-    page = rest[:count]
-    here = f"{base_url(release)}/{type_}"
-    sized = [*asked, ("_count", str(count))]
-    links = [bundle_link("self", here, [*sized, *((paging.PARAMETER, token) for token in tokens)])]
-    if page and len(rest) > len(page):
-        token = paging.sign(secret, tenant, bound_to, [page[-1].id])
-        links.append(bundle_link("next", here, [*sized, (paging.PARAMETER, token)]))
+    page = rest[: listing.count]
+    links = listing.links([page[-1].id] if page and len(rest) > len(page) else None)
     bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset", "total": len(found), "link": links}
     if page:
         bundle["entry"] = [

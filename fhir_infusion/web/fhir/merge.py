@@ -16,7 +16,8 @@ from fhir_infusion.errors import Issue
 from fhir_infusion.web import problems
 from fhir_infusion.web.bodies import read_object
 from fhir_infusion.web.context import caller, web
-from fhir_infusion.web.fhir.common import check_type, release_of
+from fhir_infusion.web.fhir import inputs
+from fhir_infusion.web.fhir.common import release_of
 from fhir_infusion.web.fhir.criteria import refuse_query
 from fhir_infusion.web.idempotency import with_key
 from fhir_infusion.web.negotiation import check_accept
@@ -28,16 +29,12 @@ if TYPE_CHECKING:
     from flask import Response
 
 Json = dict[str, Any]
-PARAMETERS: Final = (
-    *("source-patient", "source-patient-identifier", "target-patient", "target-patient-identifier"),
-    *("result-patient", "preview"),
-)
-_VALUES: Final = {
+INPUTS: Final = {
     "source-patient": "valueReference",
     "source-patient-identifier": "valueIdentifier",
     "target-patient": "valueReference",
     "target-patient-identifier": "valueIdentifier",
-    "result-patient": "resource",
+    "result-patient": inputs.RESOURCE,
     "preview": "valueBoolean",
 }
 _MANY: Final = ("source-patient-identifier", "target-patient-identifier")
@@ -49,7 +46,6 @@ def post(release: str) -> Response:
     check_accept(request, served)
     refuse_query(request)
     body = read_object(request, served)
-    check_type(body, "Parameters")
     given = _given(body)
     is_preview = bool(given["preview"]) and given["preview"][0] is True
     asked = Asked(_named(given, "source"), _named(given, "target"), next(iter(given["result-patient"]), None))
@@ -62,20 +58,7 @@ def post(release: str) -> Response:
 
 def _given(parameters: Json) -> dict[str, list[Any]]:
     """Return the values of each parameter."""
-    given: dict[str, list[Any]] = {name: [] for name in PARAMETERS}
-    listed = parameters.get("parameter", [])
-    for place, one in enumerate(listed if isinstance(listed, list) else [listed]):
-        name = one.get("name") if isinstance(one, dict) else None
-        at = f"Parameters.parameter[{place}]"
-        if not isinstance(name, str) or name not in given:
-            accepted = ", ".join(PARAMETERS)
-            raise refusal(400, "not-supported", "there is no such parameter", path=at, accepted=accepted)
-        kind = bool if name == "preview" else dict
-        if set(one) != {"name", _VALUES[name]} or not isinstance(one[_VALUES[name]], kind):
-            raise refusal(400, "value", "it has no such value", path=at, accepted=_VALUES[name])
-        if given[name] and name not in _MANY:
-            raise refusal(400, "invalid", "this parameter stands there twice", path=at, accepted="it once")
-        given[name].append(one[_VALUES[name]])
+    given = inputs.read(parameters, INPUTS, _MANY)
     if given["result-patient"] and given["result-patient"][0].get("resourceType") != "Patient":
         raise refusal(400, "structure", "the result is no Patient", path="Parameters", accepted="a Patient")
     return given

@@ -12,8 +12,9 @@ from flask import request
 
 from fhir_infusion.actions import patch_resource
 from fhir_infusion.fhir import json_patch, path_patch
+from fhir_infusion.fhir.rewriting import relative
 from fhir_infusion.web.bodies import read_bytes, read_object
-from fhir_infusion.web.context import caller, web
+from fhir_infusion.web.context import caller, home_url, web
 from fhir_infusion.web.fhir.common import check_type, known_type, release_of, written_reply
 from fhir_infusion.web.fhir.criteria import refuse_query, stated_criteria
 from fhir_infusion.web.idempotency import with_key
@@ -57,12 +58,14 @@ def patch_matching(release: str, fhir_type: str) -> Response:
 
 def _change(release: Release) -> tuple[Change, Caller]:
     """Return what the patch in the body does to a resource, and who asks for that."""
+    home = home_url()
     if check_content_type(request, release, (JSON_PATCH,)) == JSON_PATCH:
         body = read_bytes(request)
         operations = json_patch.read(body)
-        return lambda resource, _: json_patch.apply(operations, resource), with_key(caller(), request, body)
+        asking = with_key(caller(), request, body)
+        return lambda resource, _: relative(json_patch.apply(operations, resource), home), asking
     parameters = read_object(request, release)
     check_type(parameters, "Parameters")
     steps = path_patch.read(parameters)
     asking = with_key(caller(), request, parameters)
-    return lambda resource, in_release: path_patch.apply(steps, resource, in_release), asking
+    return lambda resource, in_release: relative(path_patch.apply(steps, resource, in_release), home), asking

@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
-from urllib.parse import urlencode
 
 import msgspec
 from flask import request
@@ -22,12 +21,13 @@ from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir import search as fhir_search
 from fhir_infusion.fhir import shape
 from fhir_infusion.store import include
-from fhir_infusion.web import paging, problems
+from fhir_infusion.web import problems
 from fhir_infusion.web.bodies import read_bytes
 from fhir_infusion.web.context import caller, home_url, web
+from fhir_infusion.web.fhir import pages
 from fhir_infusion.web.fhir.common import base_url, known_type, release_of
 from fhir_infusion.web.negotiation import check_accept, check_form, preferences
-from fhir_infusion.web.parameters import Parameters, decoded, page_size, stated
+from fhir_infusion.web.parameters import Parameters, decoded, stated
 from fhir_infusion.web.replies import fhir_reply
 
 if TYPE_CHECKING:
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 
     from fhir_infusion.actions.find import Found
     from fhir_infusion.config import Release
-
-OURS: Final = frozenset({"_count", "_format", "_pretty", paging.PARAMETER})
-"""Parameters that shape the answer; the others say what is searched for."""
 
 
 def get(release: str, fhir_type: str) -> Response:
@@ -63,25 +60,17 @@ def form(request: Request) -> Parameters:
 def _answer(release: Release, fhir_type: str, in_body: Parameters) -> Response:
     check_accept(request, release)
     given = stated(request, in_body)
-    asked = _understood(release, fhir_type, [pair for pair in given if pair[0] not in OURS])
+    asked = _understood(release, fhir_type, [pair for pair in given if pair[0] not in pages.OURS])
     wanted, shaping = (
         [pair for pair in asked if pair[0] not in shape.PARAMETERS],
         shape.parse(fhir_type, release, asked),
     )
-    count = 0 if shaping.summary == "count" else size_of_page([value for name, value in given if name == "_count"])
-    service, who = web().service, caller()
-    bound_to = [("", f"{release}/{fhir_type}"), *asked]
-    tokens = [value for name, value in given if name == paging.PARAMETER]
-    after = paging.open_token(service.store.secret, who.tenant, bound_to, tokens[-1]) if tokens else []
-    page = find.search(service, who, release, fhir_type, wanted, count, after, home_url())
+    count = 0 if shaping.summary == "count" else pages.size(given, none=True)
     here = base_url(release)
-    address = f"{here}/{fhir_type}"
-    sized = [*asked, ("_count", str(count))]
-    links = [bundle_link("self", address, [*sized, *((paging.PARAMETER, token) for token in tokens[-1:])])]
-    if page.after is not None:
-        token = paging.sign(service.store.secret, who.tenant, bound_to, page.after)
-        links.append(bundle_link("next", address, [*sized, (paging.PARAMETER, token)]))
+    listing = pages.Pages(f"{here}/{fhir_type}", f"{release}/{fhir_type}", given, asked, count)
+    page = find.search(web().service, caller(), release, fhir_type, wanted, count, listing.begin(), home_url())
     total = {} if page.total is None else {"total": page.total}
+    links = listing.links(page.after)
     bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset", **total, "link": links}
     entries = [bundle_entry(here, found, "match", _shaped(found, release, shaping)) for found in page.entries]
     # _elements names elements of what is searched for, not of what comes along.
@@ -102,11 +91,6 @@ _TOO_MANY: Final = Issue(
     f"a smaller _count, or a search of its own; at most {include.MOST} come along",
     "search",
 )
-
-
-def size_of_page(values: list[str]) -> int:
-    """Return how many entries a page is to hold; 0 asks for the total alone."""
-    return 0 if values[-1:] == ["0"] else page_size("_count", values)
 
 
 def _shaped(found: Found, release: Release, asked: shape.Shape) -> bytes:
@@ -146,8 +130,3 @@ def _is_known(release: Release, fhir_type: str, pair: tuple[str, str]) -> bool:
         # A wrong value is refused even then: passing over it would find what was not asked for.
         return any(issue.code != "not-supported" for issue in error.issues)
     return True
-
-
-def bundle_link(relation: str, address: str, parameters: Parameters) -> dict[str, str]:
-    """Return a link of a Bundle."""
-    return {"relation": relation, "url": f"{address}?{urlencode(parameters)}"}

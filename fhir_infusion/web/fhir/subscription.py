@@ -17,7 +17,7 @@ from fhir_infusion.fhir.subscriptions import FHIR_JSON
 from fhir_infusion.web import problems
 from fhir_infusion.web.bodies import read_object
 from fhir_infusion.web.context import caller, is_inner, web
-from fhir_infusion.web.fhir import listing
+from fhir_infusion.web.fhir import inputs, listing, pages
 from fhir_infusion.web.fhir.common import base_url, check_id, check_type, release_of
 from fhir_infusion.web.fhir.criteria import read_none_exist
 from fhir_infusion.web.idempotency import with_key
@@ -111,7 +111,7 @@ def status(release: str, subscription_id: str) -> Response:
 def statuses(release: str) -> Response:
     """Tell how the subscriptions stand that ``id`` and ``status`` name, all where neither does."""
     served = _asked(release)
-    asked = _parameters(release, ("id", "status"))
+    asked = _parameters(release, ("id", "status"), ("id", "status"))
     ids = {one for name, value in asked if name == "id" for one in value.split(",")}
     codes = {one for name, value in asked if name == "status" for one in value.split(",")}
     service, who = web().service, caller()
@@ -194,21 +194,11 @@ def _values(found: Subscription, wanted: Wanted) -> dict[str, set[str]]:
     }
 
 
-def _parameters(release: str, known: Sequence[str]) -> Parameters:
+def _parameters(release: str, known: Sequence[str], many: Sequence[str] = ()) -> Parameters:
     """Return the parameters of an operation, from the address or from Parameters."""
-    asked = [pair for pair in stated(request) if pair[0] != "_format"]
+    asked = inputs.stated([pair for pair in stated(request) if pair[0] not in pages.SHAPING], known)
     if request.method == "POST":
-        body = read_object(request, release_of(release))
-        check_type(body, "Parameters")
-        given = body.get("parameter", [])
-        for place, one in enumerate(given if isinstance(given, list) else []):
-            values = [value for key, value in one.items() if key.startswith("value")] if isinstance(one, dict) else []
-            if len(values) != 1 or not isinstance(one.get("name"), str):
-                at = f"Parameters.parameter[{place}]"
-                raise refusal(400, "structure", "it is no named value", path=at, accepted=", ".join(known))
-            asked.append((one["name"], str(values[0])))
-    if any(name not in known for name, _ in asked):
-        raise parameter_refusal("", "there is no such parameter", ", ".join(known), "not-supported")
+        asked = [*asked, *inputs.texts(read_object(request, release_of(release)), known, many)]
     return asked
 
 

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 from flask import request
 
 from fhir_infusion.actions import accept_resource, conditional
-from fhir_infusion.web.bodies import read_object
 from fhir_infusion.web.context import caller, web
-from fhir_infusion.web.fhir.common import check_id, check_type, known_type, release_of, written_reply
+from fhir_infusion.web.fhir.common import check_id, known_type, read_resource, release_of, written_reply
 from fhir_infusion.web.fhir.criteria import refuse_query, stated_criteria
 from fhir_infusion.web.idempotency import with_key
 from fhir_infusion.web.negotiation import check_accept, if_match
@@ -32,8 +31,7 @@ def put(release: str, fhir_type: str, resource_id: str) -> Response:
     check_accept(request, served)
     refuse_query(request)
     check_id(resource_id)
-    resource = read_object(request, served)
-    check_type(resource, known)
+    resource = read_resource(served, known)
     if resource.get("id") != resource_id:
         accepted = "the id that the address names"
         raise refusal(400, "value", "the id is not that of the address", path=f"{known}.id", accepted=accepted)
@@ -48,8 +46,7 @@ def put_matching(release: str, fhir_type: str) -> Response:
     known = known_type(fhir_type)
     check_accept(request, served)
     query = stated_criteria(request, served, known)
-    resource = read_object(request, served)
-    check_type(resource, known)
+    resource = read_resource(served, known)
     asking = with_key(caller(), request, resource)
     written = conditional.update(web().service, asking, served, query, resource, if_match(request))
     return written_reply(written, served)

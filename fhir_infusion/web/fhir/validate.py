@@ -8,7 +8,7 @@ finds: the question was understood.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from flask import request
 
@@ -18,6 +18,7 @@ from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.web import problems
 from fhir_infusion.web.bodies import read_object
 from fhir_infusion.web.context import caller, web
+from fhir_infusion.web.fhir import inputs
 from fhir_infusion.web.fhir.common import known_type, release_of
 from fhir_infusion.web.negotiation import check_accept
 from fhir_infusion.web.parameters import stated
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from fhir_infusion.config import Release
 
 Json = dict[str, Any]
+_INPUTS: Final = {"resource": inputs.RESOURCE, **dict.fromkeys(("mode", "profile"), inputs.TEXT)}
 
 
 def post(release: str, fhir_type: str, resource_id: str = "") -> Response:
@@ -99,17 +101,5 @@ def _asked() -> dict[str, str]:
 
 def _parameters(parameters: Json) -> tuple[Json | None, dict[str, str]]:
     """Return the resource, mode and profile that Parameters hold."""
-    resource: Json | None = None
-    asked: dict[str, str] = {}
-    given: Any = parameters.get("parameter", ())
-    for place, one in enumerate(given if isinstance(given, list) else []):
-        name = one.get("name") if isinstance(one, dict) else None
-        if name == "resource" and isinstance(one.get("resource"), dict):
-            resource = one["resource"]
-            continue
-        values = [value for key, value in one.items() if key.startswith("value")] if isinstance(one, dict) else []
-        if name not in {"mode", "profile", "usageContext"} or len(values) != 1 or not isinstance(values[0], str):
-            at, accepted = f"Parameters.parameter[{place}]", "resource, mode or profile"
-            raise refusal(400, "not-supported", "there is no such parameter", path=at, accepted=accepted)
-        asked[name] = values[0]
-    return resource, asked
+    found = inputs.read(parameters, _INPUTS)
+    return next(iter(found["resource"]), None), {name: found[name][0] for name in ("mode", "profile") if found[name]}
