@@ -5,7 +5,8 @@ https://hl7.org/fhir/uv/bulkdata/. Nothing is prepared: the lines are made from 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.actions import release_text
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 AT_ONCE: Final = 200
 """Resources read in one snapshot."""
 
+_LOOKED_THROUGH: Final = 5
+"""Times ``AT_ONCE`` resources, to see whether there are errors to be listed."""
 _ENTRIES: Final = 500
 """Deletions told of in one Bundle."""
 
@@ -81,7 +84,21 @@ def contents(service: Service, caller: Caller, id: str) -> Contents:
             tuple(one for one in types if exports.has(tx, export, one, foreign=True)),
         )
 
-    return service.store.read(caller.tenant, work)
+    found = service.store.read(caller.tenant, work)
+    return replace(found, foreign=tuple(one for one in found.foreign if _may_be_unsaid(service, caller, found, one)))
+
+
+def _may_be_unsaid(service: Service, caller: Caller, found: Contents, type: str) -> bool:
+    """Say whether something of a type cannot be said in the release of the export, as far as that is soon known."""
+    export = found.export
+    pages = islice(_pages(service, caller, export, type), _LOOKED_THROUGH + 1)
+    for number, stored in enumerate(pages):
+        if number == _LOOKED_THROUGH:
+            return True
+        bodies = release_text.texts(service, caller.tenant, stored, export.release)
+        if not all(isinstance(body, str) for body in bodies):
+            return True
+    return False
 
 
 def cancel(service: Service, caller: Caller, id: str) -> None:
@@ -112,13 +129,19 @@ def errors(service: Service, caller: Caller, id: str, outcome: Callable[[Sequenc
         Refused: 404, there is no such export.
     """
     found = contents(service, caller, id)
-    return (
+    unsaid = (
         outcome(body.issues)
         for type_ in found.foreign
         for stored in _pages(service, caller, found.export, type_)
         for body in release_text.texts(service, caller.tenant, stored, found.export.release)
         if not isinstance(body, str)
     )
+    # Listed where it was not looked through to the end: then it says so, since an empty file says nothing.
+    first = next(unsaid, "") or outcome((_ALL_SAID,))
+    return chain((first,), unsaid)
+
+
+_ALL_SAID: Final = Issue("information", "informational", "", "everything is said in this release")
 
 
 def deletions(service: Service, caller: Caller, id: str, type: str) -> Iterator[str]:

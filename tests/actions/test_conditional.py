@@ -63,6 +63,27 @@ def test_of_many_conditional_updates_at_once_one_creates_and_the_others_update_h
         assert sorted(one.version for one in outcomes) == list(range(1, CLIENTS + 1))
 
 
+def test_of_many_creates_that_meet_their_own_criteria_whatever_these_are_one_creates_h5(service, caller):
+    """Not by a business identifier alone: what one has written is found by the next, in the transaction that writes."""
+    for turn in range(count(10, 200)):
+        asked = [("birthdate", f"{1900 + turn}-02-03"), ("gender", "other"), ("family", "Roe")]
+        wanted = search.parse("Patient", "R4", asked)
+        body = {
+            "resourceType": "Patient",
+            "birthDate": f"{1900 + turn}-02-03",
+            "gender": "other",
+            "name": [{"family": "Roe"}],
+        }
+
+        def run(_: int, body: Any = body, wanted: search.Query = wanted):
+            return accept_resource.create(service, caller, "R4", body, wanted)
+
+        outcomes = together(run)
+        assert sum(one.created for one in outcomes) == 1
+        assert len({one.id for one in outcomes}) == 1
+        assert len(find.search(service, caller, "R4", "Patient", asked, 10).entries) == 1
+
+
 def test_of_many_conditional_updates_of_one_order_one_creates_and_nobody_overwrites_h5_h17(service, caller):
     for turn in range(count(20, 200)):
         wanted = query(MR, ORDERS, f"C-{turn}")

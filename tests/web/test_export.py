@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fhir_infusion.actions import export as exporting
 from fhir_infusion.store import open_store
 from fhir_infusion.web.app import create_app
 from tests.exact_json import loads
@@ -136,3 +137,16 @@ def test_an_export_that_would_have_to_be_answered_at_once_is_400(client: Client)
 @pytest.mark.parametrize("address", ["$export-status/none", "$export-file/none/Patient", "$export-file/none/errors"])
 def test_an_export_that_there_is_not_is_404(client: Client, address: str):
     assert client.get(f"/fhir/r4/{address}").status_code == 404
+
+
+def test_no_file_of_errors_is_listed_where_the_release_can_say_everything(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+):
+    client.put("/fhir/r5/Patient/p", {"resourceType": "Patient", "id": "p", "active": True}, FHIR)
+    status = begun(client)
+    manifest = exact(client.get(status))
+    assert (manifest["error"], [one["type"] for one in manifest["output"]]) == ([], ["Patient"])
+    # Of more than is looked through it is listed, and is not empty all the same.
+    monkeypatch.setattr(exporting, "_LOOKED_THROUGH", 0)
+    ((listed,),) = [lines(client, one["url"]) for one in exact(client.get(status))["error"]]
+    assert (listed["resourceType"], listed["issue"][0]["severity"]) == ("OperationOutcome", "information")

@@ -101,7 +101,8 @@ _PROFILES: Final = {"MedicationRequest": "infusion-order", "MedicationAdministra
 _SUBSCRIBING: Final = (
     "Channel rest-hook. The endpoint is https and of the public network, or a host that the service is set up for;"
     " the values of headers are not shown again. Read in the release that it was made in. Events keep their number when"
-    " they are sent again. A change that its release cannot say is told of without the resource."
+    " they are sent again. A change that its release cannot say is told of without the resource. What it was before is"
+    " not kept: there is no vread and no history."
 )
 
 
@@ -117,6 +118,7 @@ def _subscription(release: Release) -> dict[str, Any]:
         "interaction": [{"code": code} for code in ("read", "create", "update", "delete", "search-type")],
         "versioning": "versioned",
         "updateCreate": False,
+        "conditionalCreate": True,
         "searchParam": [{"name": one, "type": "uri" if one in _URIS else "token"} for one in names],
         "operation": [{"name": name, "definition": f"{_SUBSCRIPTION_OPERATIONS[release]}{name}"} for name in _ASKED],
     }
