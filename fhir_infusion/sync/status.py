@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from fhir_infusion.actions import follow
 from fhir_infusion.remotes import TYPES
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 Status = dict[str, Any]
 
+Sample: TypeAlias = int | Literal["+Inf"]
+"""A value as Prometheus writes it."""
+NEVER: Final = "+Inf"
+_AGES_OF_FEEDS: Final = frozenset({"watermark_age_seconds", "last_success_seconds"})
 DEFAULT_TENANT: Final = "default"
 """Whatever is counted of all tenants is read as this one."""
 _COUNTED: Final[tuple[State, ...]] = ("pending", "unknown", "conflict", "duplicate", "dead")
@@ -39,13 +43,14 @@ def status(service: Service) -> list[Status]:
     return [service.store.read(remote.tenant, partial(_of, remote=remote)) for remote in service.settings.remotes]
 
 
-def gauges(service: Service) -> dict[str, tuple[str, int]]:
+def gauges(service: Service) -> dict[str, tuple[str, Sample]]:
     """Return the same numbers as samples of the metrics: a name with its labels, to its help and its value.
 
-    Labels are the names of remotes and types: ours. What is not old has the age 0.
+    Labels are the names of remotes and types: ours. What is not old has the age 0; a feed that was never read is of an
+    infinite one, so that an alarm on its age is raised.
     """
     identities = service.store.read(DEFAULT_TENANT, standing.held_identities)
-    found = {"fhir_infusion_identities": ("Patients of whom a person has to say who they are.", identities)}
+    found: dict[str, tuple[str, Sample]] = {"fhir_infusion_identities": (_IDENTITIES, identities)}
     for remote in service.settings.remotes:
         numbers = service.store.read(remote.tenant, partial(_numbers, remote=remote))
         known = service.store.read(remote.tenant, partial(_known, endpoint=remote.name))
@@ -56,13 +61,16 @@ def gauges(service: Service) -> dict[str, tuple[str, int]]:
         for type_, feed in feeds.items():
             for name in ("watermark_age_seconds", "last_success_seconds", "unapplied"):
                 labels = f'endpoint="{remote.name}",type="{type_}"'
-                found[f"fhir_infusion_sync_{name}{{{labels}}}"] = (HELP[name], feed[name] or 0)
+                never: Sample = NEVER if name in _AGES_OF_FEEDS else 0
+                age = feed[name]
+                found[f"fhir_infusion_sync_{name}{{{labels}}}"] = (HELP[name], never if age is None else age)
     return found
 
 
+_IDENTITIES: Final = "Patients of whom a person has to say who they are."
 HELP: Final = {
-    "paused_seconds": "Since when it is left alone until a person says otherwise.",
-    "trouble_seconds": "Since when something is wrong with it, such as its certificate.",
+    "paused_seconds": "For how many seconds it has been left alone until a person says otherwise.",
+    "trouble_seconds": "For how many seconds something has been wrong with it, such as its certificate.",
     "oldest_pending_seconds": "Age of the oldest version that is still to be told.",
     "oldest_stop_seconds": "Age of the oldest stop that is not acknowledged.",
     "pending": "Versions that are still to be told.",
@@ -73,8 +81,8 @@ HELP: Final = {
     "identities": "Patients of its tenant of whom a person has to say who they are.",
     "patients_aside": "Versions that were put aside because it is not certain who their patient is.",
     "quarantined": "Received versions that could not be taken.",
-    "watermark_age_seconds": "How far behind the feed of a type is known to be read.",
-    "last_success_seconds": "Since when the feed of a type was read to its end.",
+    "watermark_age_seconds": "How many seconds behind the feed of a type is known to be read; +Inf where it never was.",
+    "last_success_seconds": "Seconds since the feed of a type was read to its end; +Inf where it never was.",
     "unapplied": "Received versions that are not applied yet.",
 }
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.errors import Issue, Refused
-from fhir_infusion.store import attempts, outbox, trace, versions
+from fhir_infusion.store import attempts, endpoints, outbox, trace, versions
 from fhir_infusion.store.attempts import Asked
 from fhir_infusion.store.text import read
 
@@ -142,14 +142,34 @@ def _now(tx: Tx, stored: Stored, rows: Sequence[Row], known: Sequence[Link]) -> 
     newest = {row.endpoint: row for row in rows}
     for endpoint in sorted({*links, *newest}):
         link, row = links.get(endpoint), newest.get(endpoint)
-        there = f"there as {stored.type}/{link.remote_id}" if link is not None and link.remote_id else "not known there"
-        if link is not None and link.last_acked_version:
-            there += f" with our version {link.last_acked_version}"
+        there = _place(stored, link)
         told = f"; version {row.version} is {row.state}" if row is not None else ""
         why = f" ({row.last_error_code})" if row is not None and row.last_error_code else ""
         waits = row is not None and row.state in {"pending", "unknown"} and row.not_before > tx.now
         until = f", waits until {row.not_before.isoformat()}" if row is not None and waits else ""
-        yield Event(tx.now, stored.aggregate, endpoint, "now", stored.version, f"{there}{told}{why}{until}")
+        text = f"{there}{told}{why}{until}{_trouble(tx, endpoint)}"
+        yield Event(tx.now, stored.aggregate, endpoint, "now", stored.version, text)
     if not links and not newest:
         text = f"version {stored.version}; no remote is told of it"
         yield Event(tx.now, stored.aggregate, "", "now", stored.version, text)
+
+
+def _place(stored: Stored, link: Link | None) -> str:
+    """Say where a resource is over there, and whether it still is."""
+    if link is None or not link.remote_id:
+        return "not known there"
+    place = f"{stored.type}/{link.remote_id}"
+    if link.is_gone:
+        gone = "deleted there" if link.ladder == "gone" else "not known there any more; `sync replay` sends it again"
+        return f"{gone} (it was {place})"
+    version = f" with our version {link.last_acked_version}" if link.last_acked_version else ""
+    doubt = ", not compared since the remote was resumed" if link.doubted else ""
+    return f"there as {place}{version}{doubt}"
+
+
+def _trouble(tx: Tx, endpoint: str) -> str:
+    """Say what holds back everything for a remote."""
+    known = endpoints.known(tx, endpoint)
+    if known.why:
+        return f"; the remote is paused: {known.why}, see `sync resume`"
+    return f"; trouble with the remote: {known.trouble}" if known.trouble else ""

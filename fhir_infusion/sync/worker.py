@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.errors import FhirInfusionError, SettingsError, Unavailable
+from fhir_infusion.store import endpoints
 from fhir_infusion.sync import statement
 from fhir_infusion.sync.notifications import Notifier
 from fhir_infusion.sync.peer import LOG, Peer
@@ -34,13 +35,14 @@ NUDGE_SECONDS: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """When a peer was last in step, as this process knows it; None where not yet."""
+    """When a peer was last in step, as this process knows it; None where not yet. ``paused`` is why, if it is."""
 
     endpoint: str
     pushed_at: datetime | None
     pulled_at: datetime | None
     circuit: str
     beat_at: datetime | None
+    paused: str = ""
 
 
 class Worker:
@@ -110,6 +112,7 @@ class _Line:
         self._pulled_at: datetime | None = None
         self._next_pull: datetime | None = None
         self._next_check = 0.0
+        self._paused = ""
         self._stirred = threading.Event()
         self._is_nudged = False
         self._began = -NUDGE_SECONDS
@@ -117,7 +120,7 @@ class _Line:
     def health(self) -> Health:
         beats = list(self._beats.values())
         beat = min(beats) if len(beats) == len(self.threads) else None
-        return Health(self.peer.name, self._pushed_at, self._pulled_at, self.peer.circuit.why, beat)
+        return Health(self.peer.name, self._pushed_at, self._pulled_at, self.peer.circuit.why, beat, self._paused)
 
     def end(self) -> None:
         """Begin nothing any more."""
@@ -168,10 +171,12 @@ class _Line:
         peer = self.peer
         if time.monotonic() >= self._next_check:
             self._next_check = time.monotonic() + CHECK_SECONDS
+            self._paused = peer.service.store.read(peer.remote.tenant, lambda tx: endpoints.paused(tx, peer.name))
             tell_late_stops(peer, peer.remote.tenant)
         self._senders.renew()
         self._senders.fill()
-        self._pushed_at = peer.now() if peer.circuit.open_until is None else self._pushed_at
+        if peer.circuit.open_until is None and not self._paused:
+            self._pushed_at = peer.now()
         self.awake.wait(IDLE_SECONDS)
 
     def _pull(self) -> None:

@@ -52,6 +52,7 @@ def check(started: Web) -> dict[str, dict[str, object]]:
             "pushed_seconds": _age(now, peer.pushed_at),
             "pulled_seconds": _age(now, peer.pulled_at),
             "circuit": peer.circuit,
+            "paused": peer.paused,
         }
     return parts
 
@@ -64,7 +65,7 @@ def _age(now: datetime, then: datetime | None) -> int | None:
 def metrics() -> Response:
     """Return the counters, when the store and each peer were last well, and what waits for it. ``GET /metrics``."""
     service, worker = web().service, web().worker
-    gauges: dict[str, tuple[str, int]] = {
+    gauges: dict[str, tuple[str, int | str]] = {
         "fhir_infusion_store_writable": ("Whether changes are taken.", int(service.store.healthy()))
     }
     now = service.clock()

@@ -30,7 +30,7 @@ class Metrics:
             self._requests[method, route, status] += 1
             self._milliseconds[route] += milliseconds
 
-    def text(self, gauges: Mapping[str, tuple[str, int]]) -> str:
+    def text(self, gauges: Mapping[str, tuple[str, int | str]]) -> str:
         """Return everything as text. ``gauges``: sample (a name with its labels) to its help and its value now."""
         with self._lock:
             requests = sorted(self._requests.items())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fhir_infusion.errors import Refused
-from fhir_infusion.store import attempts, outbox
+from fhir_infusion.store import attempts, endpoints, outbox
 from fhir_infusion.sync import push
 from fhir_infusion.sync.trace import Event, trace_of
 from tests.faults.peer import CUT, DROP, RESET, Act, Peer, once
@@ -166,3 +166,29 @@ def test_attempts_of_one_row_are_kept_apart_by_their_claim(rig: Rig):
     made = rig.service.store.read(TENANT, lambda tx: attempts.of(tx, f"{MR}/{id_}"))
     assert [one.attempt for one in made] == list(range(1, len(made) + 1))
     assert made[-1].state == "acked"
+
+
+@pytest.mark.parametrize(
+    ("is_lost", "said"), [(True, "not known there any more; `sync replay`"), (False, "deleted there")]
+)
+def test_what_is_not_there_any_more_is_not_said_to_be_there(rig: Rig, *, is_lost: bool, said: str):
+    rig.place(order("A-1"))
+    rig.settle()
+    assert traced(rig)[-1].text.startswith("there as MedicationRequest/")
+    (there,) = rig.there.all("MedicationRequest")
+    if is_lost:
+        del rig.there.resources["MedicationRequest", there["id"]]
+    else:
+        rig.there.delete("MedicationRequest", there["id"])
+    rig.amend(order("A-1", priority="stat"))
+    rig.settle()
+    assert traced(rig)[-1].text.startswith(said)
+    assert f"(it was MedicationRequest/{there['id']})" in traced(rig)[-1].text
+
+
+def test_h18_what_holds_back_all_of_a_remote_is_told_with_an_order_that_waits(rig: Rig):
+    rig.service.store.transact(TENANT, lambda tx: endpoints.note_trouble(tx, "peer", "unreachable"))
+    rig.place(order("A-1"))
+    assert traced(rig)[-1].text == "not known there; version 1 is pending; trouble with the remote: unreachable"
+    rig.service.store.transact(TENANT, lambda tx: endpoints.pause(tx, "peer", "restored"))
+    assert traced(rig)[-1].text.endswith("; the remote is paused: restored, see `sync resume`")

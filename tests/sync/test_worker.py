@@ -13,7 +13,7 @@ import pytest
 from fhir_infusion.actions import accept_resource, find, place_order
 from fhir_infusion.config import Remote
 from fhir_infusion.errors import SettingsError
-from fhir_infusion.store import outbox
+from fhir_infusion.store import endpoints, outbox
 from fhir_infusion.sync import push, sending, worker
 from fhir_infusion.sync.outgoing import Crossing, outgoing
 from fhir_infusion.sync.status import status
@@ -72,6 +72,15 @@ def test_the_worker_pushes_and_pulls_by_itself_and_ends_in_order(rig: Rig, there
     rig.place(order("A-2"))
     time.sleep(0.7)
     assert rig.states() == ["acked", "pending"]
+
+
+def test_h18_a_paused_remote_is_not_said_to_be_pushed_to(rig: Rig):
+    rig.service.store.transact(TENANT, lambda tx: endpoints.pause(tx, "peer", "restored"))
+    runs = worker.Worker(rig.service)
+    runs.start()
+    _within(20, lambda: all(one.beat_at for one in runs.health()))
+    runs.stop()
+    assert [(one.pushed_at, one.pulled_at, one.paused) for one in runs.health()] == [(None, None, "restored")]
 
 
 def test_one_pulls_from_a_peer_at_a_time(rig: Rig):
