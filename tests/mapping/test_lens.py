@@ -322,13 +322,13 @@ def test_what_has_no_place_is_refused_when_written(record: Json, path: str):
 # --- both ways of doing the work --------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def interpreted() -> dict[tuple[str, str], Lens]:
     """The lenses of the shipped documents that only interpret."""
     settings = Settings()
     systems = {"order_system": settings.order_system, "administration_system": settings.administration_system}
     tables = {release: elements.table(release) for release in RELEASES}
-    library = load(read_texts(mappings_dir(), ".yaml"), tables, systems, interpret=True)
+    library = load(read_texts(mappings_dir(), ".yaml"), tables, systems, interpret=True, overlays=())
     return {(release, fhir_type): one for (release, fhir_type, overlay), one in library.lenses.items() if not overlay}
 
 
