@@ -480,6 +480,15 @@ def test_an_untouched_display_and_mark_are_told_as_carried_and_a_repaired_unit_a
     assert lines == [("encounter._display", "carried")]
 
 
+def test_a_display_is_left_out_once_it_would_describe_another(interpreted: Lenses):
+    resource = order(encounter={"reference": "Encounter/1", "display": "Day ward"})
+    for here in (lens(), interpreted["R4", "MedicationRequest"]):
+        read = here.read(deepcopy(resource)).result
+        assert here.write(read).result["encounter"] == resource["encounter"]
+        read["encounter"] = {"reference": "Encounter/2"}
+        assert here.write(read).result["encounter"] == {"reference": "Encounter/2"}
+
+
 def test_measurements_between_other_information_keep_their_place_and_what_is_unknown_of_them(interpreted: Lenses):
     observation = {
         "resourceType": "Observation",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -234,6 +235,33 @@ def test_the_shipped_documents_without_a_guard_are_refused(release: str, texts: 
         with pytest.raises(DocumentError) as raised:
             load(without, TABLES, {f"{kind}_system": "urn:x" for kind in ("order", "administration")}, interpret=True)
         assert any("it lacks" in told and "subject" in told for told in raised.value.complaints), type_name
+
+
+NEVER_DROPPED = {
+    "infusion-order": {
+        "R4": "status doNotPerform medicationCodeableConcept medicationReference subject dosageInstruction",
+        "R5": "status doNotPerform medication subject dosageInstruction",
+    },
+    "administration": {
+        "R4": "status medicationCodeableConcept medicationReference subject dosage",
+        "R5": "status medication subject dosage",
+    },
+}
+"""What says who gets what, how much of it, and whether at all."""
+
+
+@pytest.mark.parametrize("release", ["R4", "R5"])
+@pytest.mark.parametrize("name", NEVER_DROPPED)
+def test_each_member_that_a_patient_depends_on_is_guarded_by_itself(name: str, release: str, texts: dict[str, str]):
+    file = f"{release.lower()}/{name}.yaml"
+    (guards,) = [line for line in texts[file].splitlines() if line.startswith("mapped-or-refused")]
+    settings = {f"{kind}_system": "urn:x" for kind in ("order", "administration")}
+    for member in NEVER_DROPPED[name][release].split():
+        assert member in guards
+        fewer = re.sub(rf"\b{member}\b,? ?", "", guards)
+        with pytest.raises(DocumentError) as raised:
+            load({**texts, file: texts[file].replace(guards, fewer)}, TABLES, settings, interpret=True, overlays=())
+        assert any(f"it lacks {member}:" in told for told in raised.value.complaints), raised.value.complaints
 
 
 # --- systems and settings ---------------------------------------------------------------------------------------------
