@@ -13,6 +13,7 @@ from fhir_infusion.records.administration_findings import administration_finding
 from fhir_infusion.records.check import check
 from fhir_infusion.records.demand_findings import demands_of_order
 from fhir_infusion.records.findings import finding
+from fhir_infusion.records.given_findings import given_of_order
 from fhir_infusion.records.not_infusions import not_an_infusion
 from fhir_infusion.records.order_findings import order_findings
 from fhir_infusion.records.record_rules import RULES
@@ -58,8 +59,8 @@ def findings_between(
 
 
 def findings_of_order(order: Mapping[str, Any], administration: Mapping[str, Any]) -> tuple[Issue, ...]:
-    """Return what is doubtful in an administration beside the order that it carries out: what demands delivered."""
-    return tuple(demands_of_order(order, administration))
+    """Return what is doubtful in an administration beside the order that it carries out: demands, doses, rates."""
+    return (*demands_of_order(order, administration), *given_of_order(order, administration))
 
 
 def _doubled(records: Sequence[Mapping[str, Any]], by_name: Mapping[str, int]) -> Iterator[tuple[int, Issue]]:

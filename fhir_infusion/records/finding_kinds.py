@@ -99,6 +99,11 @@ FINDINGS: Final[Mapping[str, Compared]] = MappingProxyType(
         "sum-of-segments-volume": Compared("Sum of the volumes of the segments, with the volume in all.", _SAME),
         "sum-of-segments-dose": Compared("Sum of the doses of the segments, with the dose in all.", _NONE),
         "concentration-dose": Compared("Volume given x concentration, with the dose given.", _SAME),
+        "beyond-order": Compared(
+            "Dose and rates given, with the order: a limit that each of its steps states, ten times all that it "
+            "orders, or a completed dose that is a tenth.",
+            "a limit none, or 1 % through a weight or a concentration; else 10 times",
+        ),
         "dose-total-missing": Compared("Segments that carry doses, in one resource that says no total.", _YES),
         "dose-twice": Compared("A dose of an administration and of one that it is part of.", _YES),
         "not-done-dose": Compared("A dose above 0 in an administration that was not done.", _YES),

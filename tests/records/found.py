@@ -218,7 +218,9 @@ FOUND: list[tuple[Record, str, str, str]] = [
 ]  # fmt: skip
 
 OF_AN_ORDER = (
-    order({"role": "demand", "patient_control": {"demand_dose": q(1, "mg")}}),
-    given_(demand_counts={"deliveries": 24, "delivered": q(18, "mg")}),
+    order(
+        {"role": "demand", "patient_control": {"demand_dose": q(1, "mg")}}, step({"rate": q(5, "mL/h")}, role="basal")
+    ),
+    given_(demand_counts={"deliveries": 24, "delivered": q(18, "mg")}, segments=[{"rate": q(50, "mL/h")}]),
 )
-"""An order and an administration that say otherwise of its demands."""
+"""An order and an administration that say otherwise of its demands and its rate."""

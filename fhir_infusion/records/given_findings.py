@@ -1,0 +1,120 @@
+"""Findings in an administration beside its order: more than the order's limits, or a slip of ten.
+
+What is given differs from what was ordered for many good reasons (titrated, rounded to vials, stopped early, another
+concentration), so only two things are told: what is above a limit that each step of the order states, and what is ten
+times as much as anything ordered, or a completed dose that is a tenth of it. Whose weight and preparation: those of the
+administration, else those of the order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Final
+
+from fhir_infusion.records.amounts import Amount, amount, differ, shown, stated
+from fhir_infusion.records.comparisons import above
+from fhir_infusion.records.conversions import as_kind, rate_of
+from fhir_infusion.records.findings import VOLUME_RATE, concentration, finding
+
+if TYPE_CHECKING:
+    from fhir_infusion.errors import Issue
+
+Part = Mapping[str, Any]
+
+_SLIP: Final = 10
+_RUN: Final = frozenset({"completed", "stopped", "in-progress", "on-hold"})
+_BY_THE_CLOCK: Final = frozenset({"continuous", "pca"})
+_AT_ONCE: Final = frozenset({"bolus"})
+"""Events of segments that run at another rate than the rest on purpose."""
+
+
+def given_of_order(order: Part, record: Part) -> Iterator[Issue]:
+    """Yield where the dose or a rate of an administration is beyond what its order says."""
+    steps: Sequence[Part] = order.get("steps", ())
+    if record["status"] not in _RUN or not steps:
+        return
+    beside = {**{name: order[name] for name in ("measurements", "preparation") if name in order}, **record}
+    yield from _dose(beside, steps, whole=order.get("infusion_type") not in _BY_THE_CLOCK and "part_of" not in record)
+    yield from _rates(order, beside, steps)
+
+
+def _dose(record: Part, steps: Sequence[Part], *, whole: bool) -> Iterator[Issue]:
+    """``whole``: what is given is to be all of a dose, not the bag of a day or a part of an administration."""
+    given = record.get("dose_given", record.get("dose_total"))
+    held = amount(given)
+    if given is None or held is None or not held.base or any("patient_control" in step for step in steps):
+        return
+    place = "dose_given" if "dose_given" in record else "dose_total"
+    dosed = [step for step in steps if any(dosing.keys() & _DOSES for dosing in step.get("dosings", ()))]
+    caps = [step["max_per_administration"] for step in dosed if "max_per_administration" in step]
+    if caps and len(caps) == len(steps):
+        told = [above(record, "the dose given", given, cap) for cap in caps]
+        if all(told):
+            yield finding(place, f"{told[0]} ordered", "beyond-order")
+            return
+    if len(dosed) < len(steps):  # a rate without a dose gives any amount
+        return
+    found = [list(_doses(record, step, held)) for step in dosed]
+    if not all(found):
+        return
+    most = sum((max(made.base for _, made in step) for step in found), Fraction(0))
+    least = min(made.base for step in found for _, made in step)
+    less = whole and record["status"] == "completed" and held.base * _SLIP <= least
+    if less or held.base >= most * _SLIP > 0:
+        how = ", ".join(dict.fromkeys(words for step in found for words, _ in step))
+        yield finding(place, f"the dose given is {stated(given)}; ordered is {how}", "beyond-order")
+
+
+_DOSES: Final = frozenset({"dose", "dose_range"})
+
+
+def _doses(record: Part, step: Part, held: Amount) -> Iterator[tuple[str, Amount]]:
+    for dosing in step.get("dosings", ()):
+        for quantity in (dosing.get("dose"), *dosing.get("dose_range", {}).values()):
+            if quantity is not None:
+                yield from as_kind(record, quantity, held.dimension)
+
+
+def _rates(order: Part, record: Part, steps: Sequence[Part]) -> Iterator[Issue]:
+    limits = [step["max_rate"] for step in steps if "max_rate" in step]
+    everywhere = len(limits) == len(steps)
+    for position, segment in enumerate(record.get("segments", ())):
+        rate, quantity = rate_of(segment), segment.get("rate")
+        if rate is None or quantity is None or not rate.base or segment.get("event") in _AT_ONCE:
+            continue
+        place = f"segments[{position}].rate"
+        same = _is_of_the_same(order, record)
+        told = [above(record, "the rate", quantity, limit) if same or not _is_volume(limit) else "" for limit in limits]
+        if everywhere and all(told):
+            yield finding(place, f"{told[0]} ordered", "beyond-order")
+            continue
+        ordered = [made for one in _ordered(steps) for made in as_kind(record, one, rate.dimension)]
+        if ordered and all(rate.base >= made.base * _SLIP > 0 for _, made in ordered):
+            how, made = max(ordered, key=lambda one: one[1].base)
+            said = f"the rate is {stated(quantity)}; the largest ordered is {how}"
+            told_in = "" if made.code == quantity["unit"] else f", which makes {shown(made, quantity['unit'])}"
+            yield finding(place, f"{said}{told_in}", "beyond-order")
+
+
+def _ordered(steps: Sequence[Part]) -> Iterator[Part]:
+    """Yield all that an order says of its rates: as ordered, calculated, titrated, limited."""
+    for step in steps:
+        for dosing in step.get("dosings", ()):
+            yield from (dosing[name] for name in ("rate",) if name in dosing)
+            yield from dosing.get("rate_range", {}).values()
+        titration = step.get("titration", {})
+        yield from (titration[name] for name in ("start", "ceiling") if name in titration)
+        if "max_rate" in step:
+            yield step["max_rate"]
+
+
+def _is_of_the_same(order: Part, record: Part) -> bool:
+    """Return whether a volume of the order's preparation holds as much of the drug as one of what was given."""
+    asked, got = concentration(order), concentration(record)
+    return asked is None or got is None or not differ(asked.base, got.base)
+
+
+def _is_volume(limit: Part) -> bool:
+    held = amount(limit)
+    return held is not None and held.dimension == VOLUME_RATE

@@ -1,0 +1,85 @@
+"""An administration beside its order: above its limits, or a slip of ten; titration, vials and pauses are none."""
+
+from __future__ import annotations
+
+import pytest
+
+from fhir_infusion.records.arithmetic import findings_of_order
+from fhir_infusion.records.check import check
+from tests.records.found import BAG, CALCULATED, ORDERED, Record, given_, order, over, q, step, weight
+
+VANCOMYCIN = order(
+    step(
+        {**ORDERED, "dose": q(15, "mg/kg")},
+        {**CALCULATED, "dose": q(1250, "mg"), "rate": q(125, "mL/h")},
+        timing=over(2),
+    ),
+    measurements=[weight(83)],
+)
+NOREPINEPHRINE = order(
+    step(
+        {"rate": q("0.1", "ug/kg/min")},
+        titration={"start": q("0.1", "ug/kg/min"), "ceiling": q(1, "ug/kg/min")},
+        max_rate=q(1, "ug/kg/min"),
+    ),
+    infusion_type="continuous",
+    measurements=[weight(80)],
+    preparation={"final_concentration": {"numerator": q(64, "ug"), "denominator": q(1, "mL")}},
+)
+CAPPED = order(step({**ORDERED, "dose": q(8, "mg/kg")}, max_per_administration=q(800, "mg")), measurements=[weight(96)])
+STRONGER = {"final_concentration": {"numerator": q(128, "ug"), "denominator": q(1, "mL")}}
+BY_VOLUME = order(step({"rate": q(10, "mL/h")}, max_rate=q(20, "mL/h")), preparation=NOREPINEPHRINE["preparation"])
+
+
+def ran(value: int | str, unit: str, **more: object) -> Record:
+    return given_(segments=[{"rate": q(value, unit), **more}])
+
+
+@pytest.mark.parametrize(
+    ("ordered", "record", "path", "said"),
+    [
+        (VANCOMYCIN, given_(dose_given=q(12500, "mg")), "dose_given", "the dose given is 12500 mg; ordered is 15 mg/kg at 83 kg (actual weight), 1250 mg"),
+        (VANCOMYCIN, given_(dose_given=q(1250, "ug")), "dose_given", "the dose given is 1250 ug; ordered is 15 mg/kg at 83 kg (actual weight), 1250 mg"),
+        (VANCOMYCIN, ran(1250, "mL/h"), "segments[0].rate", "the rate is 1250 mL/h; the largest ordered is 125 mL/h"),
+        (CAPPED, given_(dose_given=q(860, "mg")), "dose_given", "the dose given is 860 mg, above the limit of 800 mg ordered"),
+        (CAPPED, given_(dose_total=q(860, "mg"), status="stopped"), "dose_total", "the dose given is 860 mg, above the limit of 800 mg ordered"),
+        (NOREPINEPHRINE, ran(2, "ug/kg/min"), "segments[0].rate", "the rate is 2 ug/kg/min, above the limit of 1 ug/kg/min ordered"),
+        (NOREPINEPHRINE, ran(750, "mL/h"), "segments[0].rate", "the rate, 750 mL/h of this preparation, makes 800 ug/min, above the limit of 1 ug/kg/min ordered"),
+        (BY_VOLUME, ran(30, "mL/h"), "segments[0].rate", "the rate is 30 mL/h, above the limit of 20 mL/h ordered"),
+    ],
+)  # fmt: skip
+def test_what_is_beyond_the_order_is_told_with_both_numbers(ordered: Record, record: Record, path: str, said: str):
+    assert check(ordered)
+    assert check(record)
+    told = findings_of_order(ordered, record)
+    assert [(issue.rule, issue.path, issue.reason) for issue in told] == [("beyond-order", path, said)]
+
+
+@pytest.mark.parametrize(
+    ("ordered", "record"),
+    [
+        (VANCOMYCIN, given_(dose_given=q(1500, "mg"))),
+        (VANCOMYCIN, given_(dose_given=q(100, "mg"), status="stopped")),
+        (VANCOMYCIN, given_(dose_given=q(100, "mg"), part_of=[{"reference": "MedicationAdministration/1"}])),
+        (VANCOMYCIN, given_(dose_given=q(0, "mg"), status="stopped")),
+        (VANCOMYCIN, given_(dose_given=q(12500, "mg"), status="entered-in-error")),
+        (VANCOMYCIN, given_(dose_given=q(250, "mL"))),
+        (VANCOMYCIN, given_()),
+        (VANCOMYCIN, ran(1250, "mL/h", event="bolus")),
+        (VANCOMYCIN, ran(0, "mL/h", event="paused")),
+        (VANCOMYCIN, given_(segments=[{"rate_ratio": {"numerator": q(250, "mL"), "denominator": q(2, "h")}}])),
+        (CAPPED, given_(dose_given=q(800, "mg"))),
+        (NOREPINEPHRINE, ran(1, "ug/kg/min")),
+        (NOREPINEPHRINE, given_(dose_given=q(50, "mg"))),
+        (BY_VOLUME, ran(30, "mL/h") | {"preparation": STRONGER}),
+        (order(), given_(dose_given=q(1, "g"))),
+        (order(step({"dose": q(28, "mg")}), infusion_type="continuous"), given_(dose_given=q(1, "mg"))),
+        (order(step({"rate": q(10, "mL/h")}, max_rate=q(20, "mL/h")), step({"rate": q(50, "mL/h")})), ran(90, "mL/h")),
+        (order({"role": "demand", "patient_control": {"demand_dose": q(1, "mg")}}), given_(dose_given=q(24, "mg"))),
+        (order(step({"dose": q(500, "mg")}, timing=over(1)), preparation=BAG), given_(dose_given=q(250, "mL"))),
+    ],
+)  # fmt: skip
+def test_what_differs_for_a_good_reason_is_not_told(ordered: Record, record: Record):
+    assert check(ordered)
+    assert check(record)
+    assert findings_of_order(ordered, record) == ()
