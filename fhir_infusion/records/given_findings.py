@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.records.amounts import Amount, amount, differ, shown, stated
+from fhir_infusion.records.amounts import Amount, amount, differ, rounded, shown, stated
 from fhir_infusion.records.comparisons import above
 from fhir_infusion.records.conversions import as_kind, rate_of
 from fhir_infusion.records.findings import VOLUME_RATE, concentration, finding
+from fhir_infusion.records.moments import seconds_between
 
 if TYPE_CHECKING:
     from fhir_infusion.errors import Issue
@@ -37,6 +38,7 @@ def given_of_order(order: Part, record: Part) -> Iterator[Issue]:
     beside = {**{name: order[name] for name in ("measurements", "preparation") if name in order}, **record}
     yield from _dose(beside, steps, whole=order.get("infusion_type") not in _BY_THE_CLOCK and "part_of" not in record)
     yield from _rates(order, beside, steps)
+    yield from _too_short(record, steps)
 
 
 def _dose(record: Part, steps: Sequence[Part], *, whole: bool) -> Iterator[Issue]:
@@ -95,6 +97,23 @@ def _rates(order: Part, record: Part, steps: Sequence[Part]) -> Iterator[Issue]:
             said = f"the rate is {stated(quantity)}; the largest ordered is {how}"
             told_in = "" if made.code == quantity["unit"] else f", which makes {shown(made, quantity['unit'])}"
             yield finding(place, f"{said}{told_in}", "beyond-order")
+
+
+def _too_short(record: Part, steps: Sequence[Part]) -> Iterator[Issue]:
+    """A whole dose took, pauses included, as long as the shortest time that each step of the order allows."""
+    when, least = record.get("when", {}), [step["minimum_duration"] for step in steps if "minimum_duration" in step]
+    if record["status"] != "completed" or "part_of" in record or not {"start", "end"} <= when.keys():
+        return
+    took = seconds_between(when["start"], when["end"])
+    allowed = [amount(length) for length in least]
+    if took is None or len(least) < len(steps) or not all(length and _is_less(took, length.base) for length in allowed):
+        return
+    said = f"it took {rounded(took / 60)} min; ordered is at least {', '.join(dict.fromkeys(map(stated, least)))}"
+    yield finding("when", said, "beyond-order")
+
+
+def _is_less(took: Fraction, length: Fraction) -> bool:
+    return took < length and differ(took, length)
 
 
 def _ordered(steps: Sequence[Part]) -> Iterator[Part]:

@@ -27,8 +27,17 @@ NOREPINEPHRINE = order(
     preparation={"final_concentration": {"numerator": q(64, "ug"), "denominator": q(1, "mL")}},
 )
 CAPPED = order(step({**ORDERED, "dose": q(8, "mg/kg")}, max_per_administration=q(800, "mg")), measurements=[weight(96)])
+ZOLEDRONIC = order(step({"dose": q(5, "mg")}, minimum_duration=q(15, "min")))
+EITHER = order(
+    step({"dose": q(300, "mg")}, minimum_duration=q(30, "min")),
+    step({"dose": q(300, "mg")}, minimum_duration=q(1, "h")),
+)
 STRONGER = {"final_concentration": {"numerator": q(128, "ug"), "denominator": q(1, "mL")}}
 BY_VOLUME = order(step({"rate": q(10, "mL/h")}, max_rate=q(20, "mL/h")), preparation=NOREPINEPHRINE["preparation"])
+
+
+def took(minutes: int, **more: object) -> Record:
+    return given_(when={"start": "2026-05-01T10:00:00Z", "end": f"2026-05-01T10:{minutes:02}:00Z"}, **more)
 
 
 def ran(value: int | str, unit: str, **more: object) -> Record:
@@ -45,6 +54,8 @@ def ran(value: int | str, unit: str, **more: object) -> Record:
         (CAPPED, given_(dose_total=q(860, "mg"), status="stopped"), "dose_total", "the dose given is 860 mg, above the limit of 800 mg ordered"),
         (NOREPINEPHRINE, ran(2, "ug/kg/min"), "segments[0].rate", "the rate is 2 ug/kg/min, above the limit of 1 ug/kg/min ordered"),
         (NOREPINEPHRINE, ran(750, "mL/h"), "segments[0].rate", "the rate, 750 mL/h of this preparation, makes 800 ug/min, above the limit of 1 ug/kg/min ordered"),
+        (ZOLEDRONIC, took(5), "when", "it took 5 min; ordered is at least 15 min"),
+        (EITHER, took(20), "when", "it took 20 min; ordered is at least 30 min, 1 h"),
         (BY_VOLUME, ran(30, "mL/h"), "segments[0].rate", "the rate is 30 mL/h, above the limit of 20 mL/h ordered"),
     ],
 )  # fmt: skip
@@ -69,6 +80,13 @@ def test_what_is_beyond_the_order_is_told_with_both_numbers(ordered: Record, rec
         (VANCOMYCIN, ran(0, "mL/h", event="paused")),
         (VANCOMYCIN, given_(segments=[{"rate_ratio": {"numerator": q(250, "mL"), "denominator": q(2, "h")}}])),
         (CAPPED, given_(dose_given=q(800, "mg"))),
+        (ZOLEDRONIC, took(15)),
+        (order(step({"dose": q(5, "mg")}, minimum_duration=q(1, "h"))), took(58)),
+        (ZOLEDRONIC, took(5, status="stopped")),
+        (ZOLEDRONIC, took(5, part_of=[{"reference": "MedicationAdministration/1"}])),
+        (ZOLEDRONIC, given_(when={"start": "2026-05-01", "end": "2026-05-01"})),
+        (EITHER, took(40)),
+        (order(step({"dose": q(5, "mg")}, minimum_duration=q(15, "min")), step({"dose": q(5, "mg")})), took(5)),
         (NOREPINEPHRINE, ran(1, "ug/kg/min")),
         (NOREPINEPHRINE, given_(dose_given=q(50, "mg"))),
         (BY_VOLUME, ran(30, "mL/h") | {"preparation": STRONGER}),
