@@ -8,6 +8,7 @@ one resource each; 3. write each through the lens; 4. validate what was written;
 from __future__ import annotations
 
 import re
+import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 RELEASES = ("R4", "R4B", "R5")
+
+_COMPILING: Final = threading.Lock()
+"""What is asked for first is compiled then, such as an overlay: by one thread at a time (``Lens.compile``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,8 @@ class Translator:
         """
         overlay = overlay or self._settings.overlay or None
         try:
-            found = self.library.lens(release, fhir_type, overlay)
+            with _COMPILING:
+                found = self.library.lens(release, fhir_type, overlay)
         except DocumentError:
             raise _unknown("overlay", self.overlays, BREAKS_RULE) from None
         if release not in RELEASES:

@@ -135,19 +135,25 @@ def update(  # the parts of the request, one by one
     origin: str = "",
     also: Also | None = None,
     is_same_patient: bool = False,
+    only_new: bool = False,
 ) -> Outcome:
     """Update a resource, or create it under the id that the client gives it.
 
     A change of a parent's drug or order, and that it was entered in error or not done, goes to every segment; a change
     of a segment gives its parent a new version. ``is_same_patient``: whoever it names now is known to be the same one.
+    ``only_new``: it is to create only.
 
     Raises:
         Refused: it is not right; 400 its id is not the one of the address, or If-Match is missing for an order; 412
-            If-Match is stale; 422 it may not become this, such as another patient's.
+            If-Match is stale, or what was to be created only is there; 422 it may not become this, such as another
+            patient's.
         Unavailable: it is not stored.
     """
 
     def begun() -> Step:
+        # Who is faster than this look moves the resource, and it is begun anew.
+        if only_new and service.store.read(caller.tenant, lambda tx: _is_there(tx, resource, id)):
+            raise Refused(transact.exists())
         return change(
             service,
             caller,
@@ -251,6 +257,10 @@ def _at_home(service: Service, resource: Json, record: Json, release: str) -> Js
         return resource
     (kept,) = service.translator.to_fhir(whole.single(record), release, as_sent=True).results
     return {**kept, **{name: resource[name] for name in ("id", "meta") if name in resource}}
+
+
+def _is_there(tx: Tx, resource: Json, id: str) -> bool:
+    return versions.alive(versions.current(tx, str(resource["resourceType"]), id)) is not None
 
 
 def _creation(service: Service, caller: Caller, part: Part, type: str, if_match: str | None, origin: str) -> Work:

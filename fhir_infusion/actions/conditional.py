@@ -26,9 +26,16 @@ if TYPE_CHECKING:
 
 
 def update(
-    service: Service, caller: Caller, release: str, query: Query, resource: Json, if_match: str | None = None
+    service: Service,
+    caller: Caller,
+    release: str,
+    query: Query,
+    resource: Json,
+    if_match: str | None = None,
+    *,
+    only_new: bool = False,
 ) -> Outcome:
-    """Update the one resource that meets the criteria, or create it where none does.
+    """Update the one resource that meets the criteria, or create it where none does; ``only_new``: only the latter.
 
     An order that is there is changed only with If-Match, as by its id; where the same is there already it is answered
     with that, so that an update without If-Match may be repeated.
@@ -42,6 +49,8 @@ def update(
     type_ = str(resource["resourceType"])
 
     def begun(found: Stored | None) -> Step:
+        if only_new and found is not None:
+            raise Refused(transact.exists())
         step = _step(service, caller, release, found, resource, if_match)
 
         def work(tx: Tx) -> Made:

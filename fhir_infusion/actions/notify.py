@@ -53,9 +53,9 @@ def record(tx: Tx, changed: Stored, before: Stored | None, now: dict[str, Any], 
     if changed.type not in MAPPED:
         return
     stop = changed.type == MAPPED[0] and rules.is_stop(now)
-    for id_, release, body in subscriptions.listening(tx, changed.type):
+    for id_, release, body, base in subscriptions.listening(tx, changed.type):
         wanted = asking.known(release, body)
-        if _happened(wanted.topic, before, now) and _meets(tx, wanted, release, changed, rows):
+        if _happened(wanted.topic, before, now) and _meets(tx, wanted, release, changed, rows, base):
             subscriptions.append(tx, id_, changed, stop=stop)
 
 
@@ -95,7 +95,8 @@ def _happened(topic: str, before: Stored | None, now: dict[str, Any]) -> bool:
             return True
 
 
-def _meets(tx: Tx, wanted: Wanted, release: str, changed: Stored, rows: Sequence[Entry]) -> bool:
+def _meets(tx: Tx, wanted: Wanted, release: str, changed: Stored, rows: Sequence[Entry], base: str) -> bool:
+    """Say whether a change meets the filters, which may name us by ``base``, our address as the subscriber knows it."""
     to_ask: list[tuple[str, str]] = []
     for one in wanted.filters:
         for name, value in pairs_of(one):
@@ -107,7 +108,7 @@ def _meets(tx: Tx, wanted: Wanted, release: str, changed: Stored, rows: Sequence
     if not to_ask:
         return True
     # The rows of this version are written by now; the id makes it a look at one resource.
-    query = fhir_search.parse(changed.type, release, [("_id", changed.id), *to_ask])
+    query = fhir_search.parse(changed.type, release, [("_id", changed.id), *to_ask], base.rpartition("/fhir/")[0])
     return bool(search.page(tx, changed.type, query, 1).entries)
 
 

@@ -230,6 +230,12 @@ def refuse_unless_current(stored: Stored, if_match: str | None, *, required: boo
         raise Refused(stale())
 
 
+def exists() -> Issue:
+    """Return the issue of an update that was to create only, of what is there."""
+    reason = "the resource is there already, and this update was to create only"
+    return Issue("error", "conflict", "http.If-None-Match", reason, "If-Match with the newest version", "exists", 412)
+
+
 def stale() -> Issue:
     """Return the issue of a change that started from a version that is no longer the newest."""
     reason = "the record was changed in between; read it again"

@@ -82,7 +82,8 @@ class Lens:
     def compile(self) -> Lens:
         """Compile the plan where it is not yet; return this lens.
 
-        Threads that ask together may each compile, which is wasted work but does no harm: the functions are the same.
+        By one thread at a time: the makers of syntax trees in CPython 3.11 count their depth for all threads together,
+        and fail ("AST constructor recursion depth mismatch") where two of them are deep in theirs.
         """
         if not self._done:
             self._read, self._write = compile_plan(self.plan)

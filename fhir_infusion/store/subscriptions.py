@@ -101,7 +101,7 @@ _LISTED: Final = Statement(
     .order_by(SUBSCRIPTIONS.c.subscription_id)
 )
 _LISTENING: Final = Statement(
-    select(SUBSCRIPTIONS.c.subscription_id, SUBSCRIPTIONS.c.release, SUBSCRIPTIONS.c.text, SUBSCRIPTIONS.c.ends).where(
+    select(*(SUBSCRIPTIONS.c[name] for name in ("subscription_id", "release", "text", "base", "ends"))).where(
         SUBSCRIPTIONS.c.tenant == bindparam("of_tenant"), SUBSCRIPTIONS.c.type == bindparam("of_type"), _LISTENS
     )
 )
@@ -187,11 +187,11 @@ def listed(tx: Tx, release: str, after: str = "") -> list[Subscription]:
     return [Subscription(*row) for row in rows]
 
 
-def listening(tx: Tx, type: str) -> list[tuple[str, str, str]]:
-    """Return id, release and text of the subscriptions that may want to know of a change of a type."""
+def listening(tx: Tx, type: str) -> list[tuple[str, str, str, str]]:
+    """Return id, release, text and base of the subscriptions that may want to know of a change of a type."""
     now = to_ms(tx.now)
     rows = _LISTENING.rows(tx, {"of_tenant": tx.tenant, "of_type": type})
-    return [(id_, release, text) for id_, release, text, ends in rows if not ends or ends > now]
+    return [(id_, release, text, base) for id_, release, text, base, ends in rows if not ends or ends > now]
 
 
 def append(tx: Tx, id: str, changed: Stored, *, stop: bool) -> None:

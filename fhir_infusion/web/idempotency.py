@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PIECE: Final = "fhir_infusion.key"
 """Where an entry of a batch finds its key: that of the batch and its place in it. No client can choose such a one."""
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
-_CONDITIONS: Final = ("If-Match", "If-None-Exist")
+_CONDITIONS: Final = ("If-Match", "If-None-Match", "If-None-Exist")
 
 
 def with_key(caller: Caller, request: Request, body: Json | bytes = b"") -> Caller:

@@ -169,6 +169,17 @@ def if_match(request: Request) -> str | None:
     return found[1]
 
 
+def creates_only(request: Request) -> bool:
+    """Say whether an update is to create only: ``If-None-Match: *`` (RFC 9110 section 13.1.2).
+
+    Raises ``Refused`` (400) where it names versions: an update that others may have overtaken names one in If-Match.
+    """
+    header = request.headers.get("If-None-Match")
+    if header is not None and header.strip() != "*":
+        raise header_refusal(400, "value", "If-None-Match", "an update takes no versions in it", "*, or If-Match")
+    return header is not None
+
+
 def is_unchanged(request: Request, etag: str, changed_at: datetime | None) -> bool:
     """Say whether ``If-None-Match``, or else ``If-Modified-Since``, tells that the reader has this state already."""
     header = request.headers.get("If-None-Match")

@@ -144,7 +144,8 @@ _FAILURES: Final = {
 _OF_ONE_VERSION: Final = ("If-Match", "Idempotency-Key", "Prefer")
 _HEADERS: Final = {
     "POST": ("If-None-Exist", "Idempotency-Key", "Prefer"),
-    **dict.fromkeys(("PUT", "PATCH", "DELETE"), _OF_ONE_VERSION),
+    "PUT": ("If-None-Match", *_OF_ONE_VERSION),
+    **dict.fromkeys(("PATCH", "DELETE"), _OF_ONE_VERSION),
 }
 _PATCH: Final[dict[str, Any]] = {
     "required": True,

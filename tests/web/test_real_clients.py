@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from fhir_infusion.store import subscriptions
 from fhir_infusion.web.app import create_app
 from tests.fhir.kit import order
 from tests.web.bad_ways import in_release
@@ -15,6 +17,9 @@ from tests.web.subscribing import plain, topical
 
 if TYPE_CHECKING:
     from werkzeug.test import TestResponse
+
+    from fhir_infusion.service import Service
+    from fhir_infusion.store import Tx
 
 on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 pytestmark = on_sqlite
@@ -281,3 +286,67 @@ def test_everything_may_be_asked_for_by_post(client: Client, release: str):
     assert len(entries(client.get(link(first, "next").removeprefix(HOME)))) >= 1
     unknown = client.post(path, {"resourceType": "Parameters", "parameter": [{"name": "x", "valueString": "y"}]}, FHIR)
     assert (unknown.status_code, issues(unknown)[0]["code"]) == (400, "not-supported")
+
+
+# --------------------------------------------------------------------------------------------- an update that creates only
+
+
+@in_each
+def test_an_update_with_if_none_match_creates_and_overwrites_nothing_h17(client: Client, release: str):
+    path = f"/fhir/{release}/Patient/p"
+    sent = {"resourceType": "Patient", "id": "p", "gender": "other"}
+    assert client.put(path, sent, FHIR, if_none_match="*").status_code == 201
+    other = {**sent, "gender": "female"}
+    for address in (path, f"/fhir/{release}/Patient?_id=p"):
+        refused = client.put(address, other, FHIR, if_none_match="*")
+        assert (refused.status_code, issues(refused)[0]["code"]) == (412, "conflict")
+    request = {"method": "PUT", "url": "Patient/p", "ifNoneMatch": "*"}
+    for kind in ("batch", "transaction"):
+        bundle = {"resourceType": "Bundle", "type": kind, "entry": [{"resource": other, "request": request}]}
+        reply = client.post(f"/fhir/{release}", bundle, FHIR)
+        status = exact(reply)["entry"][0]["response"]["status"] if kind == "batch" else str(reply.status_code)
+        assert status.startswith("412")
+    assert exact(client.get(path))["gender"] == "other"
+    assert client.delete(path).status_code == 204
+    assert client.put(path, other, FHIR, if_none_match="*").status_code == 201
+    wrong = client.put(path, sent, FHIR, if_none_match='W/"1"')
+    assert (wrong.status_code, issues(wrong)[0]["path"]) == (400, "http.If-None-Match")
+
+
+@in_each
+def test_an_order_that_is_there_is_412_to_an_update_that_only_creates(client: Client, release: str):
+    patient(client, release)
+    path = f"/fhir/{release}/{MR}/{place(client, release)}"
+    refused = client.put(path, exact(client.get(path)), FHIR, if_none_match="*")
+    assert refused.status_code == 412
+
+
+# --------------------------------------------------------------------------------------------------------- subscriptions
+
+
+@pytest.mark.parametrize("release", ["r4", "r4b", "r5"])
+def test_a_subscription_that_names_a_patient_by_our_own_address_is_told_of_its_orders_h6(
+    client: Client, service: Service, release: str
+):
+    for name in ("p", "q"):
+        patient(client, release, name)
+    own = f"{HOME}/fhir/{release}/Patient/p"
+    by = {"resourceType": MR, "filterParameter": "patient", "value": own}
+    asked = topical(HOOK, filterBy=[by]) if release == "r5" else plain(HOOK, f"{MR}?patient={own}")
+    made = client.post(f"/fhir/{release}/Subscription", asked, FHIR)
+    assert made.status_code == 201, made.text
+    id_ = exact(made)["id"]
+
+    def contacted(tx: Tx) -> None:
+        found = subscriptions.find(tx, id_)
+        assert found is not None
+        subscriptions.change(tx, replace(found, status="active", is_open=1, contacted=1))
+
+    service.store.transact("default", contacted)
+    order_of_p = place(client, release, own)
+    place(client, release, "Patient/q")
+    (told,) = service.store.read("default", lambda tx: subscriptions.events(tx, id_, 1, 9, 9))
+    assert (told.number, told.id) == (1, order_of_p)
+
+
+HOOK: Final = "http://127.0.0.1:9/hook"

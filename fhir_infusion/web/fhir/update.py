@@ -2,8 +2,8 @@
 
 An existing order is changed only by who names the version that was read: without ``If-Match`` 400, with a stale one
 412. For an administration ``If-Match`` is optional, since common FHIR clients send none; a stale one is 412 as well.
-What does not exist is created under the id that the client chose. ``PUT Type?criteria`` updates the one resource that
-meets the criteria, or creates one that does.
+What does not exist is created under the id that the client chose; with ``If-None-Match: *`` nothing else is done.
+``PUT Type?criteria`` updates the one resource that meets the criteria, or creates one that does.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fhir_infusion.web.context import caller, web
 from fhir_infusion.web.fhir.common import check_id, known_type, read_resource, release_of, written_reply
 from fhir_infusion.web.fhir.criteria import refuse_query, stated_criteria
 from fhir_infusion.web.idempotency import with_key
-from fhir_infusion.web.negotiation import check_accept, if_match
+from fhir_infusion.web.negotiation import check_accept, creates_only, if_match
 from fhir_infusion.web.refusals import refusal
 
 if TYPE_CHECKING:
@@ -36,7 +36,10 @@ def put(release: str, fhir_type: str, resource_id: str) -> Response:
         accepted = "the id that the address names"
         raise refusal(400, "value", "the id is not that of the address", path=f"{known}.id", accepted=accepted)
     asking = with_key(caller(), request, resource)
-    written = accept_resource.update(web().service, asking, served, resource_id, resource, if_match(request))
+    service, only_new = web().service, creates_only(request)
+    written = accept_resource.update(
+        service, asking, served, resource_id, resource, if_match(request), only_new=only_new
+    )
     return written_reply(written, served)
 
 
@@ -48,5 +51,6 @@ def put_matching(release: str, fhir_type: str) -> Response:
     query = stated_criteria(request, served, known)
     resource = read_resource(served, known)
     asking = with_key(caller(), request, resource)
-    written = conditional.update(web().service, asking, served, query, resource, if_match(request))
+    only_new = creates_only(request)
+    written = conditional.update(web().service, asking, served, query, resource, if_match(request), only_new=only_new)
     return written_reply(written, served)
