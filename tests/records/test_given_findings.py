@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
 
 from fhir_infusion.records.arithmetic import findings_of_order
 from fhir_infusion.records.check import check
+from tests.counts import count
+from tests.generators import administrations, orders
 from tests.records.found import BAG, CALCULATED, ORDERED, Record, given_, order, over, q, step, weight
 
 VANCOMYCIN = order(
@@ -101,3 +104,13 @@ def test_what_differs_for_a_good_reason_is_not_told(ordered: Record, record: Rec
     assert check(ordered)
     assert check(record)
     assert findings_of_order(ordered, record) == ()
+
+
+@settings(max_examples=count(20, 2000))
+@given(orders(), administrations())
+def test_an_order_and_what_was_given_are_looked_at_and_never_touched(ordered: Record, record: Record):
+    before = repr((ordered, record))
+    assert all(
+        issue.reason and issue.rule and issue.severity == "warning" for issue in findings_of_order(ordered, record)
+    )
+    assert repr((ordered, record)) == before
