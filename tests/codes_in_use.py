@@ -20,7 +20,15 @@ import yaml
 from ucumvert.parser import get_ucum_parser
 
 from fhir_infusion.fhir import subset
-from fhir_infusion.records import fields, not_infusions, timing_findings, units, value_rules, vital_signs
+from fhir_infusion.records import (
+    fields,
+    given_findings,
+    not_infusions,
+    timing_findings,
+    units,
+    value_rules,
+    vital_signs,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -176,6 +184,8 @@ def _of_the_rules() -> Iterator[Found]:
         yield timing_findings.ABBREVIATIONS, code, "", "timing_findings"
     for code in vital_signs.KINDS:
         yield vital_signs.LOINC, code, "", "vital_signs"
+    for code in given_findings.ROUTES:
+        yield not_infusions.SNOMED, code, "", "given_findings"
     for code in not_infusions.NOT_RUN:
         yield not_infusions.SNOMED, code, "", "not_infusions"
     for drug, codes in not_infusions.INJECTED.items():

@@ -101,7 +101,8 @@ FINDINGS: Final[Mapping[str, Compared]] = MappingProxyType(
         "concentration-dose": Compared("Volume given x concentration, with the dose given.", _SAME),
         "beyond-order": Compared(
             "Dose and rates given, with the order: a limit that each of its steps states, ten times all that it "
-            "orders, or a completed dose that is a tenth; the time it took, with the least duration of each step.",
+            "orders, or a completed dose that is a tenth; the time it took, with the least duration of each step; the "
+            "route, with those ordered.",
             "a limit none, or 1 % through a weight or a concentration; the time 5 %; else 10 times",
         ),
         "dose-total-missing": Compared("Segments that carry doses, in one resource that says no total.", _YES),

@@ -1,8 +1,8 @@
 """Findings in an administration beside its order: more than the order's limits, or a slip of ten.
 
 What is given differs from what was ordered for many good reasons (titrated, rounded to vials, stopped early, another
-concentration), so only two things are told: what is above a limit that each step of the order states, and what is ten
-times as much as anything ordered, or a completed dose that is a tenth of it. Whose weight and preparation: those of the
+concentration), so only what is above a limit that each step of the order states is told, what is ten times as much as
+anything ordered, a completed dose that is a tenth of it, and another route. Whose weight and preparation: those of the
 administration, else those of the order.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records.amounts import Amount, amount, differ, rounded, shown, stated
@@ -17,11 +18,19 @@ from fhir_infusion.records.comparisons import above
 from fhir_infusion.records.conversions import as_kind, rate_of
 from fhir_infusion.records.findings import VOLUME_RATE, concentration, finding
 from fhir_infusion.records.moments import seconds_between
+from fhir_infusion.records.not_infusions import NOT_RUN, SNOMED
 
 if TYPE_CHECKING:
     from fhir_infusion.errors import Issue
 
 Part = Mapping[str, Any]
+
+ROUTES: Final[Mapping[str, str]] = MappingProxyType({
+    **NOT_RUN,
+    "47625008": "intravenous", "72607000": "intrathecal", "58100008": "intra-arterial",
+    "38239002": "intraperitoneal", "372460008": "intracardiac",
+})  # fmt: skip
+"""SNOMED CT routes of which none is a kind of another."""
 
 _SLIP: Final = 10
 _RUN: Final = frozenset({"completed", "stopped", "in-progress", "on-hold"})
@@ -39,6 +48,7 @@ def given_of_order(order: Part, record: Part) -> Iterator[Issue]:
     yield from _dose(beside, steps, whole=order.get("infusion_type") not in _BY_THE_CLOCK and "part_of" not in record)
     yield from _rates(order, beside, steps)
     yield from _too_short(record, steps)
+    yield from _route(record, steps)
 
 
 def _dose(record: Part, steps: Sequence[Part], *, whole: bool) -> Iterator[Issue]:
@@ -110,6 +120,21 @@ def _too_short(record: Part, steps: Sequence[Part]) -> Iterator[Issue]:
         return
     said = f"it took {rounded(took / 60)} min; ordered is at least {', '.join(dict.fromkeys(map(stated, least)))}"
     yield finding("when", said, "beyond-order")
+
+
+def _route(record: Part, steps: Sequence[Part]) -> Iterator[Issue]:
+    """Another route than any step orders, where all of them are known: IV instead of intrathecal."""
+    given, ordered = _way(record), [_way(step) for step in steps]
+    if given and all(ordered) and given not in ordered:
+        said = f"the route is {given}; ordered is {', '.join(dict.fromkeys(ordered))}"
+        yield finding("route", said, "beyond-order")
+
+
+def _way(part: Part) -> str:
+    codings = part.get("route", {}).get("codings", ())
+    return next(
+        (ROUTES[one["code"]] for one in codings if one.get("system") == SNOMED and one.get("code") in ROUTES), ""
+    )
 
 
 def _is_less(took: Fraction, length: Fraction) -> bool:

@@ -16,7 +16,7 @@ from fhir_infusion.records.units import WORDS, is_ucum, same_meaning
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_PART: Final = re.compile(r"\{[^{}]*\}|[A-Za-z]*\[[^\[\]]*\]|[A-Za-z]+[23]?")
+_PART: Final = re.compile(r"\{[^{}]*\}|[A-Za-z]*\[[^\[\]]*\]|[A-Za-zµμ]+[23]?")
 """An annotation, which is left alone, or the letters of one unit."""
 
 _USED: Final = ("a", "mo", "pg", "uL", "nmol", "umol", "eq", "mosm", "osm", "kcal")
@@ -25,6 +25,7 @@ usual, and mean a million."""
 
 _MEANT: Final[Mapping[str, str]] = MappingProxyType({
     **WORDS, **{code.lower(): code for code in _USED}, "mcl": "uL", "lb": "[lb_av]", "lbs": "[lb_av]", "u": "U",
+    "mmhg": "mm[Hg]", "gtt": "[drp]",
 })  # fmt: skip
 """Spellings in lower case and what they mean. ``u`` is the mass of an atom to UCUM, and never a dose."""
 

@@ -9,7 +9,7 @@ from fhir_infusion.records.arithmetic import findings_of_order
 from fhir_infusion.records.check import check
 from tests.counts import count
 from tests.generators import administrations, orders
-from tests.records.found import BAG, CALCULATED, ORDERED, Record, given_, order, over, q, step, weight
+from tests.records.found import BAG, CALCULATED, ORDERED, SNOMED, Record, given_, order, over, q, step, weight
 
 VANCOMYCIN = order(
     step(
@@ -35,12 +35,17 @@ EITHER = order(
     step({"dose": q(300, "mg")}, minimum_duration=q(30, "min")),
     step({"dose": q(300, "mg")}, minimum_duration=q(1, "h")),
 )
+BY_IV = order(step({"dose": q(1, "mg")}, route={"codings": [{"system": SNOMED, "code": "47625008"}]}))
 STRONGER = {"final_concentration": {"numerator": q(128, "ug"), "denominator": q(1, "mL")}}
 BY_VOLUME = order(step({"rate": q(10, "mL/h")}, max_rate=q(20, "mL/h")), preparation=NOREPINEPHRINE["preparation"])
 
 
 def took(minutes: int, **more: object) -> Record:
     return given_(when={"start": "2026-05-01T10:00:00Z", "end": f"2026-05-01T10:{minutes:02}:00Z"}, **more)
+
+
+def by(code: str) -> Record:
+    return {"codings": [{"system": SNOMED, "code": code}]}
 
 
 def ran(value: int | str, unit: str, **more: object) -> Record:
@@ -59,6 +64,7 @@ def ran(value: int | str, unit: str, **more: object) -> Record:
         (NOREPINEPHRINE, ran(750, "mL/h"), "segments[0].rate", "the rate, 750 mL/h of this preparation, makes 800 ug/min, above the limit of 1 ug/kg/min ordered"),
         (ZOLEDRONIC, took(5), "when", "it took 5 min; ordered is at least 15 min"),
         (EITHER, took(20), "when", "it took 20 min; ordered is at least 30 min, 1 h"),
+        (BY_IV, given_(dose_given=q(1, "mg"), route=by("72607000")), "route", "the route is intrathecal; ordered is intravenous"),
         (BY_VOLUME, ran(30, "mL/h"), "segments[0].rate", "the rate is 30 mL/h, above the limit of 20 mL/h ordered"),
     ],
 )  # fmt: skip
@@ -84,6 +90,10 @@ def test_what_is_beyond_the_order_is_told_with_both_numbers(ordered: Record, rec
         (VANCOMYCIN, given_(segments=[{"rate_ratio": {"numerator": q(250, "mL"), "denominator": q(2, "h")}}])),
         (CAPPED, given_(dose_given=q(800, "mg"))),
         (ZOLEDRONIC, took(15)),
+        (BY_IV, given_(dose_given=q(1, "mg"), route=by("47625008"))),
+        (BY_IV, given_(dose_given=q(1, "mg"), route=by("418114005"))),
+        (BY_IV, given_(dose_given=q(1, "mg"), route={"text": "Intrathecal"})),
+        (order(step({"dose": q(1, "mg")})), given_(dose_given=q(1, "mg"), route=by("72607000"))),
         (order(step({"dose": q(5, "mg")}, minimum_duration=q(1, "h"))), took(58)),
         (ZOLEDRONIC, took(5, status="stopped")),
         (ZOLEDRONIC, took(5, part_of=[{"reference": "MedicationAdministration/1"}])),

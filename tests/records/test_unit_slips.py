@@ -18,7 +18,7 @@ SLIPS = {
 
 NOT_UCUM = {
     "Ug": "ug", "UG": "ug", "MCG": "ug", "KG": "kg", "MEQ": "meq", "MMOL": "mmol", "iu": "[iU]", "[iu]": "[iU]", "M2": "m2",
-    "minutes": "min", "lb": "[lb_av]", "mg/kg/hour": "mg/kg/h", "units/h": "[iU]/h for international units, U/h for enzyme units",
+    "mmHg": "mm[Hg]", "µg/kg/min": "ug/kg/min", "gtt/min": "[drp]/min", "minutes": "min", "lb": "[lb_av]", "mg/kg/hour": "mg/kg/h", "units/h": "[iU]/h for international units, U/h for enzyme units",
     "MILLIUNITS/MIN": "m[iU]/min for international units, mU/min for enzyme units",
     "milliunits/minute": "m[iU]/min for international units, mU/min for enzyme units", "UG/KG/MIN": "ug/kg/min", "mL/HR": "mL/h", "D": "d", "gm": "g",
 }  # fmt: skip
@@ -45,7 +45,7 @@ def test_a_long_text_is_no_slip():
     assert instead("units/" * 22) is None
 
 
-@pytest.mark.parametrize("code", ["TAB", "gtt", "units of blood", "unit dose"])
+@pytest.mark.parametrize("code", ["TAB", "puff", "units of blood", "unit dose"])
 def test_what_means_no_unit_for_certain_has_no_other_in_its_place(code):
     assert instead(code) is None
 
