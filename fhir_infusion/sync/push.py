@@ -134,7 +134,8 @@ def _adopt(job: Job, entry: Entry) -> tuple[Row, Verdict]:
     known = next(((version, body) for version, body in ours if equivalent(body, there)), None)
     if known is None and row.state == "unknown" and (made := arrived.created(stamped, ours, there)) is not None:
         job.peer.service.store.transact(job.tenant, lambda tx: links.put(tx, made))
-        return _contest(replace(job, link=made), made, there, entry.text, stamp)
+        is_there = made.last_acked_version == row.version
+        return _contest(replace(job, link=made), made, there, entry.text, stamp, is_there=is_there)
     if known is None:
         return _contest(job, replace(stamped, last_acked_version=0), there, entry.text)
     version, body = known
@@ -203,8 +204,13 @@ def _changed_there(job: Job, link: Link, there: Found) -> tuple[Row, Verdict]:
     return _contest(job, link, there.resource, there.text, there.stamp)
 
 
-def _contest(job: Job, link: Link, there: Resource, text: str, stamp: Stamp | None = None) -> tuple[Row, Verdict]:
-    """Merge with what is there; where that is held, a stop is sent all the same, and nothing else."""
+def _contest(  # noqa: PLR0913  what is there, and what is known of it
+    job: Job, link: Link, there: Resource, text: str, stamp: Stamp | None = None, *, is_there: bool = False
+) -> tuple[Row, Verdict]:
+    """Merge with what is there; where that is held, a stop is sent all the same, and nothing else.
+
+    ``is_there``: the row was in doubt, and its version is there beneath what they changed since.
+    """
     stamp = stamp or _stamp_of(job, link)
     version = stamp.version_id or content_version(text)
     received = Received(job.type, stamp.id, version, stamp.last_updated, text)
@@ -215,14 +221,17 @@ def _contest(job: Job, link: Link, there: Resource, text: str, stamp: Stamp | No
         return _held(job, link, there, stamp, field)
     upon = arrived.agreed(link, _versions(job), there) if link.last_acked_version else link
     applied = apply(job.peer, job.tenant, received, own=True, link=upon)
+    is_there |= job.row.state == "unknown" and link.last_acked_version < upon.last_acked_version == job.row.version
     if applied.kind == "merged":
-        return job.row, Verdict("superseded", "merged")
+        return job.row, Verdict("superseded", "merged", arrived=is_there)
     if applied.kind in {"applied", "echo"}:
         # Nothing of theirs is missing in ours: the link knows their version now, and ours can be sent upon it.
-        return job.row, Verdict("pending", holding.merged_here(job.row.last_error_code), backoff(job.peer, job.row))
+        code = holding.merged_here(job.row.last_error_code)
+        return job.row, Verdict("pending", code, backoff(job.peer, job.row), arrived=is_there)
     if applied.kind == "waiting":
         return job.row, Verdict("unknown" if job.row.state != "leased" else "pending", "merge-later", LATE)
-    return _held(job, link, there, stamp, applied.codes or applied.kind)
+    row, verdict = _held(job, link, there, stamp, applied.codes or applied.kind)
+    return row, replace(verdict, arrived=verdict.arrived or is_there)
 
 
 def _held(job: Job, link: Link, there: Resource, stamp: Stamp, code: str) -> tuple[Row, Verdict]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fhir_infusion.sync import restored
+from tests.faults.invariants import demanded
 from tests.faults.peer import Act, Peer
 from tests.faults.rig import Clock, Rig, open_rig, order
 
@@ -22,12 +23,11 @@ MR = "MedicationRequest"
 def rig(database: str) -> Iterator[Rig]:
     there = Peer()
     there.keeps_history = True
-    one = open_rig(there, database, Clock())
-    for number in range(1, 5):
-        one.place(order(f"A-{number}"))
-    one.settle()
-    yield one
-    one.close()
+    with demanded(open_rig(there, database, Clock()), asked=database.startswith("sqlite")) as one:
+        for number in range(1, 5):
+            one.place(order(f"A-{number}"))
+        one.settle()
+        yield one
     there.close()
 
 

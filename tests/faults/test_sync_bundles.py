@@ -11,6 +11,7 @@ from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.store import outbox
 from fhir_infusion.sync.replies import Doubtful
 from tests import exact_json
+from tests.faults.invariants import demanded
 from tests.faults.peer import CUT, DROP, RESET, Act, Asked, Peer, once
 from tests.faults.rig import TENANT, Clock, Rig, open_rig, order
 
@@ -39,10 +40,9 @@ def is_slow(asked: Asked) -> Act | None:
 def rig(tmp_path: Path) -> Iterator[Rig]:
     there = Peer()
     there.takes_batches = True
-    opened = open_rig(there, tmp_path / "rig.db", Clock())
-    opened.peer.capability()
-    yield opened
-    opened.close()
+    with demanded(open_rig(there, tmp_path / "rig.db", Clock())) as opened:
+        opened.peer.capability()
+        yield opened
     there.close()
 
 

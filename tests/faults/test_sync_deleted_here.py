@@ -9,6 +9,7 @@ import pytest
 from fhir_infusion.actions import delete_resource
 from fhir_infusion.actions.caller import Caller
 from fhir_infusion.errors import Refused
+from tests.faults.invariants import demanded
 from tests.faults.peer import Peer
 from tests.faults.rig import TENANT, Clock, Rig, administration, open_rig, order
 
@@ -23,9 +24,8 @@ MA = "MedicationAdministration"
 @pytest.fixture
 def rig(tmp_path: Path) -> Iterator[Rig]:
     there = Peer()
-    one = open_rig(there, tmp_path / "rig.db", Clock())
-    yield one
-    one.close()
+    with demanded(open_rig(there, tmp_path / "rig.db", Clock())) as one:
+        yield one
     there.close()
 
 

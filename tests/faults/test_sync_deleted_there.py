@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.faults.invariants import demanded
 from tests.faults.peer import Act, Peer, once
 from tests.faults.rig import Clock, Rig, administration, open_rig, order
 
@@ -23,9 +24,8 @@ MA = "MedicationAdministration"
 def rig(database: str) -> Iterator[Rig]:
     there = Peer()
     there.keeps_history = True
-    one = open_rig(there, database, Clock())
-    yield one
-    one.close()
+    with demanded(open_rig(there, database, Clock()), asked=database.startswith("sqlite")) as one:
+        yield one
     there.close()
 
 

@@ -10,11 +10,10 @@ import pytest
 from fhir_infusion.actions import amend_order, find
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.store import audit, links, outbox
-from fhir_infusion.sync import feed, pull, push
-from fhir_infusion.sync import peer as sync_peer
+from fhir_infusion.store import audit, links
 from fhir_infusion.sync.resolve import Keep, resolve
 from tests.counts import count
+from tests.faults.dying import POINTS, kill
 from tests.faults.peer import CUT, DROP, RESET, Act, Peer, once
 from tests.faults.rig import CALLER, TENANT, Clock, Rig, administration, open_rig, order
 
@@ -109,16 +108,6 @@ def test_f12_no_remark_of_either_side_is_lost_or_doubled_and_both_sides_end_equa
         there.close()
 
 
-class Killed(BaseException):
-    """The process died here."""
-
-
-POINTS = (
-    *((push, f"push.{name}") for name in ("claimed", "sending", "answered", "before-commit", "committed")),
-    *((feed, "pull.page"), (feed, "pull.move"), (pull, "pull.applied")),
-)
-
-
 class Wild:
     """Two orders and an administration, changed on both sides in what they say, in their doses and in their status."""
 
@@ -204,30 +193,8 @@ class Wild:
 
     def kill(self) -> None:
         """Let the process die at one of its steps, and another one go on: with what is on disk, and nothing else."""
-        module, point = self.chance.choice(POINTS)
-        reach = vars(module)["reach"]
-
-        def die(name: str) -> None:
-            if name == point:
-                raise Killed
-
-        vars(module)["reach"] = die
-        try:
-            self._die()
-        except Killed:
-            pass
-        finally:
-            vars(module)["reach"] = reach
-        self.rig.peer.close()
-        self.rig.peer = sync_peer.Peer(self.rig.service, self.rig.peer.remote, draw=lambda: 1.0)
+        kill(self.rig, *self.chance.choice(POINTS))
         self.rig.clock.move(self.chance.choice((1, 20)))
-
-    def _die(self) -> None:
-        """Do by one thread what the worker does: a kill ends it in the middle."""
-        claimed = self.rig.service.store.transact(TENANT, lambda tx: outbox.claim(tx, "peer", "dying", 1, 10))
-        for row in claimed:
-            push.deliver(self.rig.peer, TENANT, row)
-        self.rig.pull()
 
     def run(self, steps: int) -> None:
         """Do so many things in a random order, then let everything settle."""

@@ -9,6 +9,7 @@ import pytest
 
 from fhir_infusion.store import inbox
 from fhir_infusion.sync.feed import fetch
+from tests.faults.invariants import demanded
 from tests.faults.peer import Peer
 from tests.faults.rig import MRN, TENANT, Clock, Rig, open_rig
 
@@ -22,9 +23,8 @@ MR = "MedicationRequest"
 def rig(database: str) -> Iterator[Rig]:
     there = Peer(page=5000)
     there.gives_next = False
-    one = open_rig(there, database, Clock())
-    yield one
-    one.close()
+    with demanded(open_rig(there, database, Clock()), asked=database.startswith("sqlite")) as one:
+        yield one
     there.close()
 
 

@@ -9,6 +9,7 @@ import pytest
 from fhir_infusion.store import inbox
 from fhir_infusion.sync import pull
 from fhir_infusion.sync.apply import Applied, apply
+from tests.faults.invariants import demanded
 from tests.faults.peer import Peer
 from tests.faults.rig import MRN, TENANT, Clock, Rig, open_rig
 
@@ -24,9 +25,8 @@ MR = "MedicationRequest"
 @pytest.fixture
 def rig(database: str) -> Iterator[Rig]:
     there = Peer(page=200)
-    one = open_rig(there, database, Clock())
-    yield one
-    one.close()
+    with demanded(open_rig(there, database, Clock()), asked=database.startswith("sqlite")) as one:
+        yield one
     there.close()
 
 
