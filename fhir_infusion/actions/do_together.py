@@ -100,7 +100,7 @@ def _done(
     wanted = meant.get(one.place, "")
     try:
         if isinstance(one.body, dict):
-            one = replace(one, body=rewritten(one.body, one.full_url, known, ids.named))
+            one = replace(one, body=rewritten(one.body, one.full_url, known, ids.named, ids.home))
         answer = run(one, replace(service, new_id=_first(wanted.partition("/")[2], service.new_id)))
     except Refused as refused:
         raise Refused(*(_placed(issue, one) for issue in refused.issues)) from None
@@ -128,7 +128,7 @@ class _Ids:
         self._service = service
         self._tx = tx
         self._release = release
-        self._home = home
+        self.home = home
 
     def of(self, one: Asked) -> str:
         """Return ``Type/id`` of what an entry writes; empty where that can be none (a type that is not served)."""
@@ -166,7 +166,7 @@ class _Ids:
         if type_ not in SERVED:
             return []
         asked = parse_qsl(query, keep_blank_values=True)
-        parsed = fhir_search.parse(type_, self._release, asked, self._home)
+        parsed = fhir_search.parse(type_, self._release, asked, self.home)
         return [found.id for found in search.page(self._tx, type_, parsed, 2).entries]
 
     def _by_business_identifier(self, one: Asked) -> str | None:

@@ -11,13 +11,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.errors import Issue, Refused
+from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
 from fhir_infusion.fhir.json import Resource
+from fhir_infusion.fhir.references import referred
 from fhir_infusion.fhir.served import MAPPED
 from fhir_infusion.fhir.validate import validate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 KINDS: Final = ("batch", "transaction")
 METHODS: Final = ("DELETE", "POST", "PUT", "PATCH", "GET", "HEAD")
@@ -102,6 +103,22 @@ def read_entry(entry: Any, place: int, kind: str, release: str, home: str) -> As
     body, media = _body(entry.get("resource"), method, at)
     conditions = tuple((header, request[name]) for name, header in _HEADERS.items() if name in request)
     return Asked(place, entry.get("fullUrl", ""), method, path, query, conditions, body, media)
+
+
+def apart(one: Asked, urns: Collection[str]) -> Asked:
+    """Return an entry of a batch that refers to no other entry: each is done by itself, whatever becomes of the others.
+
+    Raises:
+        Refused: 422, a reference in it is one of these ``urns``; kept as it is, it would lead nowhere.
+    """
+    if not isinstance(one.body, dict):
+        return one
+    for path, text in referred(one.body, str(one.body.get("resourceType", ""))):
+        if text in urns:
+            reason = "it refers to another entry, which in a batch it cannot; in a transaction it can"
+            issue = Issue("error", "business-rule", path, reason, "Type/id, or a transaction", "bundle", BREAKS_RULE)
+            raise Refused(issue)
+    return one
 
 
 _HEADERS: Final = {

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
+from fhir_infusion.fhir.references import referred
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -24,7 +26,9 @@ _TYPED: Final = re.compile(r"(https?://.+/)[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}")
 _CONDITIONAL: Final = re.compile(r"[A-Z][A-Za-z]+\?")
 
 
-def rewritten(resource: Resource, full_url: str, known: Mapping[str, str], find: Callable[[str], str]) -> Resource:
+def rewritten(
+    resource: Resource, full_url: str, known: Mapping[str, str], find: Callable[[str], str], home: str = ""
+) -> Resource:
     """Return a resource with its references to other entries replaced.
 
     Args:
@@ -32,21 +36,31 @@ def rewritten(resource: Resource, full_url: str, known: Mapping[str, str], find:
         full_url: where it said that it stands: relative references start there.
         known: ``Type/id`` by fullUrl.
         find: is given a conditional reference (``Patient?identifier=…``) and returns ``Type/id``.
+        home: our own address, which a conditional reference may begin with.
     """
     found = _TYPED.fullmatch(full_url)
     base = full_url.rpartition("/")[0].rpartition("/")[0] + "/" if found else ""
-    return _Rewriting(base, known, find).of(resource)
+    return _Rewriting(base, known, find, home).of(resource)
 
 
 def relative(node: T, home: str) -> T:
-    """Return JSON with its literal references below our own address ``home`` as they are kept: relative.
+    """Return JSON with its references below our own address ``home`` as they are kept: relative.
 
     https://hl7.org/fhir/R4/references.html#literal: both mean the same resource. Everything that follows references
     (searches, the order of an administration, what may not be deleted) knows one of the two ways to spell them. The
     node itself is returned where there is none.
     """
-    own = re.compile(rf"{re.escape(home)}/fhir/(?:r4|r4b|r5)/([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{{1,64}}(?:/_history/.+)?)")
+    named = r"[A-Z][A-Za-z]+(?:/[A-Za-z0-9\-.]{1,64}(?:/_history/.+)?|\?.+)"
+    own = re.compile(rf"{re.escape(home)}/fhir/(?:r4|r4b|r5)/({named})")
     return cast("T", _relative(node, own))
+
+
+def conditional(resource: Resource) -> str:
+    """Return the path of the first reference that is a search (``Patient?identifier=…``), empty where there is none."""
+    found = (
+        path for path, text in referred(resource, str(resource.get("resourceType", ""))) if _CONDITIONAL.match(text)
+    )
+    return next(found, "")
 
 
 def _relative(node: Any, own: re.Pattern[str]) -> Any:
@@ -63,10 +77,11 @@ def _relative(node: Any, own: re.Pattern[str]) -> Any:
 
 
 class _Rewriting:
-    def __init__(self, base: str, known: Mapping[str, str], find: Callable[[str], str]) -> None:
+    def __init__(self, base: str, known: Mapping[str, str], find: Callable[[str], str], home: str) -> None:
         self._base = base
         self._known = known
         self._find = find
+        self._home = home
 
     def of(self, node: dict[str, Any]) -> dict[str, Any]:
         """Return an object with all that it holds rewritten; the object itself where nothing is."""
@@ -103,8 +118,9 @@ class _Rewriting:
         return self._known.get(value, value)
 
     def _reference(self, reference: str) -> str:
-        if _CONDITIONAL.match(reference):
-            return self._find(reference)
+        conditional = relative({"reference": reference}, self._home)["reference"] if "?" in reference else ""
+        if _CONDITIONAL.match(conditional):
+            return self._find(conditional)
         plain = reference.partition("/_history/")[0]
         for spelled in (plain, f"{self._base}{plain}"):
             if spelled in self._known:

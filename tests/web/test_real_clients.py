@@ -350,3 +350,48 @@ def test_a_subscription_that_names_a_patient_by_our_own_address_is_told_of_its_o
 
 
 HOOK: Final = "http://127.0.0.1:9/hook"
+
+
+# ----------------------------------------------------------------------------------------- references that find something
+
+
+@in_each
+def test_a_conditional_reference_is_looked_up_in_a_transaction_and_refused_elsewhere_h6(client: Client, release: str):
+    """Kept as it is, it would lead nowhere, and no search by the patient would find the order."""
+    base = f"/fhir/{release}"
+    patient(client, release, identifier=[{"system": "urn:mrn", "value": "7"}])
+    for number, spelled in enumerate(("Patient?identifier=urn:mrn|7", f"{HOME}{base}/Patient?identifier=urn:mrn|7")):
+        identifier = [{"system": "urn:o", "value": str(number)}]
+        sent = in_release({**order(), "subject": {"reference": spelled}, "identifier": identifier}, release)
+        refused = client.post(f"{base}/{MR}", sent, FHIR)
+        assert (refused.status_code, issues(refused)[0]["path"]) == (422, f"{MR}.subject.reference")
+        entry = {"resource": sent, "request": {"method": "POST", "url": MR}}
+        batch = client.post(base, {"resourceType": "Bundle", "type": "batch", "entry": [entry]}, FHIR)
+        assert entries(batch)[0]["response"]["status"].startswith("422")
+        done = client.post(base, {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}, FHIR)
+        assert entries(done)[0]["response"]["status"] == "201 Created"
+    assert len(entries(client.get(f"{base}/{MR}?patient=p"))) == 2
+
+
+@in_each
+def test_entries_of_a_batch_do_not_refer_to_each_other(client: Client, release: str):
+    urn = "urn:uuid:7f1c0b0e-4c1b-4a7e-9a58-3c1c2b6f3b11"
+    sent = in_release({**order(), "subject": {"reference": urn}}, release)
+    asked = [
+        {"fullUrl": urn, "resource": {"resourceType": "Patient"}, "request": {"method": "POST", "url": "Patient"}},
+        {"resource": sent, "request": {"method": "POST", "url": MR}},
+    ]
+    reply = client.post(f"/fhir/{release}", {"resourceType": "Bundle", "type": "batch", "entry": asked}, FHIR)
+    made, refused = (one["response"] for one in entries(reply))
+    assert (made["status"], refused["status"][:3]) == ("201 Created", "422")
+    assert "transaction" in refused["outcome"]["issue"][0]["diagnostics"]
+    assert entries(client.get(f"/fhir/{release}/{MR}")) == []
+
+
+@in_each
+def test_everything_names_what_is_wrong_in_what_it_was_asked(client: Client, release: str):
+    patient(client, release)
+    path = f"/fhir/{release}/Patient/p/$everything"
+    for wrong, place_ in (("_type=Appointment", "http._type"), ("_since=yesterday", "http._since")):
+        refused = client.get(f"{path}?{wrong}")
+        assert (refused.status_code, issues(refused)[0]["path"]) == (400, place_)

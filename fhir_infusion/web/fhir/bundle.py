@@ -12,6 +12,7 @@ administration with a business identifier; else what it creates needs ``ifNoneEx
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -31,9 +32,10 @@ from fhir_infusion.web.negotiation import check_accept
 from fhir_infusion.web.replies import fhir_reply
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flask import Response
 
-    from fhir_infusion.config import Release
     from fhir_infusion.fhir.bundle import Asked
     from fhir_infusion.service import Service
     from fhir_infusion.web.fhir.inner import Outer
@@ -60,18 +62,23 @@ def post(release: str) -> Response:
         answers = do_together.transaction(web().service, who, served, bundle, asked, run, home_url())
     else:
         repeated.begin(web().service, who)
-        answers = [_alone(within, entry, place, served, home) for place, entry in enumerate(entries)]
+        names = {str(one.get("fullUrl", "")) for one in entries if isinstance(one, dict)}
+        urns = {name for name in names if name.startswith("urn:")}
+
+        def read(entry: Any, place: int) -> Asked:
+            return asking.apart(asking.read_entry(entry, place, "batch", served, home), urns)
+
+        answers = [_alone(within, partial(read, entry, place), home) for place, entry in enumerate(entries)]
     reply: dict[str, Any] = {"resourceType": "Bundle", "type": f"{kind}-response"}
     if answers:
         reply["entry"] = answers
     return fhir_reply(reply, served)
 
 
-def _alone(within: Outer, entry: Any, place: int, release: Release, home: str) -> dict[str, Any]:
+def _alone(within: Outer, read: Callable[[], Asked], home: str) -> dict[str, Any]:
     """Return the answer to an entry of a batch, whatever becomes of it."""
     try:
-        asked = asking.read_entry(entry, place, "batch", release, home)
-        return told(answer(within, asked), home)
+        return told(answer(within, read()), home)
     except Exception as error:  # one bad entry is told of at its place and keeps no other from being done
         if not problems.is_expected(error):
             raise

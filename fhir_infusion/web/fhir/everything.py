@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from flask import request
 
 from fhir_infusion.actions import find
-from fhir_infusion.fhir.served import MAPPED
+from fhir_infusion.fhir.dates import stretch
+from fhir_infusion.fhir.served import MAPPED, SERVED
 from fhir_infusion.web.bodies import read_object
 from fhir_infusion.web.context import caller, home_url, web
 from fhir_infusion.web.fhir import inputs, pages
@@ -50,7 +51,7 @@ def post(release: str, resource_id: str) -> Response:
 def _answer(served: Release, resource_id: str, in_body: Parameters) -> Response:
     check_accept(request, served)
     service, who = web().service, caller()
-    given = [*_understood(), *in_body]
+    given = _understood([*stated(request), *in_body])
     asked = [pair for pair in given if pair[0] in {"_since", "_type"}]
     here, path = base_url(served), f"Patient/{resource_id}/$everything"
     listing = pages.Pages(f"{here}/{path}", f"{served}/{path}", given, asked, pages.size(given))
@@ -91,8 +92,13 @@ def _types(asked: Parameters) -> set[str]:
     return {one for name, value in asked if name == "_type" for one in value.split(",")}
 
 
-def _understood() -> Parameters:
-    given, known = stated(request), {*PARAMETERS, *pages.OURS}
+def _understood(given: Parameters) -> Parameters:
+    known = {*PARAMETERS, *pages.OURS}
     if not preferences(request).lenient and any(name not in known for name, _ in given):
         raise parameter_refusal("", "there is no such parameter", ", ".join(PARAMETERS), "not-supported")
+    for name, value in given:
+        if name == "_since" and stretch(value) is None:
+            raise parameter_refusal(name, "it is not one moment", "YYYY[-MM[-DD[Thh:mm:ss[.sss]Z]]]")
+        if name == "_type" and not set(value.split(",")) <= set(SERVED):
+            raise parameter_refusal(name, "it names a type that is not served", ", ".join(SERVED))
     return [pair for pair in given if pair[0] in known]
