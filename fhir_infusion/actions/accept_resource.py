@@ -191,7 +191,8 @@ def change(
     if resource.get("id") != id:
         raise Refused(Issue("error", "value", "id", "the id is not that of the address", "the same id in both", "id"))
     # That we left something out for another release is our word, not the client's, who read it with that.
-    sent, resource = resource, subset.unmarked(resource)
+    whole_one = subset.unmarked(resource)
+    is_marked, resource = whole_one is not resource, whole_one
     record, findings = _read(service, resource, release)
     resource = _at_home(service, resource, record, release)
     type_ = str(resource["resourceType"])
@@ -203,7 +204,7 @@ def change(
             record, left = carried.with_other_releases(service, record, whole.part_of(before), release)
             findings = (*findings, *left)
         part = Part(id, release, resource, record, before, before.parent)
-        if sent is not resource and not origin:
+        if is_marked and not origin:
             release_text.refuse_a_piece(service, caller.tenant, before, release)
         if before.deleted:
             revive.refuse_revival(service, caller, part, if_match, origin)
