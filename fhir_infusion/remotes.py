@@ -22,6 +22,8 @@ Feed = Literal["auto", "history", "search"]
 
 TYPES: Final = ("MedicationRequest", "MedicationAdministration")
 """What can be kept in step, in causal order."""
+PATIENT: Final = "Patient"
+"""May stand beside them in ``resources``: the patients of what is pulled come along. They are not kept in step."""
 ORDER_INTENTS: Final = ("order", "original-order", "reflex-order", "filler-order", "instance-order")
 """Intents that ask for something to be done; a plan, a proposal or an option does not."""
 INTENTS: Final = ("proposal", "plan", *ORDER_INTENTS, "option")
@@ -85,7 +87,7 @@ class Remote:
         ``intent`` counts for orders. One that is ``known`` there is told of, whatever ``intents`` says, if it is an
         order: what has been sent or pulled must not miss its stop.
         """
-        if tenant != self.tenant or self.direction == "pull" or fhir_type not in self.resources:
+        if tenant != self.tenant or self.direction == "pull" or fhir_type not in self.types:
             return False
         told = fhir_type != "MedicationRequest" or intent in self.intents
         return told or (known and intent in ORDER_INTENTS)
@@ -162,14 +164,20 @@ def _check_remote(remote: Remote, where: str) -> None:
         raise SettingsError(f"{where}: overlap_seconds: accepted is 0 or more")
     if not 1 <= remote.senders <= MOST_SENDERS:
         raise SettingsError(f"{where}: senders: accepted is a number from 1 to {MOST_SENDERS}")
-    for name, accepted in (("resources", TYPES), ("intents", INTENTS)):
-        given = getattr(remote, name)
-        if not given or len(set(given)) < len(given) or not set(given) <= set(accepted):
-            raise SettingsError(f"{where}: {name}: accepted are one or more, each once, of {', '.join(accepted)}")
+    _check_lists(remote, where)
     if not re.fullmatch(r"[a-z0-9-]{0,63}", remote.overlay):
         raise SettingsError(f"{where}: overlay: accepted is the name of a file in mappings/overlays, without .yaml")
     _check_filter(remote, where)
     _check_hook(remote, where)
+
+
+def _check_lists(remote: Remote, where: str) -> None:
+    for name, accepted in (("resources", (*TYPES, PATIENT)), ("intents", INTENTS)):
+        given = getattr(remote, name)
+        if not given or len(set(given)) < len(given) or not set(given) <= set(accepted):
+            raise SettingsError(f"{where}: {name}: accepted are one or more, each once, of {', '.join(accepted)}")
+    if not remote.types:
+        raise SettingsError(f"{where}: resources: accepted is {PATIENT} only beside one of {', '.join(TYPES)}")
 
 
 def _check_hook(remote: Remote, where: str) -> None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.actions import transact, whole
+from fhir_infusion.actions import matching, transact, whole
+from fhir_infusion.actions.condition import token_value
 from fhir_infusion.actions.find import FoundRecord
 from fhir_infusion.errors import Refused
+from fhir_infusion.fhir import search
 from fhir_infusion.fhir.served import MAPPED
 from fhir_infusion.records.arithmetic import findings as computed
 from fhir_infusion.store import text, versions
@@ -127,8 +129,7 @@ def _pointed(node: Any, places: dict[str, str]) -> Any:
 def _with_patient(tx: Tx, record: Json) -> Json:
     """Return a record whose patient says what the Patient that it refers to says, where it does not say it itself."""
     patient = record.get("patient", {})
-    type_, _, id_ = str(patient.get("reference", "")).partition("/")
-    found = versions.current(tx, type_, id_) if type_ == "Patient" and id_ else None
+    found = _patient_of(tx, patient)
     if found is None or found.deleted:
         return record
     there = text.read(found.text)
@@ -140,6 +141,21 @@ def _with_patient(tx: Tx, record: Json) -> Json:
     if there.get("gender") in _SEX:
         details["sex"] = there["gender"]
     return {**record, "patient": {**details, **patient}}
+
+
+def _patient_of(tx: Tx, patient: Json) -> Stored | None:
+    """Return the Patient that is referred to: by our literal reference, else the only one that has the identifier."""
+    type_, _, id_ = str(patient.get("reference", "")).partition("/")
+    if type_ == "Patient" and id_ and "/" not in id_:
+        return versions.current(tx, type_, id_)
+    named = patient.get("identifier", {})
+    if not named.get("system") or not named.get("value"):
+        return None
+    criteria = search.parse("Patient", "R4", [("identifier", token_value(named["system"], named["value"]))])
+    try:
+        return matching.match(tx, "Patient", criteria)
+    except Refused:
+        return None  # several have it: none is picked
 
 
 def _name(patient: Json) -> str:

@@ -22,20 +22,21 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from fhir_infusion.actions import accept_resource, carried, identity
+from fhir_infusion.actions import accept_resource, identity
 from fhir_infusion.actions.rules import ERROR
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.store import inbox, links, versions
 from fhir_infusion.store.links import Link
 from fhir_infusion.sync import absent, holding, judging, moments, restored
-from fhir_infusion.sync.case import Case, case_of, codes_of, stamped
+from fhir_infusion.sync.case import Case, case_of, codes_of, stamped, tell_left
 from fhir_infusion.sync.compare import content, same
 from fhir_infusion.sync.conflicts import ENDED, Merge, merge, stop_of
 from fhir_infusion.sync.deletions import gone_there
 from fhir_infusion.sync.incoming import incoming
 from fhir_infusion.sync.merged_there import followed
 from fhir_infusion.sync.ours import version_of
+from fhir_infusion.sync.patients_here import bring
 from fhir_infusion.sync.replies import Found, Gone, Missing, content_version
 
 if TYPE_CHECKING:
@@ -235,10 +236,8 @@ def _merged(case: Case, linked: Link, stored: Stored, merged: Merge) -> Applied:
         if refused.status == 412:
             return Applied("waiting")  # ours changed meanwhile; the next round merges with that
         return _held(case, case.link or linked, stored, (codes_of(refused),))
-    if any(one.rule == carried.RULE for one in written.findings):
-        peer.service.store.transact(
-            case.tenant, lambda tx: peer.alert(tx, carried.RULE, stored.aggregate, written.version)
-        )
+    tell_left(peer, case.tenant, written)
+    bring(peer, case.tenant, case.resource, stored.aggregate)
     return Applied("merged" if ours_changed else "applied")
 
 
@@ -267,11 +266,12 @@ def _new(case: Case) -> Applied:
         _mark(tx, case, "applied")
 
     try:
-        accept_resource.create(
+        made = accept_resource.create(
             peer.service, peer.caller(case.tenant), peer.release, theirs, origin=peer.name, also=also
         )
     except Refused as refused:
         return _marked(case, Applied("quarantined", codes_of(refused)))
+    bring(peer, case.tenant, case.resource, f"{made.type}/{made.id}")
     return Applied("applied")
 
 
@@ -317,5 +317,5 @@ def _stopped(case: Case, stored: Stored) -> Stored:
         return stored
     asked = (peer.service, peer.caller(case.tenant), peer.release, stored.id, {**ours, "id": stored.id})
     with suppress(Refused):  # ours has ended meanwhile, or may not become that: a person sees what is held
-        accept_resource.update(*asked, str(stored.version), origin=peer.name)
+        tell_left(peer, case.tenant, accept_resource.update(*asked, str(stored.version), origin=peer.name))
     return peer.service.store.read(case.tenant, lambda tx: versions.current(tx, stored.type, stored.id)) or stored

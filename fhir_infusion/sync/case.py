@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from fhir_infusion.actions import carried
 from fhir_infusion.fhir.json import Resource
 from fhir_infusion.store import inbox, links, outbox, versions
 from fhir_infusion.store.inbox import Received
@@ -13,6 +14,7 @@ from fhir_infusion.store.versions import Bound, Stored
 from fhir_infusion.sync.peer import Peer
 
 if TYPE_CHECKING:
+    from fhir_infusion.actions.transact import Outcome
     from fhir_infusion.errors import Refused
     from fhir_infusion.store import Tx
 
@@ -98,3 +100,10 @@ def codes_of(refused: Refused) -> str:
     """Return the codes and rules of a refusal, without places that could hold content."""
     codes = [f"{issue.code}/{issue.rule}" if issue.rule else issue.code for issue in refused.issues]
     return ",".join(dict.fromkeys(codes))[:200]
+
+
+def tell_left(peer: Peer, tenant: str, written: Outcome) -> None:
+    """Raise an alarm where a version written in one release could not keep what only another one says (``carried``)."""
+    if any(one.rule == carried.RULE for one in written.findings):
+        aggregate = f"{written.type}/{written.id}"
+        peer.service.store.transact(tenant, lambda tx: peer.alert(tx, carried.RULE, aggregate, written.version))

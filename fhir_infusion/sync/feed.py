@@ -79,7 +79,8 @@ def fetch(peer: Peer, tenant: str, type_: str) -> Fetched:
         # Read again only where paging could have skipped a row, and until what is new lies past what was seen before.
         if done.pages < 2 or (seen_before and not done.new_before(seen_before)):
             since = moments.at(_since(peer, before, timedelta(0)))
-            missing = [one for one in hidden.values() if moments.at(one.last_updated) > since]
+            late = peer.missed
+            missing = [one for one in hidden.values() if moments.at(one.last_updated) > since or one.aggregate in late]
             return Fetched(received, _ended(peer, tenant, before, done, missing))
         seen_before = done.max_seen
         before = _fresh(before)
@@ -94,7 +95,7 @@ def _ended(peer: Peer, tenant: str, before: Cursor, done: _Pass, missing: Sequen
     for id_ in sorted(done.deleted):
         if not noted(peer, tenant, before.type, id_):
             return "a deleted resource could not be asked for"
-    restored.look_back(peer, tenant, missing)
+    restored.look_back(peer, tenant, missing, moments.of_header(done.first_date))
     _move(peer, tenant, before, done)
     return ""
 
@@ -143,7 +144,8 @@ def _pass(peer: Peer, tenant: str, before: Cursor, hidden: dict[str, Link]) -> _
             page = _newest(page, known)
             deleted.update(page.deleted)
         for one in page.entries:
-            hidden.pop(one.stamp.id, None)
+            if (shown := hidden.pop(one.stamp.id, None)) is not None:
+                peer.missed.discard(shown.aggregate)
         fresh, cursor = _kept(peer, tenant, cursor, page)
         new += len(fresh)
         oldest_new = moments.least([oldest_new, *(one.last_updated for one in fresh)])

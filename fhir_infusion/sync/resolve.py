@@ -25,7 +25,7 @@ from fhir_infusion.store.inbox import Received
 from fhir_infusion.store.links import Link
 from fhir_infusion.store.outbox import Row
 from fhir_infusion.store.versions import Bound, Stored
-from fhir_infusion.sync.case import IN_FLIGHT, stamped
+from fhir_infusion.sync.case import IN_FLIGHT, stamped, tell_left
 from fhir_infusion.sync.compare import content, same, spelled
 from fhir_infusion.sync.incoming import incoming
 from fhir_infusion.sync.ours import version_of
@@ -216,6 +216,7 @@ def _keep_theirs(held: _Held, received: Received, resource: Resource) -> int:
     written = accept_resource.update(
         peer.service, who, peer.release, stored.id, body, current, origin=peer.name, also=also
     )
+    tell_left(peer, held.caller.tenant, written)
     return written.version
 
 

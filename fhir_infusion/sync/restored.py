@@ -37,6 +37,8 @@ VANISHED: Final = "vanished"
 LOOKS: Final = 3
 TOLD: Final = 10
 """Among so many of each lane that were acknowledged last the newest of a type are looked for."""
+LATE: Final = timedelta(minutes=2)
+"""So much later some servers show what was written."""
 TOO_MANY: Final = 2
 """So many of the newest do not vanish by chance."""
 APART: Final = timedelta(seconds=1)
@@ -84,22 +86,29 @@ def newest(tx: Tx, peer: Peer, type_: str) -> tuple[Link, ...]:
     told = aside.told_last(tx, peer.name, TOLD) if not peer.remote.pull_filter else ()
     linked = [*came, *(links.get(tx, peer.name, one) for one in told if one.startswith(f"{type_}/"))]
     known = {one.remote_id: one for one in linked if one is not None and one.remote_id and not one.is_gone}
-    return tuple(sorted(known.values(), key=lambda one: moments.at(one.last_updated))[-LOOKS:])
+    chosen = sorted(known.values(), key=lambda one: moments.at(one.last_updated))[-LOOKS:]
+    early = [links.get(tx, peer.name, one) for one in peer.missed if one.startswith(f"{type_}/")]
+    return (*chosen, *(one for one in early if one is not None and one.remote_id and not one.is_gone))
 
 
-def look_back(peer: Peer, tenant: str, expected: Sequence[Link]) -> None:
-    """Ask for what the feed should have shown and did not.
+def look_back(peer: Peer, tenant: str, expected: Sequence[Link], date: str) -> None:
+    """Ask for what the feed should have shown and did not; ``date`` is the peer's moment, as an instant.
 
     The peer is paused where one went back to a version before, or where several are not known there any more. One
-    alone may have been deleted without a trace: that is told, and its link becomes a tombstone.
+    alone may have been deleted without a trace: that is told, and its link becomes a tombstone. What was written less
+    than ``LATE`` ago may not be visible yet: it is asked for again with the next pull.
     """
     absent_now: list[tuple[Link, Missing | Gone]] = []
     for link in expected:
         type_ = link.aggregate.partition("/")[0]
+        seen = _seen(peer, tenant, type_, link.remote_id)  # before asking: a sender may write a newer one meanwhile
         now = peer.endpoint.read(type_, link.remote_id)
-        if isinstance(now, Missing | Gone):
+        peer.missed.discard(link.aggregate)
+        if isinstance(now, Missing) and not moments.are_apart(link.last_updated, date, LATE):
+            peer.missed.add(link.aggregate)
+        elif isinstance(now, Missing | Gone):
             absent_now.append((link, now))
-        elif isinstance(now, Found) and now.stamp.version_id in _seen(peer, tenant, type_, link.remote_id):
+        elif isinstance(now, Found) and now.stamp.version_id in seen:
             pause(peer, tenant, f"{type_}/{link.remote_id}")
             return
     missing = [link for link, now in absent_now if isinstance(now, Missing) and not link.doubted]

@@ -16,6 +16,7 @@ from fhir_infusion.sync.resolve import resolve
 from tests.faults.rig import TENANT, Rig, order
 
 MR = "MedicationRequest"
+LATER = timedelta(minutes=3)
 PAUSED = "paused: restored; see `fhir-infusion sync resume`"
 
 
@@ -116,6 +117,9 @@ def test_f18_h8_a_restore_that_lost_only_what_was_new_is_noticed_though_more_was
     rig.there.restore(backup)
     rig.place(order("A-3"))
     rig.settle()
+    rig.pull()
+    assert rig.alerts() == []  # what was written so lately may be shown late
+    rig.there.step(LATER)
     for _ in range(3):
         rig.clock.move(60)
         rig.pull()
@@ -133,6 +137,29 @@ def test_f18_h8_a_restore_that_lost_only_what_was_new_is_noticed_though_more_was
     }
 
 
+def test_f16_f18_what_is_neither_shown_nor_found_for_a_while_after_it_was_written_is_not_believed_lost(
+    rig: Rig,
+) -> None:
+    for number in (1, 2, 3):
+        rig.place(order(f"A-{number}"))
+    rig.settle()
+    kept = rig.there.backup()
+    late = [key for key in rig.there.resources if key[0] == MR][1:]
+    for key in late:
+        del rig.there.resources[key]
+    for number in range(10, 14):  # newer ones, by which the others are not among the newest any more
+        rig.place(order(f"A-{number}"))
+    rig.settle()
+    for _ in range(2):
+        assert [one.trouble for one in rig.pull()] == ["", ""]
+    rig.there.resources |= {key: kept[key] for key in late}
+    rig.there.step(LATER)
+    for _ in range(2):
+        assert [one.trouble for one in rig.pull()] == ["", ""]
+    assert (rig.alerts(), rig.peer.missed) == ([], set())
+    assert {link.ladder for id_ in rig.ids() if (link := rig.link(MR, id_)) is not None} == {"B"}
+
+
 def _lost_several(rig: Rig) -> None:
     """Restore the peer to before several creates of ours, and write one more."""
     rig.place(order("A-1"))
@@ -145,6 +172,7 @@ def _lost_several(rig: Rig) -> None:
     rig.there.restore(backup)
     rig.place(order("A-4"))
     rig.settle()
+    rig.there.step(LATER)
 
 
 def test_f18_h8_a_restore_that_lost_several_of_the_newest_pauses_the_peer(rig: Rig) -> None:
