@@ -12,6 +12,7 @@ import pytest
 
 from fhir_infusion.store.failpoint import EXIT_STATUS
 from tests.counts import count
+from tests.faults.invariants import check, end_of
 from tests.faults.peer import Peer
 from tests.faults.pushing import start
 from tests.faults.rig import MRN, Clock, Rig, administration, open_rig, order
@@ -52,6 +53,23 @@ def _goes_on(there: Peer, database: Path, offset: int) -> Rig:
     return rig
 
 
+def _ends(rig: Rig) -> dict[str, list[str]]:
+    """Demand the eight invariants, close, and return what either side holds."""
+    check(rig)
+    end = end_of(rig)
+    rig.close()
+    return end
+
+
+def _without_a_kill(database: Path, *, update_create: bool = False) -> dict[str, list[str]]:
+    there = Peer(page=4, update_create=update_create)
+    try:
+        _fill(there, database)
+        return _ends(_goes_on(there, database, LEASE))
+    finally:
+        there.close()
+
+
 def _what_is_there(there: Peer) -> Counter[str]:
     resources = there.all("MedicationRequest") + there.all("MedicationAdministration")
     return Counter(one["identifier"][0]["value"] for one in resources)
@@ -67,7 +85,8 @@ def test_f2_a_worker_killed_at_a_named_step_loses_nothing_and_doubles_nothing(
     process = start(there.base, database, 0, f"{step}:2")
     process.join(120)
     assert process.exitcode == EXIT_STATUS
-    _goes_on(there, database, LEASE).close()
+    end = _ends(_goes_on(there, database, LEASE))
+    assert end == _without_a_kill(tmp_path / "twin.db", update_create=bool(update_create))
     assert _what_is_there(there) == EXPECTED
     assert {one["meta"]["versionId"] for one in there.all("MedicationRequest")} == {"1"}
     assert len(there.all("Patient")) == 2
@@ -88,7 +107,9 @@ def test_f2_a_worker_killed_at_random_instants_loses_nothing_and_doubles_nothing
         time.sleep(chance.uniform(0, 0.6))
         process.kill()
         process.join()
-    _goes_on(there, database, LEASE * (kills + 1)).close()
+    there.lies.clear()
+    end = _ends(_goes_on(there, database, LEASE * (kills + 1)))
+    assert end == _without_a_kill(tmp_path / "twin.db")
     assert _what_is_there(there) == EXPECTED
 
 
@@ -115,4 +136,4 @@ def test_f2_a_pull_killed_at_a_named_step_takes_everything_once(there: Peer, tmp
     values = [one["identifier"][0]["value"] for one in rig.all()]
     assert sorted(values) == [str(number) for number in range(10)]
     assert [one.received for one in rig.pull()] == [0, 0]
-    rig.close()
+    _ends(rig)

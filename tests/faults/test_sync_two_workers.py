@@ -6,12 +6,14 @@ import os
 import signal
 import time
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from fhir_infusion.store import outbox
 from tests.counts import count
+from tests.faults.invariants import check
 from tests.faults.peer import Act, Asked, Peer
 from tests.faults.pushing import start
 from tests.faults.rig import ORDERS, TENANT, Clock, open_rig, order
@@ -52,11 +54,14 @@ def _until(there: Peer, happened: int) -> None:
 
 
 def _states(url: str, there: Peer) -> list[str]:
-    rig = open_rig(there, url, Clock())
-    there.clock = time.monotonic
+    """Return the states of all rows, and demand the eight invariants."""
+    clock = Clock()
+    rig = open_rig(there, url, clock)
+    clock.at = datetime.now(UTC) + timedelta(seconds=2 * AHEAD)
     states: list[str] = [
         row.state for row in rig.service.store.read(TENANT, lambda tx: outbox.rows(tx, "peer", limit=1000))
     ]
+    check(rig)
     rig.close()
     return states
 
