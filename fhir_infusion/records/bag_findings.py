@@ -47,7 +47,25 @@ def bag_findings(record: Part) -> Iterator[Issue]:
     runs = [_volume(step) for step in steps]
     for members in occasions_of(steps):
         yield from _bag(record, members, runs, total, holds)
+    for position, step in enumerate(steps):
+        if step.get("role") not in _BY_DEMAND:
+            yield from _lowest(step, total, holds, f"steps[{position}]")
     yield from _dose_of_bag(record, steps, holds)
+
+
+def _lowest(step: Part, total: Part, holds: Amount, path: str) -> Iterator[Issue]:
+    """Of a range of rates the lowest, for the shortest time, is not to run more than the bag holds either."""
+    lasts = step.get("timing", {}).get("duration", {})
+    time = of(lasts["value"], lasts["unit"]) if {"value", "unit"} <= lasts.keys() else None
+    for dosing in step.get("dosings", ()) if time is not None else ():
+        low = dosing.get("rate_range", {}).get("low")
+        rate = amount(low)
+        if time is None or low is None or rate is None or rate.dimension != VOLUME_RATE:
+            continue
+        makes = rate.times(time)
+        if makes.base > holds.base and differ(makes.base, holds.base):
+            said = f"the lowest rate, {stated(low)}, for {stated(lasts)} makes {shown(makes, total['unit'])}"
+            yield finding(path, f"{said}; the preparation holds {stated(total)}", "rate-duration-volume")
 
 
 def _dose_of_bag(record: Part, steps: Sequence[Part], holds: Amount) -> Iterator[Issue]:

@@ -29,9 +29,10 @@ FINDINGS: Final[Mapping[str, Compared]] = MappingProxyType(
     {
         # an order: rate, time, dose, bag
         "rate-duration-volume": Compared(
-            "Volume rate x duration of the steps of one occasion, with the volume of the preparation. More than it "
-            "holds, always; less, unless the order says why: continuous or patient-controlled, 24 h or without a "
-            "break, a bolus before an open end, a dose that is a part of the bag, or all steps together empty it.",
+            "Volume rate (of a range the lowest) x duration of the steps of one occasion, with the volume of the "
+            "preparation. More than it holds, always; less, unless the order says why: continuous or "
+            "patient-controlled, 24 h or without a break, a bolus before an open end, a dose that is a part of the "
+            "bag, or all steps together empty it.",
             _PUMP,
         ),
         "rate-duration-dose": Compared(

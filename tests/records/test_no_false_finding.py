@@ -62,6 +62,15 @@ UNITS_IN_TEXT = {
 }
 
 CAPPED_AND_PARTS = {
+    "a range of rates of which the lowest runs what the bag holds": order(
+        step({"rate_range": {"low": q(125, "mL/h"), "high": q(250, "mL/h")}}, timing=over(2)), preparation=BAG
+    ),
+    "a range of rates of the drug": order(
+        step({"rate_range": {"low": q(900, "mg/h"), "high": q(1000, "mg/h")}}, timing=over(1)), preparation=BAG
+    ),
+    "a range of rates without its lowest": order(
+        step({"rate_range": {"high": q(900, "mL/h")}}, timing=over(1)), preparation=BAG
+    ),
     "heparin: 12 units/kg/h, at most 1000 units/h, as the pump runs it": order(
         step(
             {**ORDERED, "rate": q(12, "[iU]/kg/h")},
