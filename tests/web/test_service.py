@@ -120,6 +120,7 @@ def test_openapi_names_every_route_and_its_references_resolve(client: Client):
         ("/fhir/{release}/Subscription/{subscription_id}", "put"): fhir,
         ("/fhir/{release}/Subscription/{subscription_id}/$events", "post"): fhir,
         ("/fhir/{release}/Patient/$merge", "post"): fhir,
+        ("/fhir/{release}/Patient/{resource_id}/$everything", "post"): fhir,
         ("/fhir/{release}/{fhir_type}", "post"): fhir,
         ("/fhir/{release}/{fhir_type}/$validate", "post"): fhir,
         ("/fhir/{release}/{fhir_type}/{resource_id}/$validate", "post"): fhir,
