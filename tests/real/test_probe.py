@@ -1,8 +1,9 @@
-"""A probe of a real server: what HAPI does beside what it states, and that nothing is left of it."""
+"""A probe of real servers: what HAPI and Medplum do beside what they state, and that nothing is left of it."""
 
 from __future__ import annotations
 
 import uuid
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,20 +20,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.real.server import Hapi
+    from tests.real.server import Hapi, Medplum
 
 pytestmark = [pytest.mark.hapi, pytest.mark.timeout(1800)]  # the first start may fetch the server
 
 
-@pytest.fixture
-def service(hapi: Hapi, tmp_path: Path) -> Iterator[Service]:
+@contextmanager
+def _beside(base: str, folder: Path) -> Iterator[Service]:
     def clock() -> datetime:
         return datetime.now(UTC)
 
-    settings = settings_for(hapi.base, tmp_path / "probe.db", deadline_seconds=30)
+    settings = settings_for(base, folder / "probe.db", deadline_seconds=30)
     store = open_store(settings.database, clock)
     yield Service(store, Translator(library(), settings), clock, lambda: str(uuid.uuid4()), settings)
     store.close()
+
+
+@pytest.fixture
+def service(hapi: Hapi, tmp_path: Path) -> Iterator[Service]:
+    with _beside(hapi.base, tmp_path) as one:
+        yield one
 
 
 def _probe(service: Service, way: str) -> dict[str, Any]:
@@ -66,3 +73,22 @@ def test_a_probe_that_only_reads_makes_nothing_in_hapi(service: Service, hapi: H
     assert hapi.call("GET", "_history?_summary=count").json["total"] == before
     assert (report["trouble"], report["needs"]) == ("", [])
     assert report["saw"]["search MedicationRequest"] == report["saw"]["history"] == "yes"
+
+
+def test_medplum_is_seen_to_round_numbers_and_is_left_as_it_was(medplum: Medplum, tmp_path: Path):
+    scratch = "Patient?identifier=urn:fhir-infusion:probe%7C"
+    before = len(medplum.all(scratch))
+    with _beside(medplum.base, tmp_path) as service:
+        report = _probe(service, "whole")
+    saw = report["saw"]
+    needed = ("create", "read", "identifier-search", "conditional-create", "if-match", "update", "last-updated")
+    assert {name: saw[name] for name in needed} == dict.fromkeys(needed, "yes"), report
+    # It keeps 1.50 as 1.5, gives one page without a link to the next, and no history.
+    lacking = ("decimals", "next-link", "history")
+    assert {name: saw[name] for name in lacking} == dict.fromkeys(lacking, "no"), report
+    assert (saw["deleted-reads"], report["trouble"], report["needs"], report["left"]) == ("404", "", [], []), report
+    assert set(report["rungs"].values()) == {"B"}
+    assert set(report["differs"]) == {
+        f"{name}: not stated, and so" for name in ("update-create", "identifier-search", "last-updated")
+    }
+    assert len(medplum.all(scratch)) == before
