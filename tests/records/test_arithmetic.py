@@ -102,6 +102,10 @@ QUIET: list[Record] = [
     order(step({"dose": q(500, "mg")}, text="0.5 g in 100 mL over 30 min, then 500 mg 1.2.3 mg of 20 drops; monitor every 15 min")),
     order(step({"dose": q(500, "mg")}, text="x" * 5000 + " 7 mg")),
     order(step({"dose": q(10, "mg")}, timing={"frequency": 2, "period": 1, "period_unit": "d", "bounds_length": q(5, "d")}, text="10 mg, 100 mg in all")),
+    # What all steps make together: doses, doses as often as they are given, runs in volume and by the preparation.
+    order(step({"dose": q(100, "mg")}), step({"dose": q(400, "mg")}), rendered_instruction="500 mg in all"),
+    order(step({"dose": q(100, "mg")}, timing={"count": 3}), step({"dose": q(400, "mg")}), rendered_instruction="700 mg in all"),
+    order(step({"rate": q(10, "mL/h")}, timing=over(30, "min")), step({"rate": q(20, "mL/h")}, timing=over(1)), rendered_instruction="25 mL in all, which is 50 mg", preparation={"final_concentration": {"numerator": q(2, "mg"), "denominator": q(1, "mL")}}),
     # Of two ingredients the one that is said to be inactive has no part in the dose.
     given_(dose_given=q(200, "mg"), volume_given=q(100, "mL"), preparation={"total_volume": q(100, "mL"), "ingredients": [{"drug": {"text": "x"}, "amount": q(200, "mg")}, {"drug": {"text": "y"}, "amount": q(9, "mg"), "is_active": False}]}),
     order(step({"dose": q(500, "mg")}, text="125 mL/h"), preparation={"final_concentration": {"numerator": q(5, "mg"), "denominator": q(1, "mL")}}),
