@@ -476,8 +476,8 @@ def test_an_untouched_display_and_mark_are_told_as_carried_and_a_repaired_unit_a
     )
     written = lens().write(lens().read(resource).result)
     assert written.result == resource
-    lines = [(line.path, line.state) for line in written.ledger.lines() if line.why == "residue"]
-    assert lines == [("encounter._display", "carried")]
+    lines = [(line.path, line.state, line.to) for line in written.ledger.lines() if line.why == "residue"]
+    assert lines == [("encounter._display", "carried", "")]
 
 
 def test_a_display_is_left_out_once_it_would_describe_another(interpreted: Lenses):

@@ -188,6 +188,7 @@ FOUND: list[tuple[Record, str, str, str]] = [
     (order(step({"dose": q(8, "[iU]/kg")}, text="80 units/kg, anti-Xa 0.3 units/mL")), "text-contradicts", "steps[0].text", "the text says 80 units/kg; the structure says 8 [iU]/kg"),
     # a range of rates
     (order(step({"rate_range": {"low": q(900, "mL/h"), "high": q(1100, "mL/h")}}, timing={"duration": {"value": 1, "max": 2, "unit": "h"}}), preparation=BAG), "rate-duration-volume", "steps[0]", "the lowest rate, 900 mL/h, for 1 h makes 900 mL; the preparation holds 250 mL"),
+    (order(step({**ORDERED, "dose": q(2, "g/kg")}, {**CALCULATED, "dose": q(100, "g")}, timing={"count": 5}), measurements=[weight(80)]), "calculated-dose", "steps[0].dosings[1].dose", "2 g/kg at 80 kg (actual weight) makes 160 g; calculated is 100 g"),
     # a rate is capped by the largest rate, but a cap mends no slip of ten
     (order(step({**ORDERED, "rate": q(12, "[iU]/kg/h")}, {**CALCULATED, "rate": q("8.0", "mL/h")}, max_rate=q(1000, "[iU]/h")), preparation={"final_concentration": {"numerator": q(100, "[iU]"), "denominator": q(1, "mL")}}, measurements=[weight(96)]), "calculated-dose", "steps[0].dosings[1].rate", "12 [iU]/kg/h at 96 kg (actual weight) of this preparation makes 11.52 mL/h; calculated is 8.0 mL/h"),
     (order(step({**ORDERED, "dose": q(120, "g/m2")}, {**CALCULATED, "dose": q(20, "g")}, max_per_administration=q(20, "g")), measurements=[measure("body-surface-area", "1.78", "m2")]), "calculated-dose", "steps[0].dosings[1].dose", "120 g/m2 at 1.78 m2 makes 213.6 g; calculated is 20 g"),
