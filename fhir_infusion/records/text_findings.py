@@ -151,11 +151,7 @@ def _amounts(part: Part) -> Iterator[tuple[Amount, Part]]:
     left = [part]
     while left:
         part = left.pop()
-        held = amount(part) if "unit" in part else None
-        if held is not None:
-            yield held, part
-            continue
-        held = ratio(part) if "numerator" in part else span(part) if "unit" in part else None
+        held = ratio(part) if "numerator" in part else amount(part) or span(part) if "unit" in part else None
         if held is not None:
             yield held, part
         inner: list[Part] = []
