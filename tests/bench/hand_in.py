@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.bench.hand_out import (
+    CALCULATED_FROM,
     CARE_SETTING,
     CONCENTRATION,
     CONTAINER,
@@ -86,11 +87,13 @@ def titration_in(fhir: Json) -> Json:
 
 def dosing_in(fhir: Json) -> Json:
     """Read one dose with its rate."""
-    dosing = {"basis": fhir["type"]["coding"][0]["code"], "dose": quantity_in(fhir["doseQuantity"])}
+    dosing: Json = {"basis": fhir["type"]["coding"][0]["code"], "dose": quantity_in(fhir["doseQuantity"])}
     if "text" in fhir["type"]:
         dosing["basis_text"] = fhir["type"]["text"]
     if "rateQuantity" in fhir:
         dosing["rate"] = quantity_in(fhir["rateQuantity"])
+    if "extension" in fhir:
+        dosing["calculated_from"] = [one["valueCode"] for one in fhir["extension"] if one["url"] == CALCULATED_FROM]
     return dosing
 
 

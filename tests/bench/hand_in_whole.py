@@ -31,6 +31,7 @@ from tests.bench.hand_in_parts import (
 )
 from tests.bench.hand_out import (
     BASIS,
+    CALCULATED_FROM,
     CARE_SETTING,
     CONCENTRATION,
     CONTAINER,
@@ -51,7 +52,7 @@ from tests.bench.hand_out import (
 
 PERIOD: Final = frozenset({"start", "end"})
 STEP: Final = frozenset({"id", "sequence", "text", "timing", "route", "method", "extension", "doseAndRate"})
-DOSING: Final = frozenset({"type", "doseQuantity", "rateQuantity"})
+DOSING: Final = frozenset({"type", "doseQuantity", "rateQuantity", "extension"})
 TIMING: Final = frozenset({"code", "event", "repeat", "extension"})
 REPEAT: Final = frozenset(
     {"boundsDuration", "boundsPeriod", "duration", "durationUnit", "count", "frequency", "period", "periodUnit"}
@@ -140,11 +141,19 @@ def titration_in(parts: list[Json], path: Path, left: Left) -> Json:
 def dosing_in(fhir: Json, path: Path, left: Left) -> Json:
     """Read one dose with its rate."""
     basis, text = coded_in(fhir["type"], BASIS, (path, "type"), left)
-    dosing = {"basis": basis, "dose": quantity_in(fhir["doseQuantity"], (path, "doseQuantity"), left)}
+    dosing: Json = {"basis": basis, "dose": quantity_in(fhir["doseQuantity"], (path, "doseQuantity"), left)}
     if text is not None:
         dosing["basis_text"] = text
     if "rateQuantity" in fhir:
         dosing["rate"] = quantity_in(fhir["rateQuantity"], (path, "rateQuantity"), left)
+    inner = (path, "extension")
+    for extension in fhir.get("extension", ()):
+        if extension.get("url") == CALCULATED_FROM and "valueCode" in extension:
+            dosing.setdefault("calculated_from", []).append(extension["valueCode"])
+            if len(extension) != 2:
+                keep(extension, CODE_VALUE, inner, left)
+        else:
+            left.append((inner, extension))
     if not fhir.keys() <= DOSING:
         keep(fhir, DOSING, path, left)
     return dosing

@@ -32,6 +32,7 @@ ROLE: Final = OURS + "ingredient-role"
 SUFFICIENT: Final = OURS + "quantity-sufficient"
 STEP_ROLE: Final = OURS + "step-role"
 MAX_RATE: Final = OURS + "max-rate"
+CALCULATED_FROM: Final = OURS + "calculated-from"
 TITRATION: Final = OURS + "titration"
 CYCLE: Final = OURS + "timing-cycle"
 
@@ -97,9 +98,11 @@ def dosing_out(dosing: Json) -> Json:
     basis: Json = {"coding": [{"system": BASIS, "code": dosing["basis"]}]}
     if "basis_text" in dosing:
         basis["text"] = dosing["basis_text"]
-    fhir = {"type": basis, "doseQuantity": quantity_out(dosing["dose"])}
+    fhir: Json = {"type": basis, "doseQuantity": quantity_out(dosing["dose"])}
     if "rate" in dosing:
         fhir["rateQuantity"] = quantity_out(dosing["rate"])
+    if "calculated_from" in dosing:
+        fhir["extension"] = [{"url": CALCULATED_FROM, "valueCode": kind} for kind in dosing["calculated_from"]]
     return fhir
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from tests.bench.hand_out import (
     BASIS,
+    CALCULATED_FROM,
     CARE_SETTING,
     CONCENTRATION,
     CONTAINER,
@@ -44,7 +45,7 @@ PERIOD: Final = frozenset({"start", "end"})
 STEP: Final = frozenset(
     {"step_id", "sequence", "text", "timing", "route", "method", "role", "max_rate", "titration", "dosings"}
 )
-DOSING: Final = frozenset({"basis", "basis_text", "dose", "rate"})
+DOSING: Final = frozenset({"basis", "basis_text", "dose", "rate", "calculated_from"})
 TIMING: Final = frozenset(
     {
         "code", "events", "bounds_length", "bounds_period", "duration", "count", "frequency", "period", "period_unit",
@@ -161,9 +162,11 @@ def dosing_out(dosing: Json) -> Json:
     basis: Json = {"coding": [{"system": BASIS, "code": dosing["basis"]}]}
     if "basis_text" in dosing:
         basis["text"] = dosing["basis_text"]
-    fhir = {"type": basis, "doseQuantity": quantity_out(dosing["dose"])}
+    fhir: Json = {"type": basis, "doseQuantity": quantity_out(dosing["dose"])}
     if "rate" in dosing:
         fhir["rateQuantity"] = quantity_out(dosing["rate"])
+    if "calculated_from" in dosing:
+        fhir["extension"] = [{"url": CALCULATED_FROM, "valueCode": kind} for kind in dosing["calculated_from"]]
     if not dosing.keys() <= DOSING:
         raise UnknownMembersError(*(dosing.keys() - DOSING))
     return fhir
