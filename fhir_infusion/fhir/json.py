@@ -49,7 +49,7 @@ def read(data: bytes | str, limits: Limits = LIMITS) -> Resource:
 def read_again(text: str) -> Resource:
     """Return the object of a text that :func:`write` wrote, and that was checked before; every digit is kept."""
     # The one spelling of ``write`` that msgspec reads as another number.
-    tree = exact.read(text.encode(), _ANY) if _NEGATIVE_ZERO.search(text) else _DECODER.decode(text)
+    tree = exact.parse(text, _ANY) if _NEGATIVE_ZERO.search(text) else _DECODER.decode(text)
     return cast("Resource", tree)
 
 
@@ -92,7 +92,7 @@ def _encode_other(value: object) -> msgspec.Raw:
 
 _EXPONENT: Final = re.compile(rb"E[-+](?<=[0-9]E.)")  # begins with what is rare, which is found at once
 
-_NEGATIVE_ZERO: Final = re.compile(r"-0(?![.0-9])")
+_NEGATIVE_ZERO: Final = re.compile(r"[:\[,]-0[,}\]]")  # not within an id, where -0 is as likely as anything
 _MUCH: Final = 64 * 1024 * 1024
 _ANY: Final = Limits(body=_MUCH, bundle=_MUCH, entries=100_000, elements=10_000_000, depth=512, text=_MUCH)
 """What was written was within the limits when it came in; a record with its residue is larger than its resource."""
