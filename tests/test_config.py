@@ -150,7 +150,7 @@ REFUSED = [
         (f"[remotes.a]\nbase_url = 'https://a.example'\n{line}", complaint)
         for line, complaint in (
             ("resources = []", "resources: accepted are one or more, each once, of MedicationRequest, Med"),
-            ("resources = ['Patient']", "resources: accepted are one or more"),
+            ("resources = ['Patient']", "resources: accepted is Patient only beside one of MedicationRequest"),
             ("resources = ['MedicationRequest', 'MedicationRequest']", "resources: accepted are one or more"),
             ("intents = ['orders']", "intents: accepted are one or more, each once, of proposal, plan, order"),
             ("intents = 'order'", "intents: accepted is a list of texts"),

@@ -10,8 +10,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from fhir_infusion.fhir.references import referred
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -53,14 +51,6 @@ def relative(node: T, home: str) -> T:
     named = r"[A-Z][A-Za-z]+(?:/[A-Za-z0-9\-.]{1,64}(?:/_history/.+)?|\?.+)"
     own = re.compile(rf"{re.escape(home)}/fhir/(?:r4|r4b|r5)/({named})")
     return cast("T", _relative(node, own))
-
-
-def conditional(resource: Resource) -> str:
-    """Return the path of the first reference that is a search (``Patient?identifier=…``), empty where there is none."""
-    found = (
-        path for path, text in referred(resource, str(resource.get("resourceType", ""))) if _CONDITIONAL.match(text)
-    )
-    return next(found, "")
 
 
 def _relative(node: Any, own: re.Pattern[str]) -> Any:

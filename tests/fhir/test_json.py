@@ -322,9 +322,9 @@ def test_a_published_example_comes_back_digit_for_digit(file):
 @pytest.mark.parametrize("id_", ["1-0", "7-0a-0", "x,-0,x", ":-0}"])
 def test_what_was_written_is_read_again_whatever_its_ids_and_its_zeros_are(id_: str):
     """What is kept of an answer may have empty lists, and an id may look like a negative zero."""
-    kept = {"id": id_, "findings": [], "value": Decimal("-0"), "more": [Decimal("-0"), Decimal("1.50")]}
+    kept: dict[str, Any] = {"id": id_, "findings": [], "value": Decimal("-0"), "more": [Decimal("-0"), Decimal("1.50")]}
     read = fhir_json.read_again(fhir_json.write(kept).decode())
     assert read == kept
     assert [str(one) for one in (read["value"], *read["more"])] == ["-0", "-0", "1.50"]
-    without = {"id": id_, "findings": []}
+    without: dict[str, Any] = {"id": id_, "findings": []}
     assert fhir_json.read_again(fhir_json.write(without).decode()) == without

@@ -10,7 +10,7 @@ from fhir_infusion.actions.referred import unresolved
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir import shape
 from fhir_infusion.fhir.primitives import ID
-from fhir_infusion.fhir.rewriting import conditional, relative
+from fhir_infusion.fhir.rewriting import relative
 from fhir_infusion.fhir.served import SERVED
 from fhir_infusion.web import problems
 from fhir_infusion.web.bodies import read_object
@@ -98,16 +98,11 @@ def read_resource(release: Release, known: str) -> dict[str, Any]:
     """Return the resource in the body, of the type that the address names, its references to us as they are kept.
 
     Raises:
-        Refused: as ``read_object``; 400 it is of another type; 422 a reference in it is a search.
+        Refused: as ``read_object``; 400 it is of another type.
     """
     resource = read_object(request, release)
     check_type(resource, known)
-    resource = relative(resource, home_url())
-    place = conditional(resource)
-    if place:
-        reason = "a reference that is a search is looked up in a transaction only; kept as it is, it leads nowhere"
-        raise refusal(422, "not-supported", reason, path=place, accepted=f"{known}/[id], or a transaction")
-    return resource
+    return relative(resource, home_url())
 
 
 def check_type(resource: Mapping[str, object], known: str) -> None:
