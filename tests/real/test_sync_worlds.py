@@ -34,14 +34,11 @@ NOTES = Path(__file__).parents[2] / "build" / "real.txt"
 
 
 def orders(name: str) -> int:
-    """Return how many orders a server gets: 80 in all, 10,000 at full counts. Medplum looks through all for each.
-
-    110 orders at HAPI on PostgreSQL took nine minutes on two cores: 300 would not leave the hour of a whole run.
-    """
+    """Return how many orders a server gets: 300 in all, 10,000 at full counts. Medplum looks through all for each."""
     return {
-        "hapi-r4": count(20, 5000),
-        "medplum": count(40, 2000),
-        "hapi-r5": count(20, 3000),
+        "hapi-r4": count(120, 5000),
+        "medplum": count(100, 2000),
+        "hapi-r5": count(80, 3000),
     }[name]
 
 
