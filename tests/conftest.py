@@ -100,6 +100,16 @@ def running_hapi(hapi: Hapi) -> Iterator[Hapi]:
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[postgresql.Server]:
     """A running PostgreSQL server; take a database of your own from it."""
+    yield from _postgresql()
+
+
+@pytest.fixture
+def crashing() -> Iterator[postgresql.Server]:
+    """A PostgreSQL server that no other test has: it is crashed."""
+    yield from _postgresql()
+
+
+def _postgresql() -> Iterator[postgresql.Server]:
     if reason := postgresql.missing():
         pytest.skip(reason)
     server = postgresql.Server()

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fhir_infusion.actions import repeated, rules, transact
+from fhir_infusion.actions import matching, repeated, rules, transact
 from fhir_infusion.actions.place_order import TYPE, outcome_of
 from fhir_infusion.actions.transact import Json, Made, Outcome, Part
-from fhir_infusion.errors import Refused
 from fhir_infusion.store import text, versions
 
 if TYPE_CHECKING:
@@ -34,13 +33,11 @@ def amend(
         Unavailable: it is not stored.
     """
 
-    def attempt(run: repeated.Run[Made]) -> Made:
-        try:
-            return run(_amending(service, caller, id, record, if_match, overlay))
-        except versions.Moved:
-            raise Refused(transact.stale()) from None
+    def begun() -> Callable[[Tx], Made]:
+        return _amending(service, caller, id, record, if_match, overlay)
 
-    return outcome_of(repeated.once(service, caller, repeated.MADE, attempt))
+    made = repeated.once(service, caller, repeated.MADE, lambda run: matching.unless_moved(run, begun, if_match))
+    return outcome_of(made)
 
 
 def _amending(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fhir_infusion.actions import repeated, rules, transact, whole
+from fhir_infusion.actions import matching, repeated, rules, transact, whole
 from fhir_infusion.actions.transact import HOME, Json, Made, Outcome, Part
 from fhir_infusion.actions.whole import TYPE, Family
 from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
@@ -76,13 +76,11 @@ def amend(
         Unavailable: it is not stored.
     """
 
-    def attempt(run: repeated.Run[Made]) -> Made:
-        try:
-            return run(_amending(service, caller, id, record, if_match, overlay))
-        except versions.Moved:
-            raise Refused(transact.stale()) from None
+    def begun() -> Callable[[Tx], Made]:
+        return _amending(service, caller, id, record, if_match, overlay)
 
-    return outcome_of(repeated.once(service, caller, repeated.MADE, attempt))
+    made = repeated.once(service, caller, repeated.MADE, lambda run: matching.unless_moved(run, begun, if_match))
+    return outcome_of(made)
 
 
 def _amending(

@@ -55,18 +55,13 @@ def read(body: bytes, limits: Limits = LIMITS) -> Resource:
     Raises:
         Refused: with every reason found (at most 100) and its place.
     """
-    tree = _parse(_decode(body), limits)
+    tree = parse(_decode(body), limits)
     visit = _Visit(limits)
     root = tree.get("resourceType")
     visit.resource(tree, root if isinstance(root, str) and _NAME.fullmatch(root) else "")
     if visit.issues:
         raise Refused(*visit.issues)
     return tree
-
-
-def parse(text: str, limits: Limits) -> Resource:
-    """Return the object of a text that was checked before it was written: nothing is looked for in it again."""
-    return _parse(text, limits)
 
 
 def _decode(body: bytes) -> str:
@@ -80,7 +75,12 @@ def _decode(body: bytes) -> str:
         raise _syntax(f"not UTF-8 at byte {error.start}", "UTF-8") from None
 
 
-def _parse(text: str, limits: Limits) -> Resource:
+def parse(text: str, limits: Limits) -> Resource:
+    """Return the object of a text, with every digit; nothing that FHIR wants of it is looked for.
+
+    Raises:
+        Refused: it is no JSON object, or nested beyond what can be read.
+    """
     try:
         tree = json.loads(
             text,

@@ -20,7 +20,6 @@ import pytest
 
 from fhir_infusion.fhir.search import Criterion, Query, Wanted
 from fhir_infusion.store import audit, open_store, search
-from tests import postgresql
 from tests.cli.test_serve import free_port
 from tests.counts import count
 from tests.faults.creating import SYSTEM
@@ -29,6 +28,8 @@ from tests.faults.rig import order
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests import postgresql
+
 ROOT = Path(__file__).parents[2]
 SECONDS = 120
 THREADS = 50
@@ -36,17 +37,6 @@ THREADS = 50
 
 def now() -> datetime:
     return datetime.now(UTC)
-
-
-@pytest.fixture
-def crashing() -> Iterator[postgresql.Server]:
-    """A server that no other test has: it is crashed."""
-    if reason := postgresql.missing():
-        pytest.skip(reason)
-    server = postgresql.Server()
-    server.start()
-    yield server
-    server.stop()
 
 
 # -------------------------------------------------------------------------------------- one effect, many processes

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from tests import postgresql
 from tests.counts import count
 from tests.faults.invariants import CANARIES, check, end_of
 from tests.faults.peer import Peer
@@ -26,23 +25,14 @@ from tests.faults.ward import REMOTE, Ward
 from tests.real.serving import Serving, eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
+
+    from tests import postgresql
 
 OPEN = "select count(*) from outbox where state in ('pending', 'leased', 'sent', 'unknown')"
 RESUMED = 60
 """Within so many seconds of the last fault nothing waits any more, on a busy machine."""
-
-
-@pytest.fixture
-def crashing() -> Iterator[postgresql.Server]:
-    """A server that no other test has: it is crashed."""
-    if reason := postgresql.missing():
-        pytest.skip(reason)
-    server = postgresql.Server()
-    server.start()
-    yield server
-    server.stop()
 
 
 def _waiting(url: str) -> int:
