@@ -40,8 +40,8 @@ class _Function:
     top: tuple[int, ...] = ()
 
 
-def compile_read(plan: Plan) -> Read:
-    """Return the compiled reader of a plan."""
+def read_source(plan: Plan) -> Source:
+    """Return the source of a plan's reading functions."""
     source = Source(
         {
             "D": DECLINED,
@@ -60,7 +60,12 @@ def compile_read(plan: Plan) -> Read:
     while shared.waiting:
         name, writer, fobj, guarded = shared.waiting.pop()
         writer.closed_function(name, fobj, guarded=guarded)
-    namespace = source.functions(f"<read {plan.document} {plan.release}>")
+    return source
+
+
+def compile_read(plan: Plan) -> Read:
+    """Return the compiled reader of a plan."""
+    namespace = read_source(plan).functions(f"<read {plan.document} {plan.release}>")
     root = namespace[f"read_{plan.root.number}"]
 
     def read(resource: Json) -> tuple[Json, list[Entry], list[Warned]]:

@@ -33,8 +33,8 @@ class _Shared:
     waiting: list[tuple[str, Writer, IObj, Path]] = field(default_factory=list)
 
 
-def compile_write(plan: Plan) -> Write:
-    """Return the compiled writer of a plan."""
+def write_source(plan: Plan) -> Source:
+    """Return the source of a plan's writing functions."""
     source = Source(
         {
             "D": DECLINED,
@@ -51,7 +51,12 @@ def compile_write(plan: Plan) -> Write:
     while shared.waiting:
         name, writer, iobj, at = shared.waiting.pop()
         writer.closed_function(name, iobj, at)
-    namespace = source.functions(f"<write {plan.document} {plan.release}>")
+    return source
+
+
+def compile_write(plan: Plan) -> Write:
+    """Return the compiled writer of a plan."""
+    namespace = write_source(plan).functions(f"<write {plan.document} {plan.release}>")
     root = namespace[f"write_{plan.root.number}"]
 
     def write(record: Json) -> tuple[Json, list[Line], list[Warned]]:
