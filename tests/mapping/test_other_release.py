@@ -37,3 +37,14 @@ def test_a_contained_resource_goes_along_into_the_other_release_and_back(library
     assert written["contained"] == ORDER["contained"]
     assert written["eventHistory"] == ORDER["eventHistory"]
     assert read.write(write.read(written).result).result == ORDER
+
+
+def test_residue_of_r4b_goes_back_in_r4_and_is_of_another_release_in_r5(library: Library) -> None:
+    read, write = library.lens("R4", "MedicationRequest"), library.lens("R5", "MedicationRequest")
+    assert read is not None
+    assert write is not None
+    record = read.read({**ORDER, "language": "en"}).result
+    record["residue"] = [{**entry, "release": "R4B"} for entry in record["residue"]]
+    assert read.write(record).result == {**ORDER, "language": "en"}
+    assert read.foreign(record) == frozenset()
+    assert write.foreign(record) == {"#made"}

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import hashlib
 import importlib
 import io
 import os
-import random
 import sys
 import tempfile
 import time
+from collections import Counter
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -122,8 +124,23 @@ def _found(root: Path, sources: Sequence[str]) -> list[Mutant]:
 def _sample(found: Sequence[Mutant], file: Path, module: str, count: int, seed: int) -> tuple[list[Mutant], int]:
     equivalent = report.equivalents(file, found)
     asked = [mutant for mutant in found if _is_asked(mutant, module) and mutant.key not in equivalent]
-    drawn = random.Random(seed).sample(asked, count) if 0 < count < len(asked) else asked
-    return drawn, len(asked)
+    return sampled(asked, count, seed), len(asked)
+
+
+def sampled(asked: Sequence[Mutant], count: int, seed: int) -> list[Mutant]:
+    """Return ``count`` mutants, all of them for 0, in an order that the seed draws.
+
+    Each has a place of its own in that order, so that a change of the code, or an equivalent more, exchanges only what
+    it touches of the sample.
+    """
+    drawn: list[tuple[bytes, Mutant]] = []
+    alike: Counter[tuple[str, ...]] = Counter()
+    for mutant in asked:
+        alike[mutant.key] += 1
+        place = "\0".join((str(seed), *mutant.key, str(alike[mutant.key])))
+        drawn.append((hashlib.sha256(place.encode()).digest(), mutant))
+    drawn.sort(key=itemgetter(0))
+    return [mutant for _, mutant in (drawn[:count] if count else drawn)]
 
 
 def _is_asked(mutant: Mutant, module: str) -> bool:

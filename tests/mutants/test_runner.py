@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.counts import chosen
-from tests.mutants.__main__ import ROOT, SOURCES, _found
+from tests.mutants.__main__ import ROOT, SOURCES, _found, sampled
 from tests.mutants.operators import mutants, mutated
 from tests.mutants.report import equivalents, interval
 
@@ -197,6 +197,18 @@ def test_a_mutant_that_is_listed_with_a_reason_is_not_counted(root):
 def test_a_listed_mutant_without_a_reason_or_that_is_gone_is_an_error(root, line, told):
     with pytest.raises(ValueError, match=told):
         equivalents(*listed(root, line))
+
+
+def test_a_change_of_the_code_exchanges_only_what_it_touches_of_the_sample():
+    before = mutants(DOSES, "doses.py")
+    after = mutants("LOW = 1\nHIGH = 2\n" + DOSES, "doses.py")
+    one, other = (sampled(found, 6, 1) for found in (before, after))
+    kept = {mutant.key for mutant in one} & {mutant.key for mutant in other}
+    assert len(one) == len(other) == 6
+    assert len(kept) + sum(mutant.where == "the module" for mutant in other) >= 6
+    assert [mutant.key for mutant in other if mutant.key in kept] == [m.key for m in one if m.key in kept]
+    assert sampled(before, 6, 2) != one
+    assert sorted(map(str, sampled(before, 0, 1))) == sorted(map(str, before))
 
 
 def test_the_interval_holds_the_rate_and_narrows_with_the_sample():

@@ -61,6 +61,7 @@ REFUSED: dict[str, list[Any]] = {
         True,
         None,
         10**18,
+        -(10**18),
         Decimal("NaN"),
         Decimal("Infinity"),
         Decimal("1E+39"),

@@ -40,6 +40,11 @@ def test_what_is_as_usual_is_no_slip(code):
     assert meant(code) is None
 
 
+@pytest.mark.parametrize("code", ["a", "pg", "uL", "nmol", "umol", "eq", "mosm", "osm", "kcal", "mL", "mg", "kg", "g", "ug", "ng", "mmol", "meq", "min", "d", "wk", "mo"])  # fmt: skip
+def test_a_unit_in_capitals_may_mean_the_one_that_infusions_are_measured_in(code):
+    assert instead(code.upper()) == code
+
+
 def test_a_long_text_is_no_slip():
     assert meant("ML/" * 22) is None
     assert instead("units/" * 22) is None
