@@ -76,6 +76,7 @@ class Settings:
     ``database_password_file`` holds the password of PostgreSQL, where libpq does not find it by itself; ``workers`` are
     processes of ``serve``, of which SQLite takes one.
     ``public_url`` begins every address that we give out; without it that is the ``Host`` of the request, over http.
+    ``answers_days`` is how long what was answered under an Idempotency-Key is kept.
     ``mappings`` is a directory used instead of the shipped documents, for sites with overlays of their own.
     """
 
@@ -95,6 +96,7 @@ class Settings:
     findings: Findings = "report"
     strict_sample: Decimal = Decimal("0.01")
     log_level: LogLevel = "info"
+    answers_days: int = 30
     remotes: tuple[Remote, ...] = ()
 
     def remote(self, name: str) -> Remote:
@@ -331,6 +333,7 @@ def _check(settings: Settings) -> None:
         "strict_sample: accepted is a number from 0 to 1": (
             not settings.strict_sample.is_finite() or not 0 <= settings.strict_sample <= 1
         ),
+        "answers_days: accepted is a number of days from 1 to 3650": not 1 <= settings.answers_days <= 3650,
         "host: accepted is an address or a name": not re.fullmatch(r"[0-9A-Za-z.:\[\]_-]+", settings.host),
         "public_url: accepted is http or https, host and path, without a slash at the end": (
             not re.fullmatch(rf"({_ORIGIN}(/[A-Za-z0-9._~-]+)*)?", settings.public_url)

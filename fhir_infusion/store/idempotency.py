@@ -1,7 +1,8 @@
 """Keys under which an effect happens once: what was asked first, and what became of it.
 
 A key is the ``Idempotency-Key`` of a client or a business identifier; the latter has no client, since the identifier
-names one order whoever sends it.
+names one order whoever sends it. What was answered under the key of a client is forgotten after a while; what a
+business identifier names stays for ever.
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, delete, exists, select, text, tuple_
 
 from fhir_infusion.store.statement import Statement, inserting
-from fhir_infusion.store.tables import IDEMPOTENCY
+from fhir_infusion.store.tables import FEEDS, IDEMPOTENCY
 from fhir_infusion.store.tx import to_ms
 
 if TYPE_CHECKING:
@@ -42,6 +43,19 @@ _FIND: Final = Statement(
     )
 )
 _KEEP: Final = inserting(IDEMPOTENCY)
+# As the index says it: SQLite takes an index of some rows only where its condition stands in the statement.
+_OLD: Final = (IDEMPOTENCY.c.tenant == bindparam("of_tenant"), text("answer <> ''"), IDEMPOTENCY.c.at < bindparam("to"))
+_KEY: Final = (IDEMPOTENCY.c.tenant, IDEMPOTENCY.c.client, IDEMPOTENCY.c.key)
+_FORGET: Final = Statement(
+    delete(IDEMPOTENCY).where(
+        tuple_(*_KEY).in_(select(*_KEY).where(*_OLD).order_by(IDEMPOTENCY.c.at).limit(bindparam("most")))
+    )
+)
+_TENANTS_WITH_OLD: Final = Statement(
+    select(FEEDS.c.tenant).where(
+        exists().where(IDEMPOTENCY.c.tenant == FEEDS.c.tenant, text("answer <> ''"), IDEMPOTENCY.c.at < bindparam("to"))
+    )
+)
 
 
 def find(tx: Tx, client: str, key: str) -> Effect | None:
@@ -51,5 +65,15 @@ def find(tx: Tx, client: str, key: str) -> Effect | None:
 
 
 def keep(tx: Tx, client: str, key: str, effect: Effect) -> None:
-    """Remember the effect of a key, for ever."""
+    """Remember the effect of a key: for ever, or where it has an answer until it is forgotten."""
     _KEEP.write(tx, {"tenant": tx.tenant, "client": client, "key": key, **asdict(effect), "at": to_ms(tx.now)})
+
+
+def tenants_with_old(tx: Tx, before: int) -> list[str]:
+    """Return the tenants that have answers from before a moment (ms since 1970 UTC)."""
+    return [name for (name,) in _TENANTS_WITH_OLD.rows(tx, {"to": before})]
+
+
+def forget(tx: Tx, before: int, most: int) -> int:
+    """Forget up to ``most`` answers from before a moment (ms since 1970 UTC), oldest first; return how many."""
+    return _FORGET.write(tx, {"of_tenant": tx.tenant, "to": before, "most": most})

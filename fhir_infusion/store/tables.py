@@ -115,6 +115,7 @@ IDENTIFIERS: Final = Table(
     sqlite_with_rowid=False,
 )
 
+# Of the keys of clients, which have an answer, the index gives the oldest; business identifiers have none, and stay.
 IDEMPOTENCY: Final = Table(
     "idempotency",
     METADATA,
@@ -127,6 +128,12 @@ IDEMPOTENCY: Final = Table(
     number("version"),
     number("at"),
     Column("answer", TEXT, nullable=False, server_default=""),
+    Index(
+        "idempotency_by_age",
+        *("tenant", "at"),
+        sqlite_where=text("answer <> ''"),
+        postgresql_where=text("answer <> ''"),
+    ),
     sqlite_with_rowid=False,
 )
 

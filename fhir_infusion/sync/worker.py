@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from fhir_infusion.errors import FhirInfusionError, SettingsError, Unavailable
 from fhir_infusion.store import endpoints
 from fhir_infusion.sync import statement
+from fhir_infusion.sync.housekeeping import Housekeeper
 from fhir_infusion.sync.notifications import Notifier
 from fhir_infusion.sync.peer import LOG, Peer
 from fhir_infusion.sync.pull import ELSEWHERE, Pulled, pull, pulled_at
@@ -46,16 +47,17 @@ class Health:
 
 
 class Worker:
-    """Threads that push and pull, and tell subscribers. ``start``, then ``stop``; ``wake`` when something changed."""
+    """Threads that push and pull, tell subscribers, and forget. ``start``, then ``stop``; ``wake`` at a change."""
 
     def __init__(self, service: Service) -> None:
         """Prepare for the remotes of the settings."""
         self._service = service
         self._lines: list[_Line] = []
         self._notifier = Notifier(service)
+        self._housekeeper = Housekeeper(service)
 
     def start(self) -> None:
-        """Start the threads of each remote, and one for the subscribers.
+        """Start the threads of each remote, one for the subscribers, and one that forgets.
 
         Raises:
             SettingsError: a secret's file cannot be read.
@@ -65,6 +67,7 @@ class Worker:
             for thread in (line.greeting, *line.threads):
                 thread.start()
         self._notifier.start()
+        self._housekeeper.start()
 
     def stop(self, seconds: float = 35.0) -> None:
         """End after what is being sent now; a row that is cut off is verified by the next start."""
@@ -75,6 +78,7 @@ class Worker:
             line.join(deadline)
             line.peer.close()
         self._notifier.stop(seconds)
+        self._housekeeper.stop(seconds)
 
     def wake(self) -> None:
         """Say that there is something to push, or to tell."""
