@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fhir_infusion.store import outbox
-from fhir_infusion.sync import feed, pull, push
+from fhir_infusion.sync import feed, pull, push, sending
 from fhir_infusion.sync import peer as sync_peer
 from tests.faults.rig import TENANT
 
@@ -50,3 +50,15 @@ def _die(rig: Rig) -> None:
     for row in claimed:
         push.deliver(rig.peer, TENANT, row)
     rig.pull()
+
+
+def dies_of(rig: Rig, poisoned: str) -> bool:
+    """Claim as senders do, then die if the poisoned resource is among it, else deliver it; say whether it died."""
+    senders = sending.Senders(rig.peer, TENANT, lambda: None)
+    rows = rig.service.store.transact(TENANT, lambda tx: senders._claimed(tx, rig.peer.remote.senders, 1))
+    if any(row.aggregate == poisoned for row in rows):
+        rig.clock.move(sending.LEASE_SECONDS + 1)
+        return True
+    for row in rows:
+        push.deliver(rig.peer, TENANT, row)
+    return False

@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from fhir_infusion.actions import find
 from fhir_infusion.fhir import json as fhir_json
@@ -31,6 +31,14 @@ if TYPE_CHECKING:
     from fhir_infusion.store.audit import AuditEntry
     from fhir_infusion.store.versions import Stored
     from tests.faults.peer import Lie
+
+
+class Harmed(Protocol):
+    """What happens on both sides; where it is harmed, a fault is among it, and what a person does about it."""
+
+    def __call__(self, rig: Rig, *, is_harmed: bool) -> None:
+        """Let it happen."""
+
 
 TYPES = ("MedicationRequest", "MedicationAdministration")
 ENDED = frozenset({"completed", "stopped", "cancelled", "ended", "entered-in-error", "not-done"})
@@ -330,19 +338,39 @@ def twin(
     *lies: Callable[[], Lie],
     **options: Any,
 ) -> None:
-    """Run a scenario without and with a fault; demand the invariants of both, and equal ends.
+    """Run a scenario without and with lies of the peer; demand the invariants of both, and equal ends.
 
-    ``database`` gives an empty one each time; a lie is made anew, since it counts how often it was told.
+    A lie is made anew for its run, since it counts how often it was told.
+    """
+
+    def lied_to(rig: Rig, *, is_harmed: bool) -> None:
+        rig.there.lies += [lie() for lie in lies if is_harmed]
+        scenario(rig)
+
+    twins(database, lied_to, **options)
+
+
+def twins(
+    database: Callable[[], str],
+    scenario: Harmed,
+    *,
+    is_restored: bool = False,
+    but: frozenset[str] = frozenset(),
+    **options: Any,
+) -> None:
+    """Run a scenario as it should be and harmed; demand the invariants of both, and equal ends.
+
+    ``database`` gives an empty one each time; ``is_restored`` says that the harm puts ours back to a backup; ``but`` are
+    values of identifiers that need not be equal there, for nobody makes again what was deleted there.
     """
     ends = []
-    for told in ((), lies):
+    for is_harmed in (False, True):
         there, ear = Peer(**options), Ear()
         rig = open_rig(there, database(), Clock())
-        there.lies += [lie() for lie in told]
         try:
-            scenario(rig)
-            check(rig, ear)
-            ends.append(end_of(rig))
+            scenario(rig, is_harmed=is_harmed)
+            check(rig, ear, is_restored=is_restored and is_harmed)
+            ends.append(end_of(rig, but))
         finally:
             rig.close()
             there.close()
@@ -350,10 +378,14 @@ def twin(
     assert ends[0] == ends[1]
 
 
-def end_of(rig: Rig) -> dict[str, list[str]]:
-    """Return what each side holds in the end, without ids, moments and references, which differ from run to run."""
+def end_of(rig: Rig, but: frozenset[str] = frozenset()) -> dict[str, list[str]]:
+    """Return what each side holds in the end, without ids, moments and references, which differ from run to run.
+
+    What is there and has an identifier of ``but`` is left out.
+    """
     here = [_read(fhir_json.write(one).decode()) for type_ in TYPES for one in rig.all(type_)]
     there = [one for type_ in (*TYPES, "Patient") for one in rig.there.all(type_)]
+    there = [one for one in there if but.isdisjoint(known["value"] for known in one.get("identifier", []))]
     return {"here": sorted(map(_plain, here)), "there": sorted(map(_plain, there))}
 
 

@@ -10,7 +10,7 @@ import pytest
 from fhir_infusion.sync import peer as sync_peer
 from fhir_infusion.sync import pull, retry, sending, status
 from fhir_infusion.sync.replies import Answer
-from tests.faults.invariants import Ear, check
+from tests.faults.invariants import Ear, check, demanded
 from tests.faults.peer import CUT, DROP, RESET, Act, Peer, once
 from tests.faults.rig import ADMINISTRATIONS, ORDERS, TENANT, Clock, Rig, administration, open_rig, order
 
@@ -138,18 +138,17 @@ def test_f7_an_update_that_was_lost_is_sent_again(rig: Rig) -> None:
 
 def test_f8_a_drip_of_one_byte_at_a_time_ends_at_the_total_deadline(database: str) -> None:
     there = Peer()
-    rig = open_rig(there, database, Clock(), deadline_seconds=1)
-    there.lies.append(once(Act(drip_seconds=0.2), _order_writes))
-    rig.place(order("A-1"))
-    begun = time.monotonic()
-    rig.push()
-    # The whole reply would take minutes at this pace; how busy the machine is must not decide.
-    assert time.monotonic() - begun < 60
-    assert rig.states() == ["unknown"]
-    assert rig.settle() == ["acked"]
-    _exactly_one(rig, "A-1")
-    assert len(there.writes("MedicationRequest")) == 1
-    rig.close()
+    with demanded(open_rig(there, database, Clock(), deadline_seconds=1)) as rig:
+        there.lies.append(once(Act(drip_seconds=0.2), _order_writes))
+        rig.place(order("A-1"))
+        begun = time.monotonic()
+        rig.push()
+        # The whole reply would take minutes at this pace; how busy the machine is must not decide.
+        assert time.monotonic() - begun < 60
+        assert rig.states() == ["unknown"]
+        assert rig.settle() == ["acked"]
+        _exactly_one(rig, "A-1")
+        assert len(there.writes("MedicationRequest")) == 1
     there.close()
 
 
@@ -289,14 +288,13 @@ def test_f14_h8_what_was_deleted_there_is_never_created_again(rig: Rig, status: 
 
 def test_f14_a_create_whose_answer_was_lost_and_that_was_deleted_since_stays_deleted(database: str) -> None:
     there = Peer(update_create=True)
-    rig = open_rig(there, database, Clock())
-    there.lies.append(once(DROP, _order_writes))
-    rig.place(order("A-1"))
-    rig.push()
-    there.delete("MedicationRequest", _exactly_one(rig, "A-1")["id"])
-    assert rig.settle() == ["dead"]
-    assert there.all("MedicationRequest") == []
-    rig.close()
+    with demanded(open_rig(there, database, Clock())) as rig:
+        there.lies.append(once(DROP, _order_writes))
+        rig.place(order("A-1"))
+        rig.push()
+        there.delete("MedicationRequest", _exactly_one(rig, "A-1")["id"])
+        assert rig.settle() == ["dead"]
+        assert there.all("MedicationRequest") == []
     there.close()
 
 

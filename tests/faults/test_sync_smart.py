@@ -21,6 +21,7 @@ from fhir_infusion.sync.remote import Endpoint
 from fhir_infusion.sync.replies import Listed, Throttled, Unauthorized, Unsent
 from fhir_infusion.sync.status import status
 from tests.faults.exporting import Exporting
+from tests.faults.invariants import demanded
 from tests.faults.issuer import CLIENT, SCOPE, Answer, Issuer
 from tests.faults.peer import Act, Peer, once
 from tests.faults.rig import Clock, Rig, open_rig, order
@@ -59,9 +60,9 @@ def issuer(there: Peer, key: Path) -> Iterator[Issuer]:
 @pytest.fixture
 def rig(there: Peer, issuer: Issuer, key: Path, database: str) -> Iterator[Rig]:
     assert issuer.asked == 0
-    one = open_rig(there, database, Clock(), auth="smart", client_id=CLIENT, key_file=key, scope=SCOPE)
-    yield one
-    one.close()
+    opened = open_rig(there, database, Clock(), auth="smart", client_id=CLIENT, key_file=key, scope=SCOPE)
+    with demanded(opened, asked=database.startswith("sqlite")) as one:
+        yield one
 
 
 def _remote(key: Path, base: str = "https://fhir.example", **options: Any) -> Remote:

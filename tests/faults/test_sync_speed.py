@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +12,7 @@ import pytest
 from fhir_infusion.store import outbox, standing
 from fhir_infusion.sync import worker
 from tests.counts import count
+from tests.faults.invariants import demanded
 from tests.faults.peer import Act, Asked, Peer
 from tests.faults.rig import MRN, TENANT, Clock, Rig, open_rig, order
 
@@ -25,17 +26,29 @@ WITHIN = 2.0
 
 
 class Running(Clock):
-    """A clock that runs."""
+    """A clock that runs, and can be moved all the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ahead = timedelta(0)
 
     def __call__(self) -> datetime:
-        return datetime.now(UTC)
+        return datetime.now(UTC) + self._ahead
+
+    def move(self, seconds: float) -> None:
+        self._ahead += timedelta(seconds=seconds)
+
+    @property
+    def seconds(self) -> float:
+        return self().timestamp()
 
 
 @pytest.fixture
 def rig(there: Peer, database: str) -> Iterator[Rig]:
-    one = open_rig(there, database, Running(), deadline_seconds=20)
-    yield one
-    one.close()
+    with demanded(
+        open_rig(there, database, Running(), deadline_seconds=20), asked=database.startswith("sqlite")
+    ) as one:
+        yield one
 
 
 def _until(what: Callable[[], object], seconds: float = 20) -> float:

@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fhir_infusion.store import suspects
-from fhir_infusion.sync import push, sending, worker
+from fhir_infusion.sync import sending, worker
 from fhir_infusion.sync.outgoing import Crossing, outgoing
 from fhir_infusion.sync.status import gauges
+from tests.faults.dying import dies_of
+from tests.faults.invariants import demanded
 from tests.faults.peer import Act, Peer, once
 from tests.faults.rig import TENANT, Rig, open_rig, order
 from tests.faults.test_sync_speed import Running, _until
@@ -20,22 +22,10 @@ if TYPE_CHECKING:
     from fhir_infusion.store.versions import Bound
 
 
-def _live(rig: Rig, poisoned: str) -> bool:
-    """Live as one process: claim as senders do, then die if the poisoned row is among it; say whether it lived."""
-    senders = sending.Senders(rig.peer, TENANT, lambda: None)
-    rows = rig.service.store.transact(TENANT, lambda tx: senders._claimed(tx, rig.peer.remote.senders, 1))
-    if any(row.aggregate == poisoned for row in rows):
-        rig.clock.move(sending.LEASE_SECONDS + 1)
-        return False
-    for row in rows:
-        push.deliver(rig.peer, TENANT, row)
-    return True
-
-
 def test_f20_a_row_that_kills_the_process_five_times_is_put_aside_and_what_was_beside_it_arrives(rig: Rig, there: Peer):
     placed = [rig.place(order(f"A-{number}")).id for number in range(9)]
     poisoned = f"MedicationRequest/{placed[2]}"
-    deaths = sum(not _live(rig, poisoned) for _ in range(30))
+    deaths = sum(dies_of(rig, poisoned) for _ in range(30))
     assert deaths == sending.CRASHES
     assert {row.aggregate: row.state for row in rig.rows() if row.state != "acked"} == {poisoned: "dead"}
     assert [row.last_error_code for row in rig.rows() if row.state == "dead"] == ["crash-5"]
@@ -45,11 +35,11 @@ def test_f20_a_row_that_kills_the_process_five_times_is_put_aside_and_what_was_b
 
 def test_f20_a_row_under_suspicion_for_a_day_is_put_aside_and_a_verdict_ends_the_suspicion(rig: Rig, there: Peer):
     first, second = (f"MedicationRequest/{rig.place(order(name)).id}" for name in ("A-1", "B-1"))
-    assert not _live(rig, first)
+    assert dies_of(rig, first)
     there.lies.append(once(Act(effect=False, status=503, headers={"Retry-After": "1"})))
-    assert not _live(rig, first)
+    assert dies_of(rig, first)
     rig.clock.move(23 * 3600)
-    assert not _live(rig, first)
+    assert dies_of(rig, first)
     rig.clock.move(2 * 3600)
     assert rig.settle() == ["dead", "acked"]
     assert [row.crashes for row in rig.rows()] == [3, 0]
@@ -61,25 +51,24 @@ def test_f20_a_row_that_hangs_is_let_go_of_and_then_put_aside_while_all_others_g
 ):
     for name, value in (("LEASE_SECONDS", 1), ("REQUESTS", 0), ("CRASHES", 2)):
         monkeypatch.setattr(sending, name, value)
-    rig = open_rig(there, database, Running())
-    poisoned = rig.place(order("A-1")).id
-    released = threading.Event()
+    with demanded(open_rig(there, database, Running()), asked=database.startswith("sqlite")) as rig:
+        poisoned = rig.place(order("A-1")).id
+        released = threading.Event()
 
-    def hanging(crossing: Crossing, resource: dict, bound: Bound | None) -> object:
-        if crossing.stored.id == poisoned:
-            released.wait(60)
-        return outgoing(crossing, resource, bound)
+        def hanging(crossing: Crossing, resource: dict, bound: Bound | None) -> object:
+            if crossing.stored.id == poisoned:
+                released.wait(60)
+            return outgoing(crossing, resource, bound)
 
-    monkeypatch.setattr("fhir_infusion.sync.preparing.outgoing", hanging)
-    rig.place(order("B-1"))
-    runs = worker.Worker(rig.service)
-    runs.start()
-    _until(lambda: rig.states() == ["dead", "acked"], 30)
-    released.set()
-    runs.stop()
-    assert rig.alerts() == ["poison"]
-    assert len(there.all("MedicationRequest")) == 1
-    rig.close()
+        monkeypatch.setattr("fhir_infusion.sync.preparing.outgoing", hanging)
+        rig.place(order("B-1"))
+        runs = worker.Worker(rig.service)
+        runs.start()
+        _until(lambda: rig.states() == ["dead", "acked"], 60)
+        released.set()
+        runs.stop()
+        assert rig.alerts() == ["poison"]
+        assert len(there.all("MedicationRequest")) == 1
 
 
 def test_h6_a_stop_that_is_not_acknowledged_after_a_minute_is_told_once(rig: Rig, there: Peer):
