@@ -97,6 +97,7 @@ def read_entry(entry: Any, place: int, kind: str, release: str, home: str) -> As
         raise _refused(f"{at}.request.method", "value", "there is no such method", ", ".join(METHODS))
     relative = url.removeprefix(home).lstrip("/") if url.startswith((f"{home}/", "/")) else url
     path, _, query = relative.partition("?")
+    path = path.removesuffix("/")  # as by itself: clients add a slash to an address
     if not _PATH.fullmatch(path) or ".." in path:
         accepted = "a type, such as Patient, with an id or a search"
         raise _refused(f"{at}.request.url", "value", "it is no address below our base", accepted)

@@ -16,7 +16,7 @@ from flask import Flask, Response, g, request
 from fhir_infusion.web import logs, problems, replies
 from fhir_infusion.web.context import EXTENSION, FAILURE, Web, correlation_id, is_inner, web
 from fhir_infusion.web.metrics import Metrics
-from fhir_infusion.web.routes import ROUTES
+from fhir_infusion.web.routes import FHIR, ROUTES
 from fhir_infusion.web.security import build_gate, refuse_unless_operator
 
 if TYPE_CHECKING:
@@ -36,13 +36,19 @@ def create_app(service: Service, owner_token: str = "", worker: Worker | None = 
     """
     app = Flask("fhir_infusion.web", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = None  # bodies.py caps each body by its kind, and says so in our words
-    app.url_map.strict_slashes = True
     app.url_map.merge_slashes = False
     gate = build_gate(service.settings)
     app.extensions[EXTENSION] = Web(service, gate, Metrics(), owner_token, worker)
     for route in ROUTES:
         endpoint = f"{route.method} {route.rule}"
-        app.add_url_rule(route.rule, endpoint, route.view, methods=[route.method], provide_automatic_options=False)
+        # Clients of FHIR add a slash to an address. It is taken as it comes: a redirect would lose the body.
+        strict = not route.rule.startswith(FHIR)
+        app.add_url_rule(
+            *(route.rule, endpoint, route.view),
+            methods=[route.method],
+            provide_automatic_options=False,
+            strict_slashes=strict,
+        )
     app.before_request(_begin)
     app.after_request(_finish)
     app.register_error_handler(Exception, _fail)

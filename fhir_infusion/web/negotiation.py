@@ -18,7 +18,7 @@ from fhir_infusion.fhir.releases import RELEASES
 from fhir_infusion.web.refusals import header_refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from flask import Request
 
@@ -87,21 +87,20 @@ def _check_charset(options: Mapping[str, str]) -> None:
         raise header_refusal(415, "not-supported", "Content-Type", "the character set is not UTF-8", "charset=utf-8")
 
 
-def check_accept(request: Request, release: str | None) -> None:
+def check_accept(request: Request, release: str | None, in_body: Sequence[tuple[str, str]] = ()) -> None:
     """Refuse a request whose ``_format`` or ``Accept`` asks for something other than our JSON.
+
+    ``in_body`` are the parameters in the body of a search, which count as those of the address do.
 
     Raises ``Refused`` (406). ``_format`` wins over ``Accept`` (https://hl7.org/fhir/http.html#parameters).
     """
     wanted = (JSON,) if release is None else (FHIR_JSON, JSON)
-    stated = request.args.get("_format") if release is not None else None
-    if stated is not None:
-        # A plus sign that was not escaped arrives as a space.
-        media, options = parse_options_header(stated.replace(" ", "+"))
-        if media not in _FORMATS:
-            raise header_refusal(406, "not-supported", "_format", "the format is not offered", "json")
-        if release is not None and not _same_release(options, release):
-            raise _wrong_release(406, "_format", release)
-        return
+    if release is not None:
+        formats = [*request.args.getlist("_format"), *(value for name, value in in_body if name == "_format")]
+        for stated in formats:
+            _check_format(stated, release)
+        if formats:
+            return
     header = request.headers.get("Accept", "")
     if not header.strip():
         return
@@ -116,6 +115,15 @@ def check_accept(request: Request, release: str | None) -> None:
     if wrong_version and release is not None:
         raise _wrong_release(406, "Accept", release)
     raise header_refusal(406, "not-supported", "Accept", "none of the media types asked for is offered", wanted[0])
+
+
+def _check_format(stated: str, release: str) -> None:
+    # A plus sign that was not escaped arrives as a space.
+    media, options = parse_options_header(stated.replace(" ", "+"))
+    if media not in _FORMATS:
+        raise header_refusal(406, "not-supported", "_format", "the format is not offered", "json")
+    if not _same_release(options, release):
+        raise _wrong_release(406, "_format", release)
 
 
 def _matches(media: str, wanted: tuple[str, ...]) -> bool:

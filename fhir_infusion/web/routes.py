@@ -89,7 +89,6 @@ ROUTES: Final[tuple[Route, ...]] = (
         for_operators=True,
     ),
     Route("POST", FHIR, bundle.post, "Batch or transaction"),
-    Route("POST", f"{FHIR}/", bundle.post, "Batch or transaction, the address with a slash"),
     Route("GET", f"{FHIR}/metadata", metadata.get, "CapabilityStatement", is_public=True),
     Route("GET", f"{FHIR}/$export", export.get, "Begin an export of everything"),
     Route("POST", f"{FHIR}/$export", export.post, "The same, asked for by Parameters"),

@@ -63,7 +63,6 @@ TABLE: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("GET", f"{HELD}/<conflict_id>"): _READ,
     ("POST", f"{HELD}/<conflict_id>/resolve"): (*_WRITE, NAMED, IF_MATCH, KEY),
     ("POST", FHIR): (*_WRITE, KEY),
-    ("POST", f"{FHIR}/"): (*_WRITE, KEY),
     ("GET", f"{FHIR}/metadata"): (ACCEPT,),
     ("GET", f"{FHIR}/$export"): (QUERY, DATES, ACCEPT, STORE),
     ("POST", f"{FHIR}/$export"): (*_WRITE, QUERY, DATES),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlsplit
@@ -10,6 +11,7 @@ import pytest
 
 from fhir_infusion.store import subscriptions
 from fhir_infusion.web.app import create_app
+from fhir_infusion.web.routes import ROUTES
 from tests.fhir.kit import order
 from tests.web.bad_ways import in_release
 from tests.web.conftest import FHIR, Client, Json, Make, exact, issues
@@ -25,6 +27,7 @@ on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 pytestmark = on_sqlite
 HOME: Final = "http://localhost"
 MR: Final = "MedicationRequest"
+FORM: Final = "application/x-www-form-urlencoded"
 RELEASES: Final = ("r4", "r5")
 in_each = pytest.mark.parametrize("release", RELEASES)
 
@@ -397,3 +400,68 @@ def test_everything_names_what_is_wrong_in_what_it_was_asked(client: Client, rel
     for wrong, place_ in (("_type=Appointment", "http._type"), ("_since=yesterday", "http._since")):
         refused = client.get(f"{path}?{wrong}")
         assert (refused.status_code, issues(refused)[0]["path"]) == (400, place_)
+
+
+# ------------------------------------------------------------------------------------------ a slash, a form, a format
+
+
+def test_every_address_of_fhir_may_end_with_a_slash_and_is_not_sent_elsewhere(service: Service):
+    adapter = create_app(service).url_map.bind("localhost")
+    values = {"release": "r4", "version": "1", "name": "Patient.ndjson"}
+    routes = [one for one in ROUTES if one.rule.startswith("/fhir")]
+    assert len(routes) > 40
+    for one in routes:
+        path = re.sub("<([a-z_]+)>", lambda found: values.get(found[1], "x"), one.rule)
+        assert adapter.match(f"{path}/", method=one.method) == adapter.match(path, method=one.method)
+
+
+@in_each
+def test_a_slash_behind_an_address_changes_nothing_of_what_is_done(client: Client, release: str):
+    base = f"/fhir/{release}"
+    made = client.post(f"{base}/{MR}/", in_release(order(), release), FHIR)
+    assert made.status_code == 201
+    path = f"{base}/{MR}/{exact(made)['id']}"
+    assert client.get(f"{path}/").data == client.get(path).data
+    assert client.get(f"{path}/_history/1/").data == client.get(path).data
+    stopped = {**exact(made), "status": "stopped"}
+    assert client.put(f"{path}/", stopped, FHIR, if_match='W/"1"').status_code == 200
+    assert exact(client.get(path))["status"] == "stopped"
+    assert link(client.get(f"{base}/{MR}/?status=stopped"), "self") == f"{HOME}{base}/{MR}?status=stopped&_count=50"
+    assert len(entries(client.post(f"{base}/{MR}/_search/", "status=stopped", FORM))) == 1
+    assert exact(client.get(f"{base}/metadata/"))["resourceType"] == "CapabilityStatement"
+    batch = {"resourceType": "Bundle", "type": "batch"}
+    batch["entry"] = [{"request": {"method": "GET", "url": url}} for url in (f"{MR}/", f"{MR}/?status=stopped")]
+    (of_all, of_some) = entries(client.post(f"{base}/", batch, FHIR))
+    assert (of_all["resource"]["entry"], of_some["resource"]["entry"]) == (
+        entries(client.get(f"{base}/{MR}")),
+        entries(client.get(f"{base}/{MR}?status=stopped")),
+    )
+    assert client.delete(f"{path}/", if_match='W/"2"').status_code == 204
+
+
+@in_each
+@pytest.mark.parametrize(
+    "asked",
+    ["_elements=status", "_summary=count", "_summary=true", "_count=1", "_format=json&_pretty=true", "_total=accurate"],
+)
+def test_what_shapes_an_answer_counts_in_the_body_of_a_search_as_in_its_address(
+    client: Client, release: str, asked: str
+):
+    for _ in range(2):
+        place(client, release)
+    path = f"/fhir/{release}/{MR}"
+    in_address, in_body = client.get(f"{path}?{asked}"), client.post(f"{path}/_search", asked, FORM)
+    assert in_address.status_code == 200
+    assert (in_body.status_code, exact(in_body)) == (200, exact(in_address))
+
+
+@in_each
+@pytest.mark.parametrize("searched", [MR, "Subscription", "StructureDefinition"])
+def test_a_format_in_the_body_of_a_search_is_refused_and_wins_over_accept_as_in_its_address(
+    client: Client, release: str, searched: str
+):
+    path = f"/fhir/{release}/{searched}/_search"
+    for asked in ("_format=xml", "_format=application/fhir%2Bxml", "_format=json%3BfhirVersion%3D1.0"):
+        assert client.post(path, asked, FORM).status_code == 406
+    assert client.post(path, "_count=1", FORM, accept="application/fhir+xml").status_code == 406
+    assert client.post(path, "_format=json", FORM, accept="application/fhir+xml").status_code == 200

@@ -50,8 +50,9 @@ def answer(release: Release, type_: str, names: Sequence[str], known: Sequence[L
     Raises:
         Refused: 400, a parameter is not known, or the page is not of this search.
     """
-    check_accept(request, release)
-    given = stated(request, form(request) if request.method == "POST" else None)
+    in_body = form(request) if request.method == "POST" else []
+    check_accept(request, release, in_body)
+    given = stated(request, in_body)
     asked = _understood(names, [pair for pair in given if pair[0] not in pages.OURS])
     here = f"{base_url(release)}/{type_}"
     listing = pages.Pages(here, f"{release}/{type_}", given, asked, pages.size(given, none=True))

@@ -58,7 +58,7 @@ def form(request: Request) -> Parameters:
 
 
 def _answer(release: Release, fhir_type: str, in_body: Parameters) -> Response:
-    check_accept(request, release)
+    check_accept(request, release, in_body)
     given = stated(request, in_body)
     asked = _understood(release, fhir_type, [pair for pair in given if pair[0] not in pages.OURS])
     wanted, shaping = (

@@ -89,7 +89,7 @@ def delete(release: str, subscription_id: str) -> Response:
 
 def find(release: str) -> Response:
     """Search: all subscriptions of the tenant that were made in this release and meet what is asked for."""
-    served = _asked(release)
+    served = release_of(release)
     known: dict[str, dict[str, set[str]]] = {}
 
     def noted(one: Subscription, wanted: Wanted) -> bool:
