@@ -137,9 +137,13 @@ def fill(url: str, rows: int, told: Callable[[str], object] = lambda _: None) ->
     """Lay so many administrations down in a database whose tables are there and empty, and that nobody has open."""
     if postgresql.is_url(url):
         with psycopg.connect(url, autocommit=True) as server:
+            # Else each row looks for the one that it refers to in a table that the planner believes to be empty.
+            server.execute("SET session_replication_role = replica")
+            server.execute("SET synchronous_commit = off")
             for one in statements(rows, _IN_POSTGRESQL):
                 told(one.partition("(")[0])
                 server.execute(one.encode())
+            server.execute("ANALYZE")  # as is to be done after each load of much at once
         return
     file = sqlite3.connect(dialect.path_of(url), isolation_level=None)
     # No journal: what fails midway is thrown away.

@@ -429,8 +429,8 @@ def test_a_slash_behind_an_address_changes_nothing_of_what_is_done(client: Clien
     assert link(client.get(f"{base}/{MR}/?status=stopped"), "self") == f"{HOME}{base}/{MR}?status=stopped&_count=50"
     assert len(entries(client.post(f"{base}/{MR}/_search/", "status=stopped", FORM))) == 1
     assert exact(client.get(f"{base}/metadata/"))["resourceType"] == "CapabilityStatement"
-    batch = {"resourceType": "Bundle", "type": "batch"}
-    batch["entry"] = [{"request": {"method": "GET", "url": url}} for url in (f"{MR}/", f"{MR}/?status=stopped")]
+    asked = [{"request": {"method": "GET", "url": url}} for url in (f"{MR}/", f"{MR}/?status=stopped")]
+    batch = {"resourceType": "Bundle", "type": "batch", "entry": asked}
     (of_all, of_some) = entries(client.post(f"{base}/", batch, FHIR))
     assert (of_all["resource"]["entry"], of_some["resource"]["entry"]) == (
         entries(client.get(f"{base}/{MR}")),
