@@ -19,6 +19,7 @@ from sqlalchemy.dialects.postgresql import Insert as PostgresqlInsert
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 
 from fhir_infusion.errors import SettingsError, Unavailable
 from fhir_infusion.store import postgresql
@@ -27,7 +28,11 @@ from fhir_infusion.store.statement import Statement
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sqlalchemy import FromClause
+
 _SCHEME: Final = "sqlite:///"
+SQLITE: Final = "sqlite"
+"""The name of the dialect, for ``with_hint`` and for what a ``Statement`` says otherwise."""
 _BUSY_MS: Final = 5_000
 _WAL_LIMIT: Final = 64 * 1024 * 1024
 _CHECKPOINT_PAGES: Final = 6_000
@@ -64,6 +69,7 @@ def prepare_file(path: Path) -> None:
 def writing_engine(path: Path) -> Engine:
     """Return an engine whose transactions write; the caller sees to it that one thread at a time uses it."""
     engine = create_engine(f"{_SCHEME}{path}", poolclass=NullPool)
+    engine.dialect.statement_compiler = _Compiler
     _control_transactions(engine, "BEGIN IMMEDIATE")
 
     @event.listens_for(engine, "connect")
@@ -86,6 +92,7 @@ def reading_engine(path: Path, threads: int = 32) -> Engine:
     """Return an engine whose connections cannot write; each transaction sees one snapshot."""
     url = f"sqlite:///file:{quote(str(path.absolute()))}?mode=ro&uri=true"
     engine = create_engine(url, poolclass=QueuePool, pool_size=threads, max_overflow=threads, pool_timeout=5)
+    engine.dialect.statement_compiler = _Compiler
     _control_transactions(engine, "BEGIN")
 
     @event.listens_for(engine, "connect")
@@ -94,6 +101,13 @@ def reading_engine(path: Path, threads: int = 32) -> Engine:
         connection.execute("PRAGMA query_only=ON").close()
 
     return engine
+
+
+class _Compiler(SQLiteCompiler):
+    """Writes hints (``INDEXED BY``, https://www.sqlite.org/lang_indexedby.html), which SQLAlchemy leaves out."""
+
+    def get_from_hint_text(self, table: FromClause, text: str | None) -> str | None:  # noqa: ARG002  as it is called
+        return text
 
 
 def _control_transactions(engine: Engine, begin: str) -> None:

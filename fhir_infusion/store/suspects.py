@@ -33,7 +33,9 @@ def poisoned(tx: Tx, endpoint: str, crashes: int, hours: int) -> tuple[Row, ...]
         OUTBOX.c.crashes >= crashes,
         and_(OUTBOX.c.crashes >= min(3, crashes), OUTBOX.c.suspected <= now - hours * 3_600_000),
     )
-    found = map(row_of, tx.connection.execute(select(*COLUMNS).where(mine, free, spent)).all())
+    found = map(
+        row_of, tx.connection.execute(due.by_index(select(*COLUMNS), due.BY_SUSPICION).where(mine, free, spent)).all()
+    )
     return tuple(
         change(tx, row, {"state": "dead", "last_error_code": f"crash-{row.crashes}", "lease_owner": ""})
         for row in found
@@ -50,7 +52,7 @@ def late_stops(tx: Tx, endpoint: str, seconds: int) -> tuple[Row, ...]:
         OUTBOX.c.alerted == 0,
         OUTBOX.c.enqueued <= to_ms(tx.now) - 1000 * seconds,
     )
-    return tuple(map(row_of, tx.connection.execute(select(*COLUMNS).where(late))))
+    return tuple(map(row_of, tx.connection.execute(due.by_index(select(*COLUMNS)).where(late))))
 
 
 def told(tx: Tx, rows: Sequence[Row]) -> None:

@@ -136,21 +136,21 @@ def drifting_pages(rig: Rig, *, is_harmed: bool) -> None:
         an_order_of_theirs(rig, offset, priority="stat")
         an_order_of_theirs(rig, 100 + offset)
 
+    left = {5, 10, 15}
+
+    def between(offset: int) -> None:
+        if offset in left:
+            left.remove(offset)
+            change(offset)
+
     if is_harmed:
-        left = {5, 10, 15}
-
-        def between(offset: int) -> None:
-            if offset in left:
-                left.remove(offset)
-                change(offset)
-
         rig.there.between_pages, rig.there.expire_pages = between, 1
     else:
-        for offset in (5, 10, 15):
-            change(offset)
+        for offset in sorted(left):
+            between(offset)
     for _ in range(2):
         rig.pull()
-    assert not is_harmed or not left
+    assert not left
 
 
 def clock_set(rig: Rig, *, is_harmed: bool, there: float = 0, here: float = 0) -> None:

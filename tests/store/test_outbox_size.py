@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from fhir_infusion.store.tx import Tx
 
 PEER = "pharmacy"
-FEW, MANY = 50, 3_000
+FEW, MANY = 50, 10_000
+"""Orders, each with an administration."""
+TOLD = "UPDATE outbox SET state = 'acked' WHERE seq <= (SELECT max(seq) - 60 FROM outbox)"
+"""All but some arrived long ago: averages over all states say that whatever is asked for is nearly everything."""
 _LOOKED_AT = "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables WHERE relname = 'outbox'"
 
 
@@ -102,12 +105,13 @@ def _put_aside(tx: Tx, row: Row) -> Row:
     return outbox.settle(tx, outbox.sending(tx, row), "dead", error_code="422")
 
 
-def _costs(url: str, rows: int, statistics: str) -> list[tuple[str, int]]:
+def _costs(url: str, rows: int, statements: tuple[str, ...]) -> list[tuple[str, int]]:
     clock = Clock()
     with closing(open_store(url, clock)) as store:
         pieces = _pieces(store, rows)
         costs = [next(pieces)]
-        tamper(url, statistics)
+        for one in statements:
+            tamper(url, one)
         costs += pieces
         clock.move(minutes=1)
         # Leases that ran out: rows under suspicion beside all that waits.
@@ -118,14 +122,16 @@ def _costs(url: str, rows: int, statistics: str) -> list[tuple[str, int]]:
     return costs
 
 
-@pytest.mark.parametrize("statistics", ["SELECT 1", "ANALYZE"])
+@pytest.mark.parametrize(
+    "statements",
+    [(), ("ANALYZE",), (TOLD, "ANALYZE")],
+    ids=["no statistics", "statistics", "statistics of what was told"],
+)
 def test_what_a_stop_needs_looks_at_nothing_that_waits_beside_it_h6_l3(
-    another_database: Callable[[], str], statistics: str
+    another_database: Callable[[], str], statements: tuple[str, ...]
 ):
     urls = another_database(), another_database()
-    if urls[0].startswith("sqlite") and statistics == "ANALYZE":
-        return  # SQLite's own are averages over all states, and nothing gathers them unless somebody asks for it
-    few, many = (_costs(url, rows, statistics) for url, rows in zip(urls, (FEW, MANY), strict=True))
+    few, many = (_costs(url, rows, statements) for url, rows in zip(urls, (FEW, MANY), strict=True))
     assert not [(name, least, cost) for (name, least), (_, cost) in zip(few, many, strict=True) if cost > least + FEW]
 
 
