@@ -5,6 +5,9 @@ Who repeats a create (the same business identifier or Idempotency-Key with the s
 was created first. What holds for an order or an administration that came as our JSON holds here too. What comes along
 with them (a Patient, a Medication) has no record.
 
+What goes with a version of an administration (its segments, or the whole that it is a segment of) is written by
+``family``.
+
 ``creation`` and ``change`` give the work of one interaction, to be done in a transaction: one alone, or with the others
 of a Bundle.
 """
@@ -16,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.actions import (
     carried,
+    family,
     follow,
     matching,
     record_administration,
@@ -44,7 +48,6 @@ if TYPE_CHECKING:
     from fhir_infusion.store.versions import Stored
 
 
-Work = Callable[["Tx"], "Stored"]
 Step = Callable[["Tx"], Made]
 _ORDER: Final = "MedicationRequest"
 
@@ -105,13 +108,13 @@ def creation(
     record, findings = _read(service, resource, release)
     resource = _at_home(service, resource, record, release)
     type_ = str(resource["resourceType"])
-    new = Part(id, release, resource, record)
+    begin = family.first(service, caller, type_, Part(id, release, resource, record), origin)
 
     def step(tx: Tx) -> Made:
         earlier = matching.match(tx, type_, if_none_exist) if if_none_exist else None
         if earlier is None:
             earlier = transact.earlier_effect(service, tx, type_, record, body_hash)
-        made = earlier or _first(service, tx, caller, type_, new, origin)
+        made = earlier or begin(tx)
         if earlier is None:
             transact.keep_key(service, tx, type_, record, body_hash, made)
         if also is not None:
@@ -198,7 +201,9 @@ def change(
     type_ = str(resource["resourceType"])
     before = service.store.read(caller.tenant, lambda tx: versions.current(tx, type_, id))
     if before is None:
-        work = _creation(service, caller, Part(id, release, resource, record), type_, if_match, origin)
+        if if_match is not None:
+            raise Refused(transact.stale())
+        work = family.first(service, caller, type_, Part(id, release, resource, record), origin)
     else:
         if before.record and not before.deleted:
             record, left = carried.with_other_releases(service, record, whole.part_of(before), release)
@@ -210,7 +215,7 @@ def change(
             revive.refuse_revival(service, caller, part, if_match, origin)
         else:
             _refuse(before, part, type_, if_match, origin, is_same_patient=is_same_patient)
-        work = _change(service, caller, type_, part, origin)
+        work = family.following(service, caller, type_, part, origin)
 
     def step(tx: Tx) -> Made:
         stored = work(tx)
@@ -264,41 +269,6 @@ def _is_there(tx: Tx, resource: Json, id: str) -> bool:
     return versions.alive(versions.current(tx, str(resource["resourceType"]), id)) is not None
 
 
-def _creation(service: Service, caller: Caller, part: Part, type: str, if_match: str | None, origin: str) -> Work:
-    if if_match is not None:
-        raise Refused(transact.stale())
-    return lambda tx: _first(service, tx, caller, type, part, origin)
-
-
-def _first(service: Service, tx: Tx, caller: Caller, type: str, part: Part, origin: str) -> Stored:
-    """Write the first version; a segment and its administration go together, whichever came first."""
-    system = transact.system_of(service, type)
-    parent = whole.parent_of(tx, part.record, system) if type == whole.TYPE else None
-    if parent is None:
-        made = transact.write(service, tx, caller, type, part, origin)
-        for early in whole.early_segments(tx, part.record, system) if type == whole.TYPE else ():
-            if rules.fits(part.record, whole.part_of(early)):
-                versions.adopt(tx, early, made.id)
-        return made
-    if not origin:
-        rules.refuse_misfit(whole.part_of(parent), None, part.record)
-    else:
-        rules.refuse_other_patient(whole.part_of(parent), part.record)
-    before = whole.record_of(whole.family(tx, parent))
-    child = Part(part.id, part.release, part.resource, part.record, None, parent.id)
-    made = transact.write(service, tx, caller, type, child, origin)
-    _renew(service, tx, caller, parent, before)
-    return made
-
-
-def _renew(service: Service, tx: Tx, caller: Caller, parent: Stored, before: Json) -> None:
-    """Give a parent a new version where the whole administration is another one now; every endpoint is told."""
-    if text.digest(whole.record_of(whole.family(tx, parent))) == text.digest(before):
-        return
-    same = Part(parent.id, parent.release, text.read(parent.text), whole.part_of(parent), parent)
-    transact.write(service, tx, caller, whole.TYPE, same)
-
-
 def _refuse(before: Stored, part: Part, type: str, if_match: str | None, origin: str, *, is_same_patient: bool) -> None:
     """Refuse what a resource may not become; a server that it is pulled from need not know our identifiers."""
     transact.refuse_unless_current(before, if_match, required=type == _ORDER and not origin)
@@ -314,43 +284,6 @@ def _refuse(before: Stored, part: Part, type: str, if_match: str | None, origin:
     rules.refuse_other_identity(field, old.get(field), new.get(field), may_vanish=bool(origin))
     rules.refuse_other_patient(old, new)
     rules.refuse_transition(str(old.get("status")), str(new.get("status")))
-
-
-def _change(service: Service, caller: Caller, type: str, part: Part, origin: str) -> Work:
-    """Return the work that writes the next version, and the versions of parent or children that go with it."""
-    before = part.previous
-    if before is None:
-        raise TypeError("a change follows a version")
-    family = service.store.read(caller.tenant, lambda tx: whole.family(tx, before))
-    back = revive.segments(service, caller, part) if before.deleted and type == whole.TYPE else []
-    # Translated here, outside the transaction; nobody can change a child without giving its parent a new version.
-    copied = [
-        record_administration.retranslated(service, child, record)
-        for child in family.children
-        if (record := whole.with_copied(whole.part_of(child), part.record)) != whole.part_of(child)
-        and rules.may_become(str(whole.part_of(child).get("status")), str(record.get("status")))
-    ]
-
-    def work(tx: Tx) -> Stored:
-        now = versions.current(tx, type, part.id)
-        if now is None or now.version != before.version:
-            raise versions.Moved
-        if not before.deleted and transact.unchanged(before, part) and not copied:
-            return now
-        parent = versions.current(tx, type, before.parent) if before.parent else None
-        if parent is not None and not origin:
-            earlier_part = None if before.deleted else whole.part_of(before)
-            rules.refuse_misfit(whole.part_of(transact.known(parent, type)), earlier_part, part.record)
-        earlier = whole.record_of(whole.family(tx, parent)) if parent else {}
-        stored = transact.write(service, tx, caller, type, part, origin)
-        for child in (*back, *copied):
-            # The endpoint that the change came from does not know yet what it means for the segments.
-            transact.write(service, tx, caller, type, child)
-        if parent is not None:
-            _renew(service, tx, caller, parent, earlier)
-        return stored
-
-    return work
 
 
 def outcome(service: Service, caller: Caller, made: Made, release: str) -> Outcome:
