@@ -116,6 +116,7 @@ FOUND: list[tuple[Record, str, str, str]] = [
     (order(step({"dose": q(1, "g")}, timing={"frequency": 1, "period": 6, "period_unit": "h"}, max_per_period=[{"numerator": q(3, "g"), "denominator": q(24, "h")}])), "max-per-period", "steps[0].max_per_period[0]", "4 x 1 g makes 4 g; the limit is 3 g in 24 h"),
     (order(step({"dose": q(5, "g")}, max_per_period=[{"numerator": q(3, "g"), "denominator": q(24, "h")}])), "max-per-period", "steps[0].max_per_period[0]", "1 x 5 g makes 5 g; the limit is 3 g in 24 h"),
     (order(step({"rate": q(10, "mL/h")}, max_per_period=[{"numerator": q(200, "mL"), "denominator": q(1, "d")}])), "max-per-period", "steps[0].max_per_period[0]", "10 mL/h for 24 h makes 240 mL; the limit is 200 mL in 1 d"),
+    (order(step({"rate": q(100, "mL/h")}, timing=over(2, frequency=3, period=1, period_unit="d"), max_per_period=[{"numerator": q(500, "mL"), "denominator": q(24, "h")}])), "max-per-period", "steps[0].max_per_period[0]", "100 mL/h for 6 h makes 600 mL; the limit is 500 mL in 24 h"),
     (pca(q(3, "mg"), basal=q(1, "mg/h")), "pca-limit", "steps[0].max_per_period[0]", "one demand of 1 mg and a basal rate that makes 4 mg is above the limit of 3 mg in 4 h"),
     (pca(q(3, "mg"), demand=q(4, "mg")), "pca-limit", "steps[0].max_per_period[0]", "one demand of 4 mg is above the limit of 3 mg in 4 h"),
     (pca(q(40, "mg"), lockout=q(8, "min")), "pca-limit", "steps[0].max_per_period[0]", "30 x 1 mg (lockout 8 min) makes 30 mg at most, so the limit of 40 mg in 4 h limits nothing"),

@@ -72,6 +72,8 @@ QUIET: list[Record] = [
     order(step({**ORDERED, "dose": q(5, "mg/kg")}, {**CALCULATED, "dose": q(5, "mL")}), measurements=[weight(70)]),
     order(step({**ORDERED, "dose": q(5, "mg/m2")}, {**CALCULATED, "dose": q(5, "mg")}), measurements=[measure("body-surface-area", 2, "cm")]),
     order(AUC, measurements=[measure("gfr", 140, "{score}")]),
+    order(step({**ORDERED, "dose": q(5, "mg/mL")}, {**CALCULATED, "dose": q(999, "mg")}), measurements=[measure("gfr", 90, "mL/min")]),
+    order(step({**ORDERED, "dose": q(5, "mg.min/mL")}, {**CALCULATED, "dose": q(999, "mL")}), measurements=[measure("gfr", 90, "mL/min")]),
     order(step({**ORDERED, "dose": q(5, "mg.min/mL")}, {**CALCULATED, "dose": q(575, "mg")}), measurements=[measure("gfr", 90, "mL/min/{1.73_m2}")]),
     order(step({**ORDERED, "dose": q(500, "mg")}, {"dose": q(1, "mg")})),
     order(step({**ORDERED, "dose": {"value": 5, "unit_text": "bags"}}, {**CALCULATED, "dose": q(1, "mg")})),
