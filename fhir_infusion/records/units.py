@@ -3,7 +3,7 @@
 https://ucum.org/ucum, grammar by ucumvert. Values are ``Fraction``: a factor is never rounded and never a float. Only
 what is the same kind of thing converts: an international unit is not an enzyme unit, a milliequivalent is not a
 millimole (that needs the valence), a drop is not a volume (that needs the set); each is a dimension of its own.
-A parse takes about 1 ms, so its results are cached, and the units of infusions are parsed on import.
+A parse takes about 1 ms, so its results are cached.
 """
 
 from __future__ import annotations
@@ -229,24 +229,3 @@ def in_words(text: str) -> Unit | None:
             return None
         found = multiply(found, unit, -1 if position else 1)
     return found
-
-
-for _warm in (
-    "mg",
-    "g",
-    "ug",
-    "kg",
-    "mL",
-    "L",
-    "h",
-    "min",
-    "d",
-    "wk",
-    "mL/h",
-    "mg/h",
-    "ug/kg/min",
-    "mg/kg",
-    "mg/m2",
-    "m2",
-):
-    parse(_warm)
