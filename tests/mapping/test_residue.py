@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fhir_infusion.mapping.putback import put_back
 from fhir_infusion.mapping.residue import (
     arrange,
     derived_key,
@@ -23,6 +24,7 @@ from fhir_infusion.mapping.residue import (
     split_path,
     write_key,
 )
+from fhir_infusion.mapping.trace import Line
 from fhir_infusion.records.number import from_spelling
 from fhir_infusion.records.residue_rules import escape, unescape
 
@@ -161,3 +163,10 @@ def test_an_array_is_put_together_in_the_order_it_had(
     mapped: list[tuple[str | None, Any]], left: list[tuple[str | None, Any]], order: list[str] | None, array: list[Any]
 ):
     assert arrange(mapped, left, order) == array
+
+
+def test_of_two_that_were_left_over_at_one_place_the_one_that_did_not_go_back_has_no_line():
+    residue = [{"path": "extension[]", "value": {"url": url}} for url in ("urn:a", "urn:b")]
+    lost = [Line("extension[]", "dropped", "", "no place")]
+    assert put_back(residue, lost) == [Line("extension[]", "carried", "", "residue")]
+    assert put_back(residue, lost * 2) == []

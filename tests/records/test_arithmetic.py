@@ -103,6 +103,8 @@ QUIET: list[Record] = [
     order(measurements=[measure("height", 180, "kg"), weight(80), measure("body-surface-area", "2.00", "m2")]),
     order(step({"dose": q(500, "mg")}, text="0.5 g in 100 mL over 30 min, then 500 mg 1.2.3 mg of 20 drops; monitor every 15 min")),
     order(step({"dose": q(500, "mg")}, text="x" * 5000 + " 7 mg")),
+    order(step({"dose": q(500, "mg")}, text="500 mg of 5 mg/mL and 3 mg/mL, 8 mg/mL together"), preparation={"ingredients": [{"drug": {"text": name}, "strength": {"numerator": q(number, "mg"), "denominator": q(1, "mL")}} for name, number in (("a", 5), ("b", 3))]}),
+    order(step({"dose": q(500, "mg")}, text="500 mg of 700 mg in the bag"), preparation={"total_volume": q(100, "mL"), "ingredients": [{"drug": {"text": name}, "amount": q(number, "mg")} for name, number in (("a", 500), ("b", 200))]}),
     order(step({"dose": q(10, "mg")}, timing={"frequency": 2, "period": 1, "period_unit": "d", "bounds_length": q(5, "d")}, text="10 mg, 100 mg in all")),
     # What all steps make together: doses, doses as often as they are given, runs in volume and by the preparation.
     order(step({"dose": q(100, "mg")}), step({"dose": q(400, "mg")}), rendered_instruction="500 mg in all"),
