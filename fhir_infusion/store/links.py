@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import delete, exists, false, select
+from sqlalchemy import delete, exists, false, func, select, text
 
 from fhir_infusion.store import dialect
 from fhir_infusion.store.tables import LINKS, RESOURCES
@@ -116,6 +116,13 @@ def others(tx: Tx, endpoint: str, type: str, remote_id: str, limit: int) -> tupl
     found = select(LINKS.c.remote_id).where(*theirs, LINKS.c.remote_id > "", LINKS.c.remote_id != remote_id)
     found = found.where(LINKS.c.ladder.not_in(GONE)).order_by(LINKS.c.remote_id).limit(limit)
     return tuple(tx.connection.execute(found).scalars())
+
+
+def lost(tx: Tx, endpoint: str) -> int:
+    """Return how many of ours were there and are not known there any more (404)."""
+    # A literal, no parameter: only then the databases see that its own index holds all that is asked for.
+    those = (LINKS.c.tenant == tx.tenant, LINKS.c.endpoint == endpoint, text("ladder = 'lost'"))
+    return int(tx.connection.execute(select(func.count()).select_from(LINKS).where(*those)).scalar_one())
 
 
 def forget(tx: Tx, endpoint: str, aggregate: str) -> None:

@@ -226,6 +226,12 @@ LINKS: Final = Table(
     words("seen"),
     number("doubted"),
     Index("links_by_remote", "tenant", "endpoint", "remote_type", "remote_id"),
+    Index(
+        "links_lost",
+        *("tenant", "endpoint"),
+        sqlite_where=text("ladder = 'lost'"),
+        postgresql_where=text("ladder = 'lost'"),
+    ),
 )
 
 INBOX: Final = Table(

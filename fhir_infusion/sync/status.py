@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from fhir_infusion.actions import follow
 from fhir_infusion.remotes import TYPES
-from fhir_infusion.store import endpoints, inbox, standing
+from fhir_infusion.store import endpoints, inbox, links, standing
 
 if TYPE_CHECKING:
     from fhir_infusion.config import Remote
@@ -38,7 +38,8 @@ def status(service: Service) -> list[Status]:
     behind the peer's feed is known to be read, ``last_success_seconds`` since when it was read to its end. ``paused``
     says why it is left alone until a person says otherwise, ``trouble`` is the code of what is wrong, each empty where
     it is not so. ``can`` is what the last probe reported, None where there was none. ``identities`` are conflicts about
-    who a patient of the tenant is, ``patients_aside`` outbox rows that wait for such a reason.
+    who a patient of the tenant is, ``patients_aside`` outbox rows that wait for such a reason. ``lost`` are resources of
+    ours that were there and are not known there any more, until they are told again.
     """
     return [service.store.read(remote.tenant, partial(_of, remote=remote)) for remote in service.settings.remotes]
 
@@ -77,6 +78,7 @@ HELP: Final = {
     "unknown": "Versions of which it is not known whether they arrived.",
     "dead": "Versions that were put aside.",
     "duplicate": "Versions that wait because several there carry the identifier.",
+    "lost": "Resources of ours that were there and are not known there any more.",
     "conflicts": "Changes on both sides that wait for a person.",
     "identities": "Patients of its tenant of whom a person has to say who they are.",
     "patients_aside": "Versions that were put aside because it is not certain who their patient is.",
@@ -121,6 +123,7 @@ def _numbers(tx: Tx, remote: Remote) -> Status:
         "conflicts": standing.held(tx, remote.name),
         "identities": standing.held(tx, follow.HERE),
         "patients_aside": standing.held_for_patient(tx, remote.name),
+        "lost": links.lost(tx, remote.name),
         "quarantined": standing.incoming(tx, remote.name, TYPES, "quarantined"),
         "feeds": {one: _feed(tx, remote, one) for one in remote.types} if remote.direction != "push" else {},
     }

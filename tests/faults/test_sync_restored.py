@@ -13,6 +13,7 @@ from fhir_infusion.sync import replaying, restored
 from fhir_infusion.sync.mending import mend
 from fhir_infusion.sync.reconcile import reconcile
 from fhir_infusion.sync.resolve import resolve
+from fhir_infusion.sync.status import gauges, status
 from tests.faults.rig import TENANT, Rig, order
 
 MR = "MedicationRequest"
@@ -160,6 +161,12 @@ def test_f16_f18_what_is_neither_shown_nor_found_for_a_while_after_it_was_writte
     assert {link.ladder for id_ in rig.ids() if (link := rig.link(MR, id_)) is not None} == {"B"}
 
 
+def _counted(rig: Rig) -> tuple[Any, Any]:
+    """Return how many are said to be lost by the status and by the metrics."""
+    (line,) = status(rig.service)
+    return line["lost"], gauges(rig.service)['fhir_infusion_sync_lost{endpoint="peer"}'][1]
+
+
 def _lost_several(rig: Rig) -> None:
     """Restore the peer to before several creates of ours, and write one more."""
     rig.place(order("A-1"))
@@ -175,7 +182,9 @@ def _lost_several(rig: Rig) -> None:
     rig.there.step(LATER)
 
 
-def test_f18_h8_a_restore_that_lost_several_of_the_newest_pauses_the_peer(rig: Rig) -> None:
+def test_f18_h8_h18_a_restore_that_lost_several_of_the_newest_pauses_the_peer_and_they_are_counted_until_told_again(
+    rig: Rig,
+) -> None:
     _lost_several(rig)
     assert rig.pull()[0].trouble == PAUSED
     assert len(rig.there.all(MR)) == 2
@@ -185,9 +194,11 @@ def test_f18_h8_a_restore_that_lost_several_of_the_newest_pauses_the_peer(rig: R
         assert [one.trouble for one in rig.pull()] == ["", ""]
     assert len(rig.there.all(MR)) == 2
     assert rig.alerts().count("vanished") == 2
+    assert _counted(rig) == (2, 2)
     lost = [row.seq for row in rig.rows() if rig.link_state(row.aggregate) == "lost"]
     told = replaying.replay(rig.service, "command:7", "peer", " ".join(map(str, lost)), "their backup lost them")
     assert told["rows"] == {"sent-again": 2}
+    assert _counted(rig) == (0, 0)
     assert len(rig.there.all(MR)) == 4
     assert set(rig.states()) == {"acked"}
 

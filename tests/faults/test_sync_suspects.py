@@ -124,6 +124,7 @@ def test_h18_the_metrics_tell_what_status_tells_and_name_nobody(rig: Rig):
             "dead": 0,
             "duplicate": 0,
             "identities": 0,
+            "lost": 0,
             "oldest_pending_seconds": 90,
             "oldest_stop_seconds": 90,
             "patients_aside": 0,
