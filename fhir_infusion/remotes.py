@@ -23,7 +23,8 @@ Feed = Literal["auto", "history", "search"]
 TYPES: Final = ("MedicationRequest", "MedicationAdministration")
 """What can be kept in step, in causal order."""
 PATIENT: Final = "Patient"
-"""May stand beside them in ``resources``: the patients of what is pulled come along. They are not kept in step."""
+"""May stand beside them in ``resources``: the patients of what is pulled come along, and what
+is corrected of them there. They are not told of there."""
 ORDER_INTENTS: Final = ("order", "original-order", "reflex-order", "filler-order", "instance-order")
 """Intents that ask for something to be done; a plan, a proposal or an option does not."""
 INTENTS: Final = ("proposal", "plan", *ORDER_INTENTS, "option")
@@ -80,6 +81,15 @@ class Remote:
     def types(self) -> tuple[str, ...]:
         """The types kept in step, in causal order."""
         return tuple(one for one in TYPES if one in self.resources)
+
+    @property
+    def feeds(self) -> tuple[str, ...]:
+        """The types that are read there: those kept in step, then the patients, where they come along."""
+        return (*self.types, *((PATIENT,) if PATIENT in self.resources else ()))
+
+    def filter_of(self, fhir_type: str) -> str:
+        """Return what narrows the feed of a type, as written: ``pull_filter``, which says nothing of patients."""
+        return self.pull_filter if fhir_type in TYPES else ""
 
     def is_told(self, tenant: str, fhir_type: str, intent: object, *, known: bool = False) -> bool:
         """Say whether this server is told of a resource of a tenant.
@@ -189,7 +199,7 @@ def _check_hook(remote: Remote, where: str) -> None:
 
 def _check_filter(remote: Remote, where: str) -> None:
     try:
-        pairs = filter_of(remote)
+        pairs = filter_of(remote, TYPES[0])
     except ValueError as error:
         raise SettingsError(f"{where}: pull_filter: accepted is a search, such as patient.organization=9") from error
     if any(not re.fullmatch(_FILTERED, name) or not value for name, value in pairs):
@@ -199,15 +209,16 @@ def _check_filter(remote: Remote, where: str) -> None:
         raise SettingsError(f"{where}: pull_filter: a history cannot be filtered; accepted is feed auto or search")
 
 
-def filter_of(remote: Remote) -> list[tuple[str, str]]:
-    """Return the parameters of ``pull_filter``, which is written as in a URL.
+def filter_of(remote: Remote, fhir_type: str) -> list[tuple[str, str]]:
+    """Return the parameters of what narrows the feed of a type, which is written as in a URL.
 
     Raises:
         ValueError: it is not so.
     """
-    if not remote.pull_filter:
+    text = remote.filter_of(fhir_type)
+    if not text:
         return []
-    return parse_qsl(remote.pull_filter, keep_blank_values=True, strict_parsing=True, errors="strict")
+    return parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict")
 
 
 def _check_url(remote: Remote, where: str, name: str, text: str) -> None:

@@ -329,4 +329,4 @@ def test_only_the_five_order_intents_are_sent_unless_it_is_set_otherwise():
 )
 def test_a_filter_of_what_is_pulled_is_a_search(tmp_path: Path, text: str, pairs: list[tuple[str, str]]):
     found = load(write(tmp_path, f"[remotes.a]\nbase_url = 'https://a.example'\npull_filter = '{text}'\n"))
-    assert filter_of(found.remote("a")) == pairs
+    assert filter_of(found.remote("a"), "MedicationRequest") == pairs

@@ -110,6 +110,12 @@ def all_of(tx: Tx, endpoint: str, after: str = "", limit: int = 500) -> tuple[Li
     return tuple(Link(*row) for row in tx.connection.execute(found))
 
 
+def of_type(tx: Tx, endpoint: str, type: str) -> tuple[Link, ...]:
+    """Return the links of a type."""
+    theirs = (LINKS.c.tenant == tx.tenant, LINKS.c.endpoint == endpoint, LINKS.c.remote_type == type)
+    return tuple(Link(*row) for row in tx.connection.execute(select(*_COLUMNS).where(*theirs)))
+
+
 def others(tx: Tx, endpoint: str, type: str, remote_id: str, limit: int) -> tuple[str, ...]:
     """Return remote ids of other resources of a type that are linked and not known to be gone."""
     theirs = (LINKS.c.tenant == tx.tenant, LINKS.c.endpoint == endpoint, LINKS.c.remote_type == type)

@@ -24,10 +24,12 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from fhir_infusion.remotes import PATIENT
 from fhir_infusion.store import inbox
 from fhir_infusion.store.failpoint import reach
 from fhir_infusion.store.inbox import Cursor, Received
 from fhir_infusion.sync import moments, restored
+from fhir_infusion.sync.corrections import concerning
 from fhir_infusion.sync.deletions import noted
 from fhir_infusion.sync.listing import asked, total
 from fhir_infusion.sync.peer import LOG
@@ -58,8 +60,10 @@ class Fetched:
 def fetch(peer: Peer, tenant: str, type_: str) -> Fetched:
     """Read the feed of a type to its end, into the inbox."""
     store = peer.service.store
-    before = store.read(tenant, lambda tx: inbox.cursor(tx, peer.name, type_, peer.remote.pull_filter))
-    hidden = {one.remote_id: one for one in store.read(tenant, lambda tx: restored.newest(tx, peer, type_))}
+    before = store.read(tenant, lambda tx: inbox.cursor(tx, peer.name, type_, peer.remote.filter_of(type_)))
+    # A Patient that is not there any more stays here as it is, and is told with the orders that are sent of it.
+    known = store.read(tenant, lambda tx: restored.newest(tx, peer, type_)) if type_ != PATIENT else ()
+    hidden = {one.remote_id: one for one in known}
     if peer.remote.feed == "history":
         before = _fresh(before)  # what stood on the pages before is not known any more
     received, seen_before = 0, ""
@@ -92,7 +96,7 @@ def _ended(peer: Peer, tenant: str, before: Cursor, done: _Pass, missing: Sequen
 
     ``missing`` are those of the newest of before that were not in the feed.
     """
-    for id_ in sorted(done.deleted):
+    for id_ in sorted(done.deleted) if before.type != PATIENT else ():
         if not noted(peer, tenant, before.type, id_):
             return "a deleted resource could not be asked for"
     restored.look_back(peer, tenant, missing, moments.of_header(done.first_date))
@@ -212,7 +216,7 @@ def _kept(peer: Peer, tenant: str, cursor: Cursor, page: Listed) -> tuple[tuple[
     )
 
     def work(tx: Tx) -> tuple[tuple[Received, ...], tuple[restored.Suspect, ...]]:
-        fresh = inbox.receive(tx, peer.name, entries)
+        fresh = inbox.receive(tx, peer.name, concerning(tx, peer, entries))
         inbox.keep_cursor(tx, after)
         return fresh, restored.suspects(tx, peer, entries, fresh)
 

@@ -119,7 +119,7 @@ def retry_quarantined(service: Service, client: str, remote: str, listed: str, r
         with store.alone(f"pull {tenant} {remote}") as alone:
             refuse_company(alone=alone)
             tried = store.transact(tenant, work)
-            for type_ in peer.remote.types:
+            for type_ in peer.remote.feeds:
                 apply_new(peer, tenant, type_)
         states = store.read(tenant, lambda tx: {"/".join(key): inbox.state(tx, remote, *key) for key in keys})
         left = sum(state == "quarantined" for state in states.values())
@@ -147,7 +147,7 @@ def rewind(  # noqa: PLR0913  each is one text of the request
         raise Refused(Issue("error", "value", "to", "this is no moment", "such as 2025-05-01T08:00:00Z", status=422))
 
     def work(tx: Tx) -> str:
-        before = inbox.cursor(tx, remote, fhir_type, section.pull_filter)
+        before = inbox.cursor(tx, remote, fhir_type, section.filter_of(fhir_type))
         if not moments.is_before(to, before.watermark):
             accepted = f"a moment before the watermark, {before.watermark or 'which is the beginning'}"
             raise Refused(Issue("error", "business-rule", "to", "the feed is not past this", accepted, status=422))

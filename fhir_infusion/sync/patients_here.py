@@ -1,12 +1,14 @@
 """The patient of what is pulled: brought along where the settings name ``Patient`` among ``resources``.
 
 A Patient there is read by the reference of an order or administration that was taken, and stored here once, as it is,
-if none here has its identifier. One that is here is never overwritten: where name, birth date or sex contradict, that
+if none here has its identifier. What is corrected there later is taken into that copy (``corrections``). One that is
+here is never overwritten: where name, birth date or sex contradict, that
 is told (hazard H10), and a person looks. Nothing of an order depends on it: it keeps the identifier that it came with.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.actions import accept_resource, identity
@@ -15,13 +17,18 @@ from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir import search
 from fhir_infusion.remotes import PATIENT
+from fhir_infusion.store import links
+from fhir_infusion.store.inbox import Received
+from fhir_infusion.store.links import Link
 from fhir_infusion.sync import references
-from fhir_infusion.sync.case import codes_of
+from fhir_infusion.sync.case import codes_of, stamped
 from fhir_infusion.sync.incoming import incoming
-from fhir_infusion.sync.replies import Found
+from fhir_infusion.sync.replies import Found, content_version
 
 if TYPE_CHECKING:
     from fhir_infusion.fhir.json import Resource
+    from fhir_infusion.store import Tx
+    from fhir_infusion.store.versions import Stored
     from fhir_infusion.sync.peer import Peer
 
 SEVERAL: Final = 412
@@ -44,7 +51,7 @@ def bring(peer: Peer, tenant: str, resource: Resource, aggregate: str) -> None:
     found = peer.endpoint.read(PATIENT, there.id)
     if not isinstance(found, Found):
         return
-    code = _stored(peer, tenant, found.resource)
+    code = _stored(peer, tenant, found)
     if code is None:
         return
     peer.learn("", "brought", there.id)
@@ -52,8 +59,9 @@ def bring(peer: Peer, tenant: str, resource: Resource, aggregate: str) -> None:
         peer.service.store.transact(tenant, lambda tx: peer.alert(tx, code, aggregate))
 
 
-def _stored(peer: Peer, tenant: str, patient: Resource) -> str | None:
+def _stored(peer: Peer, tenant: str, found: Found) -> str | None:
     """Store a Patient, or compare it with the one that is here; return the code of an alarm, None to ask again."""
+    patient, stamp = found.resource, found.stamp
     key = identity.in_use(patient)
     if key is None:
         return "patient-unidentified"
@@ -63,8 +71,24 @@ def _stored(peer: Peer, tenant: str, patient: Resource) -> str | None:
     if not isinstance(body, dict):
         return None
     same = search.parse(PATIENT, peer.release, [("identifier", token_value(*key))])
+    ids: list[str] = []
+
+    def new_id() -> str:
+        ids.append(peer.service.new_id())
+        return ids[-1]
+
+    def also(tx: Tx, stored: Stored) -> None:
+        if stored.id in ids:  # not one that was here
+            version = stamp.version_id or content_version(found.text)
+            came = Received(PATIENT, stamp.id, version, stamp.last_updated, found.text)
+            link = Link(peer.name, stored.aggregate, "", ladder="pulled", last_sent_version=1, last_acked_version=1)
+            links.put(tx, stamped(link, came))
+
+    service = replace(peer.service, new_id=new_id)
     try:
-        made = accept_resource.create(peer.service, peer.caller(tenant), peer.release, body, same, origin=peer.name)
+        made = accept_resource.create(
+            service, peer.caller(tenant), peer.release, body, same, origin=peer.name, also=also
+        )
     except Refused as refused:
         return "patient-several-here" if refused.status == SEVERAL else f"patient-not-taken {codes_of(refused)}"
     if made.created or not made.text:

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.errors import Unavailable
+from fhir_infusion.remotes import PATIENT
 from fhir_infusion.store import endpoints, inbox, loads
 from fhir_infusion.store.failpoint import reach
+from fhir_infusion.sync import corrections
 from fhir_infusion.sync.apply import apply
 from fhir_infusion.sync.deletions import take_deletions
 from fhir_infusion.sync.feed import fetch
@@ -57,17 +59,19 @@ def pull(peer: Peer, tenant: str, ending: threading.Event | None = None) -> tupl
     results = []
     with peer.service.store.alone(turn_of(tenant, peer.name)) as alone:
         if not alone:
-            return tuple(Pulled(type_, trouble=ELSEWHERE) for type_ in peer.remote.types)
+            return tuple(Pulled(type_, trouble=ELSEWHERE) for type_ in peer.remote.feeds)
         if peer.service.store.read(tenant, lambda tx: loads.is_running(tx, peer.name)):
-            return tuple(Pulled(type_, trouble="a bulk load goes on") for type_ in peer.remote.types)
-        for type_ in peer.remote.types:
+            return tuple(Pulled(type_, trouble="a bulk load goes on") for type_ in peer.remote.feeds)
+        for type_ in peer.remote.feeds:
             if why := _paused(peer, tenant):
                 results.append(Pulled(type_, trouble=why))
                 continue
+            if PATIENT in peer.remote.feeds:
+                corrections.begin(peer, tenant)
             fetched = fetch(peer, tenant, type_)
             applied = apply_new(peer, tenant, type_, ending)
             trouble = fetched.trouble or _paused(peer, tenant)
-            if not trouble and peer.remote.feed == "auto":
+            if not trouble and peer.remote.feed == "auto" and type_ != PATIENT:
                 trouble = take_deletions(peer, tenant, type_)
             results.append(Pulled(type_, fetched.received, applied, trouble))
     return tuple(results)
@@ -91,7 +95,7 @@ def pulled_at(peer: Peer, tenant: str) -> datetime | None:
     """
 
     def moments(tx: Tx) -> list[datetime | None]:
-        return [inbox.cursor(tx, peer.name, one, peer.remote.pull_filter).last_success for one in peer.remote.types]
+        return [inbox.cursor(tx, peer.name, one, peer.remote.filter_of(one)).last_success for one in peer.remote.types]
 
     found = [moment for moment in peer.service.store.read(tenant, moments) if moment is not None]
     return min(found) if len(found) == len(peer.remote.types) else None
@@ -148,7 +152,7 @@ def _applied(peer: Peer, tenant: str, rows: Sequence[Waiting], ending: threading
 def _try(peer: Peer, tenant: str, received: Received) -> str:
     """Apply one version; return what became of it, empty where that failed by a fault of ours."""
     try:
-        return apply(peer, tenant, received).kind
+        return (corrections.take if received.type == PATIENT else apply)(peer, tenant, received).kind
     except Unavailable:
         raise
     except Exception as error:  # noqa: BLE001  one version that makes us fail must not hold back the others (F20)

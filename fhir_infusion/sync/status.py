@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from fhir_infusion.actions import follow
-from fhir_infusion.remotes import TYPES
+from fhir_infusion.remotes import PATIENT, TYPES
 from fhir_infusion.store import endpoints, inbox, links, standing
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ def status(service: Service) -> list[Status]:
     behind the peer's feed is known to be read, ``last_success_seconds`` since when it was read to its end. ``paused``
     says why it is left alone until a person says otherwise, ``trouble`` is the code of what is wrong, each empty where
     it is not so. ``can`` is what the last probe reported, None where there was none. ``identities`` are conflicts about
-    who a patient of the tenant is, ``patients_aside`` outbox rows that wait for such a reason. ``lost`` are resources of
-    ours that were there and are not known there any more, until they are told again.
+    who a patient of the tenant is, ``patients_aside`` outbox rows that wait for such a reason. ``lost`` counts what
+    was there of ours and is not known there any more, until it is told again.
     """
     return [service.store.read(remote.tenant, partial(_of, remote=remote)) for remote in service.settings.remotes]
 
@@ -124,13 +124,13 @@ def _numbers(tx: Tx, remote: Remote) -> Status:
         "identities": standing.held(tx, follow.HERE),
         "patients_aside": standing.held_for_patient(tx, remote.name),
         "lost": links.lost(tx, remote.name),
-        "quarantined": standing.incoming(tx, remote.name, TYPES, "quarantined"),
-        "feeds": {one: _feed(tx, remote, one) for one in remote.types} if remote.direction != "push" else {},
+        "quarantined": standing.incoming(tx, remote.name, (*TYPES, PATIENT), "quarantined"),
+        "feeds": {one: _feed(tx, remote, one) for one in remote.feeds} if remote.direction != "push" else {},
     }
 
 
 def _feed(tx: Tx, remote: Remote, type_: str) -> Status:
-    cursor = inbox.cursor(tx, remote.name, type_, remote.pull_filter)
+    cursor = inbox.cursor(tx, remote.name, type_, remote.filter_of(type_))
     return {
         "watermark": cursor.watermark,
         "watermark_age_seconds": _age(tx.now, _moment(cursor.watermark)),

@@ -42,6 +42,7 @@ class Harmed(Protocol):
 
 TYPES = ("MedicationRequest", "MedicationAdministration")
 ENDED = frozenset({"completed", "stopped", "cancelled", "ended", "entered-in-error", "not-done"})
+MERGED = frozenset({"acked", "superseded", "conflict"})
 CANARIES = ("Jane", "Ito", "1970-01-02", "mrn-", "dobutamine", "CANARY")
 """What no listing, log or row of the trail may hold: the orders of ``rig.order`` have all of these."""
 _COMPARED = ("status", "priority", "doNotPerform", "dosageInstruction", "dosage")
@@ -145,11 +146,15 @@ class World:
 
     def is_told(self, stored: Stored) -> bool:
         """Say whether a person was told of this resource, in a way that stays until it is decided."""
+        return self.is_paused or self.is_told_itself(stored)
+
+    def is_told_itself(self, stored: Stored) -> bool:
+        """Say the same without what is told of the whole peer: that it is paused excuses no double."""
         link = self.read(lambda tx: links.get(tx, "peer", stored.aggregate))
         held = self.read(lambda tx: conflicts.open_of(tx, "peer", stored.aggregate))
         last = self.read(lambda tx: aside.newest(tx, "peer", stored.aggregate))
         is_aside = last is not None and last.state in aside.ASIDE
-        return self.is_paused or held is not None or is_aside or (link is not None and link.is_gone)
+        return held is not None or is_aside or (link is not None and link.is_gone)
 
     def as_told(self, stored: Stored) -> dict[str, Any]:
         """Return a resource of ours in the release of the peer."""
@@ -193,10 +198,12 @@ def _not_there(world: World) -> Iterator[str]:
         there = [one for one in there if one["status"] != "entered-in-error"] or there
         if not there:
             yield f"{stored.aggregate} is not there"
-        elif _signature(there[0], numbers=False) != _signature(world.as_told(stored), numbers=False) and not any(
-            alarm.startswith(("altered", "patient-")) for alarm in world.alarms(stored)
-        ):
-            yield f"{stored.aggregate} is there otherwise than here, and nobody was told"
+        elif _signature(there[0], numbers=False) != _signature(world.as_told(stored), numbers=False):
+            told = {alarm.partition("-")[0].partition(" ")[0] for alarm in world.alarms(stored)}
+            # Where it is not certain who the patient is, only a stop goes out: it has arrived, and nothing else has to.
+            is_stopped = there[0]["status"] == world.as_told(stored)["status"]
+            if "altered" not in told and not ("patient" in told and is_stopped):
+                yield f"{stored.aggregate} is there otherwise than here, and nobody was told"
 
 
 def _not_taken(world: World) -> Iterator[str]:
@@ -214,7 +221,7 @@ def i2(world: World) -> Iterator[str]:
     """Nothing is doubled: one resource there for each identifier of ours, unless a person was told."""
     for stored in world.ours():
         standing = [one for one in world.those_there(stored) if one["status"] != "entered-in-error"]
-        told = world.is_told(stored) or any("ambiguous-identifier" in one.detail for one in world.trail)
+        told = world.is_told_itself(stored) or any("ambiguous-identifier" in one.detail for one in world.trail)
         if len(standing) > 1 and not told:
             yield f"{stored.aggregate} is there {len(standing)} times"
     named = Counter(world.bound(stored) for stored in world.ours())
@@ -275,9 +282,11 @@ def _deliveries(world: World) -> Iterator[str]:
     arrived = [(f"{one.type}/{one.id}", one.version) for one in world.trail if one.action == "sync-sent"]
     again = Counter((f"{one.type}/{one.id}", one.version) for one in world.trail if "acked -> pending" in one.detail)
     acked = Counter((row.aggregate, row.version) for row in world.rows if row.state == "acked")
-    # One that was in doubt may have been found beneath a change of theirs: it is not acknowledged, and arrived.
-    tried = {(row.aggregate, row.version) for row in world.rows if row.attempt}
+    # One that was in doubt may have been found beneath a change of theirs: it is not acknowledged, and arrived. What
+    # became of its row then is the business of the merge.
+    tried = {(row.aggregate, row.version) for row in world.rows if row.attempt and row.state in MERGED}
     for key, number in Counter(arrived).items():
+        # Each row that is acknowledged tells of one: a version that a person decides for is told in a row of its own.
         if number > max(1, acked[key]) + again[key]:
             yield f"{key[0]} version {key[1]} has {number} rows of a delivery"
         if key not in tried:
