@@ -131,3 +131,31 @@ def test_a_coding_that_its_slice_could_not_hold_wholly_belongs_to_the_rest(codin
     assert member is not None
     array = member.members["coding"]
     assert classify(array, [coding], {}) == classifier(array)([coding], {}) == [slice_number]
+
+
+USED = "codes: basis\nmap: {ordered: official, calculated: secondary}\n"
+USES = """
+mapping: dosing
+between: {internal: Dosing, fhir: MedicationRequest, release: R4}
+always: {resourceType: MedicationRequest}
+uses: [kit]
+pairs:
+  basis: {fhir: "identifier[system=urn:basis].use", codes: basis}
+  basis_codings[]: {fhir: "identifier[]", pairs: {system: system, code: use, version: {drop: true, why: w}, display: {drop: true, why: w}, user_selected: {drop: true, why: w}}}
+  basis_text: language
+  dose: {drop: true, why: w}
+  dose_range: {drop: true, why: w}
+  rate: {drop: true, why: w}
+  rate_as_stated: {drop: true, why: w}
+  rate_range: {drop: true, why: w}
+  rate_ratio: {drop: true, why: w}
+  rate_text: {drop: true, why: w}
+  calculated_from: {drop: true, why: w}
+"""
+
+
+@pytest.mark.parametrize(("use", "slice_number"), [("official", 0), ("old", 1), (None, 1)])
+def test_an_element_whose_code_its_slice_does_not_know_belongs_to_the_rest(use: str | None, slice_number: int):
+    array = lens_of(USES, "MedicationRequest", kit=KIT, basis=USED).plan.root.fobj.members["identifier"]
+    element = {"system": "urn:basis", "value": "7"} if use is None else {"system": "urn:basis", "use": use}
+    assert classify(array, [element], {}) == classifier(array)([element], {}) == [slice_number]

@@ -350,3 +350,19 @@ def test_a_record_object_that_is_a_contained_resource_owns_its_id(*, interpret: 
     comes_back(lens, {"device": {"reference_id": "p", "reference": "de"}}, named)
     empty = {**resource, "contained": [{"resourceType": "Patient", "id": "device"}]}
     comes_back(lens, {"device": {"reference_id": "device"}}, empty)
+
+
+@both
+def test_a_display_of_what_was_edited_since_does_not_go_back_and_has_a_line(*, interpret: bool):
+    text = OWNED.replace("reference: birthDate", "reference: language")
+    lens = lens_of(text, "MedicationRequest", interpret=interpret, kit=KIT)
+    resource: Json = {
+        "resourceType": "MedicationRequest",
+        "subject": {"reference": "#device", "display": "d"},
+        "contained": [{"resourceType": "Patient", "id": "device", "language": "de"}],
+    }
+    read = lens.read(resource).result
+    assert lens.write(read).result == resource
+    edited = lens.write({**read, "device": {"reference": "fr"}})
+    assert edited.result["subject"] == {"reference": "#device"}
+    assert [(line.path, line.state) for line in edited.ledger.exceptions] == [("subject.display", "dropped")]

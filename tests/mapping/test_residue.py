@@ -18,6 +18,7 @@ from fhir_infusion.mapping.residue import (
     display_residue,
     holds_only_marks,
     is_derived,
+    left_over,
     plain_token,
     prefix,
     read_key,
@@ -170,3 +171,18 @@ def test_of_two_that_were_left_over_at_one_place_the_one_that_did_not_go_back_ha
     lost = [Line("extension[]", "dropped", "", "no place")]
     assert put_back(residue, lost) == [Line("extension[]", "carried", "", "residue")]
     assert put_back(residue, lost * 2) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "holder", "kept"),
+    [
+        ("language", "en", {"language": "en"}, [("language", "en")]),
+        ("_given", [None, {"id": "x"}], {"given": ["a", "b"]}, [("_given[=1::b]", {"id": "x"})]),
+        ("_given", [{"id": "x"}], {"given": ["a", "a"]}, [("_given[=1::a]", {"id": "x"}), ("_given[*]", 1)]),
+        ("_status", {"id": "x"}, {}, [("_status", {"id": "x"})]),
+        ("_status", {"id": "x"}, {"status": "s"}, [("_status~", {"of": digest("s"), "mark": {"id": "x"}})]),
+        ("_given", [{"id": "x"}, None], {"given": ["a"]}, [("_given~", {"of": digest(["a"]), "mark": [{"id": "x"}, None]})]),
+    ],
+)  # fmt: skip
+def test_a_mark_is_kept_beside_the_value_that_it_stands_at(name: str, value: Any, holder: Any, kept: Any):
+    assert list(left_over(name, value, holder)) == kept

@@ -103,6 +103,8 @@ QUIET: list[Record] = [
     order(measurements=[measure("height", 180, "kg"), weight(80), measure("body-surface-area", "2.00", "m2")]),
     order(step({"dose": q(500, "mg")}, text="0.5 g in 100 mL over 30 min, then 500 mg 1.2.3 mg of 20 drops; monitor every 15 min")),
     order(step({"dose": q(500, "mg")}, text="x" * 5000 + " 7 mg")),
+    order(step({"dose": q(1, "g")}, timing={"frequency": 1, "period": 1, "period_unit": "wk", "bounds_length": q(84, "d")}, text="1 g weekly, 12 g in all")),
+    given_(dose_given=q(400, "mg"), when={"at": "2024-05-01T10:00:00Z"}, waste=[{"amount": q(150, "mg"), "time": "2024-05-01T09:50:00Z"}], preparation=BAG),
     order(step({"dose": q(500, "mg")}, text="500 mg of 5 mg/mL and 3 mg/mL, 8 mg/mL together"), preparation={"ingredients": [{"drug": {"text": name}, "strength": {"numerator": q(number, "mg"), "denominator": q(1, "mL")}} for name, number in (("a", 5), ("b", 3))]}),
     order(step({"dose": q(500, "mg")}, text="500 mg of 700 mg in the bag"), preparation={"total_volume": q(100, "mL"), "ingredients": [{"drug": {"text": name}, "amount": q(number, "mg")} for name, number in (("a", 500), ("b", 200))]}),
     order(step({"dose": q(10, "mg")}, timing={"frequency": 2, "period": 1, "period_unit": "d", "bounds_length": q(5, "d")}, text="10 mg, 100 mg in all")),

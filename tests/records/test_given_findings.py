@@ -94,6 +94,7 @@ def test_what_is_beyond_the_order_is_told_with_both_numbers(ordered: Record, rec
         (BY_IV, given_(dose_given=q(1, "mg"), route=by("418114005"))),
         (BY_IV, given_(dose_given=q(1, "mg"), route={"text": "Intrathecal"})),
         (order(step({"dose": q(1, "mg")})), given_(dose_given=q(1, "mg"), route=by("72607000"))),
+        (order(*BY_IV["steps"], step({"dose": q(1, "mg")}, route={"text": "as told"})), given_(dose_given=q(1, "mg"), route=by("72607000"))),
         (order(step({"dose": q(5, "mg")}, minimum_duration=q(1, "h"))), took(58)),
         (ZOLEDRONIC, took(5, status="stopped")),
         (ZOLEDRONIC, took(5, part_of=[{"reference": "MedicationAdministration/1"}])),
