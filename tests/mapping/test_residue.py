@@ -186,3 +186,10 @@ def test_of_two_that_were_left_over_at_one_place_the_one_that_did_not_go_back_ha
 )  # fmt: skip
 def test_a_mark_is_kept_beside_the_value_that_it_stands_at(name: str, value: Any, holder: Any, kept: Any):
     assert list(left_over(name, value, holder)) == kept
+
+
+def test_a_digest_that_was_stored_before_is_still_the_same():
+    assert digest("x") == "efd7361e9a4f"
+    value = {"value": Decimal("1.50"), "unit": "mg", "codings": [{"user_selected": True, "code": "a"}]}
+    assert digest(value) == digest({**value, "coding_id": "~0a1b"}) == "8175ecae5cd6"
+    assert digest(value) != digest({**value, "value": Decimal("1.5")})

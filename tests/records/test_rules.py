@@ -165,6 +165,8 @@ GOOD: list[tuple[dict[str, Any], str, Any]] = [
     (ORDER, f"{DOSING}.dose", {**MG, "unit_text": "vials (50 mg)"}),
     (ORDER, f"{DOSING}.dose", {"value": 5, "unit": "[iU]", "unit_text": "Einheiten"}),
     (ORDER, DOSING, {"rate_as_stated": {"value": 20, "unit": "min"}}),
+    (ORDER, DOSING, {"dose_range": {"low": MG, "high": MG}}),
+    (ORDER, DOSING, {"dose_range": {"low": {**MG, "value": 6000, "unit": "ug"}, "high": MG}}),
     (ORDER, DOSING, {"rate": {"value": 5, "unit_text": "mL/hr"}}),
     (ORDER, DOSING, {"rate_ratio": {"numerator": {"value": 1000, "unit": "mL"}, "denominator": {"value": 8, "unit": "h"}}}),
     (ORDER, "steps.0.titration.step", {"value": -1, "unit": "mL/h"}),

@@ -76,6 +76,13 @@ AGREE = {
     "min": ("m", "minutes"),
 }  # fmt: skip
 
+KNOWN = {
+    "cg": ("cg",), "pg": ("pg", "picogram"), "pmol": ("picomole",), "dL": ("dl", "dL"), "cL": ("cl", "cL"),
+    "ug": ("mc", "ucg", "mcgm", "mcg"), "mg": ("mgm",), "kg": ("kgm", "kilo"), "uL": ("mcl",), "min": ("m",), "mo": ("m", "mo", "mth"),
+    "mm": ("mm",), "a": ("y", "yr"), "ms": ("msec",), "[iU]": ("ie", "ui"), "m[iU]": ("miu",), "M[iU]": ("miu",), "meq": ("mval",), "eq": ("val",),
+    "m2": ("m^2", "m**2", "sqm", "square meter", "square metre"), "mL": ("cm3", "ccm"), "[drp]": ("drop", "gtt", "drops"), "%": ("percent", "%"),
+}  # fmt: skip
+
 NOT_KNOWN = (
     "bag", "vials (50 mg)", "Einheiten", "as written", "mg of drug", "tablet", "tabs", "puff", "each", "vial", "amp", "1", "日",
     "Stück", "mg/x", "x/mL", "mg/hr" * 3, "mg" * 40, "()", "/", "//", "million",
@@ -88,6 +95,12 @@ NOT_KNOWN = (
 def test_a_text_that_can_only_mean_something_else_contradicts_the_code_h9(code: str, text: str):
     assert is_ucum(code)
     assert contradict(code, text)
+
+
+@pytest.mark.parametrize(("code", "text"), [(code, text) for code, texts in KNOWN.items() for text in texts])
+def test_a_spelling_is_known_so_that_it_contradicts_what_it_does_not_mean(code: str, text: str):
+    assert not contradict(code, text)
+    assert contradict("mg" if code not in {"cg", "pg", "ug", "mg", "kg"} else "mL", text)
 
 
 @pytest.mark.parametrize(("code", "text"), [(code, text) for code, texts in AGREE.items() for text in texts])
