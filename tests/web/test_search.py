@@ -84,6 +84,28 @@ def test_an_order_by_several_keys_is_paged_and_its_links_tell_it(client: Client,
     assert seen == ["o4", "o3", "o2", "o1", "o0"]
 
 
+@pytest.mark.parametrize("order", ["", "&_sort=_id", "&_sort=-_id", "&status=active,stopped"])
+def test_what_changes_while_somebody_pages_is_there_once_where_its_place_does_not_depend_on_that(
+    client: Client, resource: Json, order: str
+):
+    """What it is sorted by otherwise, such as its date, is changed from before the page that was read to behind it."""
+    orders(client, resource, 5, status="active")
+    address, seen = f"{MR}?_count=2{order}", []
+    while address:
+        bundle = exact(client.get(address))
+        seen += ids(bundle)
+        for number, changed in enumerate(exact(client.get(f"{MR}?_count=50"))["entry"]):
+            one = {
+                **changed["resource"],
+                "authoredOn": f"2026-02-{20 - 2 * len(seen) + number:02}",
+                "status": "stopped",
+            }
+            version = f'W/"{one["meta"]["versionId"]}"'
+            assert client.put(f"{MR}/{one['id']}", one, FHIR, if_match=version).status_code == 200
+        address = next((one["url"] for one in bundle["link"] if one["relation"] == "next"), "")
+    assert sorted(seen) == ["o0", "o1", "o2", "o3", "o4"]
+
+
 def test_a_next_link_holds_no_name_by_which_it_is_sorted(client: Client):
     for number in range(3):
         put(client, "Patient", f"p{number}", name=[{"family": f"Canary{number}"}])
