@@ -22,6 +22,8 @@ INNER = "fhir_infusion.inner"
 """Where an inner request finds the start with the service that it is to work with; no header can set it."""
 FAILURE = "fhir_infusion.failure"
 """Where an inner request leaves what it failed with."""
+CHANGED_AT = "fhir_infusion.changed-at"
+"""Where a request leaves the moment of the version that it answers with: ``Last-Modified`` has no fraction of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ from flask import Response, request
 
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.web import problems
+from fhir_infusion.web.context import CHANGED_AT
 from fhir_infusion.web.negotiation import FHIR_JSON, FHIR_VERSIONS, JSON, etag, http_date
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
 PROBLEM_JSON: Final = "application/problem+json"
@@ -24,11 +25,18 @@ def json_reply(body: Any, status: int = 200, headers: Mapping[str, str] | None =
 
 
 def fhir_reply(
-    body: bytes | Mapping[str, Any] | None, release: str, status: int = 200, headers: Mapping[str, str] | None = None
+    body: bytes | Mapping[str, Any] | None,
+    release: str,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    in_body: Sequence[tuple[str, str]] = (),
 ) -> Response:
-    """Return a FHIR reply: stored text as it is, a resource written exactly, or no body."""
+    """Return a FHIR reply: stored text as it is, a resource written exactly, or no body.
+
+    ``in_body`` are the parameters in the body of a search, which count as those of the address do.
+    """
     written = body if isinstance(body, bytes) else b"" if body is None else fhir_json.write(dict(body))
-    if written and request.args.get("_pretty") == "true":
+    if written and (request.args.get("_pretty") == "true" or ("_pretty", "true") in in_body):
         written = msgspec.json.format(written, indent=2) + b"\n"
     media = f"{FHIR_JSON}; fhirVersion={FHIR_VERSIONS[release]}; charset=utf-8"
     return Response(written, status, headers, content_type=media)
@@ -39,6 +47,7 @@ def version_headers(version: object, changed_at: datetime | None = None, locatio
     headers = {"ETag": etag(version)}
     if changed_at is not None:
         headers["Last-Modified"] = http_date(changed_at)
+        request.environ[CHANGED_AT] = changed_at
     if location:
         headers["Location"] = location
     return headers

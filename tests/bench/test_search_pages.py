@@ -6,7 +6,7 @@ import pytest
 
 from fhir_infusion.store import open_store
 from tests.bench import million
-from tests.bench.search import GIVEN, LISTED, after_pages, fill, page, steps
+from tests.bench.search import GIVEN, LISTED, after_pages, blocks, fill, page, steps
 from tests.store.helpers import Clock
 
 
@@ -43,6 +43,27 @@ def test_the_thousandth_page_of_what_was_given_costs_what_the_first_does(given, 
     after = after_pages(given, asked, 1, 1000)
     assert len(page(given, asked, 1, after).entries) == 1
     assert steps(given, asked, 1, after) <= 1.5 * steps(given, asked, 1)
+
+
+@pytest.fixture(scope="module")
+def on_postgresql(postgresql_server):
+    url = postgresql_server.database()
+    open_store(url, Clock()).close()
+    million.fill(url, 12_000)
+    store = open_store(url, Clock())
+    yield store
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "asked", [asked.replace("2022-03-01", "2021").replace("2025-01-01", "2021-01-02") for asked in GIVEN]
+)
+def test_a_page_of_what_was_given_is_read_in_order_by_postgresql_and_a_later_one_costs_no_more(on_postgresql, asked):
+    """Sorted first, or read whole, it would be thousands of blocks."""
+    asked = asked.replace("ge2022", "ge2021-01-01")
+    first = blocks(on_postgresql, asked, 5)
+    assert first < 200
+    assert blocks(on_postgresql, asked, 5, after_pages(on_postgresql, asked, 5, 60)) <= 1.5 * first
 
 
 @pytest.mark.parametrize("name", ["_lastUpdated", "effective-time"])

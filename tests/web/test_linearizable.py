@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from fhir_infusion.service import Service
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(count(900, 14_400))
 
 Json = dict[str, Any]
 FHIR = "application/fhir+json"

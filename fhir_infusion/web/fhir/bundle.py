@@ -22,6 +22,7 @@ from flask import request
 from fhir_infusion.actions import do_together, repeated
 from fhir_infusion.fhir import bundle as asking
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.store.tx import instant, to_ms
 from fhir_infusion.web import problems
 from fhir_infusion.web.bodies import read_object
 from fhir_infusion.web.context import caller, correlation_id, home_url, web
@@ -33,6 +34,7 @@ from fhir_infusion.web.replies import fhir_reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from flask import Response
 
@@ -57,7 +59,7 @@ def post(release: str) -> Response:
         asked = [asking.read_entry(entry, place, kind, served, home) for place, entry in enumerate(entries)]
 
         def run(one: Asked, service: Service) -> dict[str, Any]:
-            return told(answer(within, one, service), home)
+            return told(*answer(within, one, service), home)
 
         answers = do_together.transaction(web().service, who, served, bundle, asked, run, home_url())
     else:
@@ -78,7 +80,7 @@ def post(release: str) -> Response:
 def _alone(within: Outer, read: Callable[[], Asked], home: str) -> dict[str, Any]:
     """Return the answer to an entry of a batch, whatever becomes of it."""
     try:
-        return told(answer(within, read()), home)
+        return told(*answer(within, read()), home)
     except Exception as error:  # one bad entry is told of at its place and keeps no other from being done
         if not problems.is_expected(error):
             raise
@@ -86,16 +88,17 @@ def _alone(within: Outer, read: Callable[[], Asked], home: str) -> dict[str, Any
         return {"response": {"status": _status(found.status), "outcome": problems.outcome(found.issues)}}
 
 
-def told(reply: Response, home: str) -> dict[str, Any]:
-    """Return the entry that tells of a reply: its status, where the version lies, and its body."""
+def told(reply: Response, changed_at: datetime | None, home: str) -> dict[str, Any]:
+    """Return the entry that tells of a reply: its status, where the version lies and since when, and its body."""
     response: dict[str, Any] = {"status": _status(reply.status_code)}
     location = reply.headers.get("Location", "").removeprefix(f"{home}/")
     if location:
         response["location"] = location
     if "ETag" in reply.headers:
         response["etag"] = reply.headers["ETag"]
-    if reply.last_modified is not None:
-        response["lastModified"] = reply.last_modified.strftime("%Y-%m-%dT%H:%M:%SZ")
+    if changed_at is not None:
+        # "This has to match the same time in the meta header", https://hl7.org/fhir/R4/bundle-definitions.html.
+        response["lastModified"] = instant(to_ms(changed_at))
     body = reply.get_data()
     if not body:
         return {"response": response}

@@ -10,11 +10,13 @@ from urllib.parse import quote
 from flask import Flask, current_app, request
 
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.web.context import EXTENSION, FAILURE, INNER
+from fhir_infusion.web.context import CHANGED_AT, EXTENSION, FAILURE, INNER
 from fhir_infusion.web.idempotency import PIECE
 from fhir_infusion.web.negotiation import FHIR_JSON
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from flask import Response
 
     from fhir_infusion.fhir.bundle import Asked
@@ -48,8 +50,10 @@ def outer(base: str, key: str = "") -> Outer:
     return Outer(current_app._get_current_object(), {**taken, **_NO_THREADS}, base, prefer, key)  # type: ignore[attr-defined]  # noqa: SLF001  Flask's own way to the application behind the proxy
 
 
-def answer(within: Outer, asked: Asked, service: Service | None = None) -> Response:
-    """Return the reply to one entry; with ``service`` it works with that one, and is neither counted nor logged.
+def answer(within: Outer, asked: Asked, service: Service | None = None) -> tuple[Response, datetime | None]:
+    """Return the reply to one entry, and the moment of the version that it tells of, where it is one.
+
+    With ``service`` it works with that one, and is neither counted nor logged.
 
     Raises whatever it failed with, where there is a ``service``.
     """
@@ -75,4 +79,4 @@ def answer(within: Outer, asked: Asked, service: Service | None = None) -> Respo
         reply = within.app.full_dispatch_request()
     if FAILURE in environ:
         raise environ[FAILURE]
-    return reply
+    return reply, environ.get(CHANGED_AT)

@@ -66,7 +66,7 @@ def answer(release: Release, type_: str, names: Sequence[str], known: Sequence[L
         bundle["entry"] = [
             {"fullUrl": f"{here}/{one.id}", "resource": one.resource, "search": {"mode": "match"}} for one in page
         ]
-    return fhir_reply(bundle, release)
+    return fhir_reply(bundle, release, in_body=in_body)
 
 
 def criteria(names: Sequence[str], asked: Parameters) -> Parameters:

@@ -80,7 +80,7 @@ def _answer(release: Release, fhir_type: str, in_body: Parameters) -> Response:
         entries.append({"resource": problems.outcome((_TOO_MANY,)), "search": {"mode": "outcome"}})
     if entries:
         bundle["entry"] = entries
-    return fhir_reply(bundle, release)
+    return fhir_reply(bundle, release, in_body=in_body)
 
 
 _TOO_MANY: Final = Issue(
