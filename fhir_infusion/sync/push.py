@@ -251,10 +251,9 @@ def _stop_only(job: Job, link: Link, stopped: Resource, stamp: Stamp) -> tuple[R
     row = _sending(job)
     reply = job.peer.endpoint.update({**stopped, "id": stamp.id}, stamp.etag)
     if isinstance(reply, Written):
-        # Acknowledged is the stop; the link keeps its old version, so that the open conflict stays visible to merges.
-        linked = _link_of(job, reply.stamp or stamp, fhir_json.write(reply.resource or stopped).decode(), link.ladder)
-        kept = replace(linked, last_acked_version=link.last_acked_version)
-        return row, Verdict("acked", "stop-only", link=kept, arrived=True)
+        # Acknowledged is the stop. Both sides have agreed on nothing else: the link stays as it is, and a merge begins
+        # where it did. Were what is there now its base, the next change of theirs would bring our dose upon theirs.
+        return row, Verdict("acked", "stop-only", arrived=True)
     if isinstance(reply, Stale | Clash | NotModified | Doubtful):
         return row, Verdict("unknown", "stop-again", backoff(job.peer, row))
     gone_there = isinstance(reply, Missing | Gone)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fhir_infusion.actions import accept_resource, find
+from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.sync.resolve import Keep, resolve
 from tests.faults.peer import Act, Peer, once
@@ -289,6 +290,36 @@ def test_i4_h6_a_stop_goes_out_though_a_dose_beside_it_is_held(there: Peer, data
     rig.settle(rounds=6)
     assert (_there(rig)["status"], _text(_there(rig)), len(rig.conflicts())) == ("stopped", before, 1)
     rig.close()
+
+
+@pytest.mark.parametrize("keep", ["ours", "theirs"])
+@pytest.mark.parametrize("is_read", [False, True])
+def test_h17_i4_what_they_change_after_a_stop_of_ours_arrived_beside_a_held_dose_is_not_lost(
+    rig: Rig, keep: Keep, *, is_read: bool
+):
+    rig.place(order("A-1"))
+    rig.settle()
+    rig.pull()
+    _change_there(rig, "theirs", note=[{"text": "first"}])
+    rig.amend(_said("ours", status="stopped"))
+    rig.settle(rounds=6)
+    assert (_there(rig)["status"], _text(_there(rig)), len(rig.conflicts())) == ("stopped", "theirs", 1)
+    if is_read:
+        rig.pull()
+    there = _there(rig)
+    rig.there.put({**there, "note": [*there["note"], {"text": "second"}]})
+    for _ in range(3):
+        rig.pull()
+        rig.settle(rounds=6)
+    notes = [one["text"] for one in _there(rig)["note"]]
+    assert (_there(rig)["status"], _text(_there(rig)), notes) == ("stopped", "theirs", ["first", "second"])
+    assert [one.fields for one in rig.conflicts()] == [("clinical",)]
+    with pytest.raises(Refused) as refused:
+        _decide(rig, keep)
+    assert refused.value.status == 409  # theirs is another than the one that was shown: it is held as it is now
+    _decide(rig, keep)
+    assert (_both(rig), rig.conflicts()) == ((keep, keep), [])
+    assert (rig.resource(MR, rig.ids()[0])["status"], _there(rig)["status"]) == ("stopped", "stopped")
 
 
 @pytest.mark.parametrize("keep", ["ours", "theirs"])
