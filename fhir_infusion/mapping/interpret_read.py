@@ -21,8 +21,8 @@ from fhir_infusion.mapping.residue import (
     REFERENCE_MARKS,
     RESOURCE_MARKS,
     Entry,
+    below,
     holds_only_marks,
-    prefix,
     write_key,
 )
 from fhir_infusion.records.residue_rules import escape
@@ -116,7 +116,7 @@ def _read_member(member: FMember, value: Any, here: Here) -> int:
         for name, inner in value.items():
             if name != "reference":
                 here.leave(name, inner, REFERENCE_MARKS, value, resource)
-    prefix(state.entries, start, member.name)
+    below(state.entries, start, f"{member.name}.")
     return content
 
 
@@ -137,7 +137,7 @@ def _read_follow(follow: Follow, resource: Json, here: Here) -> None:
     state.recorder.mapped(f"{here.at}.reference", "", "contained")
     state.recorder.mapped(f"{inside.at}.id", "", "contained")
     _read_obj(follow.obj, resource, inside, marks=RESOURCE_MARKS)
-    prefix(state.entries, start, f"/contained[{escape(identifier)}]")
+    below(state.entries, start, f"/contained[{escape(identifier)}].")
     if follow.owner is not None:
         owner = get(here.root.record, follow.owner)
         if owner is None:
@@ -219,7 +219,7 @@ def _read_array(member: FMember, value: Any, here: Here) -> int:
                 del state.entries[start:], state.recorder.lines[told:]
                 chosen[indexes[0]] = -1
                 continue
-            prefix(state.entries, start, f"{member.name}[{escape(part.step.token)}]")
+            below(state.entries, start, f"{member.name}[{escape(part.step.token)}].")
             places[indexes[0]] = part.step.token
             content += 1
             continue
@@ -267,7 +267,7 @@ def _read_item(items: Items, element: Any, before: list[Any], here: Here) -> tup
     if len(state.entries) == start:
         return result, item.get(scope.key) if not scope.plain else None
     token = state.key_of(items, [*before, result], len(before))
-    prefix(state.entries, start, f"{items.fhir[-1].name}[{escape(token)}]")
+    below(state.entries, start, f"{items.fhir[-1].name}[{escape(token)}].")
     return result, token
 
 
@@ -295,14 +295,14 @@ def _read_followed_item(items: Items, element: Json, position: int, here: Here) 
     item: Json = {}
     start = len(state.entries)
     _read_obj(items.scope.fobj, source, _inside(items, item, source, position, within), marks=RESOURCE_MARKS)
-    prefix(state.entries, start, f"/contained[{escape(identifier)}]")
+    below(state.entries, start, f"/contained[{escape(identifier)}].")
     if identifier != items.default_id(position) or not item:
         item[items.scope.key] = key
     start = len(state.entries)
     for name, inner in element.items():
         if name != "reference":
             here.leave(name, inner, REFERENCE_MARKS, element, source)
-    prefix(state.entries, start, f"{items.fhir[-1].name}[{escape(key)}]")
+    below(state.entries, start, f"{items.fhir[-1].name}[{escape(key)}].")
     return item, key
 
 

@@ -40,12 +40,11 @@ Entry = list[Any]
 _ENCODE = msgspec.json.Encoder(order="sorted", decimal_format="string")
 
 
-def prefix(entries: list[Entry], start: int, name: str) -> None:
-    """Put ``name.`` before the relative paths from ``start`` on."""
+def below(entries: list[Entry], start: int, prefix: str) -> None:
+    """Put the prefix before the relative paths from ``start`` on."""
     for entry in entries[start:]:
-        path = entry[0]
-        if path[0] != "/":
-            entry[0] = f"{name}.{path}"
+        if entry[0][0] != "/":
+            entry[0] = prefix + entry[0]
 
 
 def split_path(path: str) -> list[tuple[str, str | None]]:

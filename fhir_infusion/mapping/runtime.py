@@ -12,6 +12,7 @@ from fhir_infusion.mapping.codecs import DECLINED, QUANTITY_MEMBERS, UCUM, read_
 from fhir_infusion.mapping.residue import (
     MARKED,
     Entry,
+    below,
     derived_key,
     display_residue,
     holds_only_marks,
@@ -174,13 +175,6 @@ def key_of(item: Json, key: str, keys: set[str]) -> str:
         found = item[key] = derived_key(item, keys)
     keys.add(found)
     return str(found)
-
-
-def below(entries: list[Entry], start: int, prefix: str) -> None:
-    """Put the prefix before the relative paths from ``start`` on."""
-    for entry in entries[start:]:
-        if entry[0][0] != "/":
-            entry[0] = prefix + entry[0]
 
 
 def keyed(item: Any, key: str, state: Reading, start: int, prefix: str) -> None:

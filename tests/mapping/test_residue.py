@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from fhir_infusion.mapping.putback import put_back
 from fhir_infusion.mapping.residue import (
     arrange,
+    below,
     derived_key,
     describes,
     digest,
@@ -20,7 +21,6 @@ from fhir_infusion.mapping.residue import (
     is_derived,
     left_over,
     plain_token,
-    prefix,
     read_key,
     split_path,
     write_key,
@@ -65,7 +65,7 @@ def test_a_path_is_split(path: str, parts: list[tuple[str, str | None]]):
 
 def test_a_prefix_goes_before_relative_paths_only():
     entries: list[list[Any]] = [["before", None, 1], ["a", None, 1], ["/contained[m].b", None, 1]]
-    prefix(entries, 1, "dosage")
+    below(entries, 1, "dosage.")
     assert [entry[0] for entry in entries] == ["before", "dosage.a", "/contained[m].b"]
 
 

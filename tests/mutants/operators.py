@@ -1,7 +1,7 @@
 """The mutants of a module: each differs from it in one node of the syntax tree.
 
-What is not mutated: annotations, decorators, docstrings, what only a type checker reads, text with a blank in it (the
-wording of a message), the fixed parts of f-strings, what variables of compiled text are called (``source.name(…, "x")``),
+What is not mutated: annotations, decorators, docstrings, what only a type checker reads, text with a blank in it or with
+a stop at its end (the wording of a message), the fixed parts of f-strings, what variables of compiled text are called (``source.name(…, "x")``),
 and arguments that only guard or tune (``strict``, ``maxsize``).
 """
 
@@ -205,6 +205,10 @@ def _of_logic(node: ast.AST) -> Iterator[_Change]:
             yield "negation removed", operand
 
 
+def _is_wording(text: str) -> bool:
+    return any(character.isspace() for character in text) or (text[:1].isupper() and text[-1:] == ".")
+
+
 def _of_values(node: ast.AST) -> Iterator[_Change]:
     match node:
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _COMPUTED and not _joins(left, right):
@@ -213,7 +217,7 @@ def _of_values(node: ast.AST) -> Iterator[_Change]:
             yield "constant", ast.Constant(not value)
         case ast.Constant(value=int() as value):
             yield "constant", ast.Constant(value + 1)
-        case ast.Constant(value=str() as value) if not any(character.isspace() for character in value):
+        case ast.Constant(value=str() as value) if not _is_wording(value):
             is_number = value[-1:].isdecimal()
             yield "constant", ast.Constant(value[:-1] + str((int(value[-1]) + 1) % 10) if is_number else value + "X")
 

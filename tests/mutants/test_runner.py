@@ -78,6 +78,8 @@ CHANGES = {
     "joined text is not subtracted": ("x = a + 'b'", ["x = a + 'bX'"]),
     "what a name is bound to is not left out": ("x = a", []),
     "the wording of a message": ("x = 'the dose'", []),
+    "a sentence of one word": ("x = 'Remarks.'", []),
+    "a place in a path": ("x = 'dosage.'", ["x = 'dosage.X'"]),
     "an annotation": ("x: 'b' = c", []),
     "a decorator": ("@a(1)\ndef f(): x = a", []),
     "a docstring": ("def f():\n 'b'\n x = a", []),

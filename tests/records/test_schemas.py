@@ -138,3 +138,13 @@ def test_the_json_schema_lets_no_wrong_shape_pass_that_marshmallow_would_take(re
 def test_residue_holds_no_null_which_is_no_value_of_fhir():
     record = {**DOBUTAMINE, "residue": [{"release": "R4", "path": "note[]", "value": None}]}
     assert [(issue.path, issue.code) for issue in issues(record)] == [("residue[0].value", "required")]
+
+
+def test_what_a_record_has_to_say_is_little():
+    required = {kind: {name for name, one in fields.items() if one.required} for kind, fields in table().items()}
+    assert {kind: names for kind, names in required.items() if names} == {
+        "InfusionOrder": {"patient", "status", "intent"},
+        "Administration": {"patient", "status"},
+        "Measurement": {"kind"},
+        "Residue": {"release", "path"},
+    }
