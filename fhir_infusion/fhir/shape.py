@@ -37,12 +37,17 @@ class Shape:
         return self.summary == "false" and not self.elements
 
 
+_WHOLE: Final = Shape()
+
+
 def parse(resource_type: str, release: str, asked: Sequence[tuple[str, str]]) -> Shape:
     """Read ``_summary`` and ``_elements``.
 
     Raises:
         Refused: 400, one is not offered, or not together with another parameter.
     """
+    if not asked:
+        return _WHOLE
     summaries = [value for name, value in asked if name == "_summary"]
     named = [one.strip() for name, value in asked if name == "_elements" for one in value.split(",")]
     if named and summaries and summaries != ["false"]:

@@ -17,6 +17,7 @@ from sqlalchemy import select
 
 from fhir_infusion.errors import SettingsError, Unavailable
 from fhir_infusion.store import dialect, lock, migrate, postgresql
+from fhir_infusion.store.readers import Readers
 from fhir_infusion.store.tables import SECRETS
 from fhir_infusion.store.trouble import STORAGE_ERRORS, Outage, refusal_of, trouble_of
 from fhir_infusion.store.tx import Tx, from_ms, to_ms
@@ -51,6 +52,7 @@ class Store:
     ) -> None:
         self._locking = locking
         self._reading = reading
+        self._readers = Readers(reading)
         self._clock = clock
         self._writer = writer
         self._lock = held
@@ -82,7 +84,7 @@ class Store:
         while True:
             now = from_ms(to_ms(self._clock()))
             try:
-                with self._reading.begin() as connection:
+                with self._readers.snapshot() as connection:
                     result = work(Tx(tenant, now, connection))
             except SettingsError as error:  # a new connection was refused, such as one that is not encrypted
                 raise Unavailable("the storage cannot be read now") from error
@@ -90,7 +92,7 @@ class Store:
                 if refused := refusal_of(error):
                     raise refused from None
                 if trouble_of(error) == "lost":
-                    self._reading.dispose()  # what waits in the pool is lost, too
+                    self._readers.dispose()  # what waits in the pool is lost, too
                     if self._outage.goes_on():
                         continue
                 raise Unavailable("the storage cannot be read now") from error
@@ -155,7 +157,7 @@ class Store:
     def close(self) -> None:
         """Finish what waits, and free the lock. Closing twice is harmless."""
         clean = self._writer.close() if self._writer is not None else True
-        self._reading.dispose()
+        self._readers.close()
         if self._lock is not None:
             if clean:
                 self._lock.release()

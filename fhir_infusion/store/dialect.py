@@ -93,10 +93,10 @@ def reading_engine(path: Path, threads: int = 32) -> Engine:
     url = f"sqlite:///file:{quote(str(path.absolute()))}?mode=ro&uri=true"
     engine = create_engine(url, poolclass=QueuePool, pool_size=threads, max_overflow=threads, pool_timeout=5)
     engine.dialect.statement_compiler = _Compiler
-    _control_transactions(engine, "BEGIN")
 
     @event.listens_for(engine, "connect")
     def _set(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # we say when a snapshot begins
         connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}").close()
         connection.execute("PRAGMA query_only=ON").close()
 
@@ -108,6 +108,22 @@ class _Compiler(SQLiteCompiler):
 
     def get_from_hint_text(self, table: FromClause, text: str | None) -> str | None:  # noqa: ARG002  as it is called
         return text
+
+
+def begin_reading(connection: Connection) -> None:
+    """Begin a snapshot; PostgreSQL's driver does so by itself, with the first statement."""
+    driver = connection.connection.driver_connection
+    if isinstance(driver, sqlite3.Connection):
+        driver.execute("BEGIN")
+
+
+def end_reading(connection: Connection) -> None:
+    """End a snapshot. What was only read is neither kept nor undone."""
+    driver: Any = connection.connection.driver_connection
+    if isinstance(driver, sqlite3.Connection):
+        driver.execute("COMMIT")
+    else:
+        driver.rollback()
 
 
 def _control_transactions(engine: Engine, begin: str) -> None:

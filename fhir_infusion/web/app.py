@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from flask import Flask, Response, g, request
 
@@ -20,6 +20,8 @@ from fhir_infusion.web.routes import FHIR, ROUTES
 from fhir_infusion.web.security import build_gate, refuse_unless_operator
 
 if TYPE_CHECKING:
+    from flask import Request
+
     from fhir_infusion.service import Service
     from fhir_infusion.sync.worker import Worker
 
@@ -56,40 +58,34 @@ def create_app(service: Service, owner_token: str = "", worker: Worker | None = 
 
 
 def _begin() -> Response | None:
+    asked, gate = request._get_current_object(), web().gate  # type: ignore[attr-defined]  # noqa: SLF001  Flask's own way past the proxy, which looks it up at each word
     g.started = time.perf_counter_ns()
     g.correlation_id = secrets.token_hex(8)
-    gate = web().gate
-    if gate.is_preflight(request):
+    if gate.is_preflight(asked):
         return gate.answer_preflight(Response())
-    g.caller = gate.pass_through(request, is_public=_template() in PUBLIC)
-    if _template() in OPERATORS:
+    template = _template(asked)
+    g.caller = gate.pass_through(asked, is_public=template in PUBLIC)
+    if template in OPERATORS:
         refuse_unless_operator(g.caller)
     return None
 
 
 def _finish(response: Response) -> Response:
+    asked, start, id_ = request._get_current_object(), web(), correlation_id()  # type: ignore[attr-defined]  # noqa: SLF001  as above
     headers = response.headers
-    headers["X-Correlation-Id"] = correlation_id()
+    headers["X-Correlation-Id"] = id_
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "no-referrer"
     headers.setdefault("Cache-Control", "no-store")
     if is_inner():
         return response
     milliseconds = (time.perf_counter_ns() - g.started) // 1_000_000
-    route = _template()
-    web().metrics.count(_method(), route, response.status_code, milliseconds)
-    logs.event(
-        "request",
-        method=_method(),
-        route=route,
-        status=response.status_code,
-        ms=milliseconds,
-        correlation_id=correlation_id(),
-    )
-    worker = web().worker
-    if worker is not None and request.method in {"POST", "PUT", "PATCH"} and response.status_code in {200, 201}:
-        worker.wake()
-    return web().gate.add_cors(request, response)
+    route, method, status = _template(asked), _method(asked), response.status_code
+    start.metrics.count(method, route, status, milliseconds)
+    logs.event("request", method=method, route=route, status=status, ms=milliseconds, correlation_id=id_)
+    if start.worker is not None and method in {"POST", "PUT", "PATCH"} and status in {200, 201}:
+        start.worker.wake()
+    return start.gate.add_cors(asked, response)
 
 
 def _fail(error: Exception) -> Response:
@@ -97,14 +93,17 @@ def _fail(error: Exception) -> Response:
     if is_inner():
         request.environ[FAILURE] = error  # for whoever has to undo what was done before it
     elif not problems.is_expected(error):
-        logs.event("fault", logging.ERROR, failure=error, route=_template(), correlation_id=correlation_id())
+        logs.event("fault", logging.ERROR, failure=error, route=_template(request), correlation_id=correlation_id())
     return replies.problem_reply(found, is_fhir=request.path.startswith("/fhir"), correlation_id=correlation_id())
 
 
-def _template() -> str:
+def _template(asked: Request) -> str:
     """Return the route template; addresses that no route has are one, for they hold what was sent."""
-    return request.url_rule.rule if request.url_rule is not None else "none"
+    return asked.url_rule.rule if asked.url_rule is not None else "none"
 
 
-def _method() -> str:
-    return request.method if request.method in {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"} else "other"
+def _method(asked: Request) -> str:
+    return asked.method if asked.method in _METHODS else "other"
+
+
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})

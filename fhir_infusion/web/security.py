@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -61,18 +62,21 @@ class Gate:
         return Caller(token.tenant, token.token_id, operator=token.operator)
 
     def _check_origin(self, request: Request) -> None:
-        origin = request.headers.get("Origin")
+        origin = request.environ.get("HTTP_ORIGIN")
+        if origin is None:
+            return
         own = {f"{request.scheme}://{request.host}", self.public_origin}
-        if origin is None or (origin and origin in own) or origin in self.allowed_origins:
+        if (origin and origin in own) or origin in self.allowed_origins:
             return
         accepted = "an origin in the setting allowed_origins"
         raise header_refusal(403, "forbidden", "Origin", "pages of this origin may not ask", accepted)
 
     def add_cors(self, request: Request, response: Response) -> Response:
         """Let pages of the allowed origins, and only these, read the reply."""
+        if not self.allowed_origins:
+            return response
         origin = request.headers.get("Origin")
-        if self.allowed_origins:
-            response.vary.add("Origin")
+        response.vary.add("Origin")
         if origin is not None and origin in self.allowed_origins:
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Access-Control-Expose-Headers"] = _EXPOSED_HEADERS
@@ -115,10 +119,20 @@ def build_gate(settings: Settings) -> Gate:
 
 
 def _check_open(request: Request) -> None:
-    host = _HOST.fullmatch(request.headers.get("Host", ""))
-    if host is None or not is_loopback(host[1]):
+    environ = request.environ
+    if not _is_near(environ.get("HTTP_HOST", "")):
         raise header_refusal(403, "forbidden", "Host", "without tokens only this machine may ask", "a loopback name")
-    for name in request.headers.keys():  # noqa: SIM118  a header set iterates over pairs
-        if name.title() in FORWARDED or name.lower().startswith("x-forwarded"):
-            reason = "the request was forwarded by a proxy, and without tokens only this machine may ask"
-            raise refusal(403, "forbidden", reason, accepted="a direct request, or a start with tokens configured")
+    # In the environment headers are in capitals, with underscores (PEP 3333).
+    if any(name in environ for name in _FORWARDED_KEYS) or any(name.startswith(_FORWARDED_KEY) for name in environ):
+        reason = "the request was forwarded by a proxy, and without tokens only this machine may ask"
+        raise refusal(403, "forbidden", reason, accepted="a direct request, or a start with tokens configured")
+
+
+_FORWARDED_KEY: Final = "HTTP_X_FORWARDED"
+_FORWARDED_KEYS: Final = tuple(f"HTTP_{name.upper().replace('-', '_')}" for name in FORWARDED)
+
+
+@lru_cache(maxsize=64)
+def _is_near(host: str) -> bool:
+    named = _HOST.fullmatch(host)
+    return named is not None and is_loopback(named[1])
