@@ -11,6 +11,7 @@ and creates an order or administration with a business identifier, which cannot 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
@@ -203,11 +204,11 @@ def _refuse_doubles(asked: Sequence[Asked], meant: Mapping[int, str]) -> None:
         if names & seen:
             doubled.append(_issue(one, "invalid", "an entry before it means the same resource", "one entry for each"))
         seen |= names
-    urls = [one.full_url for one in asked if one.full_url and one.method in {"POST", "PUT"}]
+    urls = Counter(one.full_url for one in asked if one.full_url and one.method in {"POST", "PUT"})
     doubled += [
         _issue(one, "invalid", "another entry has this fullUrl", "a fullUrl of its own", name=".fullUrl")
         for place, one in enumerate(asked)
-        if one.method in {"POST", "PUT"} and urls.count(one.full_url) > 1 and place
+        if one.method in {"POST", "PUT"} and urls[one.full_url] > 1 and place
     ]
     if doubled:
         raise Refused(*doubled)

@@ -8,6 +8,7 @@ and canonical, and in links of the narrative (https://hl7.org/fhir/R4/http.html#
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 if TYPE_CHECKING:
@@ -48,22 +49,29 @@ def relative(node: T, home: str) -> T:
     (searches, the order of an administration, what may not be deleted) knows one of the two ways to spell them. The
     node itself is returned where there is none.
     """
+    return cast("T", _relative(node, _own(home)))
+
+
+@lru_cache(maxsize=64)
+def _own(home: str) -> re.Pattern[str]:
     named = r"[A-Z][A-Za-z]+(?:/[A-Za-z0-9\-.]{1,64}(?:/_history/.+)?|\?.+)"
-    own = re.compile(rf"{re.escape(home)}/fhir/(?:r4|r4b|r5)/({named})")
-    return cast("T", _relative(node, own))
+    return re.compile(rf"{re.escape(home)}/fhir/(?:r4|r4b|r5)/({named})")
 
 
 def _relative(node: Any, own: re.Pattern[str]) -> Any:
-    if isinstance(node, list):
-        items = [_relative(item, own) for item in node]
-        return items if any(one is not other for one, other in zip(items, node, strict=True)) else node
-    if not isinstance(node, dict):
+    changed: dict[Any, Any] = {}
+    is_object = type(node) is dict
+    for name, value in node.items() if is_object else enumerate(node) if type(node) is list else ():
+        kind = type(value)
+        if kind is dict or kind is list:
+            new = _relative(value, own)
+            if new is not value:
+                changed[name] = new
+        elif name == "reference" and kind is str and (found := own.fullmatch(value)):
+            changed[name] = found[1]
+    if not changed:
         return node
-    changed = {name: new for name, value in node.items() if (new := _relative(value, own)) is not value}
-    reference = node.get("reference")
-    if isinstance(reference, str) and (found := own.fullmatch(reference)):
-        changed["reference"] = found[1]
-    return {**node, **changed} if changed else node
+    return {**node, **changed} if is_object else [changed.get(place, item) for place, item in enumerate(node)]
 
 
 class _Rewriting:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Table, bindparam, delete, select
@@ -10,7 +11,7 @@ from fhir_infusion.store.statement import Statement, inserting
 from fhir_infusion.store.tables import INDEX_DATES, INDEX_QUANTITIES, INDEX_ROWS, INDEX_STRINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from fhir_infusion.fhir.search import Entry
     from fhir_infusion.store.tx import Tx
@@ -33,6 +34,7 @@ class _Rows:
 
     def __init__(self, table: Table) -> None:
         self.names = tuple(column.name for column in table.primary_key if column.name not in _OWNER)
+        self._row: Callable[[Entry], tuple[Any, ...]] = attrgetter(*self.names)
         self.insert = inserting(table)
         mine = [table.c[name] == bindparam(name) for name in _OWNER]
         self.select = Statement(select(*(table.c[name] for name in self.names)).where(*mine))
@@ -41,7 +43,7 @@ class _Rows:
 
     def of(self, entries: Sequence[Entry]) -> set[tuple[Any, ...]]:
         """Return the rows of some entries."""
-        return {tuple(getattr(entry, name) for name in self.names) for entry in entries}
+        return set(map(self._row, entries))
 
 
 _ROWS: Final = {table.name: _Rows(table) for table in TABLES.values()}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.web.context import BODY
 from fhir_infusion.web.negotiation import check_content_type
 from fhir_infusion.web.refusals import refusal
 
@@ -42,4 +44,14 @@ def read_object(
     JSON, 413 too large, 415 another media type.
     """
     check_content_type(request, release)
-    return fhir_json.read(read_bytes(request, most), replace(limits, body=most))
+    body = read_bytes(request, most)
+    known: dict[str, Any] | None = request.environ.get(BODY)
+    # In its Bundle it was within the limits of a resource of its own, but for the bytes, which are counted here.
+    if known is not None and limits is fhir_json.LIMITS and len(body) <= limits.body:
+        return known
+    return fhir_json.read(body, _with_bytes(limits, most))
+
+
+@lru_cache(maxsize=16)
+def _with_bytes(limits: fhir_json.Limits, most: int) -> fhir_json.Limits:
+    return replace(limits, body=most)

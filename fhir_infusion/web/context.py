@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 EXTENSION = "fhir-infusion"
 INNER = "fhir_infusion.inner"
 """Where an inner request finds the start with the service that it is to work with; no header can set it."""
+BODY = "fhir_infusion.body"
+"""Where an inner request finds its resource as it was read with the Bundle, so that it is not read again."""
 FAILURE = "fhir_infusion.failure"
 """Where an inner request leaves what it failed with."""
 CHANGED_AT = "fhir_infusion.changed-at"

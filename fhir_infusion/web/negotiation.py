@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
 from werkzeug.http import parse_accept_header, parse_options_header
@@ -210,4 +211,9 @@ def etag(version: object) -> str:
 
 def http_date(moment: datetime) -> str:
     """Return an aware moment in the form of ``Last-Modified``; its fraction of a second is cut."""
-    return format_datetime(moment.astimezone(UTC).replace(microsecond=0), usegmt=True)
+    return _http_date(moment.astimezone(UTC).replace(microsecond=0))
+
+
+@lru_cache(maxsize=256)
+def _http_date(second: datetime) -> str:
+    return format_datetime(second, usegmt=True)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from flask import Flask, current_app, request
 
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.web.context import CHANGED_AT, EXTENSION, FAILURE, INNER
+from fhir_infusion.web.context import BODY, CHANGED_AT, EXTENSION, FAILURE, INNER
 from fhir_infusion.web.idempotency import PIECE
 from fhir_infusion.web.negotiation import FHIR_JSON
 
@@ -58,6 +58,7 @@ def answer(within: Outer, asked: Asked, service: Service | None = None) -> tuple
     Raises whatever it failed with, where there is a ``service``.
     """
     body, media = asked.body or b"", asked.media
+    resource = body if isinstance(body, dict) else None
     if isinstance(body, dict):
         body, media = fhir_json.write(body), FHIR_JSON
     environ = {
@@ -71,6 +72,8 @@ def answer(within: Outer, asked: Asked, service: Service | None = None) -> tuple
         "wsgi.input": BytesIO(body),
         "HTTP_PREFER": within.prefer or "return=minimal",
     }
+    if resource is not None:
+        environ[BODY] = resource
     if service is None and within.key:
         environ[PIECE] = f"{within.key} {asked.place}"
     if service is not None:
