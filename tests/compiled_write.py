@@ -48,6 +48,23 @@ pairs:
   reason: {fhir: "extension[url=reason].valueCodeableConcept", when: allowed_kind exists}
 """
 
+FOLLOWED: Final = """
+mapping: followed
+between: {internal: Concept, fhir: MedicationRequest, release: R4}
+always: {resourceType: MedicationRequest}
+mapped-or-refused: [supportingInformation]
+pairs:
+  text: language
+  codings[]:
+    fhir: "supportingInformation[->Observation,status=final][]"
+    pairs:
+      display: code.text
+      version: {drop: true, why: w}
+      system: {drop: true, why: w}
+      code: {drop: true, why: w}
+      user_selected: {drop: true, why: w}
+"""
+
 DOCUMENTS: Final[dict[str, tuple[str, str, dict[str, str]]]] = {
     "only-many": (test_engines.ONLY_MANY, "Extension", {"kit": KIT}),
     "first-rest": (test_engines.FIRST_REST, "Extension", {"kit": KIT}),
@@ -58,6 +75,7 @@ DOCUMENTS: Final[dict[str, tuple[str, str, dict[str, str]]]] = {
     "dosing": (test_criteria.CODINGS, "Dosage.doseAndRate", {"kit": KIT, "basis": test_criteria.BASIS}),
     "warning": (test_lens.WARNING, "Ratio", {}),
     "one-fragment": (test_one_fragment.TWICE, "Extension", {"words": test_one_fragment.WORDS}),
+    "followed": (FOLLOWED, "MedicationRequest", {}),
     "conditions": (CONDITIONS, "Extension", {"words": test_one_fragment.WORDS.replace(", warn: in words", "")}),
     "identifier": (
         IDENTIFIER, "Identifier", {"kit": KIT, "use": USE, "words": test_one_fragment.WORDS.replace(", warn: in words", "")}

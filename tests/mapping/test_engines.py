@@ -348,6 +348,9 @@ def test_a_record_object_that_is_a_contained_resource_owns_its_id(*, interpret: 
     comes_back(lens, {"device": {"reference": "de"}}, resource)
     named = {**resource, "subject": {"reference": "#p"}, "contained": [{**patient, "id": "p"}]}
     comes_back(lens, {"device": {"reference_id": "p", "reference": "de"}}, named)
+    others = [{"resourceType": "Patient", "id": name} for name in "az"]
+    between = {**resource, "contained": [others[0], patient, others[1]]}
+    assert lens.write(lens.read(between).result).result == between
     empty = {**resource, "contained": [{"resourceType": "Patient", "id": "device"}]}
     comes_back(lens, {"device": {"reference_id": "device"}}, empty)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from fhir_infusion.mapping.putback import without_references
+from fhir_infusion.mapping.trace import Line
 
 if TYPE_CHECKING:
     from fhir_infusion.mapping.library import Library
@@ -48,3 +51,23 @@ def test_residue_of_r4b_goes_back_in_r4_and_is_of_another_release_in_r5(library:
     assert read.write(record).result == {**ORDER, "language": "en"}
     assert read.foreign(record) == frozenset()
     assert write.foreign(record) == {"#made"}
+
+
+def test_an_element_that_was_only_such_a_reference_goes_with_it_and_what_it_says_besides_stays() -> None:
+    lines: list[Line] = []
+    record: dict[str, Any] = {
+        "status": "active",
+        "encounter": {"reference": "#e"},
+        "requester": {"reference": "#r", "display": "Dr"},
+        "patient": {"reference": "#e"},
+        "notes": [{"text": "n"}],
+        "performers": [{"actor": {"reference": "#e"}, "performer_id": "k"}, {"actor": {"reference": "#kept"}}],
+    }
+    assert without_references(record, frozenset({"#e", "#r"}), "", lines) == {
+        "status": "active",
+        "requester": {"display": "Dr"},
+        "patient": {"reference": "#e"},
+        "notes": [{"text": "n"}],
+        "performers": [{"actor": {"reference": "#kept"}}],
+    }
+    assert [line.path for line in lines] == ["encounter", "requester", "performers[0].actor", "performers[0]"]

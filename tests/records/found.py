@@ -101,6 +101,7 @@ FOUND: list[tuple[Record, str, str, str]] = [
     (order(step({**ORDERED, "rate": q("2.5", "ug/kg/min")}, {**CALCULATED, "rate": q(60, "mL/h")}), preparation=BAG, measurements=[weight(80)]), "calculated-dose", "steps[0].dosings[1].rate", "2.5 ug/kg/min at 80 kg (actual weight) of this preparation makes 6 mL/h; calculated is 60 mL/h"),
     (order(step({**ORDERED, "dose": q(8, "mg/kg")}, {**CALCULATED, "dose": q(900, "mg")}, max_per_administration=q(800, "mg")), measurements=[weight(112)]), "max-per-administration", "steps[0].dosings[1].dose", "the dose is 900 mg, above the limit of 800 mg"),
     (order(step({"dose_range": {"low": q(1, "g"), "high": q(2, "g")}}, max_per_administration=q(1500, "mg"))), "max-per-administration", "steps[0].dosings[0].dose_range.high", "the dose is 2 g, above the limit of 1500 mg"),
+    (order(step({"dose": q(100, "mg")}, max_per_lifetime=q(500, "mg"), timing={"count": 2, "count_max": 6})), "max-per-lifetime", "steps[0].dosings[0].dose", "6 x 100 mg is above the limit of a life, 500 mg"),
     (order(step({"dose": q(100, "mg")}, max_per_lifetime=q(500, "mg"), timing={"count": 6})), "max-per-lifetime", "steps[0].dosings[0].dose", "6 x 100 mg is above the limit of a life, 500 mg"),
     (order(step({"rate": q(200, "mL/h")}, max_rate=q(180, "mL/h"))), "max-rate", "steps[0].dosings[0].rate", "the rate is 200 mL/h, above the limit of 180 mL/h"),
     (order(step({"rate": q(30, "mL/h")}, role="ramp", max_rate=q(180, "mL/h")), step({"rate_range": {"high": q(240, "mL/h")}}, role="ramp")), "max-rate", "steps[1].dosings[0].rate_range.high", "the rate is 240 mL/h, above the limit of 180 mL/h"),
@@ -123,6 +124,7 @@ FOUND: list[tuple[Record, str, str, str]] = [
     (order(step({"dose": q(0, "mg")})), "zero-dose", "steps[0].dosings[0].dose", "a dose of 0 is ordered"),
     (order(preparation={**BAG, "final_concentration": {"numerator": q(4, "mg"), "denominator": q(1, "mL")}}), "final-concentration", "preparation.final_concentration", "500 mg in 250 mL makes 2 mg per 1 mL; the final concentration is 4 mg per 1 mL"),
     (order(preparation={"total_volume": q(2, "L"), "ingredients": [{"drug": {"text": "a"}, "amount": q(1500, "mL")}, {"drug": {"text": "b"}, "amount": q(700, "mL")}]}), "ingredient-volumes", "preparation.total_volume", "the ingredients, 1.5 L + 0.7 L, make 2.2 L; the preparation holds 2 L"),
+    (order(measurements=[measure("height", 180, "cm"), weight(80), measure("body-surface-area", "1.77", "m2")]), "body-surface", "measurements", "180 cm and 80 kg do not make a body surface of 1.77 m2"),
     (order(measurements=[measure("height", 180, "cm"), weight(80), measure("body-surface-area", "1.20", "m2")]), "body-surface", "measurements", "180 cm and 80 kg do not make a body surface of 1.20 m2"),
     (order(step({"rate": q(50, "mL/h")}, text="give 8 L/min")), "text-contradicts", "steps[0].text", "the text says 8 L/min; the structure says 50 mL/h"),
     (order(step({"rate": q("7.5", "mL/h")}, text="4mcg/kg/min")), "text-contradicts", "steps[0].text", "the text says 4 mcg/kg/min; the structure says 7.5 mL/h"),
@@ -197,6 +199,7 @@ FOUND: list[tuple[Record, str, str, str]] = [
     # a rate in mL/h says nothing of the drug where no preparation is stated
     (order(step({**ORDERED, "dose": q(25, "mg/kg")}, {**CALCULATED, "dose": q(2000, "mg"), "rate": q(250, "mL/h")}, timing=over(1), max_rate=q(1000, "mg/h")), measurements=[weight("80.0")]), "max-rate", "steps[0].dosings[1].dose", "2000 mg in 1 h makes 2000 mg/h, above the limit of 1000 mg/h"),
     (order(step({"rate": q("0.1", "ug/kg/min")}, titration={"start": q(1, "ug/kg/min"), "step": q("0.02", "ug/kg/min")})), "titration", "steps[0].titration.start", "the start of the titration is 1 ug/kg/min; the rate is 0.1 ug/kg/min"),
+    (order(step({"dose": q(50, "ug")}, timing=over(1)), preparation={"total_volume": q(50, "mL"), "ingredients": [{"drug": {"text": "x"}, "amount": q(500, "ug")}]}), "dose-of-bag", "steps[0]", "the dose is 50 ug; the preparation holds 500 ug"),
     (order(step({"dose": q(444, "mg")}, timing=over(46)), preparation={"total_volume": q(230, "mL"), "ingredients": [{"drug": {"text": "x"}, "amount": q(4440, "mg")}]}), "dose-of-bag", "steps[0]", "the dose is 444 mg; the preparation holds 4440 mg"),
     (order(step({"dose": q("2.6", "g")}), step({"rate": q(30, "mL/h")}, role="ramp", timing=over(30, "min")), step({"rate": q(60, "mL/h")}, role="ramp"), preparation={"total_volume": q(260, "mL"), "ingredients": [{"drug": {"text": "x"}, "amount": q(26, "g")}]}), "dose-of-bag", "steps[0]", "the dose is 2.6 g; the preparation holds 26 g"),
     # ramps and tapers

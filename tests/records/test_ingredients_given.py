@@ -168,6 +168,7 @@ def test_what_cannot_be_computed_is_told_with_its_place_and_the_reason(record: R
     found = ingredients_given(record)
     assert found.amounts == ()
     assert [(one.path, one.reason) for one in found.unknown] == [(path, reason)]
+    assert [bool(one.drug) for one in found.unknown] == [path.startswith(AT)]
 
 
 def test_one_ingredient_that_cannot_be_computed_leaves_the_others():
