@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.mapping.putback import without_references
-from fhir_infusion.mapping.trace import Line
 
 if TYPE_CHECKING:
     from fhir_infusion.mapping.library import Library
+    from fhir_infusion.mapping.trace import Line
 
 ORDER = {
     "resourceType": "MedicationRequest",
