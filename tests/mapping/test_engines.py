@@ -64,6 +64,9 @@ def test_a_list_said_in_both_places_is_refused(*, interpret: bool):
     more = [{"url": "more", "valueCoding": {"code": code}} for code in "ab"]
     told = refused(lens.read, {"valueCoding": {"code": "c"}, "extension": more})
     assert "the same is said in another place of this resource" in [reason for _, reason in told]
+    with pytest.raises(Refused) as raised:
+        lens.read({"valueCoding": {"code": "c"}, "extension": more})
+    assert {(one.rule, one.code) for one in raised.value.issues} == {("alternative", "business-rule")}
 
 
 @both

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 
-from fhir_infusion.records import amounts
+from fhir_infusion.records import amounts, units
 from fhir_infusion.records.arithmetic import findings, findings_between, findings_of_order
 from fhir_infusion.records.check import check
 from fhir_infusion.records.parts import split
@@ -75,6 +76,7 @@ QUIET: list[Record] = [
     order(step({**ORDERED, "rate": q("0.23", "ug/kg/min")}, {**CALCULATED, "rate": q("0.6", "mL/h")}), preparation=BAG, measurements=[weight(80)]),
     order(step({"rate": q(0, "ug/min")}, titration={"start": q(30, "ug/min")})),
     order(measurements=[measure("height", 180, "cm"), weight(80), measure("body-surface-area", "1.79", "m2")]),
+    order(step({"dose": q(1, "g"), "rate_range": {"high": q(8, "mg/min")}}, timing=over(1), max_rate=q(10, "mg/min"))),
     order(AUC, measurements=[measure("gfr", 140, "{score}")]),
     order(step({**ORDERED, "dose": q(5, "mg/mL")}, {**CALCULATED, "dose": q(999, "mg")}), measurements=[measure("gfr", 90, "mL/min")]),
     order(step({**ORDERED, "dose": q(5, "mg.min/mL")}, {**CALCULATED, "dose": q(999, "mL")}), measurements=[measure("gfr", 90, "mL/min")]),
@@ -235,3 +237,11 @@ def served(**counts: Any) -> Record:
 def test_deliveries_times_the_demand_dose_ordered_is_what_was_delivered(ordered, record, said):
     assert check(record)
     assert [issue.reason for issue in findings_of_order(ordered, record)] == said
+
+
+def test_half_of_the_last_digit_is_in_base_units():
+    one = units.parse("mL/h")
+    assert one is not None
+    assert amounts.half_digit(Decimal("2.5"), "mL/h") == one.factor * Fraction(1, 20)
+    assert amounts.half_digit(3, "mL/h") == one.factor / 2
+    assert amounts.half_digit(Decimal("1E+2"), "no unit") == 50
