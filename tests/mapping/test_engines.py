@@ -372,3 +372,11 @@ def test_a_display_of_what_was_edited_since_does_not_go_back_and_has_a_line(*, i
     edited = lens.write({**read, "device": {"reference": "fr"}})
     assert edited.result["subject"] == {"reference": "#device"}
     assert [(line.path, line.state) for line in edited.ledger.exceptions] == [("subject.display", "dropped")]
+
+
+@both
+def test_a_condition_on_the_fhir_side_decides_reading_and_not_writing(*, interpret: bool):
+    text = DROPS.replace("start: boundsPeriod.start,", 'start: {fhir: boundsPeriod.start, when: "fhir:count exists"},')
+    lens = lens_of(text, "Timing.repeat", interpret=interpret)
+    assert lens.write({"start": "2024"}).result == {"boundsPeriod": {"start": "2024"}}
+    assert bare(lens.read({"boundsPeriod": {"start": "2024"}, "count": 3}).result) == {"start": "2024"}
