@@ -66,6 +66,14 @@ def test_a_page_of_what_was_given_is_read_in_order_by_postgresql_and_a_later_one
     assert blocks(on_postgresql, asked, 5, after_pages(on_postgresql, asked, 5, 60)) <= 1.5 * first
 
 
+def test_postgresql_plans_each_page_by_the_values_that_it_is_asked_for(on_postgresql):
+    """One plan for all values, which it takes after some pages if let, is that for a rare one."""
+    after_pages(on_postgresql, f"{million.MA}?status=completed&_sort=-effective-time", 5, 20)
+    asked = "SELECT sum(custom_plans), sum(generic_plans) FROM pg_prepared_statements"
+    custom, generic = on_postgresql.read("default", lambda tx: tx.connection.exec_driver_sql(asked).one())
+    assert (custom > 10, generic) == (True, 0)
+
+
 @pytest.mark.parametrize("name", ["_lastUpdated", "effective-time"])
 def test_what_is_asked_for_from_a_late_moment_on_is_not_read_from_the_beginning(given, name):
     early, late = (f"{million.MA}?{name}=ge{day}" for day in ("2021-01-02", "2021-01-20"))
