@@ -96,6 +96,11 @@ class Server:
         """Stop and start; ``immediate`` is a crash: no session is ended in order."""
         self._control("restart", "--mode", mode)
 
+    @property
+    def pid(self) -> str:
+        """The id of the running server, whose processes are below it."""
+        return (self.home / "data" / "postmaster.pid").read_text(encoding="ascii").split()[0]
+
     def halt(self, mode: str = "immediate") -> None:
         self._control("stop", "--mode", mode)
 

@@ -47,16 +47,25 @@ def new_id() -> str:
     return str(UUID(int=milliseconds << 80 | 7 << 76 | fraction << 64 | 2 << 62 | secrets.randbits(62)))
 
 
-def build_service(settings: Settings, wait_seconds: float = 0) -> Service:
-    """Return a service that writes. Call it after the last fork; close its store at the end.
+def load_translator(settings: Settings) -> Translator:
+    """Return what translates, whole: no thread, lock or connection, so that processes forked afterwards share it.
 
-    Raises ``DocumentError``, ``SettingsError``, or ``Unavailable`` where another process writes the database.
+    Raises ``DocumentError`` or ``SettingsError``.
     """
     translator = open_translator(settings)
     # The first request of any other overlay waits for its lenses.
     translator.library.compile({None, *_overlays(settings)})
     for release in RELEASES:
         validate.prepare(release)  # nothing is built while requests wait, and nothing by several threads at once
+    return translator
+
+
+def build_service(settings: Settings, wait_seconds: float = 0, translator: Translator | None = None) -> Service:
+    """Return a service that writes. Call it after the last fork; close its store at the end.
+
+    Raises ``DocumentError``, ``SettingsError``, or ``Unavailable`` where another process writes the database.
+    """
+    translator = translator or load_translator(settings)
     store = open_store(
         settings.database, clock, wait_seconds=wait_seconds, password_file=settings.database_password_file
     )
@@ -99,12 +108,16 @@ def reading_store(settings: Settings) -> Iterator[Store]:
         store.close()
 
 
-def build_running(settings: Settings, address: str, wait_seconds: float) -> Running:
+def build_running(
+    settings: Settings, address: str, wait_seconds: float, translator: Translator | None = None
+) -> Running:
     """Return a service with its threads running, for ``serve``; its mapping documents keep the laws.
+
+    ``translator`` is what was loaded before the fork, if anything was.
 
     Raises as :func:`build_service`.
     """
-    service = build_service(settings, wait_seconds)
+    service = build_service(settings, wait_seconds, translator)
     try:
         known = _known(settings.database)
         with _in_turn(known):

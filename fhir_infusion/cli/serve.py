@@ -19,7 +19,7 @@ from fhir_infusion.config import check_start, is_loopback
 @click.option("--overlay", help="The site's mapping overlay.")
 def command(host: str | None, port: int | None, database: str | None, workers: int | None, overlay: str | None) -> int:
     """Serve /api, /fhir and the workbench until told to stop."""
-    from fhir_infusion.cli.build import build_running  # noqa: PLC0415  brings Flask, SQLAlchemy and the mappings
+    from fhir_infusion.cli.build import build_running, load_translator  # noqa: PLC0415  brings Flask, SQLAlchemy and the mappings
     from fhir_infusion.web.server import serve  # noqa: PLC0415  brings Flask and gunicorn
 
     settings = load_settings(host=host, port=port, database=database, workers=workers, overlay=overlay)
@@ -27,5 +27,7 @@ def command(host: str | None, port: int | None, database: str | None, workers: i
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
     if is_loopback(settings.host) and settings.tokens is None:
         tell(f"open to this machine only, for trying out; workbench: http://{shown}:{settings.port}/workbench")
-    ended_well = serve(settings, lambda address, wait: build_running(settings, address, wait))
+    # Several processes share what is loaded before they are forked; one alone would only have it twice.
+    translator = load_translator(settings) if settings.workers > 1 else None
+    ended_well = serve(settings, lambda address, wait: build_running(settings, address, wait, translator))
     return DONE if ended_well else REFUSED

@@ -1,7 +1,8 @@
 """Serving with gunicorn: one process of threads, since SQLite takes one writing process; several with PostgreSQL.
 
-1. In the parent: the settings are checked, the address is bound; nothing of ours is built before the fork, so that no
-   thread, connection or lock is shared.
+1. In the parent: the settings are checked, the address is bound; where there will be several workers, the mappings are
+   loaded, which their memory is mostly of. No thread, connection or lock is there before the fork. What is there is
+   taken out of the collector's sight, which would write to each object, so that the processes go on sharing it.
 2. In the worker (``post_worker_init``): the service is built with its writing and synchronising threads, which takes
    the database lock; a worker that follows another waits for the lock as long as the other may take to end.
 3. At the end: no new connections, running requests are finished, then the threads end and the lock is given back.
@@ -12,6 +13,7 @@ caches), no control socket, no trust in forwarding headers.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -75,6 +77,7 @@ class Server(BaseApplication):
             "accesslog": None,
             "logger_class": QuietLogger,
             "proc_name": "fhir-infusion",
+            "pre_fork": _about_to_fork,
             "post_worker_init": _started,
             "worker_exit": _ended,
         }
@@ -122,6 +125,11 @@ def serve(settings: Settings, build: Callable[[str, float], Running]) -> bool:
 
 def _not_yet(_environ: object, _start_response: object) -> Any:
     raise RuntimeError("no request is taken before the application is built")
+
+
+def _about_to_fork(_arbiter: object, _worker: object) -> None:
+    gc.collect()
+    gc.freeze()
 
 
 def _started(worker: Any) -> None:

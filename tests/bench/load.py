@@ -1,13 +1,17 @@
 """``python -m tests.bench.load``: the service under load, beside a HAPI JPA server on the same machine in the same run.
 
 Both keep what they acknowledge on disk (SQLite with a full sync; H2 with no write delay) and get the same requests from
-the same clients, one server at a time, in turns. Told are answers a second, the 50th, 95th and 99th percentile, and the
-most memory that was taken. ``--overload 60`` adds a minute of more than the service manages, without HAPI.
+the same clients, one server at a time, in turns. Told are answers a second, the 50th, 95th and 99th percentile, the
+processor time that each answer took, which other work on the machine changes least, and the memory that is taken: what
+is resident, of pages that processes share each its part. ``--database postgresql --workers 2`` has the service as several
+processes, whose memory and time are told with those of the database's. ``--overload 60`` adds a minute of more than the
+service manages, without HAPI.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import socket
@@ -16,7 +20,8 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from statistics import quantiles
@@ -25,6 +30,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from tests import postgresql
 from tests.real.server import Hapi
 from tests.real.serving import Serving
 
@@ -60,11 +66,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Took:
-    """What one turn showed: answers by status, and the milliseconds that each of the right ones took."""
+    """What one turn showed: answers by status, and the milliseconds that each of the right ones took.
+
+    ``processor``: the seconds of processor time that the server took meanwhile.
+    """
 
     seconds: float
     statuses: dict[int, int]
     milliseconds: list[float]
+    processor: float = 0.0
 
     def rate(self) -> float:
         """Return right answers a second."""
@@ -230,12 +240,32 @@ def kinds(target: Target) -> dict[str, Callable[[], Request]]:
 
 
 def memory(pids: set[str]) -> int:
-    """Return the most memory that processes had resident, MB."""
+    """Return the memory that processes have resident, MB; a page that several share counts once."""
     total = 0
     for pid in pids:
-        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-        total += int(status.split("VmHWM:")[1].split()[0])
+        with suppress(FileNotFoundError, ProcessLookupError):  # a process of the database may end at any time
+            rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+            total += int(rollup.split("\nPss:")[1].split()[0])
     return total // 1024
+
+
+def processor(pids: set[str]) -> float:
+    """Return the seconds of processor time that processes have taken."""
+    ticks = 0
+    for pid in pids:
+        with suppress(FileNotFoundError, ProcessLookupError):
+            fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def below(pid: str) -> set[str]:
+    """Return a process and all that it started, and those started."""
+    found = {pid}
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split():
+            found |= below(child)
+    return found
 
 
 def told(took: Took) -> Json:
@@ -246,6 +276,7 @@ def told(took: Took) -> Json:
         "p50": round(hundredths[49], 1),
         "p95": round(hundredths[94], 1),
         "p99": round(hundredths[98], 1),
+        "processor_ms": round(1000 * took.processor / max(len(took.milliseconds), 1), 3),
         "statuses": took.statuses,
     }
 
@@ -257,6 +288,8 @@ def told(took: Took) -> Json:
 @click.option("--clients", "numbers", multiple=True, type=int, default=(1, 16), show_default=True)
 @click.option("--only", multiple=True, help="Of create, read, search, transaction.")
 @click.option("--alone", is_flag=True, help="Without HAPI.")
+@click.option("--database", type=click.Choice(["sqlite", "postgresql"]), default="sqlite", show_default=True)
+@click.option("--workers", default=1, show_default=True, help="Processes of ours; several with PostgreSQL only.")
 @click.option("--overload", default=0.0, help="Seconds of creates from 64 clients at once, then 16 again.")
 def main(
     *,
@@ -266,19 +299,24 @@ def main(
     numbers: tuple[int, ...],
     only: tuple[str, ...],
     alone: bool,
+    database: str,
+    workers: int,
     overload: float,
 ) -> None:
     """Measure, and print what was seen."""
     folder = Path(tempfile.mkdtemp(prefix="fhir-load-"))
-    ours = Serving(folder, "")
+    server = postgresql.Server() if database == "postgresql" else None
+    if server is not None:
+        server.start()
+    ours = Serving(folder, "", server.database() if server is not None else "", workers)
     other = Hapi(Path(__file__).parents[1] / "real" / "hapi", folder, swift=True)
     report: Json = {}
     try:
         ours.start()
-        targets = [Target("ours", f"{ours.base}/fhir/r4", ours.workers)]
+        targets = [Target("ours", f"{ours.base}/fhir/r4", lambda: _of_ours(ours, server))]
         if not alone:
             other.start()
-            targets.append(Target("HAPI", other.base, lambda: {str(other.pid)}))
+            targets.append(Target("HAPI", other.base, lambda: below(str(other.pid))))
         for target in targets:
             prepared(target)
         for clients in numbers:
@@ -291,6 +329,8 @@ def main(
     finally:
         ours.stop()
         other.stop()
+        if server is not None:
+            server.stop()
         shutil.rmtree(folder, ignore_errors=True)
     click.echo("\n".join(table(report)))
     click.echo(json.dumps({name: report[name] for name in ("memory, MB", "overload") if name in report}))
@@ -298,15 +338,20 @@ def main(
         file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
+def _of_ours(ours: Serving, server: postgresql.Server | None) -> set[str]:
+    """Return every process of ours: the one that was started, its workers, and those of the database."""
+    return below(ours.pid) | (below(server.pid) if server is not None else set())
+
+
 def table(report: Json) -> list[str]:
     """Return the lines of a table in Markdown: answers a second and the 99th percentile of each server."""
-    lines = ["| asked | ours, 1/s | p99, ms | HAPI, 1/s | p99, ms | ratio |", "|---|---|---|---|---|---|"]
+    lines = ["| asked | ours, 1/s | p99, ms | CPU, ms | HAPI, 1/s | p99, ms | CPU, ms | ratio |", f"|{'---|' * 8}"]
     for name, row in report.items():
         if "ours" not in row or name == "memory, MB":
             continue
         cells = [
-            f"{one['per_second']} | {one['p99']}"
-            for one in (row["ours"], row.get("HAPI", {"per_second": "", "p99": ""}))
+            f"{one['per_second']} | {one['p99']} | {one['processor_ms']}"
+            for one in (row["ours"], row.get("HAPI", {"per_second": "", "p99": "", "processor_ms": ""}))
         ]
         lines.append(f"| {name} | {' | '.join(cells)} | {row.get('ratio', '')} |")
     return lines
@@ -317,9 +362,10 @@ def compared(targets: list[Target], kind: str, clients: int, seconds: float, rou
     turns: dict[str, list[Took]] = {target.name: [] for target in targets}
     for turn in range(rounds + 1):
         for target in targets:
+            before = processor(target.pids())
             took = run(target.base, clients, seconds, kinds(target)[kind])
             if turn:
-                turns[target.name].append(took)
+                turns[target.name].append(replace(took, processor=processor(target.pids()) - before))
     row: Json = {name: told(sorted(all_, key=Took.rate)[len(all_) // 2]) for name, all_ in turns.items()}
     if "HAPI" in row:
         row["ratio"] = round(row["ours"]["per_second"] / max(row["HAPI"]["per_second"], 0.1), 2)

@@ -20,6 +20,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.cli.conftest import Run
+
 Texts = dict[str, str]
 
 SECONDS = 90
@@ -198,3 +200,14 @@ def test_a_second_service_on_the_same_database_does_not_start(tmp_path: Path):
         store.close()
     assert ran.returncode == 1
     assert f"process {os.getpid()} writes this database" in ran.stderr
+
+
+@pytest.mark.parametrize(("processes", "loaded"), [(1, 0), (2, 1)])
+def test_what_several_processes_share_is_loaded_before_they_are_forked(
+    cli: Run, monkeypatch: pytest.MonkeyPatch, processes: int, loaded: int
+):
+    before: list[object] = []
+    monkeypatch.setattr("fhir_infusion.cli.build.load_translator", before.append)
+    monkeypatch.setattr("fhir_infusion.web.server.serve", lambda _settings, _build: True)
+    done = cli("serve", "--workers", str(processes), "--database", "postgresql://infusions@/infusions")
+    assert (done.code, len(before)) == (0, loaded)

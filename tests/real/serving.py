@@ -85,6 +85,12 @@ class Serving:
                 start_new_session=True,  # so that the whole group can be killed
             )
 
+    @property
+    def pid(self) -> str:
+        """The id of the process that was started, whose workers are below it."""
+        assert self._process is not None, "the service is not running"
+        return str(self._process.pid)
+
     def workers(self) -> set[str]:
         """Return the ids of gunicorn's processes below the one that was started."""
         assert self._process is not None, "the service is not running"
