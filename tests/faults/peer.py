@@ -63,6 +63,8 @@ class Act:
     """With ``close="half"``: so many bytes of the body are sent, half of it where this is 0."""
     wait_seconds: float = 0.0
     """For so long it does nothing; other requests go on."""
+    until: threading.Event | None = None
+    """It does nothing until this is set, a minute at most."""
 
 
 DROP = Act(close="before")
@@ -213,6 +215,8 @@ class Peer:
             act = next((found for lie in self.lies if (found := lie(asked)) is not None), None)
         if act is not None and act.wait_seconds:
             time.sleep(act.wait_seconds)
+        if act is not None and act.until is not None:
+            act.until.wait(60)
         if act is not None and not act.effect:
             return act.status, dict(act.headers), None, act
         status, headers, resource = self._do(asked, act)

@@ -61,7 +61,7 @@ def library() -> Library:
 
 def settings_for(base: str, database: Path | str, **options: Any) -> Settings:
     """Return settings with one remote called ``peer``; ``database`` is the path of SQLite's file, or a URL."""
-    remote = Remote("peer", base, **{"deadline_seconds": 5, "poll_seconds": 1, **options})
+    remote = Remote("peer", base, **{"deadline_seconds": 30, "poll_seconds": 1, **options})
     return Settings(
         database=database if isinstance(database, str) else f"sqlite:///{database}",
         order_system=ORDERS,

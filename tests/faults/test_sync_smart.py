@@ -71,7 +71,7 @@ def _remote(key: Path, base: str = "https://fhir.example", **options: Any) -> Re
 
 @pytest.fixture
 def endpoint(there: Peer, key: Path) -> Iterator[Endpoint]:
-    one = Endpoint(_remote(key, there.base, deadline_seconds=5))
+    one = Endpoint(_remote(key, there.base, deadline_seconds=30))
     yield one
     one.close()
 

@@ -13,7 +13,7 @@ from fhir_infusion.store import outbox, standing
 from fhir_infusion.sync import worker
 from tests.counts import count
 from tests.faults.invariants import demanded
-from tests.faults.peer import Act, Asked, Peer
+from tests.faults.peer import Act, Peer
 from tests.faults.rig import MRN, TENANT, Clock, Rig, open_rig, order
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from fhir_infusion.store import Tx
 
-WITHIN = 2.0
-"""Seconds that a stop may take."""
+WITHIN = count(short=30, long=2)
+"""Seconds that a stop may take; at short counts other tests run beside it, and that it overtakes is what counts."""
 
 
 class Running(Clock):
@@ -51,7 +51,7 @@ def rig(there: Peer, database: str) -> Iterator[Rig]:
         yield one
 
 
-def _until(what: Callable[[], object], seconds: float = 20) -> float:
+def _until(what: Callable[[], object], seconds: float = 60) -> float:
     begun = time.monotonic()
     while not what():
         assert time.monotonic() < begun + seconds
@@ -67,16 +67,12 @@ def _name(resource: dict) -> str:
     return str(resource["identifier"][0]["value"])
 
 
-def _slow(names: set[str], seconds: float) -> Callable[[Asked], Act | None]:
-    """Return a lie: what is written of these orders takes so long."""
-    return lambda asked: Act(wait_seconds=seconds) if asked.writes and _name(asked.body) in names else None
-
-
 def test_f8_h6_a_stop_does_not_wait_for_other_orders_whose_requests_hang(rig: Rig, there: Peer):
     rig.place(order("S-1"))
     rig.push()
     slow = [f"A-{number}" for number in range(2 * rig.peer.remote.senders)]
-    there.lies.append(_slow(set(slow), 6.0))
+    released = threading.Event()
+    there.lies.append(lambda asked: Act(until=released) if asked.writes and _name(asked.body) in slow else None)
     for name in slow:
         rig.place(order(name))
     runs = worker.Worker(rig.service)
@@ -88,8 +84,10 @@ def test_f8_h6_a_stop_does_not_wait_for_other_orders_whose_requests_hang(rig: Ri
         rig.amend(order("S-1", status="cancelled"))
         runs.wake()
         assert _until(lambda: _stopped(there, "S-1")) < WITHIN
+        assert len(there.all("MedicationRequest")) == 1  # none of those that hang
     finally:
         there.lies.clear()
+        released.set()
         runs.stop()
     assert "leased" not in rig.states()  # what was begun was ended, and nothing else was taken up
     assert "sent" not in rig.states()
@@ -98,8 +96,9 @@ def test_f8_h6_a_stop_does_not_wait_for_other_orders_whose_requests_hang(rig: Ri
 def test_f8_h6_a_stop_does_not_wait_for_a_pull_that_takes_long(rig: Rig, there: Peer):
     rig.place(order("S-1"))
     rig.push()
+    released = threading.Event()
     there.lies.append(
-        lambda asked: Act(wait_seconds=6.0) if "_lastUpdated" in asked.query or "_sort" in asked.query else None
+        lambda asked: Act(until=released) if "_lastUpdated" in asked.query or "_sort" in asked.query else None
     )
     runs = worker.Worker(rig.service)
     runs.start()
@@ -110,6 +109,7 @@ def test_f8_h6_a_stop_does_not_wait_for_a_pull_that_takes_long(rig: Rig, there: 
         assert _until(lambda: _stopped(there, "S-1")) < WITHIN
     finally:
         there.lies.clear()
+        released.set()
         runs.stop()
 
 
@@ -163,12 +163,14 @@ def test_l3_h6_a_stop_overtakes_a_large_backlog_within_seconds(rig: Rig, there: 
         rig.amend(order("S-1", status="cancelled"))
         runs.wake()
         assert _until(lambda: _stopped(there, "S-1")) < WITHIN
+        assert rig.service.store.read(TENANT, lambda tx: standing.outgoing(tx, "peer")).get("pending", 0)
     finally:
         runs.stop()
 
 
 def test_f8_two_new_patients_are_created_side_by_side(rig: Rig, there: Peer):
-    there.lies.append(lambda asked: Act(wait_seconds=3.0) if asked.writes and _name(asked.body) == "mrn-A" else None)
+    released = threading.Event()
+    there.lies.append(lambda asked: Act(until=released) if asked.writes and _name(asked.body) == "mrn-A" else None)
     rig.place(order("A.1"))
     pushing = threading.Thread(target=rig.push)
     pushing.start()
@@ -176,7 +178,8 @@ def test_f8_two_new_patients_are_created_side_by_side(rig: Rig, there: Peer):
     rig.place(order("B.1"))
     other = threading.Thread(target=rig.push)
     other.start()
-    assert _until(lambda: len(there.all("MedicationRequest")) == 1) < WITHIN
+    _until(lambda: len(there.all("MedicationRequest")) == 1)
+    released.set()
     pushing.join()
     other.join()
     assert sorted(_name(one) for one in there.all("Patient")) == ["mrn-A", "mrn-B"]

@@ -187,7 +187,7 @@ def test_a_trouble_is_told_once_and_again_after_it_had_ended(authority: Authorit
 
 def test_f23_a_file_behind_a_wrong_certificate_is_told_by_its_code(authority: Authority):
     there = Peer(tls=server(authority.sign("expired", ends=-DAY)))
-    endpoint = Endpoint(Remote("peer", there.base, ca_file=authority.pair.certificate, deadline_seconds=5))
+    endpoint = Endpoint(Remote("peer", there.base, ca_file=authority.pair.certificate, deadline_seconds=30))
     try:
         told = list(streaming.lines(endpoint, there.base + "/file/1", 5, 1000))
         assert told == [Unsent("TLS: certificate-expired", "certificate-expired")]

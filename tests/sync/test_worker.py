@@ -65,8 +65,8 @@ def test_the_worker_pushes_and_pulls_by_itself_and_ends_in_order(rig: Rig, there
     rig.place(order("A-1"))
     runs = worker.Worker(rig.service)
     runs.start()
-    _within(20, lambda: rig.states() == ["acked"] and len(rig.ids()) == 2)
-    _within(20, lambda: all(one.pulled_at and one.pushed_at and one.beat_at for one in runs.health()))
+    _within(60, lambda: rig.states() == ["acked"] and len(rig.ids()) == 2)
+    _within(60, lambda: all(one.pulled_at and one.pushed_at and one.beat_at for one in runs.health()))
     assert [(one.endpoint, one.circuit) for one in runs.health()] == [("peer", "")]
     runs.stop()
     rig.place(order("A-2"))
@@ -78,7 +78,7 @@ def test_h18_a_paused_remote_is_not_said_to_be_pushed_to(rig: Rig):
     rig.service.store.transact(TENANT, lambda tx: endpoints.pause(tx, "peer", "restored"))
     runs = worker.Worker(rig.service)
     runs.start()
-    _within(20, lambda: all(one.beat_at for one in runs.health()))
+    _within(60, lambda: all(one.beat_at for one in runs.health()))
     runs.stop()
     assert [(one.pushed_at, one.pulled_at, one.paused) for one in runs.health()] == [(None, None, "restored")]
 
@@ -103,17 +103,17 @@ def test_what_another_process_pulled_just_now_is_not_asked_for_again(rig: Rig):
 
 def test_f8_a_peer_that_hangs_holds_back_no_other(there: Peer, database: str):
     slow = Peer()
-    slow.lies.append(lambda _: time.sleep(3))
+    released = threading.Event()
+    slow.lies.append(lambda _: Act(until=released))
     rig = open_rig(there, database, Clock())
     service = _with_remotes(rig.service, Remote("slow", slow.base), Remote("fast", there.base))
     rig.service = service
     rig.place(order("A-1"))
     runs = worker.Worker(service)
     runs.start()
-    begun = time.monotonic()
-    _within(2.5, lambda: there.all("MedicationRequest"))
-    assert time.monotonic() - begun < 2.5
+    _within(60, lambda: there.all("MedicationRequest"))
     slow.lies.clear()
+    released.set()
     runs.stop()
     rig.close()
     slow.close()
@@ -229,8 +229,8 @@ def test_p8_a_remote_gets_the_versions_of_its_tenant_only_and_what_it_has_goes_t
         )
     runs = worker.Worker(service)
     runs.start()
-    _within(20, lambda: all(len(names) == 2 for names in (_orders(service, "default"), _orders(service, "north"))))
-    _within(20, lambda: _rows(service) == {"default": [("south", "acked")], "north": [("north", "acked")]})
+    _within(60, lambda: all(len(names) == 2 for names in (_orders(service, "default"), _orders(service, "north"))))
+    _within(60, lambda: _rows(service) == {"default": [("south", "acked")], "north": [("north", "acked")]})
     runs.stop()
     assert {tenant: _orders(service, tenant) for tenant in ("default", "north")} == {
         "default": {"A-1", "C-1"},
@@ -251,7 +251,7 @@ def test_p8_rows_of_another_tenant_than_the_remotes_are_never_sent(there: Peer, 
     assert worker.sync_now(rig.service, "peer", "push") == (0, ())
     runs = worker.Worker(rig.service)
     runs.start()
-    _within(20, lambda: all(one.pushed_at for one in runs.health()))
+    _within(60, lambda: all(one.pushed_at for one in runs.health()))
     runs.stop()
     assert (rig.states(), there.all("MedicationRequest")) == (["pending"], [])
     rig.close()
@@ -330,7 +330,7 @@ def test_at_the_start_one_line_says_what_a_peer_is(
     caplog.set_level("INFO")
     runs = worker.Worker(rig.service)
     runs.start()
-    _within(20, lambda: any(one.message == "remote" for one in caplog.records))
+    _within(60, lambda: any(one.message == "remote" for one in caplog.records))
     runs.stop()
     assert [(one.levelname, vars(one)["code"]) for one in caplog.records if one.message == "remote"] == [(level, told)]
 
