@@ -14,6 +14,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,6 @@ from tests.exact_json import dumps, loads
 from tests.real.serving import Serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from fhir_infusion.service import Service
@@ -36,6 +36,8 @@ pytestmark = pytest.mark.timeout(count(900, 14_400))
 Json = dict[str, Any]
 FHIR = "application/fhir+json"
 CLIENTS = 6
+AT_ONCE = count(1, 4)
+"""Orders that are worked on while the service is killed: to start it again takes longer than a history."""
 PATH = "/fhir/r4/MedicationRequest"
 
 
@@ -127,7 +129,7 @@ def check(history: History, versions: dict[int, str]) -> None:
             assert following is not None or one.named + 1 in versions
 
 
-def run(call: Any, value: str, operations: int, meanwhile: Callable[[], None] = lambda: None) -> None:
+def run(call: Any, value: str, operations: int) -> None:
     """Let clients work on one order at once, and check what they saw."""
     status, made = call("POST", PATH, order(value, "first"), "")
     assert status == 201
@@ -138,7 +140,6 @@ def run(call: Any, value: str, operations: int, meanwhile: Callable[[], None] = 
     ]
     for thread in threads:
         thread.start()
-    meanwhile()
     for thread in threads:
         thread.join()
     status, newest = call("GET", path, None, "")
@@ -189,7 +190,12 @@ def test_f28_it_is_linearizable_though_the_service_is_killed_meanwhile(tmp_path:
         serving.start()
 
     try:
-        for turn in range(count(5, 50)):
-            run(call, f"K-{turn}", count(300, 1000), kill)
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            for turn in range(count(5, 50)):
+                orders = [f"K-{turn}-{number}" for number in range(AT_ONCE)]
+                histories = [threads.submit(run, call, value, count(300, 1000)) for value in orders]
+                kill()
+                for history in histories:
+                    history.result()
     finally:
         serving.stop()
