@@ -1,6 +1,8 @@
 package fhirinfusion;
 
+import ca.uhn.fhir.batch2.api.IJobMaintenanceService;
 import ca.uhn.fhir.batch2.jobs.config.Batch2JobsConfig;
+import ca.uhn.fhir.batch2.jobs.export.BulkDataExportProvider;
 import ca.uhn.fhir.context.FhirContext;
 import ca.uhn.fhir.context.support.IValidationSupport;
 import ca.uhn.fhir.interceptor.api.IInterceptorService;
@@ -45,6 +47,7 @@ import org.eclipse.jetty.ee10.servlet.ServletContextHandler;
 import org.eclipse.jetty.ee10.servlet.ServletHolder;
 import org.eclipse.jetty.server.Server;
 import org.eclipse.jetty.server.ServerConnector;
+import org.hl7.fhir.dstu2.model.Subscription;
 import org.springframework.beans.factory.config.ConfigurableListableBeanFactory;
 import org.springframework.context.ApplicationContext;
 import org.springframework.context.annotation.AnnotationConfigApplicationContext;
@@ -89,7 +92,10 @@ public class HapiServer {
 
   @Bean
   SubscriptionSettings subscriptionSettings() {
-    return new SubscriptionSettings();
+    SubscriptionSettings settings = new SubscriptionSettings();
+    settings.addSupportedSubscriptionType(Subscription.SubscriptionChannelType.RESTHOOK);
+    settings.setSubscriptionIntervalInMs(1000);
+    return settings;
   }
 
   @Bean
@@ -163,6 +169,7 @@ public class HapiServer {
     RestfulServer fhir = new RestfulServer(beans.getBean(FhirContext.class));
     fhir.registerProviders(beans.getBean(ResourceProviderFactory.class).createProviders());
     fhir.registerProvider(beans.getBean(isR5 ? "mySystemProviderR5" : "mySystemProviderR4", JpaSystemProvider.class));
+    fhir.registerProvider(beans.getBean(BulkDataExportProvider.class));
     fhir.setServerConformanceProvider(
         new JpaCapabilityStatementProvider(
             fhir,
@@ -187,8 +194,29 @@ public class HapiServer {
     handler.addServlet(new ServletHolder(fhir), "/fhir/*");
     jetty.setHandler(handler);
     jetty.start();
+    goOnWithJobs(beans.getBean(IJobMaintenanceService.class));
     System.out.println("READY port=" + connector.getLocalPort());
     jetty.join();
+  }
+
+  /** Lets the steps of a bulk export follow each other at once: they would wait for the next minute each. */
+  private static void goOnWithJobs(IJobMaintenanceService jobs) {
+    Thread going =
+        new Thread(
+            () -> {
+              while (true) {
+                try {
+                  Thread.sleep(500);
+                  jobs.runMaintenancePass();
+                } catch (InterruptedException ended) {
+                  return;
+                } catch (RuntimeException failed) {
+                  // the next pass finds what this one left
+                }
+              }
+            });
+    going.setDaemon(true);
+    going.start();
   }
 
   /** Ends the process where its input ends: who started it is gone, however it ended. */
