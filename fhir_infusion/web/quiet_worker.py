@@ -2,7 +2,7 @@
 
 And with threads that stay: after an answer a thread waits a moment for the next request of the same client. gunicorn
 gives the connection back to the thread that polls, which gives it to whichever thread is free: two wake-ups of sleeping
-threads for each request, that cost as much as a read itself.
+threads for each request, that cost as much as a read itself. Requests take turns (``web.turns``).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.web import logs
 from fhir_infusion.web.problems import Problem, document
 from fhir_infusion.web.replies import PROBLEM_JSON
+from fhir_infusion.web.turns import Turns
 
 _TOO_LONG: Final = {
     LimitRequestLine: (HTTPStatus.REQUEST_URI_TOO_LONG, "the address is too long", "a search by POST _search"),
@@ -42,13 +43,18 @@ class QuietWorker(ThreadWorker):
         """Begin with no thread that stays."""
         super().__init__(*args, **options)
         self._seats = threading.Semaphore(max(self.cfg.threads - FREE_THREADS, 0))
+        self._turns = Turns()
 
     def handle(self, conn: Any) -> Any:
         """Answer a request, and those that the same client sends soon after; say whether the connection is kept."""
-        kept = super().handle(conn)
+        kept = self._handle_one(conn)
         while kept is True and self._stays(conn):
-            kept = super().handle(conn)
+            kept = self._handle_one(conn)
         return kept
+
+    def _handle_one(self, conn: Any) -> Any:
+        with self._turns.turn():
+            return super().handle(conn)
 
     def _stays(self, conn: Any) -> bool:
         """Say whether the client sends again at once; who waits for a thread goes first."""
