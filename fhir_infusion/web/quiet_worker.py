@@ -2,7 +2,7 @@
 
 And with threads that stay: after an answer a thread waits a moment for the next request of the same client. gunicorn
 gives the connection back to the thread that polls, which gives it to whichever thread is free: two wake-ups of sleeping
-threads for each request, that cost as much as a read itself. Requests take turns (``web.turns``).
+threads for each request, that cost as much as a read itself. What only looks takes turns (``web.turns``).
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ _TOO_LONG: Final = {
 STAY_MILLISECONDS: Final = 20
 """How long a thread waits for the next request of a client that it has just answered."""
 
+_LOOKS: Final = frozenset({"GET", "HEAD"})
+
 FREE_THREADS: Final = 4
 """So many threads never wait for one client only, so that a new one is not kept waiting by those who rest."""
 
@@ -47,14 +49,17 @@ class QuietWorker(ThreadWorker):
 
     def handle(self, conn: Any) -> Any:
         """Answer a request, and those that the same client sends soon after; say whether the connection is kept."""
-        kept = self._handle_one(conn)
+        kept = super().handle(conn)
         while kept is True and self._stays(conn):
-            kept = self._handle_one(conn)
+            kept = super().handle(conn)
         return kept
 
-    def _handle_one(self, conn: Any) -> Any:
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """Answer a request. One that changes something takes no turn: it waits for the disk together with others."""
+        if req.method not in _LOOKS:
+            return super().handle_request(req, conn)
         with self._turns.turn():
-            return super().handle(conn)
+            return super().handle_request(req, conn)
 
     def _stays(self, conn: Any) -> bool:
         """Say whether the client sends again at once; who waits for a thread goes first."""

@@ -2,8 +2,9 @@
 
 One thread at a time computes in a process. Where sixteen try, each is stopped in the middle of its work and woken up
 again, which costs more than a read does (measured: ``tests/README.md``, load). A turn is no promise to be alone: it
-ends after ``MOST`` seconds whatever its holder does, so that one long search, or one client that sends its body byte by
-byte, holds nobody up for longer, and only the first that comes after it.
+ends after ``MOST`` seconds whatever its holder does, so that one long search, or one client that takes its answer byte
+by byte, holds nobody up for longer, and only the first that comes after it. Who comes while nobody has a turn takes it,
+before those who sleep: the order in which they came would wake one of them up for each request.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 MOST: Final = 0.02
 """Seconds that a turn keeps others waiting."""
 
-PATIENCE: Final = 0.1
+PATIENCE: Final = 0.05
 """Seconds that anybody waits in all, however many turns begin meanwhile."""
 
 
