@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.store import attempts, inbox, links, outbox
+from fhir_infusion.store import attempts, conflicts, inbox, links, outbox
 from fhir_infusion.store.failpoint import reach
 from fhir_infusion.store.inbox import Received
 from fhir_infusion.store.links import Link
@@ -238,8 +238,14 @@ def _held(job: Job, link: Link, there: Resource, stamp: Stamp, code: str) -> tup
     """Send a stop all the same, and nothing else."""
     stopped = stop_of(job.body, there) if job.row.lane == "stop" else None
     if stopped is None:
-        return job.row, Verdict("conflict", code, alert="conflict")
+        return job.row, Verdict("conflict", code, alert="" if _is_told(job) else "conflict")
     return _stop_only(job, link, stopped, stamp)
+
+
+def _is_told(job: Job) -> bool:
+    """Say whether a person was told of it already, when the conflict was opened."""
+    peer, aggregate = job.peer, job.row.aggregate
+    return peer.service.store.read(job.tenant, lambda tx: conflicts.open_of(tx, peer.name, aggregate)) is not None
 
 
 def _stamp_of(job: Job, link: Link) -> Stamp:

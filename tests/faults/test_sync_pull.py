@@ -268,6 +268,19 @@ def test_h17_the_same_dose_changed_on_both_sides_is_held_for_a_person(rig: Rig, 
     assert rig.resource("MedicationRequest", rig.ids()[0])["dosageInstruction"][0]["text"] == "ours"
     rig.settle(rounds=5)
     assert there.all("MedicationRequest")[0]["dosageInstruction"][0]["text"] == "theirs"
+    assert rig.alerts().count("conflict") == 1
+
+
+def test_a_conflict_that_is_met_when_sending_is_told_once(rig: Rig, there: Peer) -> None:
+    rig.place(order("A-1"))
+    rig.settle()
+    (remote,) = there.all("MedicationRequest")
+    there.put({**remote, "dosageInstruction": [{**remote["dosageInstruction"][0], "text": "theirs"}]})
+    rig.amend(order("A-1", steps=[{"step_id": "run", "text": "ours"}]))
+    rig.push()
+    assert rig.states()[-1] == "conflict"
+    rig.settle(rounds=3)
+    assert rig.alerts().count("conflict") == 1
 
 
 @pytest.mark.parametrize(
