@@ -118,12 +118,12 @@ def begin_reading(connection: Connection) -> None:
 
 
 def end_reading(connection: Connection) -> None:
-    """End a snapshot. What was only read is neither kept nor undone."""
+    """End a snapshot, in which nothing was changed; after ROLLBACK the driver would forget what it prepared."""
     driver: Any = connection.connection.driver_connection
     if isinstance(driver, sqlite3.Connection):
         driver.execute("COMMIT")
     else:
-        driver.rollback()
+        driver.commit()
 
 
 def _control_transactions(engine: Engine, begin: str) -> None:
