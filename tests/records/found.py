@@ -129,7 +129,6 @@ FOUND: list[tuple[Record, str, str, str]] = [
     (order(step({"rate": q(50, "mL/h")}, text="give 8 L/min")), "text-contradicts", "steps[0].text", "the text says 8 L/min; the structure says 50 mL/h"),
     (order(step({"rate": q("7.5", "mL/h")}, text="4mcg/kg/min")), "text-contradicts", "steps[0].text", "the text says 4 mcg/kg/min; the structure says 7.5 mL/h"),
     (order(step({"dose": q(500, "mg")}), rendered_instruction="1,000 mg in 250 mL", preparation={"total_volume": q(250, "mL")}), "text-contradicts", "rendered_instruction", "the text says 1,000 mg; the structure says 500 mg"),
-    (order(step({"dose": q(6, "mg/kg")}, text="5 mg/kg")), "text-contradicts", "steps[0].text", "the text says 5 mg/kg; the structure says 6 mg/kg"),
     (order(step({"dose": q(500, "mg")}, text="2,5 g over 30 min")), "text-contradicts", "steps[0].text", "the text says 2,5 g; the structure says 500 mg"),
     (order(step({"dose": q(10, "mg")}, text="5 mg"), residue=[{"release": "R4", "path": "x", "value": q(5, "mg")}]), "text-contradicts", "steps[0].text", "the text says 5 mg; the structure says 10 mg"),
     (order(step({"dose": q(10, "mg")}, timing={"frequency": 2, "period": 1, "period_unit": "d", "bounds_length": q(5, "d")}, text="10 mg, 101 mg in all")), "text-contradicts", "steps[0].text", "the text says 101 mg; the structure says 10 mg"),

@@ -245,3 +245,11 @@ def test_half_of_the_last_digit_is_in_base_units():
     assert amounts.half_digit(Decimal("2.5"), "mL/h") == one.factor * Fraction(1, 20)
     assert amounts.half_digit(3, "mL/h") == one.factor / 2
     assert amounts.half_digit(Decimal("1E+2"), "no unit") == 50
+
+
+def test_a_dose_by_weight_in_words_is_held_against_one_by_weight_only():
+    def told(unit: str) -> list[str]:
+        return [issue.reason for issue in findings(order(step({"dose": q(6, unit)}, text="5 mg/kg")))]
+
+    assert told("mg/kg") == ["the text says 5 mg/kg; the structure says 6 mg/kg"]
+    assert told("mg/m2") == told("{vial}") == []
