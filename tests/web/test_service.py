@@ -113,7 +113,6 @@ def test_openapi_names_every_route_and_its_references_resolve(client: Client):
         ("/api/translate", "post"): json_media,
         ("/fhir/{release}", "post"): fhir,
         ("/api/sync/conflicts/{conflict_id}/resolve", "post"): json_media,
-        ("/fhir/{release}/", "post"): fhir,
         ("/fhir/{release}/$export", "post"): fhir,
         ("/fhir/{release}/Subscription", "post"): fhir,
         ("/fhir/{release}/Subscription/$status", "post"): fhir,
