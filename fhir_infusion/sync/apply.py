@@ -29,7 +29,7 @@ from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.store import inbox, links, versions
 from fhir_infusion.store.links import Link
 from fhir_infusion.sync import absent, holding, judging, moments, restored
-from fhir_infusion.sync.case import Case, case_of, codes_of, stamped, tell_left
+from fhir_infusion.sync.case import Case, as_received, case_of, codes_of, stamped, tell_left
 from fhir_infusion.sync.compare import content, same
 from fhir_infusion.sync.conflicts import ENDED, Merge, merge, stop_of
 from fhir_infusion.sync.deletions import gone_there
@@ -37,7 +37,7 @@ from fhir_infusion.sync.incoming import incoming
 from fhir_infusion.sync.merged_there import followed
 from fhir_infusion.sync.ours import version_of
 from fhir_infusion.sync.patients_here import bring
-from fhir_infusion.sync.replies import Found, Gone, Missing, content_version
+from fhir_infusion.sync.replies import Found, Gone, Missing
 
 if TYPE_CHECKING:
     from fhir_infusion.store import Tx
@@ -155,7 +155,7 @@ def _asked(case: Case, link: Link) -> Case | Applied:
         return _gone(case, link, now)
     if not isinstance(now, Found):
         return Applied("waiting")
-    if (now.stamp.version_id or content_version(now.text)) != received.version:
+    if as_received(received.type, now.stamp, now.text).version != received.version:
         return _marked(case, Applied("history"))
     if received.version in case.seen:
         return _restored(case)

@@ -12,6 +12,7 @@ from fhir_infusion.store.inbox import Received
 from fhir_infusion.store.links import Link
 from fhir_infusion.store.versions import Bound, Stored
 from fhir_infusion.sync.peer import Peer
+from fhir_infusion.sync.replies import Stamp, content_version
 
 if TYPE_CHECKING:
     from fhir_infusion.actions.transact import Outcome
@@ -81,6 +82,11 @@ def _named(tx: Tx, type_: str, resource: Resource) -> list[Stored]:
             if stored is not None:
                 found.append(stored)
     return found
+
+
+def as_received(type_: str, stamp: Stamp, text: str) -> Received:
+    """Return what was read of a peer as the inbox keeps it; what has no version id is told by its text."""
+    return Received(type_, stamp.id, stamp.version_id or content_version(text), stamp.last_updated, text)
 
 
 def stamped(link: Link, received: Received) -> Link:

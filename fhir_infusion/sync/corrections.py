@@ -24,11 +24,11 @@ from fhir_infusion.store.links import Link
 from fhir_infusion.store.versions import Stored
 from fhir_infusion.sync import moments
 from fhir_infusion.sync.apply import Applied
-from fhir_infusion.sync.case import codes_of, stamped
+from fhir_infusion.sync.case import as_received, codes_of, stamped
 from fhir_infusion.sync.compare import content, same
 from fhir_infusion.sync.incoming import incoming
 from fhir_infusion.sync.peer import Peer
-from fhir_infusion.sync.replies import Found, Gone, Listed, Missing, content_version
+from fhir_infusion.sync.replies import Found, Gone, Listed, Missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,8 +59,7 @@ def begin(peer: Peer, tenant: str) -> None:
     for link in store.read(tenant, lambda tx: links.of_type(tx, peer.name, PATIENT)):
         found = peer.endpoint.read(PATIENT, link.remote_id)
         if isinstance(found, Found):
-            version = found.stamp.version_id or content_version(found.text)
-            came.append(Received(PATIENT, link.remote_id, version, found.stamp.last_updated, found.text))
+            came.append(as_received(PATIENT, found.stamp, found.text))
         elif not isinstance(found, Missing | Gone):
             return
 
@@ -118,7 +117,7 @@ def _earlier(copy: _Copy) -> Applied | None:
         return None
     now = copy.peer.endpoint.read(PATIENT, received.id)
     if isinstance(now, Found):
-        is_current = (now.stamp.version_id or content_version(now.text)) == received.version
+        is_current = as_received(PATIENT, now.stamp, now.text).version == received.version
         return None if is_current else _marked(copy, Applied("history"))
     return _marked(copy, Applied("history")) if isinstance(now, Missing | Gone) else Applied("waiting")
 

@@ -20,15 +20,14 @@ from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.json import Resource
 from fhir_infusion.remotes import TYPES
 from fhir_infusion.store import aside, audit, inbox, links, outbox
-from fhir_infusion.store.inbox import Received
 from fhir_infusion.store.links import Link
 from fhir_infusion.sync import judging, looking, moments
-from fhir_infusion.sync.case import stamped
+from fhir_infusion.sync.case import as_received, stamped
 from fhir_infusion.sync.judging import Known
 from fhir_infusion.sync.listing import entries
 from fhir_infusion.sync.mending import Decision, demand_reason, refuse_paused
 from fhir_infusion.sync.peer import Peer
-from fhir_infusion.sync.replies import Entry, Found, Listed, Stamp, content_version
+from fhir_infusion.sync.replies import Entry, Found, Listed, Stamp
 from fhir_infusion.sync.sending import push_all
 from fhir_infusion.sync.verdicts import DUPLICATE
 
@@ -207,8 +206,7 @@ def _ended(by: Decision, found: Doubled, one: There) -> None:
 def _link(by: Decision, found: Doubled, keep: There) -> None:
     """Link what is kept, and tell again what the duplicate held back."""
     known, stamp, name = found.known, keep.stamp, by.peer.name
-    version = stamp.version_id or content_version(keep.text)
-    received = Received(known.stored.type, stamp.id, version, stamp.last_updated, keep.text)
+    received = as_received(known.stored.type, stamp, keep.text)
     aggregate = known.stored.aggregate
 
     def work(tx: Tx) -> None:

@@ -29,11 +29,12 @@ from fhir_infusion.store import inbox
 from fhir_infusion.store.failpoint import reach
 from fhir_infusion.store.inbox import Cursor, Received
 from fhir_infusion.sync import moments, restored
+from fhir_infusion.sync.case import as_received
 from fhir_infusion.sync.corrections import concerning
 from fhir_infusion.sync.deletions import noted
 from fhir_infusion.sync.listing import asked, total
 from fhir_infusion.sync.peer import LOG
-from fhir_infusion.sync.replies import Doubtful, Gone, Listed, Missing, Rejected, Trouble, content_version
+from fhir_infusion.sync.replies import Doubtful, Gone, Listed, Missing, Rejected, Trouble
 from fhir_infusion.sync.steps import Ask, End, Step, following
 
 if TYPE_CHECKING:
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from fhir_infusion.store import Tx
     from fhir_infusion.store.links import Link
     from fhir_infusion.sync.peer import Peer
-    from fhir_infusion.sync.replies import Entry
 
 PASSES: Final = 4
 NOTED: Final = timedelta(seconds=10)
@@ -207,7 +207,7 @@ def _ask(peer: Peer, type_: str, ask: Ask) -> Listed | Trouble:
 
 def _kept(peer: Peer, tenant: str, cursor: Cursor, page: Listed) -> tuple[tuple[Received, ...], Cursor]:
     """Keep one page: what is new of it, and where the next one is, in one transaction."""
-    entries = [as_received(cursor.type, entry) for entry in page.entries]
+    entries = [as_received(cursor.type, entry.stamp, entry.text) for entry in page.entries]
     after = replace(
         cursor,
         next_link=page.following,
@@ -223,13 +223,6 @@ def _kept(peer: Peer, tenant: str, cursor: Cursor, page: Listed) -> tuple[tuple[
     fresh, suspects = peer.service.store.transact(tenant, work)
     restored.examine(peer, tenant, suspects)
     return fresh, after
-
-
-def as_received(type_: str, entry: Entry) -> Received:
-    """Return an entry as the inbox keeps it."""
-    stamp = entry.stamp
-    version = stamp.version_id or content_version(entry.text)
-    return Received(type_, stamp.id, version, stamp.last_updated, entry.text)
 
 
 def _move(peer: Peer, tenant: str, before: Cursor, done: _Pass) -> None:

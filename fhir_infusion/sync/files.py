@@ -17,8 +17,8 @@ from fhir_infusion.remotes import TYPES
 from fhir_infusion.store import endpoints, inbox, loads
 from fhir_infusion.store.failpoint import reach
 from fhir_infusion.sync import moments, replies, restored
+from fhir_infusion.sync.case import as_received
 from fhir_infusion.sync.deletions import noted
-from fhir_infusion.sync.feed import as_received
 from fhir_infusion.sync.manifest import File
 from fhir_infusion.sync.remote import streaming
 from fhir_infusion.sync.remote.streaming import TooLong
@@ -145,7 +145,9 @@ class _Reading:
         lines = self._lines
         match self.file.kind:
             case "output":
-                self._receive(after, [as_received(self.file.type, replies.entry_of(one)) for one in lines])
+                self._receive(
+                    after, [as_received(self.file.type, one.stamp, one.text) for one in map(replies.entry_of, lines)]
+                )
             case "error":
                 self._put(replace(after, codes=_joined(after.codes, [replies.left_out_of(one) for one in lines])))
             case "deleted":

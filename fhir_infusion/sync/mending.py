@@ -14,12 +14,12 @@ from fhir_infusion.actions import rules, transact
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.remotes import TYPES
 from fhir_infusion.store import audit, conflicts, endpoints, inbox, links, outbox, text, versions
-from fhir_infusion.store.inbox import Received
 from fhir_infusion.sync import holding, judging
+from fhir_infusion.sync.case import as_received
 from fhir_infusion.sync.deletions import gone_there
 from fhir_infusion.sync.peer import Peer
 from fhir_infusion.sync.pull import apply_new
-from fhir_infusion.sync.replies import Found, Gone, Missing, content_version
+from fhir_infusion.sync.replies import Found, Gone, Missing
 from fhir_infusion.sync.sending import push_all
 from fhir_infusion.sync.standings import Standing
 
@@ -157,9 +157,7 @@ def _mend(by: Decision, one: Standing) -> None:
 
 def _receive(by: Decision, there: Found, one: Standing) -> None:
     """Take what is there into the inbox, or have it applied once more where it is known."""
-    stamp = there.stamp
-    version = stamp.version_id or content_version(there.text)
-    received = Received(one.type, stamp.id, version, stamp.last_updated, there.text)
+    received = as_received(one.type, there.stamp, there.text)
 
     def work(tx: Tx) -> None:
         if not inbox.receive(tx, by.peer.name, [received]):

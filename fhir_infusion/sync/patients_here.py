@@ -18,12 +18,11 @@ from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir import search
 from fhir_infusion.remotes import PATIENT
 from fhir_infusion.store import links
-from fhir_infusion.store.inbox import Received
 from fhir_infusion.store.links import Link
 from fhir_infusion.sync import references
-from fhir_infusion.sync.case import codes_of, stamped
+from fhir_infusion.sync.case import as_received, codes_of, stamped
 from fhir_infusion.sync.incoming import incoming
-from fhir_infusion.sync.replies import Found, content_version
+from fhir_infusion.sync.replies import Found
 
 if TYPE_CHECKING:
     from fhir_infusion.fhir.json import Resource
@@ -61,7 +60,7 @@ def bring(peer: Peer, tenant: str, resource: Resource, aggregate: str) -> None:
 
 def _stored(peer: Peer, tenant: str, found: Found) -> str | None:
     """Store a Patient, or compare it with the one that is here; return the code of an alarm, None to ask again."""
-    patient, stamp = found.resource, found.stamp
+    patient = found.resource
     key = identity.in_use(patient)
     if key is None:
         return "patient-unidentified"
@@ -79,10 +78,8 @@ def _stored(peer: Peer, tenant: str, found: Found) -> str | None:
 
     def also(tx: Tx, stored: Stored) -> None:
         if stored.id in ids:  # not one that was here
-            version = stamp.version_id or content_version(found.text)
-            came = Received(PATIENT, stamp.id, version, stamp.last_updated, found.text)
             link = Link(peer.name, stored.aggregate, "", ladder="pulled", last_sent_version=1, last_acked_version=1)
-            links.put(tx, stamped(link, came))
+            links.put(tx, stamped(link, as_received(PATIENT, found.stamp, found.text)))
 
     service = replace(peer.service, new_id=new_id)
     try:

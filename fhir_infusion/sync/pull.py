@@ -62,12 +62,12 @@ def pull(peer: Peer, tenant: str, ending: threading.Event | None = None) -> tupl
             return tuple(Pulled(type_, trouble=ELSEWHERE) for type_ in peer.remote.feeds)
         if peer.service.store.read(tenant, lambda tx: loads.is_running(tx, peer.name)):
             return tuple(Pulled(type_, trouble="a bulk load goes on") for type_ in peer.remote.feeds)
+        if PATIENT in peer.remote.feeds and not _paused(peer, tenant):
+            corrections.begin(peer, tenant)
         for type_ in peer.remote.feeds:
             if why := _paused(peer, tenant):
                 results.append(Pulled(type_, trouble=why))
                 continue
-            if PATIENT in peer.remote.feeds:
-                corrections.begin(peer, tenant)
             fetched = fetch(peer, tenant, type_)
             applied = apply_new(peer, tenant, type_, ending)
             trouble = fetched.trouble or _paused(peer, tenant)

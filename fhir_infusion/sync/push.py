@@ -20,10 +20,10 @@ from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.store import attempts, conflicts, inbox, links, outbox
 from fhir_infusion.store.failpoint import reach
-from fhir_infusion.store.inbox import Received
 from fhir_infusion.store.links import Link
 from fhir_infusion.sync import absent, arrived, holding, journal, ladder
 from fhir_infusion.sync.apply import apply
+from fhir_infusion.sync.case import as_received
 from fhir_infusion.sync.compare import content, equivalent, same
 from fhir_infusion.sync.conflicts import STOPPING, stop_of
 from fhir_infusion.sync.outgoing import Crossing, as_sent
@@ -40,7 +40,6 @@ from fhir_infusion.sync.replies import (
     Stamp,
     Trouble,
     Written,
-    content_version,
 )
 from fhir_infusion.sync.verdicts import (
     DUPLICATE,
@@ -212,8 +211,7 @@ def _contest(  # noqa: PLR0913  what is there, and what is known of it
     ``is_there``: the row was in doubt, and its version is there beneath what they changed since.
     """
     stamp = stamp or _stamp_of(job, link)
-    version = stamp.version_id or content_version(text)
-    received = Received(job.type, stamp.id, version, stamp.last_updated, text)
+    received = as_received(job.type, stamp, text)
     store = job.peer.service.store
     store.transact(job.tenant, lambda tx: inbox.receive(tx, job.peer.name, [received]))
     if holding.rounds(job.peer, job.tenant, job.row) >= holding.MERGES:

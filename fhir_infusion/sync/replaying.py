@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.store import aside, audit, inbox, links, outbox, versions
-from fhir_infusion.store.inbox import Received
 from fhir_infusion.sync import restored
+from fhir_infusion.sync.case import as_received
 from fhir_infusion.sync.deletions import gone_there
 from fhir_infusion.sync.mending import AT_ONCE, demand_reason, refuse_paused
 from fhir_infusion.sync.peer import Peer
 from fhir_infusion.sync.pull import apply_new
-from fhir_infusion.sync.replies import Found, Gone, Missing, content_version
+from fhir_infusion.sync.replies import Found, Gone, Missing
 from fhir_infusion.sync.sending import push_all
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from fhir_infusion.service import Service
     from fhir_infusion.store import Tx
+    from fhir_infusion.store.inbox import Received
     from fhir_infusion.store.links import Link
     from fhir_infusion.store.outbox import Row
 
@@ -195,9 +196,9 @@ class _Again:
         if not isinstance(there, Found):
             return "unasked"
         stamp = there.stamp
-        version = stamp.version_id or content_version(there.text)
-        if version != link.version_id:
-            self._receive(Received(type_, stamp.id, version, stamp.last_updated, there.text))
+        received = as_received(type_, stamp, there.text)
+        if received.version != link.version_id:
+            self._receive(received)
             return "changed-there"
         if restored.says_other(link.last_updated, link.base, stamp.last_updated, there.text):
             restored.pause(peer, self._tenant, f"{type_}/{stamp.id}")

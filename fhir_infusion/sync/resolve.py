@@ -21,16 +21,15 @@ from fhir_infusion.errors import Issue, Refused, Unavailable
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.store import conflicts, inbox, links, outbox, text, versions
 from fhir_infusion.store.conflicts import Conflict
-from fhir_infusion.store.inbox import Received
 from fhir_infusion.store.links import Link
 from fhir_infusion.store.outbox import Row
 from fhir_infusion.store.versions import Bound, Stored
-from fhir_infusion.sync.case import IN_FLIGHT, stamped, tell_left
+from fhir_infusion.sync.case import IN_FLIGHT, as_received, stamped, tell_left
 from fhir_infusion.sync.compare import content, same, spelled
 from fhir_infusion.sync.incoming import incoming
 from fhir_infusion.sync.ours import version_of
 from fhir_infusion.sync.peer import Peer
-from fhir_infusion.sync.replies import Found, Gone, Missing, content_version
+from fhir_infusion.sync.replies import Found, Gone, Missing
 from fhir_infusion.sync.shown import ACCEPTED, tag
 
 if TYPE_CHECKING:
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from fhir_infusion.fhir.json import Resource
     from fhir_infusion.service import Service
     from fhir_infusion.store import Tx
+    from fhir_infusion.store.inbox import Received
 
 Keep = Literal["ours", "theirs"]
 KEEP: Final = ("ours", "theirs")
@@ -105,8 +105,7 @@ def resolve(  # noqa: PLR0913  whose, which, what and why
         if not isinstance(there, Found):
             raise Unavailable("the remote cannot be asked now")
         _refuse_unseen(held, there)
-        version = there.stamp.version_id or content_version(there.text)
-        received = Received(type_, there.stamp.id, version, there.stamp.last_updated, there.text)
+        received = as_received(type_, there.stamp, there.text)
         kept = _keep_ours(held, received) if keep == "ours" else _keep_theirs(held, received, there.resource)
         return _told(held, keep, kept)
     finally:
