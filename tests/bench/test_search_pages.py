@@ -25,14 +25,18 @@ def test_the_thousandth_page_costs_what_the_first_does(filled, asked):
     assert steps(filled, asked, 1, after) <= 1.5 * steps(filled, asked, 1)
 
 
-@pytest.fixture(scope="module")
-def given(tmp_path_factory):
-    url = f"sqlite:///{tmp_path_factory.mktemp('given')}/store.db"
+def filled_with_given(url):
     open_store(url, Clock()).close()
     million.fill(url, 12_000)
     store = open_store(url, Clock())
     yield store
     store.close()
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory):
+    url = f"sqlite:///{tmp_path_factory.mktemp('given')}/store.db"
+    yield from filled_with_given(url)
 
 
 @pytest.mark.parametrize(
@@ -48,11 +52,7 @@ def test_the_thousandth_page_of_what_was_given_costs_what_the_first_does(given, 
 @pytest.fixture(scope="module")
 def on_postgresql(postgresql_server):
     url = postgresql_server.database()
-    open_store(url, Clock()).close()
-    million.fill(url, 12_000)
-    store = open_store(url, Clock())
-    yield store
-    store.close()
+    yield from filled_with_given(url)
 
 
 @pytest.mark.parametrize(

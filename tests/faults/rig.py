@@ -92,6 +92,19 @@ def order(order_id: str, **members: Any) -> dict[str, Any]:
     }
 
 
+def of_theirs(number: int, **members: Any) -> dict[str, Any]:
+    """Return an order as another server has it, which was made there."""
+    return {
+        "resourceType": "MedicationRequest",
+        "identifier": [{"system": "urn:theirs", "value": str(number)}],
+        "status": "active",
+        "intent": "order",
+        "medicationCodeableConcept": {"text": "dobutamine"},
+        "subject": {"identifier": {"system": MRN, "value": "mrn-9"}},
+        **members,
+    }
+
+
 def administration(administration_id: str, order_id: str, *rates: int | str) -> dict[str, Any]:
     """Return an administration with one segment for each rate, the last one running."""
     hours = [f"2025-05-01T{8 + number:02}:00:00+02:00" for number in range(len(rates) + 1)]

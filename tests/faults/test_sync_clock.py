@@ -7,24 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.faults.rig import MRN, Rig, order
+from tests.faults.rig import Rig, of_theirs, order
 
 MR = "MedicationRequest"
 steps = pytest.mark.parametrize("back", [60, 600, 86_400])
 
 
 def _their_order(rig: Rig, number: int) -> dict[str, Any]:
-    return rig.there.put(
-        {
-            "resourceType": MR,
-            "identifier": [{"system": "urn:theirs", "value": str(number)}],
-            "status": "active",
-            "intent": "order",
-            "medicationCodeableConcept": {"text": "dobutamine"},
-            "subject": {"identifier": {"system": MRN, "value": "mrn-9"}},
-            "dosageInstruction": [{"text": f"rate {number}"}],
-        }
-    )
+    return rig.there.put(of_theirs(number, dosageInstruction=[{"text": f"rate {number}"}]))
 
 
 def _asks(rig: Rig) -> int:

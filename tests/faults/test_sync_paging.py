@@ -11,7 +11,7 @@ from fhir_infusion.store import inbox
 from fhir_infusion.sync.feed import fetch
 from tests.faults.invariants import demanded
 from tests.faults.peer import Peer
-from tests.faults.rig import MRN, TENANT, Clock, Rig, open_rig
+from tests.faults.rig import TENANT, Clock, Rig, of_theirs, open_rig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,16 +34,7 @@ def _fill(rig: Rig, rows: int) -> None:
 
 
 def _their_order(rig: Rig, number: int) -> dict[str, Any]:
-    return rig.there.put(
-        {
-            "resourceType": MR,
-            "identifier": [{"system": "urn:theirs", "value": str(number)}],
-            "status": "active",
-            "intent": "order",
-            "medicationCodeableConcept": {"text": "dobutamine"},
-            "subject": {"identifier": {"system": MRN, "value": "mrn-9"}},
-        }
-    )
+    return rig.there.put(of_theirs(number))
 
 
 def _fetched(rig: Rig) -> tuple[int, str]:

@@ -14,7 +14,7 @@ from fhir_infusion.remotes import check_remotes
 from fhir_infusion.store import conflicts, inbox
 from tests.faults.invariants import demanded
 from tests.faults.peer import Act
-from tests.faults.rig import CALLER, MRN, TENANT, Clock, Rig, open_rig
+from tests.faults.rig import CALLER, MRN, TENANT, Clock, Rig, of_theirs, open_rig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,17 +37,7 @@ def patient(value: str = "mrn-1", **members: Any) -> dict[str, Any]:
 
 
 def order_of(rig: Rig, number: int, id_: str, **members: Any) -> None:
-    rig.there.put(
-        {
-            "resourceType": MR,
-            "identifier": [{"system": "urn:theirs", "value": str(number)}],
-            "status": "active",
-            "intent": "order",
-            "medicationCodeableConcept": {"text": "dobutamine"},
-            "subject": {"reference": f"Patient/{id_}"},
-            **members,
-        }
-    )
+    rig.there.put(of_theirs(number, subject={"reference": f"Patient/{id_}"}, **members))
 
 
 def named(rig: Rig) -> list[Any]:

@@ -11,7 +11,7 @@ from fhir_infusion.sync import pull
 from fhir_infusion.sync.apply import Applied, apply
 from tests.faults.invariants import demanded
 from tests.faults.peer import Peer
-from tests.faults.rig import MRN, TENANT, Clock, Rig, open_rig
+from tests.faults.rig import TENANT, Clock, Rig, of_theirs, open_rig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,17 +32,7 @@ def rig(database: str) -> Iterator[Rig]:
 
 def _fill(rig: Rig, first: int, end: int) -> None:
     for number in range(first, end):
-        rig.there.put(
-            {
-                "resourceType": MR,
-                "identifier": [{"system": "urn:theirs", "value": str(number)}],
-                "status": "active",
-                "intent": "order",
-                "medicationCodeableConcept": {"text": "dobutamine"},
-                "subject": {"identifier": {"system": MRN, "value": "mrn-9"}},
-            },
-            str(number),
-        )
+        rig.there.put(of_theirs(number), str(number))
 
 
 class _Killed(BaseException):

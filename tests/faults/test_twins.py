@@ -23,7 +23,7 @@ from tests import backups
 from tests.faults.dying import dies_of
 from tests.faults.invariants import TYPES, rest, twins
 from tests.faults.peer import Act, once
-from tests.faults.rig import MRN, TENANT, Rig, administration, order
+from tests.faults.rig import TENANT, Rig, administration, of_theirs, order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,18 +44,7 @@ def theirs(rig: Rig, order_id: str) -> dict[str, Any]:
 
 
 def an_order_of_theirs(rig: Rig, number: int, **members: Any) -> dict[str, Any]:
-    return rig.there.put(
-        {
-            "resourceType": MR,
-            "identifier": [{"system": "urn:theirs", "value": str(number)}],
-            "status": "active",
-            "intent": "order",
-            "medicationCodeableConcept": {"text": "dobutamine"},
-            "subject": {"identifier": {"system": MRN, "value": "mrn-9"}},
-            **members,
-        },
-        f"t{number}",
-    )
+    return rig.there.put(of_theirs(number, **members), f"t{number}")
 
 
 def replayed(rig: Rig, *states: str) -> dict[str, int]:
