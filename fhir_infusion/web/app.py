@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from flask import Flask, Response, g, request
 
-from fhir_infusion.web import logs, problems, replies
+from fhir_infusion.web import logs, pages, problems, replies
 from fhir_infusion.web.context import EXTENSION, FAILURE, Web, correlation_id, is_inner, web
 from fhir_infusion.web.metrics import Metrics
 from fhir_infusion.web.routes import FHIR, ROUTES
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 PUBLIC = frozenset(route.rule for route in ROUTES if route.is_public)
 OPERATORS = frozenset(route.rule for route in ROUTES if route.for_operators)
+PAGES = frozenset(route.rule for route in ROUTES if route.is_page)
 
 
 def create_app(service: Service, owner_token: str = "", worker: Worker | None = None) -> Flask:
@@ -94,6 +95,8 @@ def _fail(error: Exception) -> Response:
         request.environ[FAILURE] = error  # for whoever has to undo what was done before it
     elif not problems.is_expected(error):
         logs.event("fault", logging.ERROR, failure=error, route=_template(request), correlation_id=correlation_id())
+    if _template(request) in PAGES:
+        return pages.problem(found)
     return replies.problem_reply(found, is_fhir=request.path.startswith("/fhir"), correlation_id=correlation_id())
 
 

@@ -45,7 +45,7 @@ class Route:
     """One method at one address.
 
     ``is_public``: answered without a token too, so it must show no data; ``for_operators``: to no token without that
-    role.
+    role. ``is_page``: for people, who are asked to sign in where a token is missing.
     """
 
     method: str
@@ -54,6 +54,7 @@ class Route:
     summary: str
     is_public: bool = False
     for_operators: bool = False
+    is_page: bool = False
 
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -145,7 +146,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "/hooks/<remote>/<their_type>/<their_id>", hooks.take, "The same", is_public=True),
     Route("PUT", "/hooks/<remote>/<their_type>/<their_id>", hooks.take, "The same", is_public=True),
     Route("GET", "/openapi.json", openapi.get, "This description"),
-    Route("GET", "/workbench", workbench.show, "The workbench"),
+    Route("GET", "/workbench", workbench.show, "The workbench", is_page=True),
     Route("GET", "/health/live", health.live, "Whether the process answers", is_public=True),
     Route("GET", "/health/ready", health.ready, "Whether it can serve, and what cannot"),
     Route("GET", "/metrics", health.metrics, "Counters in the Prometheus text format"),

@@ -20,11 +20,15 @@ from fhir_infusion.web.examples import texts
 from tests.exact_json import dumps, loads
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from werkzeug.test import TestResponse
 
 Json = dict[str, Any]
 FHIR = "application/fhir+json"
 JSON = "application/json"
+OWN = {"order_system": "https://h.example/orders", "administration_system": "https://h.example/administrations"}
+"""Settings without which nothing is served beyond loopback."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,19 @@ def service(make_service: Make) -> Service:
 @pytest.fixture
 def client(service: Service) -> Client:
     return Client(create_app(service).test_client(use_cookies=False))
+
+
+@pytest.fixture
+def tokens(tmp_path: Path) -> Path:
+    path = tmp_path / "tokens.toml"
+    path.touch()
+    return path
+
+
+@pytest.fixture
+def guarded(make_service: Make, tokens: Path) -> Client:
+    service = make_service(host="10.0.0.5", tokens=tokens, **OWN)
+    return Client(create_app(service).test_client())
 
 
 @pytest.fixture(scope="session")

@@ -481,5 +481,7 @@ def test_an_entry_of_an_answer_says_to_the_millisecond_when_its_version_was_made
     answered = entries(client.post(f"/fhir/{release}", bundle, FHIR, prefer="return=representation"))
     told = [one["response"]["lastModified"] for one in answered]
     assert told == [one["resource"]["meta"]["lastUpdated"] for one in answered]
-    if kind == "transaction":  # of two in one transaction the update is later by a millisecond, as it is done after the create
+    if (
+        kind == "transaction"
+    ):  # of two in one transaction the update is later by a millisecond, as it is done after the create
         assert told[0].endswith(".001Z")

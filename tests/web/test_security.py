@@ -12,9 +12,7 @@ from fhir_infusion.web.app import create_app
 from fhir_infusion.web.routes import ROUTES
 from fhir_infusion.web.security import build_gate
 from fhir_infusion.web.tokens import add_token, revoke_token
-from tests.web.conftest import FHIR, Client, Json, Make, exact
-
-OWN = {"order_system": "https://h.example/orders", "administration_system": "https://h.example/administrations"}
+from tests.web.conftest import FHIR, OWN, Client, Json, Make, exact
 
 
 @pytest.mark.parametrize(
@@ -119,19 +117,6 @@ def test_allowed_origins_and_only_these_get_cors(make_service: Make):
     )
     assert other.status_code == 403
     assert "Access-Control-Allow-Origin" not in other.headers
-
-
-@pytest.fixture
-def tokens(tmp_path: Path) -> Path:
-    path = tmp_path / "tokens.toml"
-    path.touch()
-    return path
-
-
-@pytest.fixture
-def guarded(make_service: Make, tokens: Path) -> Client:
-    service = make_service(host="10.0.0.5", tokens=tokens, **OWN)
-    return Client(create_app(service).test_client())
 
 
 def test_without_a_token_everything_but_metadata_and_liveness_is_401(guarded: Client):

@@ -1,6 +1,6 @@
-"use strict";
+// The workbench.
 const at = (id) => document.getElementById(id);
-const examples = JSON.parse(at("examples").textContent);
+const examples = () => JSON.parse(at("examples").textContent);
 let lines = [];
 
 function row(cells) {
@@ -54,7 +54,7 @@ async function translate(event) {
   const body = JSON.stringify(choices).slice(0, -1) + ',"input":' + (at("input").value.trim() || "null") + "}";
   let answer;
   try {
-    const reply = await fetch("/api/translate", {method: "POST", headers: {"Content-Type": "application/json"}, body});
+    const reply = await ask("/api/translate", {method: "POST", headers: {"Content-Type": "application/json"}, body});
     answer = await reply.json();
     answer.ok = reply.ok;
   } catch (error) {
@@ -73,18 +73,21 @@ async function translate(event) {
   showLedger();
 }
 
-at("form").addEventListener("submit", translate);
-at("input").addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) translate(event);
-});
-at("example").addEventListener("change", () => {
-  if (at("example").value === "") return;
-  at("input").value = examples[at("example").value];
-  at("to").value = "";
-  translate();
-});
-at("back").addEventListener("click", () => {
-  at("input").value = at("result").textContent;
-  at("to").value = "";
-  translate();
+document.addEventListener("page", () => {
+  if (!at("examples")) return;
+  at("form").addEventListener("submit", translate);
+  at("input").addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) translate(event);
+  });
+  at("example").addEventListener("change", () => {
+    if (at("example").value === "") return;
+    at("input").value = examples()[at("example").value];
+    at("to").value = "";
+    translate();
+  });
+  at("back").addEventListener("click", () => {
+    at("input").value = at("result").textContent;
+    at("to").value = "";
+    translate();
+  });
 });

@@ -1,0 +1,74 @@
+"use strict";
+// With a token (kept for this tab only) pages are fetched, for no browser sends one by itself; without, links and forms
+// are the browser's own. What was fetched is parsed as a document of its own, whose scripts never run.
+const TOKEN = "fhir-infusion-token";
+const token = () => sessionStorage.getItem(TOKEN);
+const isPage = (url) => url.origin === location.origin && /^\/(workbench|console|docs)(\/|$)/.test(url.pathname);
+
+// Ask this service, with the token where there is one.
+function ask(url, options = {}) {
+  const headers = new Headers(options.headers);
+  if (token()) headers.set("Authorization", "Bearer " + token());
+  return fetch(url, {...options, headers});
+}
+
+// Put a page in the place of this one. Returns whether it was answered with the page that was asked for.
+async function show(url, options = {}, push = true) {
+  const reply = await ask(url, {...options, headers: {...options.headers, Accept: "text/html"}});
+  const fetched = new DOMParser().parseFromString(await reply.text(), "text/html");
+  document.title = fetched.title;
+  document.querySelector("main").replaceWith(document.adoptNode(fetched.querySelector("main")));
+  document.querySelector("nav").replaceWith(document.adoptNode(fetched.querySelector("nav")));
+  const isGet = (options.method || "GET") === "GET";
+  if (push && (isGet || reply.redirected)) history.pushState(null, "", reply.url + new URL(url, location.href).hash);
+  ready();
+  if (push && isGet) { scrollTo(0, 0); document.querySelector("main").focus(); }
+  return reply.ok;
+}
+
+// Send a form and show the page that is answered.
+function send(form, submitter) {
+  const fields = new URLSearchParams(new FormData(form, submitter));
+  const url = new URL(submitter?.getAttribute("formaction") || form.getAttribute("action") || location.href, location.href);
+  if (form.method === "get") { url.search = fields; return show(url); }
+  return show(url, {method: "POST", body: fields});
+}
+
+// Called whenever a page was put in its place; pages listen for the event "page" to begin their work.
+function ready() {
+  document.getElementById("sign-out").hidden = !token();
+  document.dispatchEvent(new Event("page"));
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[href]");
+  if (!link || !token() || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  const url = new URL(link.href);
+  if (!isPage(url) || (url.pathname === location.pathname && url.hash)) return;
+  event.preventDefault();
+  show(url);
+});
+document.addEventListener("submit", async (event) => {
+  if (event.defaultPrevented) return;
+  if (event.target.id === "sign-in") {
+    event.preventDefault();
+    sessionStorage.setItem(TOKEN, document.getElementById("token").value.trim());
+    if (await show(location.href, {}, false)) return;
+    sessionStorage.removeItem(TOKEN);
+    ready();
+    const state = document.getElementById("sign-in-state");
+    if (state) state.textContent = "This token does not open this page.";
+  } else if (token()) {
+    event.preventDefault();
+    send(event.target, event.submitter);
+  }
+});
+document.getElementById("sign-out").addEventListener("click", () => {
+  sessionStorage.removeItem(TOKEN);
+  location.reload();
+});
+addEventListener("popstate", () => { if (token()) show(location.href, {}, false); });
+addEventListener("DOMContentLoaded", () => {
+  if (document.getElementById("sign-in") && token()) show(location.href, {}, false);
+  else ready();
+});
