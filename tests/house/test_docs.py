@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDES = {
+    f"fhir_infusion/guides/{path.name}": path.read_text(encoding="utf-8")
+    for path in sorted((ROOT / "fhir_infusion" / "guides").glob("*.md"))
+}
+EVERYTHING = README + "".join(GUIDES.values())
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 TESTS = (ROOT / "tests" / "README.md").read_text(encoding="utf-8")
 TARGETS = re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
@@ -56,13 +61,13 @@ def test_every_command_is_in_the_readme():
 
 
 @pytest.mark.parametrize("name", [field.name for owner in (Settings, Remote) for field in fields(owner)])
-def test_every_setting_is_in_the_readme(name: str):
-    assert f"`{name}`" in README
+def test_every_setting_is_in_a_guide(name: str):
+    assert f"`{name}`" in EVERYTHING
 
 
 @pytest.mark.parametrize("name", HELP)
-def test_every_number_of_the_sync_is_in_the_readme(name: str):
-    assert f"`{name}`" in README
+def test_every_number_of_the_sync_is_in_a_guide(name: str):
+    assert f"`{name}`" in EVERYTHING
 
 
 def test_the_two_commands_come_first():
@@ -98,10 +103,21 @@ def test_every_finding_that_the_code_can_make_stands_in_the_table():
     assert rules - {"told.rule"} == FINDINGS.keys()
 
 
+def anchors(text: str) -> set[str]:
+    """Return the names of the headings of a text, as GitHub makes them."""
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
 def test_every_link_inside_the_project_leads_somewhere():
-    for name, text in (("README.md", README), ("CONTRIBUTING.md", CONTRIBUTING), ("tests/README.md", TESTS)):
-        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
-            assert ((ROOT / name).parent / target).exists(), (name, target)
+    pages = {"README.md": README, "CONTRIBUTING.md": CONTRIBUTING, "tests/README.md": TESTS, **GUIDES}
+    for name, text in pages.items():
+        for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", text):
+            place = ((ROOT / name).parent / target).resolve() if target else ROOT / name
+            assert place.exists(), (name, target)
+            if anchor:
+                assert anchor in anchors(place.read_text(encoding="utf-8")), (name, target, anchor)
 
 
 def test_every_test_that_the_table_of_reliability_names_exists():
