@@ -98,17 +98,10 @@ def report(
         "issues": [finding(issue) for issue in issues],
         "findings": [finding(issue) for issue in findings],
         "summary": {state: counts[state] for state in STATES if counts[state]},
-        "ledger": [line_of(line) for line in ledger],
+        "ledger": [line.as_json() for line in ledger],
     }
-
-
-def line_of(line: Line) -> dict[str, Any]:
-    """Return a line of the ledger as JSON; members that say nothing are left out."""
-    members = {"path": line.path, "state": line.state, "to": line.to, "why": line.why}
-    return {name: value for name, value in members.items() if value}
 
 
 def trace_of(label: str, line: Line) -> dict[str, Any]:
     """Return a line of a trace as JSON."""
-    told = {"input": label, **line_of(line), "pair": line.pair, "mark": line.mark}
-    return {name: value for name, value in told.items() if value}
+    return {"input": label, **line.as_json(traced=True)}

@@ -31,6 +31,13 @@ class Line:
     pair: str = ""
     mark: str = ""
 
+    def as_json(self, *, traced: bool = False) -> dict[str, str]:
+        """Return the line as a JSON object, ``traced`` with pair and mark; members that say nothing are left out."""
+        told = {"path": self.path, "state": self.state, "to": self.to, "why": self.why}
+        if traced:
+            told |= {"pair": self.pair, "mark": self.mark}
+        return {name: value for name, value in told.items() if value}
+
 
 @dataclass(slots=True)
 class Recorder:

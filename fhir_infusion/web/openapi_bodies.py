@@ -26,11 +26,25 @@ _ASKED: Final = dict(
             {**_TEXT, "description": "The overlay of a site."},
             {"type": "boolean", "default": False, "description": "Refuse what would be dropped, and findings."},
             {"type": "boolean", "default": False, "description": "The results as laid-out text too."},
+            {"type": "boolean", "default": False, "description": "Each line of the ledger with its pair and place."},
             {**_OBJECT, "description": "A record with its member `record`, or a FHIR resource."},
         ),
         strict=True,
     )
 )
+_LINE: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "path": {**_TEXT, "description": "The element of the input."},
+        "state": {"enum": ["mapped", "carried", "dropped", "refused"]},
+        "to": {**_TEXT, "description": "Its place on the other side."},
+        "why": {**_TEXT, "description": "The rule, or the reason."},
+        "pair": {**_TEXT, "description": "With `trace`: the pair of the mapping, as the document has it."},
+        "mark": {**_TEXT, "description": "With `trace`: where the pair stands, file:line."},
+    },
+    "required": ["path", "state"],
+    "additionalProperties": False,
+}
 _INGREDIENT: Final[dict[str, Any]] = {
     "path": {**_TEXT, "description": "The place in the record."},
     "drug": {**_TEXT, "description": "The ingredient in words, where it has any."},
@@ -112,7 +126,7 @@ SCHEMAS: Final[dict[str, Any]] = {
         "properties": {
             "results": _ROWS,
             "findings": {"type": "array", "items": {"$ref": "#/components/schemas/Finding"}},
-            "ledger": _ROWS,
+            "ledger": {"type": "array", "items": _LINE},
             "text": _TEXT,
         },
         "required": ["results", "findings", "ledger"],

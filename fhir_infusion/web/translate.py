@@ -17,7 +17,7 @@ from fhir_infusion.web.replies import json_reply
 if TYPE_CHECKING:
     from flask import Response
 
-MEMBERS: Final = ("to", "release", "overlay", "strict", "text", "input")
+MEMBERS: Final = ("to", "release", "overlay", "strict", "text", "trace", "input")
 _WRAPPING: Final = 1024
 
 
@@ -25,7 +25,8 @@ def post() -> Response:
     """Translate ``input``; ``POST /api/translate``.
 
     The answer holds every result with its digits, the ledger line by line, and the findings. With ``text`` true the
-    results stand in it once more as laid-out text, since a browser's own numbers would lose digits.
+    results stand in it once more as laid-out text, since a browser's own numbers would lose digits. With ``trace`` true
+    each line names its pair, and where that stands.
     """
     check_accept(request, None)
     asked = read_object(request, None, MOST_BYTES + _WRAPPING, fhir_json.Limits(depth=fhir_json.LIMITS.depth + 1))
@@ -40,17 +41,13 @@ def post() -> Response:
     translator = web().service.translator
     overlay = _one_of(asked, "overlay", tuple(sorted(translator.overlays)), "") or None
     strict = _flag(asked, "strict")
+    traced = _flag(asked, "trace")
     turn = translator.to_fhir if to == "fhir" else translator.to_internal
     done = turn(given, release, overlay=overlay, strict=strict)
     answer: dict[str, Any] = {
         "results": list(done.results),
         "findings": [finding(issue) for issue in done.findings],
-        "ledger": [
-            {name: value for name, value in members.items() if value}
-            for members in (
-                {"path": line.path, "state": line.state, "to": line.to, "why": line.why} for line in done.lines
-            )
-        ],
+        "ledger": [line.as_json(traced=traced) for line in done.lines],
     }
     if _flag(asked, "text"):
         answer["text"] = "\n".join(fhir_json.write_pretty(result).decode() for result in done.results)

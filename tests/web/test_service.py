@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 
 from fhir_infusion.actions.definitions import TYPES
+from fhir_infusion.config import Settings, mappings_dir
 from fhir_infusion.errors import Unavailable
 from fhir_infusion.web.routes import ROUTES
 from tests.web.conftest import Client, Json, exact, issues
@@ -162,6 +163,19 @@ def test_translate_gives_results_ledger_and_findings_and_stores_nothing(client: 
     assert exact(client.get("/api/orders"))["items"] == []
 
 
+def test_translate_with_a_trace_names_the_pair_of_each_line_and_where_it_stands(client: Client, order: Json):
+    asked = {"to": "fhir", "input": order}
+    plain = exact(client.post("/api/translate", asked))["ledger"]
+    traced = exact(client.post("/api/translate", {**asked, "trace": True}))["ledger"]
+    assert [{name: line[name] for name in line if name not in {"pair", "mark"}} for line in traced] == plain
+    (line,) = (line for line in traced if line["path"] == "order_id")
+    file, number = line["mark"].split(":")
+    stands = (mappings_dir(Settings()) / file).read_text(encoding="utf-8").splitlines()[int(number) - 1]
+    assert line["pair"].startswith("order_id : identifier[")
+    assert stands.strip().startswith("order_id: identifier[")
+    assert sum("mark" in one for one in traced) > 20
+
+
 @pytest.mark.parametrize(
     ("change", "path"),
     [
@@ -169,6 +183,7 @@ def test_translate_gives_results_ledger_and_findings_and_stores_nothing(client: 
         ({"release": "R3"}, "release"),
         ({"overlay": "nowhere"}, "overlay"),
         ({"strict": 1}, "strict"),
+        ({"trace": 1}, "trace"),
         ({"input": 5}, "input"),
         ({"more": 1}, ""),
     ],
