@@ -5,23 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from fhir_infusion.cli import bundles
+from fhir_infusion.actions import bundles
 from fhir_infusion.cli.run import as_refused
 from fhir_infusion.config import Release
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.fhir.exact import name_in_path
 from fhir_infusion.mapping.trace import Line
 from fhir_infusion.records.arithmetic import findings_between
-from fhir_infusion.records.parts import join
 from fhir_infusion.translator import Translator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fhir_infusion.translator import Translated
-
-MOST_NESTED = 3
-"""How deep Bundles may stand in Bundles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +84,7 @@ def translate_bundle(task: Task, label: str, bundle: dict[str, Any]) -> Iterator
     findings: list[Issue] = []
     ledger: list[Line] = []
     notes: list[str] = []
-    for path, resource in resources_of(bundle):
+    for path, resource in bundles.resources_of(bundle):
         fhir_type = resource.get("resourceType")
         if isinstance(fhir_type, str) and fhir_type not in task.translator.types:
             notes.append(f"{path}: no mapping for {name_in_path(fhir_type)}; not translated")
@@ -106,34 +102,4 @@ def translate_bundle(task: Task, label: str, bundle: dict[str, Any]) -> Iterator
             ledger.extend(replace(line, path=f"{path}.{line.path}") for line in done.lines)
     between = findings_between(records, [bundles.address(bundle, place) for place in places])
     findings.extend(issue.under(places[position]) for position, issue in between)
-    yield Done(label, tuple(_joined(records)), tuple(findings), tuple(ledger), tuple(notes))
-
-
-def _joined(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Put parents and children together; a lone resource stays the ``single`` administration that it was read as."""
-    bare = [{name: value for name, value in record.items() if name != "representation"} for record in records]
-    own = {id(stripped): record for stripped, record in zip(bare, records, strict=True)}
-    return [own.get(id(one), one) for one in join(bare)]
-
-
-def resources_of(bundle: dict[str, Any], path: str = "", depth: int = 1) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the resources in a Bundle with their paths, those of Bundles inside it too.
-
-    What entries say of each other by ``urn:uuid`` is put together first: outside the Bundle that says nothing.
-    Raises ``Refused`` where an entry has no resource or Bundles are nested too deep.
-    """
-    for index, entry in bundles.resolved(bundle):
-        place = f"{path}{'.' if path else ''}entry[{index}]"
-        resource = entry.get("resource") if isinstance(entry, dict) else None
-        if not isinstance(resource, dict):
-            raise Refused(_wrong("structure", place, "the entry holds no resource", "an entry with its resource"))
-        if resource.get("resourceType") != "Bundle":
-            yield place, resource
-        elif depth == MOST_NESTED:
-            raise Refused(_wrong("too-costly", place, "Bundles are nested too deep", f"{MOST_NESTED} levels"))
-        else:
-            yield from resources_of(resource, place, depth + 1)
-
-
-def _wrong(code: str, place: str, reason: str, accepted: str) -> Issue:
-    return Issue("error", code, f"Bundle.{place}", reason, accepted)
+    yield Done(label, tuple(bundles.joined(records)), tuple(findings), tuple(ledger), tuple(notes))

@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
 from fhir_infusion.actions.condition import condition
+from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.records.parts import join
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 Json = dict[str, Any]
+
+MOST_NESTED: Final = 3
+"""How deep Bundles may stand in Bundles."""
 
 LIFTED: Final = frozenset({"Medication", "Observation"})
 """Contained resources that become entries."""
@@ -81,6 +86,36 @@ def resolved(bundle: Json) -> list[tuple[int, Any]]:
     used: set[str] = set()
     kept = [(number, _entry_with(entry, parts, used)) for number, entry in enumerate(entries)]
     return [(number, entry) for number, entry in kept if not ((found := _part(entry)) and found[0] in used)]
+
+
+def joined(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Put parents and children together; a lone resource stays the ``single`` administration that it was read as."""
+    bare = [{name: value for name, value in record.items() if name != "representation"} for record in records]
+    own = {id(stripped): record for stripped, record in zip(bare, records, strict=True)}
+    return [own.get(id(one), one) for one in join(bare)]
+
+
+def resources_of(bundle: dict[str, Any], path: str = "", depth: int = 1) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the resources in a Bundle with their paths, those of Bundles inside it too.
+
+    What entries say of each other by ``urn:uuid`` is put together first: outside the Bundle that says nothing.
+    Raises ``Refused`` where an entry has no resource or Bundles are nested too deep.
+    """
+    for index, entry in resolved(bundle):
+        place = f"{path}{'.' if path else ''}entry[{index}]"
+        resource = entry.get("resource") if isinstance(entry, dict) else None
+        if not isinstance(resource, dict):
+            raise Refused(_wrong("structure", place, "the entry holds no resource", "an entry with its resource"))
+        if resource.get("resourceType") != "Bundle":
+            yield place, resource
+        elif depth == MOST_NESTED:
+            raise Refused(_wrong("too-costly", place, "Bundles are nested too deep", f"{MOST_NESTED} levels"))
+        else:
+            yield from resources_of(resource, place, depth + 1)
+
+
+def _wrong(code: str, place: str, reason: str, accepted: str) -> Issue:
+    return Issue("error", code, f"Bundle.{place}", reason, accepted)
 
 
 def _part(entry: Any) -> tuple[str, Json] | None:
