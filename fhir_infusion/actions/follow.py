@@ -26,6 +26,7 @@ from fhir_infusion.actions.transact import Part
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.fhir import search
 from fhir_infusion.fhir.served import MAPPED
+from fhir_infusion.records.statuses import ERROR
 from fhir_infusion.store import audit, conflicts, outbox, references, text, versions
 from fhir_infusion.store import search as store_search
 from fhir_infusion.store.versions import Bound, Stored
@@ -195,7 +196,7 @@ def _is_open(stored: Stored) -> bool:
 
 
 def _stands(stored: Stored) -> bool:
-    return str(whole.part_of(stored).get("status")) != rules.ERROR
+    return str(whole.part_of(stored).get("status")) != ERROR
 
 
 def _order_of(tx: Tx, administration: Stored) -> str:

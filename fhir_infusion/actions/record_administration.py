@@ -15,6 +15,7 @@ from fhir_infusion.actions.whole import TYPE, Family
 from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
 from fhir_infusion.records import parts
 from fhir_infusion.records.arithmetic import findings_between, findings_of_order
+from fhir_infusion.records.statuses import ERROR
 from fhir_infusion.store import text, versions
 
 if TYPE_CHECKING:
@@ -202,7 +203,7 @@ def in_error(service: Service, child: Stored, overlay: str | None = None) -> Par
 
     What it said was given is said elsewhere now, and a search that does not ask for the status would count it twice.
     """
-    return retranslated(service, child, {**parts.undosed(whole.part_of(child)), "status": rules.ERROR}, overlay)
+    return retranslated(service, child, {**parts.undosed(whole.part_of(child)), "status": ERROR}, overlay)
 
 
 def retranslated(service: Service, child: Stored, record: Json, overlay: str | None = None) -> Part:
@@ -248,7 +249,7 @@ def _changes(service: Service, family: Family, pairs: list[tuple[Json, Json]], o
         part = Part(child.id, release, child_resource, record, child, family.parent.id)
         if not _same(child, part):
             changes.append(part)
-    gone = [child for child in there.values() if whole.part_of(child).get("status") != rules.ERROR]
+    gone = [child for child in there.values() if whole.part_of(child).get("status") != ERROR]
     changes += [in_error(service, child, overlay) for child in gone]
     parent = Part(family.parent.id, release, resource, own, family.parent)
     if changes or not _same(family.parent, parent):
@@ -261,6 +262,6 @@ def _same(stored: Stored, part: Part) -> bool:
 
 
 def _refuse_revival(child: Stored, record: Json) -> None:
-    if whole.part_of(child).get("status") == rules.ERROR and record.get("status") != rules.ERROR:
+    if whole.part_of(child).get("status") == ERROR and record.get("status") != ERROR:
         reason = "a segment with this id was removed before, which is final"
         raise Refused(Issue("error", "business-rule", "segments", reason, "a new segment_id", "segment", BREAKS_RULE))

@@ -16,6 +16,7 @@ from fhir_infusion.actions import record_administration, rules, transact, whole
 from fhir_infusion.actions.transact import Part
 from fhir_infusion.errors import BREAKS_RULE, Deleted, Issue, Refused
 from fhir_infusion.fhir.served import MAPPED
+from fhir_infusion.records.statuses import ERROR
 from fhir_infusion.store import text, versions
 
 if TYPE_CHECKING:
@@ -45,9 +46,9 @@ def refuse_revival(service: Service, caller: Caller, part: Part, if_match: str |
     rules.refuse_other_identity(field, old.get(field), part.record.get(field), may_vanish=False)
     rules.refuse_other_patient(old, part.record)
     before, after = str(old.get("status")), str(part.record.get("status"))
-    if after not in {before, rules.ERROR}:
+    if after not in {before, ERROR}:
         reason = "what was deleted comes back as it was, so that nobody acts upon it by mistake"
-        accepted = f"{before} or {rules.ERROR}"
+        accepted = f"{before} or {ERROR}"
         raise Refused(Issue("error", "business-rule", "status", reason, accepted, "revived-as-it-was", BREAKS_RULE))
 
 

@@ -1,8 +1,6 @@
 """What may become of an order or an administration that exists. Pure.
 
-The life of a request and of an event: https://hl7.org/fhir/R4/request.html#statemachine and
-https://hl7.org/fhir/R4/event.html#statemachine. An end is final, but for the correction that it was entered in error;
-that one is final without exception.
+An end is final, but for the correction that it was entered in error; that one is final without exception.
 """
 
 from __future__ import annotations
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fhir_infusion import remotes
 from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
 from fhir_infusion.records import check, equality, parts, schemas
+from fhir_infusion.records.statuses import ENDED, ERROR, STOPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,14 +19,6 @@ if TYPE_CHECKING:
 ORDER_INTENTS: Final = frozenset(remotes.ORDER_INTENTS)
 """Intents that ask for something to be done; a plan, a proposal or an option does not."""
 
-STOPS: Final = frozenset({"stopped", "cancelled", "ended", "entered-in-error"})
-"""States that other servers must learn before anything else."""
-
-ERROR: Final = "entered-in-error"
-NOT_GIVEN: Final = frozenset({ERROR, "not-done"})
-"""States of an administration that hold for each of its segments."""
-
-_ENDED: Final = frozenset({"completed", "stopped", "cancelled", "ended", "not-done"})
 _BEGUN: Final = frozenset({"active", "on-hold", "in-progress"})
 
 
@@ -39,14 +30,14 @@ def may_become(before: str, after: str) -> bool:
         return False
     if after == ERROR:
         return True
-    if before in _ENDED:
+    if before in ENDED:
         return False
     return not (before in _BEGUN and after == "draft")
 
 
 def has_ended(status: str) -> bool:
     """Say whether nobody acts upon a record of this status any more; of ``unknown`` nobody can say."""
-    return status in _ENDED or status == ERROR
+    return status in ENDED
 
 
 def is_as_before(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:

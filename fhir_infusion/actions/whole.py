@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fhir_infusion.actions import rules
 from fhir_infusion.records import parts
+from fhir_infusion.records.statuses import ERROR, NOT_GIVEN
 from fhir_infusion.store import text, versions
 from fhir_infusion.store.versions import Stored
 
@@ -50,7 +50,7 @@ def records_of(found: Family) -> list[Json]:
     own = joined[0] if joined[0].get("representation") == "split" else parent
     identifiers = {record.get("administration_id") for record in joined[1:]}
     alone = [record for record in rest if record.get("administration_id") in identifiers]
-    return [own, *(record for record in alone if record.get("status") != rules.ERROR)]
+    return [own, *(record for record in alone if record.get("status") != ERROR)]
 
 
 def _unsaid(record: Json) -> Json:
@@ -98,7 +98,7 @@ def with_copied(child: Json, parent: Json) -> Json:
     """Return a child's record that says what its parent says: patient, drug, order, and that nothing was given."""
     changed = {name: value for name, value in child.items() if name not in parts.COPIED or name in parent}
     changed |= {name: parent[name] for name in parts.COPIED if name in parent}
-    if parent.get("status") in rules.NOT_GIVEN:
+    if parent.get("status") in NOT_GIVEN:
         changed["status"] = parent["status"]
     return changed
 

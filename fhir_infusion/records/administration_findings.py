@@ -13,6 +13,7 @@ from fhir_infusion.records.demand_findings import counts_findings
 from fhir_infusion.records.findings import VOLUME, concentration, finding
 from fhir_infusion.records.moments import is_after, seconds_between
 from fhir_infusion.records.parts import UNSAID, is_split
+from fhir_infusion.records.statuses import NOT_GIVEN
 
 if TYPE_CHECKING:
     from fhir_infusion.errors import Issue
@@ -103,7 +104,7 @@ def _sum(record: Part, segments: Sequence[Part], name: str, total: str) -> Itera
 def _total(record: Part, segments: Sequence[Part]) -> Iterator[Issue]:
     """A single resource has its dose in ``dosage.dose``, which only ``dose_given`` says."""
     doses = [amount(segment["dose"]) for segment in segments if "dose" in segment]
-    if not doses or is_split(record) or record["status"] in _NOT_GIVEN or record.keys() & {"dose_given", "dose_total"}:
+    if not doses or is_split(record) or record["status"] in NOT_GIVEN or record.keys() & {"dose_given", "dose_total"}:
         return
     if len(segments) == 1 and not any(entry["path"] == UNSAID for entry in record.get("residue", ())):
         return  # it goes out as the total
@@ -116,9 +117,6 @@ def _total(record: Part, segments: Sequence[Part]) -> Iterator[Issue]:
         said = f"the segments make {shown(Amount(makes, doses[0].dimension, ''), unit)}" if doses[0] else said
     reason = f"{said}; no total is stated, so that who adds up the doses of administrations counts none of it"
     yield finding("dose_given", reason, "dose-total-missing", "dose_given")
-
-
-_NOT_GIVEN: Final = frozenset({"entered-in-error", "not-done"})
 
 
 def _runs(segment: Part) -> bool:

@@ -18,6 +18,7 @@ from fhir_infusion.records import units
 from fhir_infusion.records.amounts import amount, stated
 from fhir_infusion.records.findings import VOLUME
 from fhir_infusion.records.number import plain, spelling_of
+from fhir_infusion.records.statuses import NOT_GIVEN
 
 if TYPE_CHECKING:
     from fhir_infusion.records.amounts import Amount
@@ -30,8 +31,6 @@ _MOST_DIGITS: Final = 12
 _ROUNDED: Final = Context(prec=_MOST_DIGITS, rounding=ROUND_HALF_EVEN)
 _MOST_VOLUME: Final = Fraction(1, 10)
 """100 L in cubic metres, more than a day of haemofiltration: ``ML`` is UCUM's megalitre, and hardly ever meant."""
-
-_NOT_GIVEN: Final = frozenset({"not-done", "entered-in-error"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,7 @@ class IngredientsGiven:
 
 def ingredients_given(administration: Part) -> IngredientsGiven:
     """Return what was given of each ingredient of an administration (one that ``check(…, as_sent=True)`` takes)."""
-    if administration.get("status") in _NOT_GIVEN:
+    if administration.get("status") in NOT_GIVEN:
         return _nothing("status", f"the status is {administration['status']}: nothing counts as given")
     ingredients = administration.get("preparation", {}).get("ingredients", ())
     if not ingredients:

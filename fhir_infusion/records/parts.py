@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records.equality import same
 from fhir_infusion.records.residue_rules import escape
+from fhir_infusion.records.statuses import NOT_GIVEN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +42,6 @@ DOSAGE: Final = ("route", "body_site", "body_structure", "site_reference", "meth
 
 RATES: Final = ("rate", "rate_ratio", "rate_as_stated")
 
-_NOT_GIVEN: Final = frozenset({"entered-in-error", "not-done"})
 _OF_PARENT: Final = ("segment_id", "start")
 _OF_CHILD: Final = frozenset({"segment_id", "start", "end", "dose", "volume", "performer"})
 _HALTED: Final = MappingProxyType({"paused": "on-hold", "stopped": "stopped"})
@@ -118,7 +118,7 @@ def child_status(segment: Mapping[str, Any], status: str) -> str:
     A pause is on-hold, an ended segment completed, a running one in-progress; a segment that never ended in an
     infusion that did has the state of the infusion.
     """
-    if status in _NOT_GIVEN:
+    if status in NOT_GIVEN:
         return status
     event = segment.get("event", "")
     if event in _HALTED:
@@ -133,7 +133,7 @@ def is_total_unsaid(administration: Mapping[str, Any]) -> bool:
         len(segments) == 1
         and bool(segments[0].get("dose", {}).get("value"))
         and not administration.keys() & {"dose_given", "dose_total"}
-        and administration.get("status") not in _NOT_GIVEN
+        and administration.get("status") not in NOT_GIVEN
         and not is_split(administration)
     )
 

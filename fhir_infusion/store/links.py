@@ -6,15 +6,18 @@ sides agreed; a three-way merge starts from it.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import delete, exists, false, func, select, text
+from sqlalchemy import delete, exists, false, func, literal, select, text
 
+from fhir_infusion.records.statuses import ENDED
 from fhir_infusion.store import dialect
-from fhir_infusion.store.tables import LINKS, RESOURCES
+from fhir_infusion.store.tables import INDEX_ROWS, LINKS, RESOURCES
 
 if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
+
     from fhir_infusion.store.tx import Tx
 
 
@@ -44,6 +47,10 @@ class Link:
         """Whether it is not there any more, which is known: a tombstone."""
         return self.ladder in GONE
 
+    def as_gone(self, *, is_lost: bool = False) -> Link:
+        """Return the link of what is not there any more: it was deleted, or nothing is known of it (``is_lost``)."""
+        return replace(self, ladder="lost" if is_lost else "gone")
+
 
 GONE: Final = ("gone", "lost")
 """How the link of what is not there any more was made: nothing of these is created again by itself."""
@@ -71,10 +78,14 @@ def by_remote(tx: Tx, endpoint: str, type: str, remote_id: str) -> Link | None:
 
 
 def put(tx: Tx, link: Link) -> None:
-    """Keep a link in place of the one before, whose versionId joins those that were seen."""
-    remote_type = link.aggregate.partition("/")[0]
-    row = {"tenant": tx.tenant, "remote_type": remote_type, "seen": _seen(tx, link), **asdict(link)}
-    dialect.replace(tx.connection, LINKS, row)
+    """Keep a link in place of the one before, whose versionId joins those that were seen.
+
+    Where that link is of what is gone there, and ours has not ended, it is marked so.
+    """
+    type_, _, id_ = link.aggregate.partition("/")
+    row = {"tenant": tx.tenant, "remote_type": type_, "seen": _seen(tx, link), **asdict(link)}
+    active = link.is_gone and tx.connection.execute(select(_is_active(tx, literal(type_), literal(id_)))).scalar_one()
+    dialect.replace(tx.connection, LINKS, {**row, "deleted_active": int(bool(active))})
 
 
 def seen(tx: Tx, endpoint: str, type: str, remote_id: str) -> frozenset[str]:
@@ -129,6 +140,30 @@ def lost(tx: Tx, endpoint: str) -> int:
     # A literal, no parameter: only then the databases see that its own index holds all that is asked for.
     those = (LINKS.c.tenant == tx.tenant, LINKS.c.endpoint == endpoint, text("ladder = 'lost'"))
     return int(tx.connection.execute(select(func.count()).select_from(LINKS).where(*those)).scalar_one())
+
+
+def deleted_active(tx: Tx, endpoint: str, aggregate: str = "") -> int:
+    """Return how many of ours that are gone there have not ended here, of all or of one.
+
+    What was marked and ended since is read and not counted: that many an alarm was raised for.
+    """
+    id_ = func.substr(LINKS.c.aggregate, func.length(LINKS.c.remote_type) + 2)
+    # A literal, as above.
+    those = (LINKS.c.tenant == tx.tenant, LINKS.c.endpoint == endpoint, text("deleted_active = 1"))
+    found = select(func.count()).select_from(LINKS).where(*those, _is_active(tx, LINKS.c.remote_type, id_))
+    if aggregate:
+        found = found.where(LINKS.c.aggregate == aggregate)
+    return int(tx.connection.execute(found).scalar_one())
+
+
+def _is_active(tx: Tx, type: ColumnElement[str], id: ColumnElement[str]) -> ColumnElement[bool]:
+    """Say that a resource of ours has a status, and not one that ends it; a Patient has none.
+
+    Asked of each by itself: as a join PostgreSQL would read the statuses of all that is stored.
+    """
+    rows = INDEX_ROWS.c
+    mine = (rows.tenant == tx.tenant, rows.type == type, rows.id == id, rows.parameter == "status")
+    return select(rows.value).where(*mine).limit(1).scalar_subquery().not_in(sorted(ENDED))
 
 
 def forget(tx: Tx, endpoint: str, aggregate: str) -> None:

@@ -225,12 +225,19 @@ LINKS: Final = Table(
     words("ladder"),
     words("seen"),
     number("doubted"),
+    number("deleted_active"),
     Index("links_by_remote", "tenant", "endpoint", "remote_type", "remote_id"),
     Index(
         "links_lost",
         *("tenant", "endpoint"),
         sqlite_where=text("ladder = 'lost'"),
         postgresql_where=text("ladder = 'lost'"),
+    ),
+    Index(
+        "links_deleted_active",
+        *("tenant", "endpoint"),
+        sqlite_where=text("deleted_active = 1"),
+        postgresql_where=text("deleted_active = 1"),
     ),
 )
 

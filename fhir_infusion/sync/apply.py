@@ -23,15 +23,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from fhir_infusion.actions import accept_resource, identity
-from fhir_infusion.actions.rules import ERROR
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.records.statuses import ENDED, ERROR
 from fhir_infusion.store import inbox, links, versions
 from fhir_infusion.store.links import Link
 from fhir_infusion.sync import absent, holding, judging, moments, restored
 from fhir_infusion.sync.case import Case, as_received, case_of, codes_of, stamped, tell_left
 from fhir_infusion.sync.compare import content, same
-from fhir_infusion.sync.conflicts import ENDED, Merge, merge, stop_of
+from fhir_infusion.sync.conflicts import Merge, merge, stop_of
 from fhir_infusion.sync.deletions import gone_there
 from fhir_infusion.sync.incoming import incoming
 from fhir_infusion.sync.merged_there import followed
@@ -172,7 +172,7 @@ def _restored(case: Case) -> Applied:
 def _gone(case: Case, link: Link, now: Missing | Gone) -> Applied:
     def work(tx: Tx) -> None:
         if not link.is_gone:
-            gone_there(tx, case.peer, link, case.stored, now)
+            gone_there(tx, case.peer, link, is_lost=isinstance(now, Missing))
         _mark(tx, case, "history", "gone")
 
     case.peer.service.store.transact(case.tenant, work)

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.fhir.json import Resource
+from fhir_infusion.records.statuses import ENDED, ERROR, STOPS
 from fhir_infusion.sync.compare import alike, content, differing, exact, same, spelled
 
 if TYPE_CHECKING:
@@ -43,8 +44,6 @@ STATUS: Final = frozenset({"status", "_status", "statusReason", "statusChanged",
 UNION: Final = frozenset({"identifier", "note", "supportingInformation"})
 TEXT: Final = frozenset({"text", "renderedDosageInstruction", "_renderedDosageInstruction"})
 
-ENDED: Final = frozenset({"completed", "stopped", "cancelled", "ended", "entered-in-error", "not-done"})
-STOPPING: Final = frozenset({"stopped", "cancelled", "ended", "entered-in-error"})
 _RANK: Final = {
     "draft": 0,
     "active": 1,
@@ -53,7 +52,7 @@ _RANK: Final = {
     "stopped": 3,
     "cancelled": 3,
     "ended": 3,
-    "entered-in-error": 4,
+    ERROR: 4,
 }
 
 
@@ -153,9 +152,9 @@ def stop_of(ours: Resource, theirs: Resource) -> Resource | None:
 
     This is what is sent while everything else is held: a stop must not wait for a person.
     """
-    if ours.get("status") not in STOPPING or theirs.get("status") in STOPPING:
+    if ours.get("status") not in STOPS or theirs.get("status") in STOPS:
         return None
-    if theirs.get("status") == "completed" and ours.get("status") != "entered-in-error":
+    if theirs.get("status") == "completed" and ours.get("status") != ERROR:
         return None
     stopped = {name: value for name, value in theirs.items() if name not in STATUS}
     return {**stopped, **{name: ours[name] for name in sorted(STATUS) if name in ours}}
@@ -168,7 +167,7 @@ def _status(we: set[str], they: set[str], base: Resource, mine: Resource, other:
         return "ours"
     if not we:
         # Nothing comes back to life by itself: out of an end state leads only another way of stopping.
-        return "held" if own != peer and base.get("status") in ENDED and peer not in STOPPING else "theirs"
+        return "held" if own != peer and base.get("status") in ENDED and peer not in STOPS else "theirs"
     if own == peer:
         return "held"  # one status, two reasons
     ours = _stands(own, peer)
@@ -177,7 +176,7 @@ def _status(we: set[str], they: set[str], base: Resource, mine: Resource, other:
 
 def _stands(one: str, other: str) -> str:
     """Return ``ours`` where ``one`` stands against ``other`` without a person's judgement."""
-    if one == "entered-in-error" or (one in STOPPING and other in STOPPING - {"entered-in-error"}):
+    if one == ERROR or (one in STOPS and other in STOPS - {ERROR}):
         return "ours"  # that both stopped it is agreement; who says it how is not worth a person's time
     if one == "completed":
         return "ours" if other in {"active", "in-progress", "draft"} else ""

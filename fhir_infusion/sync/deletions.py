@@ -11,10 +11,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.store import inbox, links, versions
+from fhir_infusion.store import inbox, links
 from fhir_infusion.sync import absent, moments, statement
-from fhir_infusion.sync.conflicts import ENDED
 from fhir_infusion.sync.replies import Found, Gone, Listed, Missing
 
 if TYPE_CHECKING:
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from fhir_infusion.store import Tx
     from fhir_infusion.store.inbox import Cursor
     from fhir_infusion.store.links import Link
-    from fhir_infusion.store.versions import Stored
     from fhir_infusion.sync.peer import Peer
 
 FILTER: Final = "deletions"
@@ -74,15 +71,15 @@ def keeps_history(capability: Resource, type_: str) -> bool:
     return "history-type" in statement.interactions(capability, type_)
 
 
-def gone_there(tx: Tx, peer: Peer, link: Link, stored: Stored | None, now: Missing | Gone) -> None:
+def gone_there(tx: Tx, peer: Peer, link: Link, version: int = 0, *, is_lost: bool) -> None:
     """Note that what was linked is gone there: a tombstone, an alarm, and one more where ours has not ended (H8).
 
-    ``now`` is what the peer says of it: nothing of it is known any more (404), or it was deleted (410).
+    ``is_lost``: nothing of it is known there any more (404), and not that it was deleted (410).
     """
-    links.put(tx, replace(link, ladder="lost" if isinstance(now, Missing) else "gone"))
-    peer.alert(tx, "gone", link.aggregate)
-    if stored is not None and not stored.deleted and fhir_json.read_again(stored.text).get("status") not in ENDED:
-        peer.alert(tx, ACTIVE, link.aggregate, stored.version)
+    links.put(tx, link.as_gone(is_lost=is_lost))
+    peer.alert(tx, "gone", link.aggregate, version)
+    if links.deleted_active(tx, peer.name, link.aggregate):
+        peer.alert(tx, ACTIVE, link.aggregate, version)
 
 
 def _parameters(peer: Peer, feed: Cursor, before: Cursor) -> Sequence[tuple[str, str]]:
@@ -111,8 +108,7 @@ def noted(peer: Peer, tenant: str, type_: str, id_: str) -> bool:
         now = links.get(tx, peer.name, link.aggregate)
         if now is None or now.is_gone or now.remote_id != id_:
             return
-        stored = versions.current(tx, type_, link.aggregate.partition("/")[2])
-        gone_there(tx, peer, now, stored, there)
+        gone_there(tx, peer, now, is_lost=isinstance(there, Missing))
 
     store.transact(tenant, work)
     return True

@@ -14,10 +14,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.actions import rules
 from fhir_infusion.errors import Issue, Refused, Unavailable
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.json import Resource
+from fhir_infusion.records.statuses import ERROR
 from fhir_infusion.remotes import TYPES
 from fhir_infusion.store import aside, audit, inbox, links, outbox
 from fhir_infusion.store.links import Link
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from fhir_infusion.service import Service
     from fhir_infusion.store import Tx
 
-ERROR: Final = rules.ERROR
 VERSIONS: Final = 20
 """Of so many versions of ours one may be what is there."""
 

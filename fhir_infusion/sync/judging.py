@@ -13,6 +13,7 @@ from fhir_infusion.actions import find, rules
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.json import Resource
+from fhir_infusion.records.statuses import ERROR
 from fhir_infusion.remotes import TYPES
 from fhir_infusion.store import aside, conflicts, inbox, links, outbox, text, versions
 from fhir_infusion.store.links import Link
@@ -22,7 +23,7 @@ from fhir_infusion.sync import references
 from fhir_infusion.sync.compare import content, equivalent, same
 from fhir_infusion.sync.incoming import incoming
 from fhir_infusion.sync.replies import Found, Gone, Missing, content_version
-from fhir_infusion.sync.standings import Standing
+from fhir_infusion.sync.standings import Kind, Standing
 
 if TYPE_CHECKING:
     from fhir_infusion.config import Remote
@@ -103,7 +104,7 @@ def of_theirs(  # noqa: PLR0911  each return is one case
     ours = f"{type_}/{named[0]}"
     known = store.read(tenant, lambda tx: known_of(tx, peer.name, type_, named[0]))
     if len(named) > 1 or known is None or known.link is not None:
-        kind: Any = "ended-double" if resource.get("status") == rules.ERROR else "duplicate"
+        kind: Any = "ended-double" if resource.get("status") == ERROR else "duplicate"
         return Standing(kind, type_, ours, theirs)
     if known.conflict:
         return Standing("held", type_, ours, theirs, code=known.conflict)
@@ -242,7 +243,7 @@ def of_ours(peer: Peer, tenant: str, id_: str, type_: str) -> Standing:  # noqa:
         return Standing("plan", type_, ours)
     link = known.link
     if link is not None and link.is_gone:
-        return Standing("lost" if link.ladder == "lost" else "tombstone", type_, ours)
+        return Standing(_gone_kind(link, known.stored), type_, ours)
     if link is not None and link.remote_id:
         there = peer.endpoint.read(type_, link.remote_id)
         if isinstance(there, Found):
@@ -259,3 +260,12 @@ def of_ours(peer: Peer, tenant: str, id_: str, type_: str) -> Standing:  # noqa:
     if known.last is not None and known.last.state in aside.ASIDE:
         return Standing("put-aside", type_, ours, code=known.last.last_error_code)
     return Standing("unsent", type_, ours)
+
+
+def _gone_kind(link: Link, stored: Stored) -> Kind:
+    """Return how one stands that is gone there, which is known; it is no wonder of what has ended here."""
+    if link.ladder == "lost":
+        return "lost"
+    record = text.read(stored.record) if stored.record and not stored.deleted else {}
+    is_active = "status" in record and not rules.has_ended(record["status"])
+    return "deleted-active" if is_active else "tombstone"

@@ -14,9 +14,9 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from fhir_infusion.actions.rules import ERROR
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.records.statuses import ERROR
 from fhir_infusion.sync import statement
 from fhir_infusion.sync.replies import Doubtful, Entry, Found, Gone, Listed, Trouble, Written
 

@@ -105,9 +105,10 @@ def judged(peer: Peer, tenant: str, name: str) -> Standing:
     link = peer.service.store.read(tenant, lambda tx: links.by_remote(tx, peer.name, type_, id_))
     if not isinstance(there, Missing | Gone):
         return Standing("unasked", type_, theirs=place)
-    if link is None or link.is_gone:
-        kind: Any = "lost" if link is not None and link.ladder == "lost" else "tombstone"
-        return Standing(kind, type_, link.aggregate if link is not None else "")
+    if link is None:
+        return Standing("tombstone", type_)
+    if link.is_gone:
+        return judging.of_ours(peer, tenant, link.aggregate.partition("/")[2], type_)
     return Standing("gone" if isinstance(there, Gone) else "vanished", type_, link.aggregate)
 
 
@@ -214,9 +215,7 @@ def _tombstone(tx: Tx, by: Decision, one: Standing) -> None:
     link = links.get(tx, by.peer.name, one.ours)
     if link is None or link.is_gone:
         return
-    type_, _, id_ = one.ours.partition("/")
-    now = Missing() if one.kind == "vanished" else Gone()
-    gone_there(tx, by.peer, link, versions.current(tx, type_, id_), now)
+    gone_there(tx, by.peer, link, is_lost=one.kind == "vanished")
     if one.kind == "vanished":
         by.peer.alert(tx, "vanished", one.ours)
     by.note(tx, one)

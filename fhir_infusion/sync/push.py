@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.records.statuses import STOPS
 from fhir_infusion.store import attempts, conflicts, inbox, links, outbox
 from fhir_infusion.store.failpoint import reach
 from fhir_infusion.store.links import Link
@@ -25,7 +26,8 @@ from fhir_infusion.sync import absent, arrived, holding, journal, ladder
 from fhir_infusion.sync.apply import apply
 from fhir_infusion.sync.case import as_received
 from fhir_infusion.sync.compare import content, equivalent, same
-from fhir_infusion.sync.conflicts import STOPPING, stop_of
+from fhir_infusion.sync.conflicts import stop_of
+from fhir_infusion.sync.deletions import gone_there
 from fhir_infusion.sync.outgoing import Crossing, as_sent
 from fhir_infusion.sync.preparing import Job, prepared
 from fhir_infusion.sync.replies import (
@@ -278,7 +280,7 @@ def _stop_blocked(job: Job, link: Link, blocked: Blocked) -> tuple[Row, Verdict]
     if not isinstance(there, Found):
         is_lost = isinstance(there, Missing | Gone)
         return job.row, _lost(job, link, there) if is_lost else not_sent(job.peer, job.row, there)
-    if there.resource.get("status") in STOPPING:
+    if there.resource.get("status") in STOPS:
         return _sure(job), Verdict("acked", "stop-only", alert=blocked.code)
     stopped = stop_of(job.body, there.resource)
     if stopped is None:
@@ -353,7 +355,9 @@ def _settled(peer: Peer, tenant: str, row: Row, begun: datetime, verdict: Verdic
         not_before = tx.now + verdict.wait if verdict.wait is not None else None
         outbox.settle(tx, row, verdict.state, error_code=verdict.code, not_before=not_before)
         attempts.note(tx, row, begun, asked, verdict.state, verdict.code)
-        if verdict.link is not None:
+        if verdict.link is not None and verdict.link.is_gone:
+            gone_there(tx, peer, verdict.link, row.version, is_lost=verdict.link.ladder == "lost")
+        elif verdict.link is not None:
             links.put(tx, verdict.link)
         if verdict.arrived:
             peer.sent(tx, row.aggregate, row.version)

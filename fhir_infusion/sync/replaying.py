@@ -13,7 +13,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.errors import Issue, Refused
-from fhir_infusion.store import aside, audit, inbox, links, outbox, versions
+from fhir_infusion.store import aside, audit, inbox, links, outbox
 from fhir_infusion.sync import restored
 from fhir_infusion.sync.case import as_received
 from fhir_infusion.sync.deletions import gone_there
@@ -207,8 +207,7 @@ class _Again:
 
     def _gone(self, link: Link) -> str:
         """Note that it was deleted there."""
-        type_, _, id_ = link.aggregate.partition("/")
-        self._transact(lambda tx: gone_there(tx, self._peer, link, versions.current(tx, type_, id_), Gone()))
+        self._transact(lambda tx: gone_there(tx, self._peer, link, is_lost=False))
         return "gone"
 
     def _tell(self, row: Row) -> str:

@@ -26,6 +26,7 @@ from fhir_infusion.store.outbox import Row
 from fhir_infusion.store.versions import Bound, Stored
 from fhir_infusion.sync.case import IN_FLIGHT, as_received, stamped, tell_left
 from fhir_infusion.sync.compare import content, same, spelled
+from fhir_infusion.sync.deletions import gone_there
 from fhir_infusion.sync.incoming import incoming
 from fhir_infusion.sync.ours import version_of
 from fhir_infusion.sync.peer import Peer
@@ -223,8 +224,7 @@ def _gone(held: _Held, there: Missing | Gone) -> dict[str, Any]:
     """Close a conflict about what they have deleted since: a tombstone and an alarm, never a new create (H8)."""
 
     def work(tx: Tx) -> None:
-        links.put(tx, replace(held.link, ladder="lost" if isinstance(there, Missing) else "gone"))
-        held.peer.alert(tx, "gone", held.stored.aggregate, held.stored.version)
+        gone_there(tx, held.peer, held.link, held.stored.version, is_lost=isinstance(there, Missing))
         _close(tx, held, "gone there", held.stored.version)
 
     held.peer.service.store.transact(held.caller.tenant, work)

@@ -1,29 +1,30 @@
 """How one resource stands between both sides: the words for it, and what would put it right.
 
-kind          what it says                                                  what repair does
-equal         both say the same                                             -
-altered       but for how a number is written: a peer that rounds           -, it was told
-tombstone     deleted there, which is known                                 -, never created again
-lost          not there any more, which is known (a restored backup?)       -, sync replay sends it again
-deleted-here  deleted here, still there                                     -, nobody is told to delete
-plan          ours is no order: nobody is told                              -
-theirs-only   theirs, where nothing is pulled                               -
-ended-double  a second one that was entered in error                        -
-ours-newer    what is missing there waits in the outbox                     push
-unsent        what is missing there does not wait: never sent, or lost      enqueue
-theirs-newer  changed there alone                                           receive
-differs       changed on both sides, or kept there otherwise than sent      receive, or hold
-untaken       theirs, not known here                                        receive
-unlinked      theirs with our identifier, and ours is linked to none        receive
-unreadable    what they have cannot be read                                 receive
-returned      theirs is there again, though it was deleted                  receive
-gone          410: deleted there                                            tombstone
-vanished      404: not there any more, and nobody says that it was deleted  tombstone
-held          a conflict waits for a person                                 a person: sync resolve
-put-aside     its outbox row was put aside                                  a person: sync dead, replay, skip
-quarantined   what they have could not be taken                             a person: sync quarantine
-duplicate     theirs with our identifier, and ours is linked to another     a person: sync duplicates
-unasked       the peer could not be asked about it now                      the same again
+kind            what it says                                                  what repair does
+equal           both say the same                                             -
+altered         but for how a number is written: a peer that rounds           -, it was told
+tombstone       deleted there, which is known                                 -, never created again
+deleted-active  deleted there, which is known, and has not ended here         -, a person ends it here
+lost            not there any more, which is known (a restored backup?)       -, sync replay sends it again
+deleted-here    deleted here, still there                                     -, nobody is told to delete
+plan            ours is no order: nobody is told                              -
+theirs-only     theirs, where nothing is pulled                               -
+ended-double    a second one that was entered in error                        -
+ours-newer      what is missing there waits in the outbox                     push
+unsent          what is missing there does not wait: never sent, or lost      enqueue
+theirs-newer    changed there alone                                           receive
+differs         changed on both sides, or kept there otherwise than sent      receive, or hold
+untaken         theirs, not known here                                        receive
+unlinked        theirs with our identifier, and ours is linked to none        receive
+unreadable      what they have cannot be read                                 receive
+returned        theirs is there again, though it was deleted                  receive
+gone            410: deleted there                                            tombstone
+vanished        404: not there any more, and nobody says that it was deleted  tombstone
+held            a conflict waits for a person                                 a person: sync resolve
+put-aside       its outbox row was put aside                                  a person: sync dead, replay, skip
+quarantined     what they have could not be taken                             a person: sync quarantine
+duplicate       theirs with our identifier, and ours is linked to another     a person: sync duplicates
+unasked         the peer could not be asked about it now                      the same again
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ Kind = Literal[
     "equal",
     "altered",
     "tombstone",
+    "deleted-active",
     "lost",
     "deleted-here",
     "plan",
@@ -76,11 +78,11 @@ REPAIRS: Final[dict[Kind, Repair]] = {
 }
 
 SETTLED: Final[frozenset[Kind]] = frozenset(
-    {"equal", "altered", "tombstone", "lost", "deleted-here", "plan", "theirs-only", "ended-double"}
+    {"equal", "altered", "tombstone", "deleted-active", "lost", "deleted-here", "plan", "theirs-only", "ended-double"}
 )
 """With these both sides are in step, as far as they ever will be."""
 
-WORTH_A_LINE: Final = frozenset({"altered", "lost"})
+WORTH_A_LINE: Final = frozenset({"altered", "deleted-active", "lost"})
 """Settled, and told one by one all the same."""
 
 

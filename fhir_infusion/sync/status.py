@@ -39,7 +39,8 @@ def status(service: Service) -> list[Status]:
     says why it is left alone until a person says otherwise, ``trouble`` is the code of what is wrong, each empty where
     it is not so. ``can`` is what the last probe reported, None where there was none. ``identities`` are conflicts about
     who a patient of the tenant is, ``patients_aside`` outbox rows that wait for such a reason. ``lost`` counts what
-    was there of ours and is not known there any more, until it is told again.
+    was there of ours and is not known there any more, until it is told again; ``deleted_active`` what is gone there,
+    also by a deletion, and has not ended here.
     """
     return [service.store.read(remote.tenant, partial(_of, remote=remote)) for remote in service.settings.remotes]
 
@@ -79,6 +80,7 @@ HELP: Final = {
     "dead": "Versions that were put aside.",
     "duplicate": "Versions that wait because several there carry the identifier.",
     "lost": "Resources of ours that were there and are not known there any more.",
+    "deleted_active": "Resources of ours that are gone there and have not ended here.",
     "conflicts": "Changes on both sides that wait for a person.",
     "identities": "Patients of its tenant of whom a person has to say who they are.",
     "patients_aside": "Versions that were put aside because it is not certain who their patient is.",
@@ -124,6 +126,7 @@ def _numbers(tx: Tx, remote: Remote) -> Status:
         "identities": standing.held(tx, follow.HERE),
         "patients_aside": standing.held_for_patient(tx, remote.name),
         "lost": links.lost(tx, remote.name),
+        "deleted_active": links.deleted_active(tx, remote.name),
         "quarantined": standing.incoming(tx, remote.name, (*TYPES, PATIENT), "quarantined"),
         "feeds": {one: _feed(tx, remote, one) for one in remote.feeds} if remote.direction != "push" else {},
     }

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from fhir_infusion.actions import rules
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.store import attempts, endpoints, outbox, trace, versions
 from fhir_infusion.store.attempts import Asked
@@ -161,7 +162,8 @@ def _place(stored: Stored, link: Link | None) -> str:
     place = f"{stored.type}/{link.remote_id}"
     if link.is_gone:
         gone = "deleted there" if link.ladder == "gone" else "not known there any more; `sync replay` sends it again"
-        return f"{gone} (it was {place})"
+        danger = "" if stored.deleted or rules.has_ended(_status(stored)) else ", and not ended here"
+        return f"{gone} (it was {place}){danger}"
     version = f" with our version {link.last_acked_version}" if link.last_acked_version else ""
     doubt = ", not compared since the remote was resumed" if link.doubted else ""
     return f"there as {place}{version}{doubt}"

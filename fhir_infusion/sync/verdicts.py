@@ -61,9 +61,9 @@ DUPLICATE: Final = Verdict("duplicate", "several-match", alert="duplicate")
 
 
 def gone(link: Link, *, is_lost: bool = False) -> Verdict:
-    """Not there any more: a tombstone and an alarm, never a new create by itself (hazard H8)."""
+    """Not there any more: a tombstone, with which go its alarms, never a new create by itself (hazard H8)."""
     code = "lost" if is_lost else "gone"
-    return Verdict("dead", code, link=replace(link, ladder=code), alert="gone")
+    return Verdict("dead", code, link=link.as_gone(is_lost=is_lost))
 
 
 def look_again(row: Row) -> Verdict | None:

@@ -73,7 +73,7 @@ def test_f14_one_that_vanished_among_others_is_a_tombstone_as_ever(rig: Rig):
         rig.amend(order(f"A-{number}", priority="asap"))
     states = rig.settle()
     assert (states.count("dead"), states.count("acked")) == (1, 7)
-    assert rig.alerts() == ["gone"]
+    assert rig.alerts() == ["gone", "deleted-active"]
 
 
 def test_f14_a_404_is_not_believed_while_the_others_cannot_be_asked(rig: Rig):
@@ -90,4 +90,4 @@ def test_f14_a_404_is_not_believed_while_the_others_cannot_be_asked(rig: Rig):
     rig.there.lies.clear()
     rig.clock.move(3600)
     assert rig.settle()[-1] == "dead"
-    assert rig.alerts() == ["gone"]
+    assert rig.alerts() == ["gone", "deleted-active"]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fhir_infusion.sync.resolve import resolve
+from fhir_infusion.sync.status import gauges, status
 from tests.faults.invariants import demanded
 from tests.faults.peer import Act, Peer, once
 from tests.faults.rig import Clock, Rig, administration, open_rig, order
@@ -122,3 +124,50 @@ def test_f19_a_peer_without_history_is_not_asked_for_it(rig: Rig) -> None:
     rig.there.keeps_history = False
     _placed(rig, "A-1")
     assert not [one for one in rig.there.asked if one.id == "_history"]
+
+
+def _counted(rig: Rig) -> tuple[Any, Any]:
+    """Return how many are said to be active here and deleted there, by the status and by the metrics."""
+    (line,) = status(rig.service)
+    return line["deleted_active"], gauges(rig.service)['fhir_infusion_sync_deleted_active{endpoint="peer"}'][1]
+
+
+def test_f19_h18_what_is_active_here_and_deleted_there_is_counted_until_it_ends_here(rig: Rig) -> None:
+    active, _stays, unknown = _placed(rig, "A-1", "A-2", "A-4")
+    (ended,) = _placed(rig, "A-3", status="completed")
+    assert _counted(rig) == (0, 0)
+    for id_ in (active, unknown, ended):
+        rig.there.delete(MR, id_)
+    rig.pull()
+    assert _counted(rig) == (2, 2)
+    rig.amend(order("A-1", priority="stat"))
+    rig.settle()
+    assert _counted(rig) == (2, 2)
+    rig.amend(order("A-1", priority="stat", status="stopped"))
+    assert _counted(rig) == (1, 1)
+    rig.amend(order("A-4", status="unknown"))
+    assert _counted(rig) == (1, 1), "of unknown nobody can say that it has ended"
+    rig.amend(order("A-4", status="entered-in-error"))
+    assert _counted(rig) == (0, 0)
+
+
+def test_f14_h18_what_an_update_finds_deleted_there_is_told_as_a_danger_and_counted(rig: Rig) -> None:
+    (id_,) = _placed(rig, "A-1")
+    rig.there.delete(MR, id_)
+    rig.amend(order("A-1", priority="stat"))
+    rig.settle()
+    assert rig.alerts() == ["gone", "deleted-active"]
+    assert _counted(rig) == (1, 1)
+
+
+def test_h18_what_was_deleted_there_while_it_waited_for_a_decision_is_told_as_a_danger_and_counted(rig: Rig) -> None:
+    (id_,) = _placed(rig, "A-1")
+    (there,) = rig.there.all(MR)
+    rig.there.put({**there, "dosageInstruction": [{"text": "theirs"}]}, id_)
+    rig.amend(order("A-1", steps=[{"step_id": "run", "text": "ours"}]))
+    rig.pull()
+    (conflict,) = rig.conflicts()
+    rig.there.delete(MR, id_)
+    assert resolve(rig.service, "command:7", conflict.conflict_id, "ours", "asked the ward")["kept"] == "gone there"
+    assert rig.alerts()[-2:] == ["gone", "deleted-active"]
+    assert _counted(rig) == (1, 1)

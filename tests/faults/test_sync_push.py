@@ -283,7 +283,7 @@ def test_f14_h8_what_was_deleted_there_is_never_created_again(rig: Rig, status: 
     rig.amend(order("A-1", priority="asap"))
     assert rig.settle() == ["acked", "dead", "dead"]
     assert rig.there.all("MedicationRequest") == []
-    assert set(rig.alerts()) == {"gone"}
+    assert set(rig.alerts()) == {"gone", "deleted-active"}
 
 
 def test_f14_a_create_whose_answer_was_lost_and_that_was_deleted_since_stays_deleted(database: str) -> None:

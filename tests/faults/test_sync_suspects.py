@@ -122,6 +122,7 @@ def test_h18_the_metrics_tell_what_status_tells_and_name_nobody(rig: Rig):
         for name, value in {
             "conflicts": 0,
             "dead": 0,
+            "deleted_active": 0,
             "duplicate": 0,
             "identities": 0,
             "lost": 0,

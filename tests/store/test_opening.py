@@ -14,10 +14,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from fhir_infusion.errors import SettingsError, Unavailable
-from fhir_infusion.store import dialect, lock, migrate, open_reader, open_store, outbox, owner
+from fhir_infusion.store import dialect, links, lock, migrate, open_reader, open_store, outbox, owner
 from fhir_infusion.store.tables import METADATA
 from tests.store.finding import found
-from tests.store.helpers import MR, TENANT, effect, put
+from tests.store.helpers import MR, TENANT, effect, put, resource
 
 
 @pytest.fixture
@@ -208,4 +208,25 @@ def test_what_was_stored_before_there_were_more_ways_to_search_is_found_by_them(
     store = open_store(f"sqlite:///{path}", clock)
     for query in ("status=active", "authoredon=2024-05", "category:text=home"):
         assert found(store, f"{MR}?{query}") == ["a"], query
+    store.close()
+
+
+def test_what_was_gone_there_before_it_was_marked_is_counted_while_it_is_active_f25(tmp_path, clock):
+    """Links as they were, brought up to date: of what is gone there, what has not ended here counts."""
+    path = tmp_path / "old.db"
+    store = open_store(f"sqlite:///{path}", clock)
+    for name, status in (("a", "active"), ("b", "completed"), ("c", "active")):
+        put(store, name, body=resource(status))
+    store.close()
+    engine = dialect.writing_engine(path)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP INDEX links_deleted_active")
+        connection.exec_driver_sql("ALTER TABLE links DROP COLUMN deleted_active")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0018'")
+        for name, ladder in (("a", "gone"), ("b", "lost"), ("c", "B")):
+            statement = "INSERT INTO links VALUES (?, 'peer', ?, ?, ?, '', '', '', '', 1, 1, ?, '', 0)"
+            connection.exec_driver_sql(statement, (TENANT, f"{MR}/{name}", MR, f"there-{name}", ladder))
+    engine.dispose()
+    store = open_store(f"sqlite:///{path}", clock)
+    assert store.read(TENANT, lambda tx: links.deleted_active(tx, "peer")) == 1
     store.close()

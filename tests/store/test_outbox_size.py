@@ -1,18 +1,16 @@
-"""What a stop needs of the outbox costs the same whatever waits beside it, with and without the database's statistics.
-
-Work is counted, not timed: rows that PostgreSQL looked at, steps of SQLite's machine.
-"""
+"""What a stop needs of the outbox costs the same whatever waits beside it, with and without the database's statistics."""
 
 from __future__ import annotations
 
 from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from fhir_infusion.store import open_store, outbox, standing, suspects
 from tests.store.helpers import TENANT, Clock, tamper
+from tests.store.looking import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,33 +24,6 @@ FEW, MANY = 50, 10_000
 """Orders, each with an administration."""
 TOLD = "UPDATE outbox SET state = 'acked' WHERE seq <= (SELECT max(seq) - 60 FROM outbox)"
 """All but some arrived long ago: averages over all states say that whatever is asked for is nearly everything."""
-_LOOKED_AT = "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables WHERE relname = 'outbox'"
-
-
-def _counted(store: Store, work: Callable[[Tx], Any]) -> tuple[Any, int]:
-    """Return what a piece of work gives, and how much it looked at."""
-
-    def counting(tx: Tx) -> tuple[Any, int]:
-        connection: Any = tx.connection
-        if connection.dialect.name == "postgresql":
-            before = connection.exec_driver_sql(_LOOKED_AT).scalar()
-            given = work(tx)
-            return given, connection.exec_driver_sql(_LOOKED_AT).scalar() - before
-        steps = 0
-
-        def step() -> None:
-            nonlocal steps
-            steps += 1
-
-        driver = connection.connection.driver_connection
-        driver.set_progress_handler(step, 1)
-        try:
-            return work(tx), steps
-        finally:
-            driver.set_progress_handler(None, 0)
-
-    given: tuple[Any, int] = store.transact(TENANT, counting)
-    return given
 
 
 def _pieces(store: Store, rows: int) -> Iterator[tuple[str, int]]:
@@ -77,28 +48,28 @@ def _pieces(store: Store, rows: int) -> Iterator[tuple[str, int]]:
     def stop(type_: str, depends_on: str = "") -> Callable[[Tx], int]:
         return lambda tx: outbox.enqueue(tx, PEER, f"{type_}/{last}", 2, "hash", stop=True, depends_on=depends_on)
 
-    yield "a stop", _counted(store, stop("MedicationRequest"))[1]
-    given = _counted(store, stop("MedicationAdministration", f"MedicationRequest/m-{rows - 2}"))
+    yield "a stop", counted(store, stop("MedicationRequest"))[1]
+    given = counted(store, stop("MedicationAdministration", f"MedicationRequest/m-{rows - 2}"))
     yield "a stop of what depends on another", given[1]
-    claimed, looked = _counted(store, lambda tx: outbox.claim(tx, PEER, "me", 0, 9, 2))
+    claimed, looked = counted(store, lambda tx: outbox.claim(tx, PEER, "me", 0, 9, 2))
     assert [row.lane for row in claimed] == ["stop", "normal"]  # the other stop waits for the latter
     yield "the claim of stops", looked
-    _, looked = _counted(store, lambda tx: outbox.claim(tx, PEER, "me", 8, 9, 1))
+    _, looked = counted(store, lambda tx: outbox.claim(tx, PEER, "me", 8, 9, 1))
     yield "the claim of others", looked
-    sent, looked = _counted(store, lambda tx: outbox.sending(tx, claimed[0]))
+    sent, looked = counted(store, lambda tx: outbox.sending(tx, claimed[0]))
     yield "noting that it is sent", looked
-    yield "noting that it arrived", _counted(store, lambda tx: outbox.settle(tx, sent, "acked"))[1]
-    yield "whether anything waits", _counted(store, lambda tx: outbox.waiting(tx, PEER))[1]
+    yield "noting that it arrived", counted(store, lambda tx: outbox.settle(tx, sent, "acked"))[1]
+    yield "whether anything waits", counted(store, lambda tx: outbox.waiting(tx, PEER))[1]
     asked: tuple[tuple[outbox.State, ...], ...] = (("pending",), ("leased", "sent"))
     for states in asked:
         has = partial(outbox.has_any, endpoint=PEER, aggregate=f"MedicationRequest/{last}", states=states)
-        yield f"whether it is {states}", _counted(store, has)[1]
-    yield "stops that are late", _counted(store, lambda tx: suspects.late_stops(tx, PEER, 60))[1]
-    yield "since when a stop waits", _counted(store, lambda tx: standing.oldest(tx, PEER, "stop"))[1]
-    yield "since when anything waits", _counted(store, lambda tx: standing.oldest(tx, PEER))[1]
-    yield "what was put aside", _counted(store, lambda tx: _put_aside(tx, claimed[1]))[1]
-    yield "a decision", _counted(store, lambda tx: outbox.replay(tx, claimed[1].seq, "seen", "somebody"))[1]
-    yield "what one waits for", _counted(store, lambda tx: suspects.poisoned(tx, PEER, 5, 24))[1]
+        yield f"whether it is {states}", counted(store, has)[1]
+    yield "stops that are late", counted(store, lambda tx: suspects.late_stops(tx, PEER, 60))[1]
+    yield "since when a stop waits", counted(store, lambda tx: standing.oldest(tx, PEER, "stop"))[1]
+    yield "since when anything waits", counted(store, lambda tx: standing.oldest(tx, PEER))[1]
+    yield "what was put aside", counted(store, lambda tx: _put_aside(tx, claimed[1]))[1]
+    yield "a decision", counted(store, lambda tx: outbox.replay(tx, claimed[1].seq, "seen", "somebody"))[1]
+    yield "what one waits for", counted(store, lambda tx: suspects.poisoned(tx, PEER, 5, 24))[1]
 
 
 def _put_aside(tx: Tx, row: Row) -> Row:
@@ -116,8 +87,8 @@ def _costs(url: str, rows: int, statements: tuple[str, ...]) -> list[tuple[str, 
         clock.move(minutes=1)
         # Leases that ran out: rows under suspicion beside all that waits.
         costs += [
-            ("rows under suspicion", _counted(store, lambda tx: suspects.poisoned(tx, PEER, 5, 24))[1]),
-            ("their claim", _counted(store, lambda tx: outbox.claim(tx, PEER, "me", 8, 9, 1))[1]),
+            ("rows under suspicion", counted(store, lambda tx: suspects.poisoned(tx, PEER, 5, 24))[1]),
+            ("their claim", counted(store, lambda tx: outbox.claim(tx, PEER, "me", 8, 9, 1))[1]),
         ]
     return costs
 

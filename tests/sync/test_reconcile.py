@@ -197,9 +197,11 @@ def test_f14_f19_what_is_gone_or_vanished_there_becomes_a_tombstone_with_an_alar
     assert sorted(one.kind for one in unsettled(rig)) == ["gone", "vanished"]
     repair(rig)
     assert sorted(rig.alerts()) == ["deleted-active", "deleted-active", "gone", "gone", "vanished"]
-    assert kinds(rig) == {"lost": 1, "tombstone": 1}
+    assert kinds(rig) == {"lost": 1, "deleted-active": 1}
     assert rig.there.all(MR) == []
     rig.there.put({"resourceType": MR, **order_like(rig, "A-1")}, "back")
+    assert kinds(rig) == {"lost": 1, "deleted-active": 1, "duplicate": 1}
+    rig.amend(order("A-1", status="stopped"))
     assert kinds(rig) == {"lost": 1, "tombstone": 1, "duplicate": 1}
 
 

@@ -183,7 +183,9 @@ def test_what_is_not_there_any_more_is_not_said_to_be_there(rig: Rig, *, is_lost
     rig.amend(order("A-1", priority="stat"))
     rig.settle()
     assert traced(rig)[-1].text.startswith(said)
-    assert f"(it was MedicationRequest/{there['id']})" in traced(rig)[-1].text
+    assert f"(it was MedicationRequest/{there['id']}), and not ended here" in traced(rig)[-1].text
+    rig.amend(order("A-1", priority="stat", status="stopped"))
+    assert "not ended here" not in traced(rig)[-1].text
 
 
 def test_h18_what_holds_back_all_of_a_remote_is_told_with_an_order_that_waits(rig: Rig):

@@ -298,6 +298,7 @@ def test_the_status_tells_ages_and_numbers(rig: Rig):
         "identities": 0,
         "patients_aside": 0,
         "lost": 0,
+        "deleted_active": 0,
         "quarantined": 0,
     }
     assert feeds["MedicationRequest"]["last_success_seconds"] == 90
