@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.actions.definitions import TYPES
 from fhir_infusion.fhir.releases import RELEASES
 from fhir_infusion.fhir.served import SERVED
+from fhir_infusion.web.fhir.definition import TYPES
 from fhir_infusion.web.fhir.metadata import statement
 
 if TYPE_CHECKING:
@@ -66,7 +66,9 @@ def _lines() -> Iterator[str]:
     yield ""
     yield f"Of the system: {system}. `$validate` asks our own profiles, and those of base FHIR only."
     yield "Subscription: read, create, update, delete, search, `$status`, `$events`; topics: read, search. Our own"
-    yield f"definitions ({', '.join(TYPES)}): read, search by `url`."
+    own = [one for one in first["resource"] if one["type"] in TYPES]
+    operations = [f"; {one['type']} `${each['name']}`" for one in own for each in one.get("operation", ())]
+    yield f"definitions ({', '.join(TYPES)}): read, search by `url`{''.join(operations)}."
     missing = [code for code in (*ALL_OF_A_TYPE, *ALL_OF_THE_SYSTEM) if code not in {*everywhere, *of_system}]
     yield ""
     yield f"Not there: {', '.join([*missing, *REFUSED.values()])}; XML (415); other types of resources (404)."

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 TYPES: Final = ("StructureDefinition", "ValueSet", "CodeSystem", "OperationDefinition")
-_OF_A_RELEASE: Final = {"4.0.1": ("R4", "R4B"), "5.0.0": ("R5",)}
-_FOLDERS: Final = ("r4/", "r5/")
+_OF_A_RELEASE: Final = {"r4": ("R4", "R4B"), "r5": ("R5",)}
+"""The folders of definitions that are not of every release."""
 
 
 @cache
@@ -30,13 +30,10 @@ def definitions(release: str) -> Mapping[str, Mapping[str, Json]]:
     for name, text in sorted(read_texts(profiles_dir(), ".json").items()):
         definition = fhir_json.read(text)
         type_ = definition["resourceType"]
-        if type_ not in TYPES or (_is_of_one(name) and release not in _OF_A_RELEASE[definition["fhirVersion"]]):
+        folder = name.rpartition("/")[0].rpartition("/")[2]
+        if type_ not in TYPES or release not in _OF_A_RELEASE.get(folder, (release,)):
             continue
         if "fhirVersion" in definition:
             definition["fhirVersion"] = RELEASES[release].version
         found[type_][definition["id"]] = definition
     return found
-
-
-def _is_of_one(name: str) -> bool:
-    return any(folder in name for folder in _FOLDERS)

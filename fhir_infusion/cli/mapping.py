@@ -22,7 +22,7 @@ from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.differences import differences
 from fhir_infusion.mapping import inspect
-from fhir_infusion.mapping.concept_maps import UNITS, concept_map
+from fhir_infusion.mapping.concept_maps import concept_map, tables_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -175,8 +175,7 @@ def diff(release: Release, overlay: str | None, old: Path, new: Path, files: tup
 @click.argument("names", nargs=-1, metavar="[TABLE...]")
 def concept_maps(mappings: Path | None, release: Release, names: tuple[str, ...]) -> None:
     """Print the code tables of a release, or those named, as ConceptMap resources, one on a line."""
-    tables = {**_translator(load_settings(mappings=mappings), None).library.codes, UNITS.name: UNITS}
-    tables = {name: table for name, table in tables.items() if table.is_for(release)}
+    tables = tables_of(_translator(load_settings(mappings=mappings), None).library.codes, release)
     unknown = [name for name in names if name not in tables]
     if unknown:
         told = f"there is no code table {', '.join(unknown)} for {release}; accepted: {', '.join(sorted(tables))}"

@@ -32,6 +32,7 @@ from fhir_infusion.web.fhir import (
     search,
     subscription,
     topic,
+    translate_code,
     update,
     validate,
     vread,
@@ -120,6 +121,10 @@ ROUTES: Final[tuple[Route, ...]] = (
         Route("GET", f"{FHIR}/{one}/<definition_id>", definition.get_of(one), f"Read one: {one}")
         for one in definition.TYPES
     ),
+    Route("GET", f"{FHIR}/ConceptMap/$translate", translate_code.get, "What a code becomes by our code tables"),
+    Route("POST", f"{FHIR}/ConceptMap/$translate", translate_code.post, "The same, asked for by Parameters"),
+    Route("GET", f"{FHIR}/ConceptMap/<definition_id>/$translate", translate_code.get, "What it becomes by one table"),
+    Route("POST", f"{FHIR}/ConceptMap/<definition_id>/$translate", translate_code.post, "The same, by Parameters"),
     Route("POST", f"{FHIR}/Patient/$merge", merge.post, "Merge two patients, or see what that would do"),
     Route("GET", f"{FHIR}/<fhir_type>", search.get, "Search"),
     Route("POST", f"{FHIR}/<fhir_type>/_search", search.post, "Search by POST"),

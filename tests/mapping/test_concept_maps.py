@@ -9,7 +9,7 @@ import pytest
 from fhir_infusion.errors import DocumentError
 from fhir_infusion.mapping import codecs
 from fhir_infusion.mapping.code_tables import CodeTable
-from fhir_infusion.mapping.concept_maps import UNITS, VERSION, concept_map
+from fhir_infusion.mapping.concept_maps import UNITS, VERSION, complete_ones, concept_map, matches, tables_of
 
 CODEC = codecs.table("some-letters", {"a": "X", "b": "Y", "c": "X"}, {"X": "c", "Y": "b"})
 TABLE = CodeTable("some-letters", "urn:map", "Letters and others.", "urn:ours", "urn:theirs", "", CODEC)
@@ -63,3 +63,21 @@ def test_the_repaired_units_are_one_too():
     (group,) = made["group"]
     assert (made["url"], made["description"]) == (UNITS.url, UNITS.description)
     assert {element["code"]: element["target"][0]["code"] for element in group["element"]}["hr"] == "h"
+
+
+def test_a_code_that_several_share_is_wider_and_read_back_each_of_them_narrower_the_right_one_first():
+    found = [(one.system, one.code, one.relation) for one in matches(TABLE, "R4", "a")]
+    assert found == [("urn:theirs", "X", "wider")]
+    back = [(one.system, one.code, one.relation) for one in matches(TABLE, "R4", "X", reverse=True)]
+    assert back == [("urn:ours", "c", "narrower"), ("urn:ours", "a", "narrower")]
+    narrower = "source-is-narrower-than-target"
+    assert [one.relation for one in matches(TABLE, "R5", "X", reverse=True)] == [narrower, narrower]
+    assert [one.relation for one in matches(TABLE, "R5", "Y", reverse=True)] == ["equivalent"]
+    assert matches(TABLE, "R4", "X") == matches(TABLE, "R4", "a", reverse=True) == []
+
+
+def test_a_table_that_lacks_a_part_is_told_of_but_is_no_concept_map():
+    bare = replace(TABLE, name="bare", url="")
+    codes = {"some-letters": TABLE, "bare": bare, "other": replace(TABLE, release="R5")}
+    assert tables_of(codes, "R4B") == {"some-letters": TABLE, "bare": bare, UNITS.name: UNITS}
+    assert complete_ones(codes, "R4B") == {"some-letters": TABLE, UNITS.name: UNITS}

@@ -21,6 +21,8 @@ from tests.web.conftest import FHIR, JSON, Client, Json, exact
 from tests.web.subscribing import plain, topical
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Executable
     from werkzeug.test import TestResponse
 
@@ -140,7 +142,7 @@ def filled(service: Service, client: Client, records: dict[str, Json]) -> Place:
             "their_type": "MedicationRequest",
             "their_id": "1",
             "topic_id": "order-changed",
-            "definition_id": "some",
+            "definition_id": "v2-routes",
         }
     return Place(service, client, names)
 
@@ -180,6 +182,9 @@ def right(place: Place, route: Route, release: str, records: dict[str, Json]) ->
         asked = replace(asked, query=USED)
     if rule.endswith("$validate"):
         asked = replace(asked, query="mode=update" if "resource_id" in rule else "mode=create")
+    if rule.endswith("$translate") and method == "GET":
+        name = "sourceCode" if release == "r5" else "code"
+        asked = replace(asked, query=f"system={V2_ROUTES}&{name}=IV")
     if bad_routes.FORM in fits:
         asked = replace(asked, body=b"_id=some", media=FORM)
     if bad_routes.BODY in fits:
@@ -188,6 +193,19 @@ def right(place: Place, route: Route, release: str, records: dict[str, Json]) ->
     return asked
 
 
+def _merging(_: str) -> list[Json]:
+    sides = ("source", "target")
+    return [{"name": f"{side}-patient", "valueReference": {"reference": f"Patient/{STORED}"}} for side in sides]
+
+
+V2_ROUTES: Final = "http://terminology.hl7.org/CodeSystem/v2-0162"
+OPERATIONS: Final[dict[str, Callable[[str], list[Json]]]] = {
+    "$merge": _merging,
+    "$translate": lambda release: [
+        {"name": "sourceCoding" if release == "r5" else "coding", "valueCoding": {"system": V2_ROUTES, "code": "IV"}}
+    ],
+}
+"""The parameters that an operation takes, by release."""
 HANDED_OVER: Final = {"client": "c", "remote": "there-is-none", "reason": "asked"}
 """What a command of this machine hands over, to resume a remote."""
 
@@ -208,12 +226,9 @@ def right_body(asked: Asked, records: dict[str, Json]) -> tuple[str, str]:  # no
     if rule.rstrip("/") == bad_routes.FHIR:
         asking: Json = {"request": {"method": "GET", "url": "MedicationRequest"}}
         return dumps({"resourceType": "Bundle", "type": "transaction", "entry": [asking]}), FHIR
-    if rule.endswith("$merge"):
-        named = [
-            {"name": f"{side}-patient", "valueReference": {"reference": f"Patient/{STORED}"}}
-            for side in ("source", "target")
-        ]
-        return dumps({"resourceType": "Parameters", "parameter": named}), FHIR
+    if rule.rpartition("/")[2] in OPERATIONS:
+        given = OPERATIONS[rule.rpartition("/")[2]](asked.release)
+        return dumps({"resourceType": "Parameters", "parameter": given}), FHIR
     if rule.startswith(f"{bad_routes.FHIR}/$") or rule.endswith(("Subscription/$status", "$events", "$everything")):
         return dumps({"resourceType": "Parameters"}), FHIR
     if rule.startswith(bad_routes.SUB):

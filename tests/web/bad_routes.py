@@ -15,7 +15,7 @@ ORDER: Final = "/api/orders"
 GIVEN: Final = "/api/administrations"
 HELD: Final = "/api/sync/conflicts"
 
-DEFINED: Final = ("StructureDefinition", "ValueSet", "CodeSystem", "OperationDefinition")
+DEFINED: Final = ("StructureDefinition", "ValueSet", "CodeSystem", "OperationDefinition", "ConceptMap")
 
 BODY: Final = "body"
 """It reads a JSON body: what is no strict JSON, is too large, cut short, encoded, or of another media type."""
@@ -85,6 +85,10 @@ TABLE: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     **{("GET", f"{FHIR}/{one}"): (QUERY, PAGES, ACCEPT) for one in DEFINED},
     **{("POST", f"{FHIR}/{one}/_search"): (QUERY, PAGES, ACCEPT, FORM) for one in DEFINED},
     **{("GET", f"{FHIR}/{one}/<definition_id>"): (ACCEPT, NAMED) for one in DEFINED},
+    ("GET", f"{FHIR}/ConceptMap/$translate"): (QUERY, ACCEPT),
+    ("POST", f"{FHIR}/ConceptMap/$translate"): (BODY, QUERY, ACCEPT),
+    ("GET", f"{FHIR}/ConceptMap/<definition_id>/$translate"): (QUERY, ACCEPT, NAMED),
+    ("POST", f"{FHIR}/ConceptMap/<definition_id>/$translate"): (BODY, QUERY, ACCEPT, NAMED),
     ("GET", f"{FHIR}/SubscriptionTopic"): (QUERY, PAGES, ACCEPT),
     ("GET", f"{FHIR}/SubscriptionTopic/<topic_id>"): (ACCEPT, NAMED),
     ("GET", f"{FHIR}/Basic"): (QUERY, PAGES, ACCEPT),

@@ -10,7 +10,7 @@ from fhir_infusion.actions.definitions import TYPES, definitions
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.releases import RELEASES
 from fhir_infusion.fhir.served import SERVED
-from fhir_infusion.web.fhir import everything, export, merge
+from fhir_infusion.web.fhir import everything, export, merge, translate_code
 from tests.web.conftest import Client, exact
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def test_a_page_of_another_search_is_refused(client: Client):
 
 
 def test_an_operation_takes_the_parameters_that_its_definition_names():
-    known = definitions("R4")["OperationDefinition"]
+    known = {**definitions("R4")["OperationDefinition"], **definitions("R5")["OperationDefinition"]}
     inputs = {
         id_: {one["name"] for one in definition["parameter"] if one["use"] == "in"} for id_, definition in known.items()
     }
@@ -87,6 +87,8 @@ def test_an_operation_takes_the_parameters_that_its_definition_names():
         "patient-everything": set(everything.PARAMETERS),
         "export": set(export.PARAMETERS),
         "patient-merge": set(merge.INPUTS),
+        "concept-map-translate-r4": set(translate_code.INPUTS["R4"]),
+        "concept-map-translate-r5": set(translate_code.INPUTS["R5"]),
     }
     assert known["validate"]["resource"] == list(SERVED)
     assert all(one["base"].startswith("http://hl7.org/fhir/") for one in known.values())

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import jsonschema
 import pytest
 
-from fhir_infusion.actions.definitions import TYPES
 from fhir_infusion.config import Settings, mappings_dir
 from fhir_infusion.errors import Unavailable
+from fhir_infusion.web.fhir.definition import TYPES
 from fhir_infusion.web.routes import ROUTES
 from tests.web.conftest import Client, Json, exact, issues
 
@@ -117,6 +117,8 @@ def test_openapi_names_every_route_and_its_references_resolve(client: Client):
         ("/fhir/{release}/Subscription/$status", "post"): fhir,
         ("/fhir/{release}/Subscription/{subscription_id}", "put"): fhir,
         ("/fhir/{release}/Subscription/{subscription_id}/$events", "post"): fhir,
+        ("/fhir/{release}/ConceptMap/$translate", "post"): fhir,
+        ("/fhir/{release}/ConceptMap/{definition_id}/$translate", "post"): fhir,
         ("/fhir/{release}/Patient/$merge", "post"): fhir,
         ("/fhir/{release}/Patient/{resource_id}/$everything", "post"): fhir,
         ("/fhir/{release}/{fhir_type}", "post"): fhir,

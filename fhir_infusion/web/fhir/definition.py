@@ -1,16 +1,21 @@
 """Our own definitions, read only: what a canonical address leads to that the CapabilityStatement or a resource names.
 
+Beside what ``profiles/`` holds these are the code tables of the mapping documents, as ConceptMaps.
+
 https://hl7.org/fhir/http.html#read, #search; https://hl7.org/fhir/references.html#canonical: a client that knows the
 address asks for it by ``url``, with ``version`` where it named one.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flask import request
 
-from fhir_infusion.actions.definitions import TYPES, definitions
+from fhir_infusion.actions.definitions import TYPES as SHIPPED
+from fhir_infusion.actions.definitions import definitions
+from fhir_infusion.mapping import concept_maps
+from fhir_infusion.web.context import web
 from fhir_infusion.web.fhir import listing
 from fhir_infusion.web.fhir.common import release_of
 from fhir_infusion.web.negotiation import check_accept
@@ -18,14 +23,19 @@ from fhir_infusion.web.refusals import not_found
 from fhir_infusion.web.replies import fhir_reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from flask import Response
 
+    from fhir_infusion.config import Release
+
+Json = dict[str, Any]
+
+CONCEPT_MAP: Final = "ConceptMap"
+TYPES: Final = (*SHIPPED, CONCEPT_MAP)
+"""Those of ``profiles/``, and what is made of the mapping documents."""
 PARAMETERS: Final = {"_id": "token", "url": "uri", "version": "token"}
 """What definitions are searched by, each with its type."""
-
-__all__ = ["PARAMETERS", "TYPES", "get_of", "listed_of"]
 
 
 def listed_of(type_: str) -> Callable[[str], Response]:
@@ -35,7 +45,7 @@ def listed_of(type_: str) -> Callable[[str], Response]:
         served = release_of(release)
         found = [
             listing.Listed(one["id"], one, {"_id": {one["id"]}, "url": {one["url"]}, "version": {one["version"]}})
-            for one in definitions(served)[type_].values()
+            for one in _known(served, type_).values()
         ]
         return listing.answer(served, type_, tuple(PARAMETERS), found)
 
@@ -48,9 +58,16 @@ def get_of(type_: str) -> Callable[[str, str], Response]:
     def get(release: str, definition_id: str) -> Response:
         served = release_of(release)
         check_accept(request, served)
-        found = definitions(served)[type_].get(definition_id)
+        found = _known(served, type_).get(definition_id)
         if found is None:
             raise not_found("definition")
         return fhir_reply(found, served)
 
     return get
+
+
+def _known(release: Release, type_: str) -> Mapping[str, Json]:
+    if type_ != CONCEPT_MAP:
+        return definitions(release)[type_]
+    tables = concept_maps.complete_ones(web().service.translator.library.codes, release)
+    return {name: concept_maps.concept_map(table, release) for name, table in tables.items()}

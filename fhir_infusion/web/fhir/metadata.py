@@ -68,7 +68,7 @@ def statement(release: Release, *, is_open: bool) -> dict[str, Any]:
             *(_resource(name, release) for name in SERVED),
             _subscription(release),
             _topic(release),
-            *map(_definition, definition.TYPES),
+            *(_definition(name, release) for name in definition.TYPES),
         ],
         "interaction": [{"code": code} for code in _OF_ALL],
         "operation": [{"name": "export", "definition": f"{_OURS}/export"}],
@@ -143,13 +143,21 @@ def _topic(release: Release) -> dict[str, Any]:
     }
 
 
-def _definition(name: str) -> dict[str, Any]:
+def _definition(name: str, release: Release) -> dict[str, Any]:
+    operations = [{"name": code, "definition": f"{_OURS}/{id_}"} for code, id_ in _of_definitions(name, release)]
     return {
         "type": name,
         "documentation": "Our own definitions, which the canonical addresses lead to that we name.",
         "interaction": [{"code": "read"}, {"code": "search-type"}],
         "searchParam": [{"name": one, "type": kind} for one, kind in definition.PARAMETERS.items()],
+        **({"operation": operations} if operations else {}),
     }
+
+
+def _of_definitions(name: str, release: Release) -> list[tuple[str, str]]:
+    if name == definition.CONCEPT_MAP:
+        return [("translate", f"concept-map-translate-{'r5' if release == 'R5' else 'r4'}")]
+    return []
 
 
 def _operations(name: str) -> list[dict[str, str]]:
