@@ -105,7 +105,7 @@ def creation(
 
     Raises ``Refused`` as :func:`create`, here or in the work.
     """
-    record, findings = _read(service, resource, release)
+    record, findings = _read(service, resource, release, body_hash)
     resource = _at_home(service, resource, record, release)
     type_ = str(resource["resourceType"])
     begin = family.first(service, caller, type_, Part(id, release, resource, record), origin)
@@ -239,8 +239,11 @@ def _beyond(
     return (*beside, *resolve.findings(service, tx, stored, resource, known, refuse=refuse))
 
 
-def _read(service: Service, resource: Json, release: str) -> tuple[Json, tuple[Issue, ...]]:
-    """Return the record of a resource without what only servers say (``{}`` where none maps it), and the findings."""
+def _read(service: Service, resource: Json, release: str, body_hash: str = "") -> tuple[Json, tuple[Issue, ...]]:
+    """Return the record of a resource without what only servers say (``{}`` where none maps it), and the findings.
+
+    ``body_hash`` is the digest of the same, where it is known.
+    """
     bare = transact.without_server_elements(resource)
     is_mapped = resource["resourceType"] in MAPPED
     if bare != resource or not is_mapped:
@@ -249,10 +252,10 @@ def _read(service: Service, resource: Json, release: str) -> tuple[Json, tuple[I
         if errors:
             raise Refused(*errors)
         if not is_mapped:
-            second_opinion.ask(service, bare, release)
+            second_opinion.ask(service, bare, release, body_hash or text.digest(bare))
             return {}, issues
     translated = service.translator.to_internal(bare, release, service.dialect or None)
-    second_opinion.ask(service, bare, release)
+    second_opinion.ask(service, bare, release, body_hash or text.digest(bare))
     (record,) = translated.results
     return {name: value for name, value in record.items() if name != "resource_id"}, translated.findings
 

@@ -35,7 +35,7 @@ def rewritten(
         full_url: where it said that it stands: relative references start there.
         known: ``Type/id`` by fullUrl.
         find: is given a conditional reference (``Patient?identifier=…``) and returns ``Type/id``.
-        home: our own address, which a conditional reference may begin with.
+        home: our own address; what is referred to below it becomes relative, as :func:`relative` does it.
     """
     found = _TYPED.fullmatch(full_url)
     base = full_url.rpartition("/")[0].rpartition("/")[0] + "/" if found else ""
@@ -86,29 +86,34 @@ class _Rewriting:
         changed: dict[str, Any] = {}
         for name, value in node.items():
             kind = type(value)
-            if kind is str and name not in _REWRITTEN:
-                continue
-            new = (
-                self.of(value) if kind is dict else self._list(name, value) if kind is list else self._text(name, value)
-            )
+            new: Any = value
+            if kind is dict:
+                new = self.of(value)
+            elif kind is list:
+                new = self._list(name, value)
+            elif kind is str and name in _REWRITTEN:
+                new = self._text(name, value)
             if new is not value:
                 changed[name] = new
         return {**node, **changed} if changed else node
 
     def _list(self, name: str, items: list[Any]) -> list[Any]:
-        new = [
-            self.of(item)
-            if type(item) is dict
-            else self._list(name, item)
-            if type(item) is list
-            else self._text(name, item)
-            for item in items
-        ]
-        return new if any(one is not other for one, other in zip(new, items, strict=True)) else items
+        new = []
+        is_same = True
+        for item in items:
+            kind = type(item)
+            one: Any = item
+            if kind is dict:
+                one = self.of(item)
+            elif kind is list:
+                one = self._list(name, item)
+            elif kind is str and name in _REWRITTEN:
+                one = self._text(name, item)
+            is_same = is_same and one is item
+            new.append(one)
+        return items if is_same else new
 
-    def _text(self, name: str, value: Any) -> Any:
-        if name not in _REWRITTEN or not isinstance(value, str):
-            return value
+    def _text(self, name: str, value: str) -> str:
         if name == "reference":
             return self._reference(value)
         if name == "div":
@@ -116,14 +121,15 @@ class _Rewriting:
         return self._known.get(value, value)
 
     def _reference(self, reference: str) -> str:
-        conditional = relative({"reference": reference}, self._home)["reference"] if "?" in reference else ""
-        if _CONDITIONAL.match(conditional):
-            return self._find(conditional)
+        own = _own(self._home).fullmatch(reference)
+        here = own[1] if own else reference
+        if _CONDITIONAL.match(here):
+            return self._find(here)
         plain = reference.partition("/_history/")[0]
         for spelled in (plain, f"{self._base}{plain}"):
             if spelled in self._known:
                 return self._known[spelled]
-        return reference
+        return here
 
     def _link(self, found: re.Match[str]) -> str:
         return f"{found[1]}{found[2]}{self._known.get(found[3], found[3])}{found[2]}"

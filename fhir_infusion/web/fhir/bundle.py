@@ -19,17 +19,18 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import msgspec
 from flask import request
 
-from fhir_infusion.actions import do_together, repeated
+from fhir_infusion.actions import accept_resource, do_together, repeated
 from fhir_infusion.fhir import bundle as asking
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.fhir.served import SERVED
 from fhir_infusion.store.tx import instant, to_ms
-from fhir_infusion.web import problems
+from fhir_infusion.web import bodies, problems
 from fhir_infusion.web.bodies import read_object
 from fhir_infusion.web.context import caller, correlation_id, home_url, web
 from fhir_infusion.web.fhir.common import base_url, release_of
 from fhir_infusion.web.fhir.inner import answer, outer
 from fhir_infusion.web.idempotency import with_key
-from fhir_infusion.web.negotiation import check_accept
+from fhir_infusion.web.negotiation import check_accept, etag, preferences
 from fhir_infusion.web.replies import fhir_reply
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from flask import Response
 
+    from fhir_infusion.actions.transact import Outcome
     from fhir_infusion.fhir.bundle import Asked
     from fhir_infusion.service import Service
     from fhir_infusion.web.fhir.inner import Outer
@@ -58,7 +60,12 @@ def post(release: str) -> Response:
     if kind == "transaction":
         asked = [asking.read_entry(entry, place, kind, served, home) for place, entry in enumerate(entries)]
 
+        bare, is_short = caller(), 0 <= (request.content_length or -1) <= bodies.MOST_BYTES
+        makes_plainly = is_short and (not within.prefer or preferences(request).body == "minimal")
+
         def run(one: Asked, service: Service) -> dict[str, Any]:
+            if makes_plainly and _is_plain(one):
+                return _made(accept_resource.create(service, bare, served, cast("dict[str, Any]", one.body)))
             return told(*answer(within, one, service), home)
 
         answers = do_together.transaction(web().service, who, served, bundle, asked, run, home_url())
@@ -86,6 +93,29 @@ def _alone(within: Outer, read: Callable[[], Asked], home: str) -> dict[str, Any
             raise
         found = problems.problem(error, correlation_id())
         return {"response": {"status": _status(found.status), "outcome": problems.outcome(found.issues)}}
+
+
+def _is_plain(one: Asked) -> bool:
+    """Say whether an entry creates and says nothing else, of which its route would have to make something.
+
+    Its body was read and the caller asked who it is with the Bundle, so that the route has nothing left to do but the
+    create itself; going there all the same took an eighth of the time of a transaction.
+    """
+    is_create = one.method == "POST" and one.path in SERVED and not one.query and not one.conditions
+    return is_create and isinstance(one.body, dict) and one.body.get("resourceType") == one.path
+
+
+def _made(written: Outcome) -> dict[str, Any]:
+    """Return the entry that tells of a create, as ``told`` does of the reply to one where no body is asked for."""
+    response: dict[str, Any] = {
+        "status": _status(201 if written.created else 200),
+        "location": f"{written.type}/{written.id}/_history/{written.version}",
+        "etag": etag(written.version),
+        "lastModified": instant(to_ms(written.last_updated)),
+    }
+    if not written.text:
+        response["outcome"] = problems.outcome(written.findings)
+    return {"response": response}
 
 
 def told(reply: Response, changed_at: datetime | None, home: str) -> dict[str, Any]:
