@@ -35,6 +35,11 @@ def collection(resources: Sequence[Json]) -> Json:
     return {"resourceType": "Bundle", "type": "collection", "entry": entries}
 
 
+def lone_or_collection(resources: Sequence[Json]) -> Json:
+    """Return one resource as it is, several as one Bundle."""
+    return resources[0] if len(resources) == 1 else collection(resources)
+
+
 def transaction(resources: Sequence[Json]) -> Json:
     """Return a transaction that creates the resources and what they contain, once however often it is sent."""
     entries: list[Json] = []

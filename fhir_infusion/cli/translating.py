@@ -59,9 +59,7 @@ def translate_one(task: Task, label: str, given: dict[str, Any]) -> Done:
     done = task.translator.to_fhir(given, task.release, overlay=task.overlay, strict=task.strict)
     if task.bundle:
         return _done(task, label, done, [bundles.transaction(done.results)])
-    if len(done.results) > 1:
-        return _done(task, label, done, [bundles.collection(done.results)])
-    return _done(task, label, done, done.results)
+    return _done(task, label, done, [bundles.lone_or_collection(done.results)])
 
 
 def _done(task: Task, label: str, done: Translated, results: list[dict[str, Any]]) -> Done:

@@ -76,7 +76,7 @@ def _finish(response: Response) -> Response:
     headers = response.headers
     headers["X-Correlation-Id"] = id_
     headers["X-Content-Type-Options"] = "nosniff"
-    headers["Referrer-Policy"] = "no-referrer"
+    headers.setdefault("Referrer-Policy", "no-referrer")
     headers.setdefault("Cache-Control", "no-store")
     if is_inner():
         return response

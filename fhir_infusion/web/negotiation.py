@@ -73,7 +73,7 @@ def check_form(request: Request) -> None:
     _check_encoding(request)
     media, options = parse_options_header(request.headers.get("Content-Type", ""))
     if media not in {FORM, ""}:
-        raise header_refusal(415, "not-supported", "Content-Type", "a search is sent as a form", FORM)
+        raise header_refusal(415, "not-supported", "Content-Type", "it is not declared as a form", FORM)
     _check_charset(options)
 
 

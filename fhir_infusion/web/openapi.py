@@ -1,7 +1,7 @@
 """``/openapi.json``: the description of our own JSON interface, from the route table and the record schemas.
 
 The FHIR interface describes itself by its CapabilityStatement; of its bodies only the kind is told here. Work that
-commands of this machine hand over is nothing for clients, and does not stand here.
+commands of this machine hand over is nothing for clients, and pages are for people: neither stands here.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def description() -> dict[str, Any]:
 
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
-        if route.rule.startswith(("/internal/", "/hooks/")):
+        if route.is_page or route.rule.startswith(("/internal/", "/hooks/")):
             continue
         address = re.sub(r"<([a-z_]+)>", r"{\1}", route.rule)
         paths.setdefault(address, {})[route.method.lower()] = _operation(route.method, address, route.summary)

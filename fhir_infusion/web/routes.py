@@ -152,6 +152,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("PUT", "/hooks/<remote>/<their_type>/<their_id>", hooks.take, "The same", is_public=True),
     Route("GET", "/openapi.json", openapi.get, "This description"),
     Route("GET", "/workbench", workbench.show, "The workbench", is_page=True),
+    Route("POST", "/workbench", workbench.post, "The workbench, for what was pasted", is_page=True),
     Route("GET", "/health/live", health.live, "Whether the process answers", is_public=True),
     Route("GET", "/health/ready", health.ready, "Whether it can serve, and what cannot"),
     Route("GET", "/metrics", health.metrics, "Counters in the Prometheus text format"),

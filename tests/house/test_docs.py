@@ -15,7 +15,7 @@ from fhir_infusion import cli
 from fhir_infusion.config import Remote, Settings
 from fhir_infusion.records.finding_kinds import FINDINGS
 from fhir_infusion.sync.status import HELP
-from tests import conformance_table, findings_table, golden_table
+from tests import conformance_table, examples_write, findings_table, golden_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,6 +80,12 @@ def test_the_two_commands_come_first():
 
 def test_the_table_of_therapies_is_the_one_of_the_golden_folders():
     assert golden_table.table() in README, "python -m tests.golden_table writes it"
+
+
+def test_the_examples_of_the_workbench_are_the_records_of_the_golden_folders():
+    assert examples_write.FILE.read_text(encoding="utf-8") == examples_write.lines(), (
+        "python -m tests.examples_write writes it"
+    )
 
 
 def test_the_conformance_page_in_the_readme_is_the_capability_statement():

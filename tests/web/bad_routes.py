@@ -123,7 +123,8 @@ TABLE: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("PUT", "/hooks/<remote>/<their_type>/<their_id>"): (),
     # One text each, whatever is asked.
     ("GET", "/openapi.json"): (),
-    ("GET", "/workbench"): (),
+    ("GET", "/workbench"): (QUERY,),
+    ("POST", "/workbench"): (FORM,),
     ("GET", "/health/live"): (),
     # 503 with the part that does not work, and the counters without it: tests/web/test_service.py.
     ("GET", "/health/ready"): (),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -69,8 +70,13 @@ def exact(reply: TestResponse) -> Any:
     return loads(reply.data)
 
 
+_ON_A_PAGE = re.compile(r'data-code="([a-z-]+)">(.+)')
+
+
 def issues(reply: TestResponse) -> list[Json]:
-    """The issues of a refusal, of both kinds, as (code, path, reason)."""
+    """The issues of a refusal, of all kinds, as (code, path, reason)."""
+    if reply.mimetype == "text/html":
+        return [{"code": code, "path": "", "reason": html} for code, html in _ON_A_PAGE.findall(reply.text)]
     body: Json = exact(reply)
     if body.get("resourceType") == "OperationOutcome":
         return [

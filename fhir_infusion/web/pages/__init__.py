@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
@@ -36,8 +37,13 @@ def page(template: str, status: int = 200, **values: object) -> Response:
         text,
         status,
         mimetype="text/html",
-        headers={"Content-Security-Policy": _policy(), "X-Frame-Options": "DENY", "Vary": "Authorization"},
+        headers={"Content-Security-Policy": _policy(), "X-Frame-Options": "DENY", "Vary": "Authorization", **_OWN},
     )
+
+
+_OWN: Final = {"Referrer-Policy": "same-origin"}
+"""With ``no-referrer`` a browser says ``Origin: null`` of a form (https://fetch.spec.whatwg.org/#append-a-request-origin-header),
+and the gate could not tell a form of ours from one of another site."""
 
 
 def problem(found: Problem) -> Response:
@@ -51,13 +57,23 @@ def problem(found: Problem) -> Response:
 @cache
 def _templates() -> Environment:
     # The place of a fault is in the text of the template; an undefined name must fail, never print nothing.
-    return Environment(
+    made = Environment(
         loader=PackageLoader("fhir_infusion", "web"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["short"] = short
+    return made
+
+
+def short(path: str) -> str:
+    """Return a path without what most of its extensions' addresses have in common: ``extension[url=…/group]``."""
+    return _ADDRESS.sub("…/", path)
+
+
+_ADDRESS: Final = re.compile(r"https?://[^\]\s]*/(?=[^\]\s/]+)")
 
 
 @cache

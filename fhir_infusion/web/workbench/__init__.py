@@ -1,19 +1,127 @@
-"""The workbench: the page on which an engineer sees a translation, its ledger and its findings."""
+"""The workbench: both sides of a translation, the pairs between them, and what became of each element.
+
+``GET /workbench`` shows an example, ``POST /workbench`` what was pasted into its form; nothing is stored. The page
+works without its script, which only sends the form while somebody types and marks what belongs together.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.web import pages
+from flask import request
+
+from fhir_infusion.actions import bundles
+from fhir_infusion.errors import Refused
+from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.web import examples, pages
 from fhir_infusion.web.context import web
-from fhir_infusion.web.examples import texts
+from fhir_infusion.web.refusals import parameter_refusal
+from fhir_infusion.web.workbench import asked as asking
+from fhir_infusion.web.workbench.items import Item, Items, items_of
+from fhir_infusion.web.workbench.looking import Told, View, look
+from fhir_infusion.web.workbench.outcome import Outcome, outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from flask import Response
+
+    from fhir_infusion.web.examples import Example
+    from fhir_infusion.web.workbench.asked import Asked
+
+Json = dict[str, Any]
+
+_FIRST: Final = "1-order-infliximab"
+"""The example that stands there when nothing was asked for."""
 
 
 def show() -> Response:
-    """Return the page. ``GET /workbench``."""
-    titles = {name: name.partition("-")[2].replace("-", ": ", 1) for name in texts()}
-    overlays = sorted(web().service.translator.overlays)
-    return pages.page("workbench/page.html", overlays=overlays, texts=texts(), titles=titles)
+    """Return the page for an example. ``GET /workbench``."""
+    asked = asking.from_address(request, web().service.translator.overlays)
+    return _page(asked, _text_of(asked))
+
+
+def post() -> Response:
+    """Return the page for what was pasted. ``POST /workbench``."""
+    asked = asking.from_form(request, web().service.translator.overlays)
+    return _page(asked, asked.input)
+
+
+def _page(asked: Asked, text: str) -> Response:
+    translator = web().service.translator
+    if asked.turn:
+        text, asked = _turned(asked, text)
+    try:
+        is_example = bool(asked.example) and text == _text_of(asked)
+    except Refused:
+        is_example = False
+    items, view, chosen = Items(()), View(), Item(None)
+    try:
+        if text.strip():
+            items = items_of(translator, fhir_json.read(text), asked)
+            chosen = items.items[min(asked.record, len(items.items) - 1)] if items.items else chosen
+            view = look(translator, chosen, asked)
+    except Refused as refused:
+        view.issues = [Told(issue, None) for issue in refused.issues]
+    made: Outcome = outcome(asked, items, chosen, view)
+    return pages.page(
+        "workbench/page.html",
+        asked=asked,
+        text="" if asked.live else text,
+        is_example=is_example,
+        made=made,
+        overlays=sorted(translator.overlays),
+        releases=asking.RELEASES,
+        states=asking.STATES,
+        therapies=() if asked.live else tuple(_listed(asked.find)),
+        more=() if asked.live else tuple(examples.texts()),
+    )
+
+
+def _turned(asked: Asked, text: str) -> tuple[str, Asked]:
+    """Return the result as what is asked next; the input, where there is no result."""
+    try:
+        items = items_of(web().service.translator, fhir_json.read(text), asked).items
+    except Refused:
+        return text, asked
+    chosen = items[min(asked.record, len(items) - 1)] if items else Item(None)
+    resources = [part.resource for part in chosen.parts]
+    made = bundles.lone_or_collection(resources) if chosen.written and resources else chosen.record
+    if made is None or chosen.issues:
+        return text, asked
+    return fhir_json.write_pretty(made).decode(), replace(asked, example="", record=0, lines=0, to_lines=0, page=0)
+
+
+def _text_of(asked: Asked) -> str:
+    """Return the text of the example that is asked for, on the side that is asked for.
+
+    Raises:
+        Refused: 400, there is no such example.
+    """
+    name = asked.example or _FIRST
+    if name in examples.texts():
+        return examples.texts()[name]
+    chosen = [one for one in examples.therapies().values() if name in {one.name, one.name.partition("/")[0]}]
+    if not chosen:
+        raise parameter_refusal("example", "there is no such example", "a name that the list of examples has")
+    if asked.side == "record" and len(chosen) == 1:
+        return chosen[0].text
+    return fhir_json.write_pretty(_as_fhir(chosen, asked)).decode()
+
+
+def _as_fhir(chosen: Iterable[Example], asked: Asked) -> Json:
+    """Return the examples as what a FHIR server would give: one resource, or a Bundle."""
+    turn = web().service.translator.to_fhir
+    resources = [one for example in chosen for one in turn(example.record, asked.release).results]
+    return bundles.lone_or_collection(resources)
+
+
+def _listed(find: str) -> Iterator[tuple[str, str, list[Example]]]:
+    """Yield the therapies with what they are called by and their examples, those alone that hold all words."""
+    words = find.lower().split()
+    for name, group in groupby(examples.therapies().values(), lambda one: one.name.partition("/")[0]):
+        found = [one for one in group if all(word in f"{one.therapy} {one.title}" for word in words)]
+        if found:
+            yield name, found[0].therapy, found

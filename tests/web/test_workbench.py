@@ -1,0 +1,262 @@
+"""The workbench without its script: what is asked in the address, what is pasted, and what is shown of it."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import pytest
+
+from fhir_infusion.actions import bundles
+from fhir_infusion.config import Settings
+from fhir_infusion.service import Service
+from fhir_infusion.store import open_store
+from fhir_infusion.web.app import create_app
+from fhir_infusion.web.examples import therapies
+from fhir_infusion.web.workbench.asked import Asked
+from fhir_infusion.web.workbench.items import items_of
+from fhir_infusion.web.workbench.looking import look
+from tests.exact_json import dumps, loads
+from tests.web.conftest import Client, Json, issues
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from werkzeug.test import TestResponse
+
+    from fhir_infusion.translator import Translator
+    from fhir_infusion.web.workbench.shown import Row
+
+FORM = "application/x-www-form-urlencoded"
+ORDER = "33-dobutamine-titration/order"
+DAY = "33-dobutamine-titration/administration-1-day"
+
+
+@pytest.fixture(scope="module")
+def client(translator: Translator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """The workbench asks no store anything, so one is enough."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('bench')}/store.db"
+    store = open_store(url, lambda: datetime(2026, 1, 2, tzinfo=UTC))
+    service = Service(
+        store, translator, lambda: datetime(2026, 1, 2, tzinfo=UTC), lambda: "id", replace(Settings(), database=url)
+    )
+    yield Client(create_app(service).test_client(use_cookies=False))
+    store.close()
+
+
+def pasted(client: Client, text: str, **fields: Any) -> TestResponse:
+    return client.post("/workbench", urlencode({"input": text, **fields}, doseq=True), FORM)
+
+
+def told(reply: TestResponse) -> str:
+    """What came of it, in the sentence for who cannot see the page."""
+    (sentence,) = re.findall(r'data-told="([^"]*)"', reply.text)
+    return html.unescape(sentence)
+
+
+def lines(reply: TestResponse, letter: str) -> dict[str, str]:
+    """The lines of the input (i) or the result (o) by their path: what is shown."""
+    found = re.findall(rf'<a id="{letter}\d+"[^>]* data-path="([^"]*)"[^>]*>(.*?)</a>', reply.text, re.DOTALL)
+    return {html.unescape(path): html.unescape(re.sub(r"<[^>]*>", "", shown)) for path, shown in found}
+
+
+def joins(reply: TestResponse) -> dict[str, tuple[str, list[str]]]:
+    """Each line by its id: its path, and the ids of what it belongs to."""
+    found = re.findall(r'<a id="([io]\d+)"[^>]* data-path="([^"]*)"(?: data-joins="([^"]*)")?', reply.text)
+    return {id_: (html.unescape(path), ids.split()) for id_, path, ids in found}
+
+
+def partners(reply: TestResponse, letter: str, path: str) -> set[str]:
+    """The paths on the other side that a path is joined with."""
+    every = joins(reply)
+    (ids,) = [ids for id_, (own, ids) in every.items() if own == path and id_[0] == letter]
+    return {every[one][0] for one in ids if one in every}
+
+
+def test_an_example_is_shown_with_every_digit_on_both_sides(client: Client):
+    reply = client.get(f"/workbench?example={ORDER}")
+    assert reply.status_code == 200
+    assert lines(reply, "i")["measurements[0].value.value"] == '"value": 80.0,'
+    assert lines(reply, "o")["contained[1].valueQuantity.value"] == '"value": 80.0,'
+    assert told(reply) == "Translated to FHIR: 43 carried, 62 mapped."
+
+
+def test_a_rate_is_joined_with_the_element_that_it_becomes_and_with_its_pair(client: Client):
+    reply = client.get(f"/workbench?example={ORDER}")
+    rate = "steps[0].dosings[0].rate"
+    assert partners(reply, "i", f"{rate}.value") == {"dosageInstruction[0].doseAndRate[0].rateQuantity.value"}
+    assert partners(reply, "o", "dosageInstruction[0].doseAndRate[0].rateQuantity.code") == {f"{rate}.unit"}
+    (ids,) = [ids for _, (path, ids) in joins(reply).items() if path == f"{rate}.value"]
+    (rule,) = re.findall(rf'id="{next(one for one in ids if one[0] == "r")}"[^>]*>(.*?)</a>', reply.text)
+    assert re.sub(r"<[^>]*>", "", rule).startswith("rate ↔ rateQuantity r4/types.yaml:")
+
+
+def test_each_part_of_an_administration_is_joined_with_its_segment(client: Client):
+    reply = client.get(f"/workbench?example={DAY}")
+    assert "dosage.rateQuantity.value" in partners(reply, "i", "segments[1].rate.value")
+    assert partners(reply, "i", "segments[1].start") >= {"effectivePeriod.start"}
+    assert partners(reply, "i", "segments[1].dose.value") == {"dosage.dose.value"}
+
+
+def test_the_direction_is_told_by_the_content(client: Client, order: Json, resource: Json):
+    assert told(pasted(client, dumps(order))).startswith("Translated to FHIR:")
+    assert told(pasted(client, dumps(resource))).startswith("Translated to Record:")
+    assert told(pasted(client, "{}")) == "Refused: 1 reason."
+    assert told(pasted(client, "not JSON")) == "Refused: 1 reason."
+    assert told(pasted(client, "")) == ""
+
+
+def test_what_is_refused_leads_to_its_place_in_the_input(client: Client, resource: Json):
+    reply = pasted(client, dumps({**resource, "status": "CANARY"}))
+    assert reply.status_code == 200
+    (row,) = re.findall(r'data-show="(i\d+)" href="#i\d+">MedicationRequest.status</a>', reply.text)
+    assert joins(reply)[row][0] == "status"
+    assert "is-refused" in re.findall(rf'<a id="{row}" class="([^"]*)"', reply.text)[0]
+    assert "a code outside the required binding" in reply.text
+
+
+@pytest.mark.parametrize("release", ["R4", "R5"])
+def test_every_element_of_every_example_is_joined_and_in_the_ledger_on_both_sides(translator: Translator, release: str):
+    """Of a record only its own words have no partner: what it is, how it is sent, and keys that ids become."""
+    asked = Asked(release=release)
+    alone: set[str] = set()
+    for example in therapies().values():
+        (written,) = items_of(translator, example.record, asked).items
+        there = look(translator, written, asked)
+        made = bundles.lone_or_collection([part.resource for part in written.parts])
+        (read,) = items_of(translator, made, asked).items
+        back = look(translator, read, asked)
+        alone |= unjoined(there.source.rows, there.of_source) | unjoined(back.result.rows, back.of_result)
+        assert unjoined(there.source.rows, there.states) <= {"representation"}, example.name
+        assert unjoined(back.source.rows, back.states) == set(), example.name
+    assert alone <= {"record", "representation", "measurements.measurement_id", "preparation.preparation_id"}
+
+
+def unjoined(rows: list[Row], known: Collection[int]) -> set[str]:
+    """The paths, without indexes, of the simple values of which nothing is known, nor of what they stand in."""
+    found: set[str] = set()
+    above: list[tuple[int, bool]] = []
+    for at, row in enumerate(rows):
+        while above and above[-1][0] >= row.indent:
+            above.pop()
+        here = at in known or bool(above and above[-1][1])
+        above.append((row.indent, here))
+        if row.path and not here and row.text[-1] not in "{[" and not row.path.startswith("residue"):
+            found.add(re.sub(r"\[\d+\]", "", row.path))
+    return found
+
+
+def test_a_therapy_is_one_bundle_whose_records_are_chosen_from(client: Client):
+    address = "/workbench?example=33-dobutamine-titration&side=fhir"
+    reply = client.get(address)
+    assert "The Bundle holds 4 records" in reply.text
+    chosen = client.get(f"{address}&record=1")
+    assert partners(chosen, "o", "segments[1].rate.value") == {"dosage.rateQuantity.value"}
+    assert "entry[3]" in chosen.text
+
+
+def test_a_bundle_shows_what_is_refused_and_what_has_no_mapping_among_its_records(client: Client, resource: Json):
+    bad = {**resource, "status": "CANARY"}
+    entries = [{"resource": one} for one in (resource, bad, {"resourceType": "Patient", "id": "p"})]
+    bundle = dumps({"resourceType": "Bundle", "type": "collection", "entry": entries})
+    reply = pasted(client, bundle)
+    assert "entry[1], MedicationRequest, refused" in reply.text
+    assert "entry[2], Patient, no mapping for this type" in reply.text
+    assert told(pasted(client, bundle, record=1)) == "Refused: 1 reason."
+    assert "There is no mapping for this type." in pasted(client, bundle, record=2).text
+
+
+def test_the_ledger_is_filtered_by_state_and_paged(client: Client):
+    reply = client.get(f"/workbench?example={ORDER}&state=carried")
+    states = re.findall(r'<td class="state (\w+)">', reply.text)
+    assert set(states) == {"carried"}
+    assert len(states) == 43
+    whole = client.get(f"/workbench?example={ORDER}&page=1")
+    assert "elements 101 to 105 of 105" in re.sub(r"\s+", " ", whole.text)
+
+
+def test_release_overlay_and_strict_are_taken_and_stand_in_the_link(client: Client):
+    reply = client.get(f"/workbench?example={ORDER}&release=R5&strict=yes&overlay=example-site")
+    assert "medication.reference" in lines(reply, "o") or "medication" in lines(reply, "o")
+    (here,) = re.findall(r'<a id="here" href="([^"]*)"', reply.text)
+    query = "?example=33-dobutamine-titration%2Forder&amp;release=R5&amp;overlay=example-site&amp;strict=yes"
+    assert here == f"/workbench{query}"
+    assert client.get(html.unescape(here)).text == reply.text
+
+
+def test_what_was_pasted_stands_in_no_link(client: Client, order: Json):
+    reply = pasted(client, dumps(order), example=ORDER, release="R5")
+    assert 'id="here"' not in reply.text
+    assert all("ORD" not in link and "DEMO" not in link for link in re.findall(r'href="(/[^"]*)"', reply.text))
+
+
+def test_the_result_becomes_the_input(client: Client, order: Json):
+    reply = pasted(client, dumps(order), turn="yes")
+    text = html.unescape(re.findall(r"<textarea[^>]*>\n(.*?)</textarea>", reply.text, re.DOTALL)[0])
+    assert loads(text)["resourceType"] == "MedicationRequest"  # type: ignore[index,call-overload]  # it is an object
+    assert told(reply).startswith("Translated to Record:")
+
+
+def test_a_part_of_the_page_is_enough_while_somebody_types(client: Client, order: Json):
+    reply = pasted(client, dumps(order), live="yes")
+    assert told(reply).startswith("Translated to FHIR:")
+    assert "<textarea" in reply.text
+    assert order["order_id"] not in re.findall(r"<textarea[^>]*>(.*?)</textarea>", reply.text, re.DOTALL)[0]
+
+
+HOSTILE = '<script>alert(1)</script><img src=x onerror="alert(2)">\'"&lt;{{ 7 * 7 }}'
+
+
+def test_script_in_any_field_is_shown_as_text(client: Client, order: Json):
+    order["order_id"] = HOSTILE
+    order["patient"]["name"] = HOSTILE
+    order["steps"][0]["text"] = HOSTILE
+    for text in (dumps(order), dumps({**order, HOSTILE: HOSTILE}), HOSTILE):
+        reply = pasted(client, text)
+        assert "<img" not in reply.text
+        assert len(re.findall("<script", reply.text)) == 1, "the page's own"
+        assert "49" not in re.findall(r'<div id="outcome".*', reply.text)[0]
+
+
+def test_what_is_written_in_an_address_stands_nowhere_as_markup(client: Client):
+    reply = client.get(f"/workbench?{urlencode({'find': HOSTILE})}")
+    assert reply.status_code == 200
+    assert "<img" not in reply.text
+    assert "No example has these words." in reply.text
+
+
+def test_examples_are_found_by_words(client: Client):
+    reply = client.get("/workbench?find=dobutamine+order")
+    assert len(re.findall(r'class="as"', reply.text)) == 1
+    assert "33 dobutamine titration" in reply.text
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["release=R3", "overlay=none", "example=nothing", "side=left", "state=lost", "record=-1", "page=x", "input={}"],
+)
+def test_what_cannot_be_asked_is_refused(client: Client, query: str):
+    reply = client.get(f"/workbench?{query}")
+    assert reply.status_code == 400
+    assert issues(reply)[0]["code"] in {"invalid", "not-supported"}
+
+
+def test_500_steps_are_shown_page_by_page(client: Client, order: Json):
+    step = order["steps"][0]
+    order["steps"] = [{**step, "step_id": f"s{at}", "sequence": at + 1} for at in range(500)]
+    reply = pasted(client, dumps(order))
+    assert re.search(r"lines 1 to 800 of \d{4,}", reply.text)
+    assert re.search(r"elements 1 to 100 of \d{4,}", reply.text)
+    assert len(reply.data) < 2_000_000
+    later = pasted(client, dumps(order), lines=2)
+    assert "steps[100].step_id" in lines(later, "i") or len(lines(later, "i")) > 300
+
+
+def test_the_page_shows_what_every_overlay_and_release_is_called(client: Client):
+    reply = client.get("/workbench")
+    for name in ("example-site", "isik", "R4B", "R5"):
+        assert f"<option>{name}</option>" in reply.text
