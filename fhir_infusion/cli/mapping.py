@@ -6,6 +6,7 @@ A corpus is files and directories of resources (``*.json``, ``*.ndjson``); Bundl
 from __future__ import annotations
 
 import re
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from fhir_infusion.cli.corpus import corpus, folders
 from fhir_infusion.cli.options import overlay_option, release_option
 from fhir_infusion.cli.plan_paths import matching
 from fhir_infusion.cli.run import DONE, REFUSED, tell
+from fhir_infusion.config import mappings_dir
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.differences import differences
@@ -44,7 +46,7 @@ corpus_argument = click.argument("files", nargs=-1, required=True, metavar="CORP
 
 @click.group("mapping")
 def command() -> None:
-    """Mapping documents: check, explain, test, coverage, diff."""
+    """Mapping documents: copy, check, explain, test, coverage, diff."""
 
 
 @command.command("check")
@@ -101,6 +103,18 @@ def explain(mappings: Path | None, release: Release, overlay: str | None, path: 
     if not found:
         tell(f"no pair of {release} has this path; try a part of it, such as 'rate'")
     return DONE if found else REFUSED
+
+
+@command.command("copy")
+@click.argument("directory", type=click.Path(path_type=Path))
+def copy(directory: Path) -> int:
+    """Copy the shipped documents to DIRECTORY, which is not there yet: to change them, or to add an overlay."""
+    if directory.exists():
+        raise click.UsageError("the directory is there; accepted: one that is not, so that nothing is overwritten")
+    shutil.copytree(mappings_dir(), directory)
+    told = f"set `mappings` to {directory}, or FHIR_INFUSION_MAPPINGS"
+    click.echo(f"{sum(1 for _ in directory.rglob('*.yaml'))} documents; {told}, to have them used")
+    return DONE
 
 
 @command.command("coverage")

@@ -98,6 +98,14 @@ def test_explain_finds_every_record_field_that_is_mapped(translator: Translator)
         assert f"InfusionOrder.{field}" in shown, field
 
 
+def test_the_shipped_documents_are_copied_where_nothing_is_yet(cli: Run, tmp_path: Path):
+    ran = cli("mapping", "copy", tmp_path / "site")
+    copied = {path.relative_to(tmp_path / "site") for path in (tmp_path / "site").rglob("*.yaml")}
+    assert (ran.code, ran.lines[0].split()[0]) == (0, str(len(copied)))
+    assert copied == {path.relative_to(mappings_dir()) for path in mappings_dir().rglob("*.yaml")}
+    assert cli("mapping", "copy", tmp_path / "site").code == 2
+
+
 def test_the_code_tables_of_a_release_are_printed_as_concept_maps(cli: Run):
     ran = cli("mapping", "concept-maps", "--release", "R5")
     made = {one["id"]: one for one in map(json.loads, ran.lines)}
