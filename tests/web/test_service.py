@@ -1,4 +1,4 @@
-"""Health, metrics, the request log, OpenAPI, translate and the workbench."""
+"""Health, metrics, the request log, OpenAPI, translate."""
 
 from __future__ import annotations
 
@@ -201,12 +201,3 @@ def test_what_translate_refuses_has_its_places(client: Client, resource: Json):
     assert reply.status_code == 400
     assert issues(reply)[0]["path"] == "MedicationRequest.status"
     assert CANARY not in reply.text
-
-
-def test_the_workbench_offers_every_overlay_and_example(client: Client):
-    reply = client.get("/workbench")
-    assert reply.status_code == 200
-    assert "example-site" in reply.text
-    assert reply.text.count('<option value="') >= 6
-    assert "innerHTML" not in reply.text
-    assert "eval(" not in reply.text

@@ -260,3 +260,8 @@ def test_the_page_shows_what_every_overlay_and_release_is_called(client: Client)
     reply = client.get("/workbench")
     for name in ("example-site", "isik", "R4B", "R5"):
         assert f"<option>{name}</option>" in reply.text
+
+
+def test_the_script_makes_no_markup_of_text(client: Client):
+    reply = client.get("/workbench")
+    assert not any(way in reply.text for way in ("innerHTML", "insertAdjacentHTML", "eval(", "document.write"))
