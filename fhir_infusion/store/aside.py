@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, get_args
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import and_, func, select, update
 
 from fhir_infusion.store.outbox import COLUMNS, Lane, Row, State, row_of
 from fhir_infusion.store.tables import OUTBOX
@@ -19,11 +19,28 @@ if TYPE_CHECKING:
 ASIDE: Final[tuple[State, ...]] = ("dead", "conflict", "duplicate")
 
 
-def put_aside(tx: Tx, endpoint: str, states: Sequence[State] = ASIDE, after: int = 0, limit: int = 500) -> list[Row]:
-    """Return rows of an endpoint that wait for a person, those numbered after ``after``."""
+def put_aside(
+    tx: Tx,
+    endpoint: str,
+    states: Sequence[State] = ASIDE,
+    after: int = 0,
+    limit: int = 500,
+    code: str | None = None,
+) -> list[Row]:
+    """Return rows of an endpoint that wait for a person, those numbered after ``after``; with ``code`` those for it."""
     mine = and_(OUTBOX.c.tenant == tx.tenant, OUTBOX.c.endpoint == endpoint, OUTBOX.c.seq > after)
+    if code is not None:
+        mine = and_(mine, OUTBOX.c.last_error_code == code)
     found = select(*COLUMNS).where(mine, OUTBOX.c.state.in_(states)).order_by(OUTBOX.c.seq).limit(limit)
     return [row_of(row) for row in tx.connection.execute(found)]
+
+
+def why(tx: Tx, endpoint: str) -> tuple[tuple[State, str, int], ...]:
+    """Return how many rows of an endpoint wait for a person in which state and by which code, the most first."""
+    mine = and_(OUTBOX.c.tenant == tx.tenant, OUTBOX.c.endpoint == endpoint, OUTBOX.c.state.in_(ASIDE))
+    counted = select(OUTBOX.c.state, OUTBOX.c.last_error_code, func.count()).where(mine)
+    rows = tx.connection.execute(counted.group_by(OUTBOX.c.state, OUTBOX.c.last_error_code))
+    return tuple(sorted(((row[0], row[1], int(row[2])) for row in rows), key=lambda one: (-one[2], one[:2])))
 
 
 def told_between(

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from sqlalchemy import select
 
-from fhir_infusion.store import dialect
-from fhir_infusion.store.tables import ATTEMPTS
+from fhir_infusion.store import dialect, outbox
+from fhir_infusion.store.tables import ATTEMPTS, OUTBOX
 from fhir_infusion.store.tx import from_ms, to_ms
 
 if TYPE_CHECKING:
@@ -76,6 +76,25 @@ def of(tx: Tx, aggregate: str) -> tuple[Attempt, ...]:
     mine = (ATTEMPTS.c.tenant == tx.tenant, ATTEMPTS.c.aggregate == aggregate)
     found = select(*_COLUMNS).where(*mine).order_by(ATTEMPTS.c.begun, ATTEMPTS.c.seq, ATTEMPTS.c.fence)
     return tuple(map(_attempt, tx.connection.execute(found)))
+
+
+def recent(tx: Tx, endpoint: str, limit: int) -> tuple[Attempt, ...]:
+    """Return attempts to tell one endpoint, the latest first.
+
+    Looked at are the newest rows of each state, and of what waits the oldest, too: each is one step into the index, so
+    that a page of an endpoint costs the same after a million attempts.
+    """
+    seqs: set[int] = set()
+    for state in get_args(outbox.State):
+        for lane in get_args(outbox.Lane):
+            for rank in (0, 1):
+                mine = (OUTBOX.c.tenant == tx.tenant, OUTBOX.c.endpoint == endpoint, OUTBOX.c.state == state)
+                one = select(OUTBOX.c.seq).where(*mine, OUTBOX.c.lane == lane, OUTBOX.c.rank == rank)
+                for order in (OUTBOX.c.seq.desc(), *((OUTBOX.c.seq,) if state in outbox.WAITING else ())):
+                    seqs.update(tx.connection.execute(one.order_by(order).limit(limit)).scalars())
+    found = select(*_COLUMNS).where(ATTEMPTS.c.seq.in_(sorted(seqs)), ATTEMPTS.c.tenant == tx.tenant)
+    newest = found.order_by(ATTEMPTS.c.begun.desc(), ATTEMPTS.c.seq.desc(), ATTEMPTS.c.fence.desc()).limit(limit)
+    return tuple(map(_attempt, tx.connection.execute(newest)))
 
 
 def _attempt(row: Sequence[Any]) -> Attempt:

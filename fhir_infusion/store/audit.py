@@ -75,12 +75,42 @@ def entries(tx: Tx, after: int = 0, limit: int = 100) -> tuple[AuditEntry, ...]:
     return selected(tx, and_(AUDIT.c.tenant == tx.tenant, AUDIT.c.seq > after), limit)
 
 
+LOOKED_THROUGH: Final = 100_000
+"""So many rows one look at the newest goes through at most, whatever it looks for."""
+
+
+def newest(
+    tx: Tx, before: int | None = None, limit: int = 100, action: str = "", about: tuple[str, str] | None = None
+) -> tuple[tuple[AuditEntry, ...], int | None]:
+    """Return rows, the newest first, those numbered below ``before``, and below which number more may be.
+
+    ``action`` and ``about``, the type and id of a resource, narrow it down; then fewer than ``limit`` may come though
+    there are more: one call goes through ``LOOKED_THROUGH`` rows. The number is None where there are none left.
+    """
+    end = _END.one(tx, {"of_tenant": tx.tenant})
+    top = min(before, end[0] + 1) if before is not None and end is not None else end[0] + 1 if end is not None else 1
+    bottom = max(1, top - LOOKED_THROUGH)
+    condition = and_(AUDIT.c.tenant == tx.tenant, AUDIT.c.seq < top, AUDIT.c.seq >= bottom)
+    if action:
+        condition = and_(condition, AUDIT.c.action == action)
+    if about is not None:
+        condition = and_(condition, AUDIT.c.type == about[0], AUDIT.c.id == about[1])
+    found = _rows(tx, condition, limit, newest_first=True)
+    left = found[-1].seq if len(found) == limit else bottom
+    return found, left if left > 1 else None
+
+
 def selected(tx: Tx, condition: ColumnElement[bool], limit: int | None = None) -> tuple[AuditEntry, ...]:
     """Return the rows that meet a condition of SQL, in order."""
+    return _rows(tx, condition, limit)
+
+
+def _rows(
+    tx: Tx, condition: ColumnElement[bool], limit: int | None, *, newest_first: bool = False
+) -> tuple[AuditEntry, ...]:
     found = select(*(AUDIT.c[name] for name in (*_CONTENT, "previous", "digest"))).where(condition)
-    rows: list[tuple[Any, ...]] = [
-        tuple(row) for row in tx.connection.execute(found.order_by(AUDIT.c.seq).limit(limit))
-    ]
+    ordered = found.order_by(AUDIT.c.seq.desc() if newest_first else AUDIT.c.seq)
+    rows: list[tuple[Any, ...]] = [tuple(row) for row in tx.connection.execute(ordered.limit(limit))]
     return tuple(AuditEntry(row[0], from_ms(row[1]), *row[2:]) for row in rows)
 
 

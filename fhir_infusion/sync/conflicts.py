@@ -44,6 +44,13 @@ STATUS: Final = frozenset({"status", "_status", "statusReason", "statusChanged",
 UNION: Final = frozenset({"identifier", "note", "supportingInformation"})
 TEXT: Final = frozenset({"text", "renderedDosageInstruction", "_renderedDosageInstruction"})
 
+
+def group_of(element: str) -> str:
+    """Return the group of an element by its name; of one that is no group's its own name."""
+    groups = {"subject": SUBJECT, "clinical": CLINICAL, "status": STATUS, "union": UNION, "text": TEXT}
+    return next((name for name, elements in groups.items() if element in elements), element)
+
+
 _RANK: Final = {
     "draft": 0,
     "active": 1,

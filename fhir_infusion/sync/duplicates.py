@@ -142,6 +142,24 @@ def _equals(peer: Peer, tenant: str, known: Known, version: int, there: There) -
     return not found.differ
 
 
+def look(service: Service, remote: str, resource: str) -> dict[str, Any]:
+    """Return what carries the identifier of one resource of ours, as Type/id, and what would be kept; ends nothing.
+
+    Returns:
+        A line as :func:`undouble` returns; of one that is there once it names the resource only.
+
+    Raises:
+        SettingsError: there is no such remote.
+        Unavailable: the peer cannot be asked now, or the store cannot serve.
+    """
+    peer = Peer(service, service.settings.remote(remote))
+    try:
+        found = examine(peer, peer.remote.tenant, resource)
+        return found.line(remote) if found is not None else {"remote": remote, "resource": resource}
+    finally:
+        peer.close()
+
+
 def undouble(service: Service, client: str, remote: str, resource: str, reason: str) -> dict[str, Any]:
     """End all but one of those at a remote that carry the identifier of ``resource``, one of ours as Type/id.
 

@@ -45,28 +45,30 @@ def line_of(tenant: str, row: Row) -> dict[str, Any]:
     }
 
 
-def show_row(service: Service, client: str, row: str) -> dict[str, Any]:
+def show_row(service: Service, client: str, row: str, tenant: str | None = None) -> dict[str, Any]:
     """Return a row with the resource that it tells, in the remote's release where that can say it; audited.
+
+    ``tenant`` is whose row it must be; None for a command of this machine, which belongs to no tenant.
 
     Raises:
         Refused: 404 there is no such row, or nothing is stored for it; 422 this is no number.
         Unavailable: the store cannot serve now.
     """
-    tenant, found = row_of(service, numbers_of(row)[0])
+    owner, found = row_of(service, numbers_of(row)[0], tenant)
     type_, _, id_ = found.aggregate.partition("/")
     release: str = service.settings.remote(found.endpoint).release
     try:
-        text = find.vread(service, Caller(tenant, client), release, type_, id_, str(found.version)).text
+        text = find.vread(service, Caller(owner, client), release, type_, id_, str(found.version)).text
     except Refused as refused:
-        stored = service.store.read(tenant, lambda tx: versions.version(tx, type_, id_, found.version))
+        stored = service.store.read(owner, lambda tx: versions.version(tx, type_, id_, found.version))
         if stored is None or not stored.text:
             raise
         text = stored.text
         release = f"{stored.release}, since {release} cannot say it: {refused.issues[0].code}"
     shown = partial(audit.write, type=type_, id=id_, version=found.version, detail=f"outbox row {found.seq}")
     # On disk before it is shown.
-    service.store.transact(tenant, lambda tx: shown(tx, "read", client))
-    return {**line_of(tenant, found), "release": release, "content": fhir_json.read_again(text)}
+    service.store.transact(owner, lambda tx: shown(tx, "read", client))
+    return {**line_of(owner, found), "release": release, "content": fhir_json.read_again(text)}
 
 
 def show_quarantined(service: Service, client: str, remote: str, version: str) -> dict[str, Any]:

@@ -77,8 +77,8 @@ def replay(service: Service, client: str, remote: str, rows: str, reason: str) -
         peer.close()
 
 
-def skip(service: Service, client: str, rows: str, reason: str) -> dict[str, Any]:
-    """Give up rows that were put aside, numbers with spaces between; audited, and kept.
+def skip(service: Service, client: str, rows: str, reason: str, tenant: str | None = None) -> dict[str, Any]:
+    """Give up rows that were put aside, numbers with spaces between; audited, and kept. ``tenant`` as in ``row_of``.
 
     Raises:
         Refused: 404 there is no such row; 422 one was not put aside, no reason is given, or these are no numbers.
@@ -87,22 +87,24 @@ def skip(service: Service, client: str, rows: str, reason: str) -> dict[str, Any
     demand_reason(reason)
     skipped = []
     for number in numbers_of(rows):
-        tenant, row = row_of(service, number)
-        service.store.transact(tenant, lambda tx: outbox.skip(tx, number, reason, client))  # noqa: B023  called at once
+        owner, row = row_of(service, number, tenant)
+        service.store.transact(owner, lambda tx: outbox.skip(tx, number, reason, client))  # noqa: B023  called at once
         skipped.append({"row": number, "remote": row.endpoint, "resource": row.aggregate, "version": row.version})
     return {"skipped": skipped}
 
 
-def row_of(service: Service, number: int) -> tuple[str, Row]:
+def row_of(service: Service, number: int, tenant: str | None = None) -> tuple[str, Row]:
     """Return a row by its number, with its tenant.
+
+    ``tenant`` is whose row it must be; None for a command of this machine, which belongs to no tenant.
 
     Raises:
         Refused: 404 no remote of the settings has such a row.
     """
-    for tenant in dict.fromkeys(remote.tenant for remote in service.settings.remotes):
-        found = service.store.read(tenant, lambda tx: aside.numbered(tx, [number]))
+    for owner in dict.fromkeys(remote.tenant for remote in service.settings.remotes):
+        found = service.store.read(owner, lambda tx: aside.numbered(tx, [number])) if tenant in {None, owner} else ()
         if found:
-            return tenant, found[0]
+            return owner, found[0]
     accepted = "a number that `fhir-infusion sync dead list` shows"
     raise Refused(Issue("error", "not-found", "", f"there is no outbox row {number}", accepted, status=404))
 

@@ -30,8 +30,8 @@ DEFAULT_TENANT: Final = "default"
 _COUNTED: Final[tuple[State, ...]] = ("pending", "unknown", "conflict", "duplicate", "dead")
 
 
-def status(service: Service) -> list[Status]:
-    """Return one JSON-ready entry for each remote of the settings.
+def status(service: Service, tenant: str | None = None) -> list[Status]:
+    """Return one JSON-ready entry for each remote of the settings, or of those of one tenant.
 
     Ages are whole seconds, None where there is nothing to be old: ``oldest_pending_seconds`` is the oldest row that is
     neither done nor put aside, ``oldest_stop_seconds`` the oldest such stop, ``watermark_age_seconds`` how far
@@ -42,7 +42,8 @@ def status(service: Service) -> list[Status]:
     was there of ours and is not known there any more, until it is told again; ``deleted_active`` what is gone there,
     also by a deletion, and has not ended here.
     """
-    return [service.store.read(remote.tenant, partial(_of, remote=remote)) for remote in service.settings.remotes]
+    remotes = [one for one in service.settings.remotes if tenant in {None, one.tenant}]
+    return [service.store.read(remote.tenant, partial(_of, remote=remote)) for remote in remotes]
 
 
 def gauges(service: Service) -> dict[str, tuple[str, Sample]]:

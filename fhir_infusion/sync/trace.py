@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.actions import rules
 from fhir_infusion.errors import Issue, Refused
+from fhir_infusion.records.statuses import STOPS
 from fhir_infusion.store import attempts, endpoints, outbox, trace, versions
 from fhir_infusion.store.attempts import Asked
 from fhir_infusion.store.text import read
@@ -67,8 +68,56 @@ def trace_of(service: Service, tenant: str, order: str) -> tuple[Event, ...]:
         return found
 
     found = service.store.read(tenant, events)
-    # Sorting keeps the order of what has the same moment: a version before its row, a row before its attempts.
-    return tuple(sorted(found, key=lambda event: (event.kind == "now", event.at)))
+    return tuple(sorted(found, key=_order))
+
+
+def short_names(events: Sequence[Event]) -> dict[str, str]:
+    """Return a short name for each resource of a trace: ``order``, ``given-1``, … in the order of the events."""
+    names: dict[str, str] = {}
+    for event in events:
+        count = sum(name.startswith("given") for name in names.values()) + 1
+        names.setdefault(event.resource, f"given-{count}" if event.resource.startswith(ADMINISTRATION) else "order")
+    return names
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """What happened to one resource since a moment; ``stops`` are sentences about stops that went through meanwhile."""
+
+    events: tuple[Event, ...]
+    stops: tuple[str, ...]
+
+
+def since(service: Service, tenant: str, aggregate: str, endpoint: str, moment: datetime) -> Since:
+    """Return what happened to a resource since it was held with one endpoint: a stop does not wait for a person.
+
+    Raises:
+        Unavailable: the store cannot serve now.
+    """
+    type_, _, id_ = aggregate.partition("/")
+
+    def told(tx: Tx) -> Since:
+        stored = versions.current(tx, type_, id_)
+        if stored is None:
+            return Since((), ())
+        events = sorted((one for one in _of(tx, stored) if one.kind == "now" or one.at >= moment), key=_order)
+        return Since(tuple(events), tuple(_stops(tx, stored, endpoint, moment)))
+
+    return service.store.read(tenant, told)
+
+
+def _stops(tx: Tx, stored: Stored, endpoint: str, moment: datetime) -> Iterator[str]:
+    if not stored.deleted and stored.last_updated >= moment and _status(stored) in STOPS:
+        yield f"Here it is {_status(stored)} since {stored.last_updated.isoformat(timespec='seconds')}."
+    for row in outbox.rows(tx, endpoint, limit=10_000, aggregate=stored.aggregate):
+        if row.lane == "stop" and row.enqueued >= moment:
+            arrived = row.state == "acked"
+            yield f"Our stop, version {row.version}, {'has arrived there' if arrived else f'is {row.state}'}."
+
+
+def _order(event: Event) -> tuple[bool, datetime]:
+    """Sorting keeps the order of what has the same moment: a version before its row, a row before its attempts."""
+    return event.kind == "now", event.at
 
 
 def _found(tx: Tx, order: str, order_system: str) -> Stored:

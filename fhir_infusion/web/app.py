@@ -84,7 +84,7 @@ def _finish(response: Response) -> Response:
     route, method, status = _template(asked), _method(asked), response.status_code
     start.metrics.count(method, route, status, milliseconds)
     logs.event("request", method=method, route=route, status=status, ms=milliseconds, correlation_id=id_)
-    if start.worker is not None and method in {"POST", "PUT", "PATCH"} and status in {200, 201}:
+    if start.worker is not None and method in {"POST", "PUT", "PATCH"} and status in {200, 201, 303}:
         start.worker.wake()
     return start.gate.add_cors(asked, response)
 

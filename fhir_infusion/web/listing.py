@@ -41,14 +41,19 @@ def asked(path: str, known: Mapping[str, str]) -> Asked:
     Raises:
         Refused: 400, a parameter is not known, is empty, or is not right.
     """
-    given = stated(request)
+    given = checked({**known, **PARAMETERS})
     for name, value in given:
-        if name not in {**known, **PARAMETERS}:
-            accepted = ", ".join((*known, *PARAMETERS))
-            raise parameter_refusal("", "a parameter is not known", accepted, "not-supported")
         if not value:
             raise parameter_refusal(name, "it has no value", {**known, **PARAMETERS}[name])
-    filters = [(name, value) for name, value in given if name not in PARAMETERS]
+    return within(path, [(name, value) for name, value in given if name not in PARAMETERS])
+
+
+def within(path: str, filters: list[tuple[str, str]]) -> Asked:
+    """Return the page that the running request asks for of what meets ``filters``, which were read already.
+
+    Raises:
+        Refused: 400, the number of entries is none, or the token is not of this listing.
+    """
     count = page_size("limit", request.args.getlist("limit"))
     pages = request.args.getlist("page")
     secret, tenant = web().service.store.secret, caller().tenant
@@ -56,11 +61,27 @@ def asked(path: str, known: Mapping[str, str]) -> Asked:
     return Asked(path, filters, count, after)
 
 
+def checked(known: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the parameters of the running request; ``known`` are those that it may have.
+
+    Raises:
+        Refused: 400, a parameter is not known, or no text.
+    """
+    given = stated(request)
+    if any(name not in known for name, _ in given):
+        raise parameter_refusal("", "a parameter is not known", ", ".join(known), "not-supported")
+    return given
+
+
+def next_of(of: Asked, after: Sequence[str]) -> str:
+    """Return the path and query of the page that begins behind ``after``."""
+    token = paging.sign(web().service.store.secret, caller().tenant, [("", of.path), *of.filters], after)
+    return f"{of.path}?{urlencode([*of.filters, ('limit', str(of.count)), ('page', token)])}"
+
+
 def reply(of: Asked, items: Sequence[dict[str, Any]], after: Sequence[str] | None) -> Response:
     """Return a page; ``after`` is where the next one begins, None after the last."""
     body: dict[str, Any] = {"items": list(items)}
     if after is not None:
-        token = paging.sign(web().service.store.secret, caller().tenant, [("", of.path), *of.filters], after)
-        query = urlencode([*of.filters, ("limit", str(of.count)), ("page", token)])
-        body["next"] = f"{home_url()}{of.path}?{query}"
+        body["next"] = home_url() + next_of(of, after)
     return json_reply(body)

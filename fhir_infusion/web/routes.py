@@ -17,6 +17,7 @@ from fhir_infusion.web import (
     translate,
     workbench,
 )
+from fhir_infusion.web.console.pages import CONSOLE
 from fhir_infusion.web.fhir import (
     bundle,
     create,
@@ -153,6 +154,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/openapi.json", openapi.get, "This description"),
     Route("GET", "/workbench", workbench.show, "The workbench", is_page=True),
     Route("POST", "/workbench", workbench.post, "The workbench, for what was pasted", is_page=True),
+    *(Route(*one, for_operators=True, is_page=True) for one in CONSOLE),
     Route("GET", "/health/live", health.live, "Whether the process answers", is_public=True),
     Route("GET", "/health/ready", health.ready, "Whether it can serve, and what cannot"),
     Route("GET", "/metrics", health.metrics, "Counters in the Prometheus text format"),

@@ -139,6 +139,7 @@ def filled(service: Service, client: Client, records: dict[str, Json]) -> Place:
             "export_id": begun.headers["Content-Location"].rpartition("/")[2],
             "name": "MedicationRequest",
             "remote": "none",
+            "row": "1",
             "their_type": "MedicationRequest",
             "their_id": "1",
             "topic_id": "order-changed",
@@ -163,7 +164,7 @@ def right(place: Place, route: Route, release: str, records: dict[str, Json]) ->
     method, rule = route
     kind = (
         "held"
-        if rule.startswith("/api/sync")
+        if "<conflict_id>" in rule
         else "orders"
         if rule.startswith("/api/orders")
         else "administrations"
@@ -238,5 +239,5 @@ def right_body(asked: Asked, records: dict[str, Json]) -> tuple[str, str]:  # no
     return dumps(in_release(resource, asked.release)), FHIR
 
 
-PAGE: Final = {"/fhir": ("_count", paging.PARAMETER), "/api/": ("limit", "page")}
+PAGE: Final = {"/fhir": ("_count", paging.PARAMETER), "/api/": ("limit", "page"), "/cons": ("limit", "page")}
 """The names of the number of entries and of the token, by where a path begins."""

@@ -14,6 +14,9 @@ SUB: Final = f"{FHIR}/Subscription"
 ORDER: Final = "/api/orders"
 GIVEN: Final = "/api/administrations"
 HELD: Final = "/api/sync/conflicts"
+CONSOLE: Final = "/console"
+REMOTE: Final = f"{CONSOLE}/remotes/<remote>"
+ROW: Final = f"{CONSOLE}/rows/<row>"
 
 DEFINED: Final = ("StructureDefinition", "ValueSet", "CodeSystem", "OperationDefinition", "ConceptMap")
 
@@ -44,6 +47,7 @@ STORE: Final = "store"
 
 _READ: Final = (ACCEPT, NAMED, STORE)
 _LIST: Final = (QUERY, PAGES, ACCEPT, STORE)
+_PAGE: Final = (QUERY, STORE)
 _WRITE: Final = (BODY, ACCEPT, STORE)
 
 TABLE: Final[dict[tuple[str, str], tuple[str, ...]]] = {
@@ -125,6 +129,27 @@ TABLE: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("GET", "/openapi.json"): (),
     ("GET", "/workbench"): (QUERY,),
     ("POST", "/workbench"): (FORM,),
+    # Without a remote in the settings there is nothing to ask the store for.
+    ("GET", CONSOLE): (QUERY,),
+    ("GET", REMOTE): (QUERY, NAMED),
+    ("POST", f"{REMOTE}/resume"): (FORM, NAMED),
+    ("GET", f"{REMOTE}/aside"): (QUERY, PAGES, NAMED),
+    ("POST", f"{REMOTE}/replay"): (FORM, NAMED),
+    ("POST", f"{REMOTE}/skip"): (FORM, NAMED),
+    ("GET", f"{REMOTE}/quarantine"): (QUERY, NAMED),
+    ("GET", f"{REMOTE}/quarantine/content"): (QUERY, NAMED),
+    ("POST", f"{REMOTE}/quarantine"): (FORM, NAMED),
+    ("GET", ROW): (*_PAGE, NAMED),
+    ("GET", f"{ROW}/content"): (*_PAGE, NAMED),
+    ("GET", f"{ROW}/duplicates"): (*_PAGE, NAMED),
+    ("POST", f"{ROW}/duplicates"): (FORM, NAMED),
+    ("GET", f"{CONSOLE}/conflicts"): (*_PAGE, PAGES),
+    ("GET", f"{CONSOLE}/conflicts/<conflict_id>"): (*_PAGE, NAMED),
+    ("POST", f"{CONSOLE}/conflicts/<conflict_id>"): (FORM, NAMED),
+    # It asks for an order first, and so needs nothing; what is not found stands on it.
+    ("GET", f"{CONSOLE}/trace"): (QUERY,),
+    ("GET", f"{CONSOLE}/audit"): (*_PAGE, PAGES),
+    ("GET", f"{CONSOLE}/audit/check"): _PAGE,
     ("GET", "/health/live"): (),
     # 503 with the part that does not work, and the counters without it: tests/web/test_service.py.
     ("GET", "/health/ready"): (),

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from werkzeug.test import TestResponse
 
+    from tests.web.desk import Desk
+
 Json = dict[str, Any]
 FHIR = "application/fhir+json"
 JSON = "application/json"
@@ -138,6 +140,14 @@ def tokens(tmp_path: Path) -> Path:
 def guarded(make_service: Make, tokens: Path) -> Client:
     service = make_service(host="10.0.0.5", tokens=tokens, **OWN)
     return Client(create_app(service).test_client())
+
+
+@pytest.fixture
+def desk(database: str, tmp_path: Path) -> Iterator[Desk]:
+    from tests.web.desk import open_desk  # noqa: PLC0415  it imports this module
+
+    with open_desk(database, tmp_path) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from fhir_infusion.cli import load_settings
 from fhir_infusion.cli.build import reading_service
 from fhir_infusion.cli.options import database_option, tenant_option
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.sync.trace import Event, trace_of
+from fhir_infusion.sync.trace import Event, short_names, trace_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,11 +40,7 @@ def _object(event: Event) -> bytes:
 
 def _lines(events: Sequence[Event]) -> Iterator[str]:
     """Give the events for reading: each resource by a short name that the first lines explain."""
-    names: dict[str, str] = {}
-    for event in events:
-        given = event.resource.startswith("MedicationAdministration/")
-        count = sum(name.startswith("given") for name in names.values()) + 1
-        names.setdefault(event.resource, f"given-{count}" if given else "order")
+    names = short_names(events)
     for resource, name in names.items():
         yield f"{name} = {resource}"
     yield ""
