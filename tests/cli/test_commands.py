@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from fhir_infusion.cli import COMMANDS, root
-from fhir_infusion.cli.plan_paths import matching
+from fhir_infusion.cli.mapping.paths import matching
 from fhir_infusion.cli.run import run
 from fhir_infusion.config import mappings_dir
 from fhir_infusion.errors import Unavailable
@@ -190,6 +190,18 @@ def test_diff_shows_what_a_change_of_the_documents_changes_each_way(
         "changed e-held.json: refused now: status",
         "skipped f-patient.json: no mapping for this resource type",
         "1 same, 3 changed, 1 refused, 1 skipped",
+    ]
+
+
+def test_diff_tells_programs_the_same_without_values(
+    examples: Texts, tmp_path: Path, versions: tuple[Path, Path], capfd: pytest.CaptureFixture[str]
+):
+    record = json.loads(examples["dobutamine"]) | {"status": "on-hold"}
+    (tmp_path / "held.json").write_text(json.dumps(record))
+    assert cli_without_fixture("mapping", "diff", "--json", *map(str, versions), str(tmp_path / "held.json")) == 1
+    assert [json.loads(line) for line in capfd.readouterr().out.splitlines()] == [
+        {"input": str(tmp_path / "held.json"), "state": "changed", "refused": {"now": ["status"]}},
+        {"summary": {"same": 0, "changed": 1, "refused": 0}},
     ]
 
 

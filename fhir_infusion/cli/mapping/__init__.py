@@ -5,7 +5,6 @@ A corpus is files and directories of resources (``*.json``, ``*.ndjson``); Bundl
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -13,22 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fhir_infusion.actions.mappings.turning import STATES, compare, turn
 from fhir_infusion.actions.prove import FULL, proofs
 from fhir_infusion.cli import load_settings
 from fhir_infusion.cli.corpus import corpus, folders
+from fhir_infusion.cli.mapping import golden as golden_folder
+from fhir_infusion.cli.mapping.paths import matching
 from fhir_infusion.cli.options import overlay_option, release_option
-from fhir_infusion.cli.plan_paths import matching
 from fhir_infusion.cli.run import DONE, REFUSED, tell
 from fhir_infusion.config import mappings_dir
-from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.differences import differences
 from fhir_infusion.mapping import inspect
 from fhir_infusion.mapping.concept_maps import concept_map, tables_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from fhir_infusion.config import Release, Settings
     from fhir_infusion.mapping.trace import Line
     from fhir_infusion.translator import Translator
@@ -36,11 +34,14 @@ if TYPE_CHECKING:
 QUICK_EXAMPLES = 50
 """What a check in an editor asks; before a document is served it is asked more."""
 
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
 mappings_option = click.option(
     "--mappings",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=FOLDER,
     help="The directory of the documents, instead of the shipped ones.",
 )
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
 corpus_argument = click.argument("files", nargs=-1, required=True, metavar="CORPUS...", type=click.Path(exists=True))
 
 
@@ -60,10 +61,23 @@ def check(mappings: Path | None, examples: int) -> int:
 
 @command.command("test")
 @mappings_option
-@click.option("--examples", type=click.IntRange(1), default=FULL, show_default=True)
-def test(mappings: Path | None, examples: int) -> int:
-    """Ask the laws of many generated examples: what is written is read back, an edit changes only what it names."""
-    return _prove(load_settings(mappings=mappings), examples)
+@click.option("--examples", type=click.IntRange(1), help=f"Of each law. [default: {FULL}, or none with --golden]")
+@click.option("--golden", type=FOLDER, help="A folder of inputs with what they are to become.")
+@click.option("--ignore", multiple=True, metavar="PATH", help="Count differences there, such as '**.display'.")
+@click.option("--update", is_flag=True, help="Show what differs, then make it what is expected.")
+def test(
+    mappings: Path | None, examples: int | None, golden: Path | None, ignore: tuple[str, ...], update: bool
+) -> int:
+    """Ask the laws of many generated examples: what is written is read back, an edit changes only what it names.
+
+    With --golden a folder is tried instead (with --examples too): each input is translated, and what is not as expected
+    is told by its path, -want +got. Exit code 1 if anything is.
+    """
+    if golden is None and (ignore or update):
+        raise click.UsageError("--ignore and --update go with --golden DIR")
+    settings = load_settings(mappings=mappings)
+    asked = _prove(settings, examples or FULL) if examples or golden is None else DONE
+    return max(asked, golden_folder.attempt(settings, golden, ignore, update=update) if golden is not None else DONE)
 
 
 def _prove(settings: Settings, examples: int) -> int:
@@ -162,10 +176,18 @@ def share_in_words(states: Counter[str]) -> str:
 @command.command("diff")
 @release_option
 @overlay_option
-@click.argument("old", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.argument("new", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@json_option
+@click.argument("old", type=FOLDER)
+@click.argument("new", type=FOLDER)
 @corpus_argument
-def diff(release: Release, overlay: str | None, old: Path, new: Path, files: tuple[str, ...]) -> int:
+def diff(
+    release: Release,
+    overlay: str | None,
+    as_json: bool,
+    old: Path,
+    new: Path,
+    files: tuple[str, ...],
+) -> int:
     """Show what a change of the documents, from directory OLD to NEW, changes in what a corpus is translated into.
 
     Resources become records, records become resources. What both refuse is counted apart.
@@ -173,13 +195,17 @@ def diff(release: Release, overlay: str | None, old: Path, new: Path, files: tup
     before, after = (_translator(load_settings(mappings=one), overlay) for one in (old, new))
     counts: Counter[str] = Counter()
     for label, given in corpus(files):
-        left, right = (_turned(one, given, release, overlay) for one in (before, after))
-        state, told = _compared(left, right)
-        counts[state] += 1
-        if told:
-            click.echo(f"{state} {label}: {' '.join(told)}")
-    states = ("same", "changed", "refused", *(("skipped",) if counts["skipped"] else ()))
-    click.echo(", ".join(f"{counts[state]} {state}" for state in states))
+        found = compare(*(turn(one, given, release, overlay) for one in (before, after)))
+        counts[found.state] += 1
+        if as_json:
+            click.echo(fhir_json.write({"input": label, **found.document()}))
+        elif found.state != "same":
+            click.echo(f"{found.state} {label}: {found.in_words()}")
+    states = [state for state in STATES if state != "skipped" or counts[state]]
+    if as_json:
+        click.echo(fhir_json.write({"summary": {state: counts[state] for state in states}}))
+    else:
+        click.echo(", ".join(f"{counts[state]} {state}" for state in states))
     return REFUSED if counts["changed"] else DONE
 
 
@@ -196,46 +222,6 @@ def concept_maps(mappings: Path | None, release: Release, names: tuple[str, ...]
         raise click.UsageError(told)
     for name in names or sorted(tables):
         click.echo(fhir_json.write(concept_map(tables[name], release)))
-
-
-_Turned = list[dict[str, Any]] | tuple[str, ...] | None
-"""The results, the places of the refusal, or nothing where the documents do not map such an input."""
-
-
-def _compared(left: _Turned, right: _Turned) -> tuple[str, list[str]]:
-    """Return whether two outcomes are the same, changed, refused or skipped, and what is told of it."""
-    if left is None and right is None:
-        return "skipped", ["no mapping for this resource type"]
-    if isinstance(left, tuple) and left == right:
-        return "refused", list(left)
-    if isinstance(left, list) and isinstance(right, list):
-        one, other = (side[0] if len(side) == 1 else side for side in (left, right))
-        # Which entry of the residue says nothing to whoever changes a document.
-        told = (re.sub(r"^residue\[.*", "residue", path) for path in differences(one, other))
-        paths = list(dict.fromkeys(told))
-        return "changed" if paths else "same", paths
-    words = [
-        f"refused {when}: {' '.join(side)}" if side is not None else f"no mapping {when}"
-        for when, side in (("before", left), ("now", right))
-        if not isinstance(side, list)
-    ]
-    return "changed", words
-
-
-def _turned(translator: Translator, given: dict[str, Any], release: Release, overlay: str | None) -> _Turned:
-    """Translate an input in its own direction: a resource into a record, any other into resources."""
-    if "resourceType" in given and given["resourceType"] not in translator.types:
-        return None
-    turn = translator.to_internal if "resourceType" in given else translator.to_fhir
-    try:
-        return turn(given, release, overlay).results
-    except Refused as error:
-        return places(error.issues)
-
-
-def places(issues: Sequence[Any]) -> tuple[str, ...]:
-    """Return where issues are."""
-    return tuple(issue.path or "the whole" for issue in issues)
 
 
 def _translator(settings: Settings, overlay: str | None) -> Translator:
