@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from fhir_infusion.web import openapi_operations
 from fhir_infusion.web.fhir import patch
 from fhir_infusion.web.negotiation import FHIR_JSON, FHIR_VERSIONS
 from fhir_infusion.web.translate import MEMBERS
@@ -194,6 +195,12 @@ def describe_decision(operation: dict[str, Any]) -> None:
 
 def describe_fhir(operation: dict[str, Any], method: str, address: str) -> None:
     """Describe one interaction of the FHIR interface."""
+    answers = operation["responses"]
+    failures = {status: {"description": words, "content": _OUTCOME} for status, words in _FAILURES.items()}
+    if openapi_operations.is_described(address):
+        openapi_operations.describe(operation, method, address)
+        answers.update(failures)
+        return
     is_search = address.endswith("/_search")
     if is_search:
         words = "Search parameters, as CapabilityStatement.rest.resource.searchParam names them."
@@ -205,13 +212,12 @@ def describe_fhir(operation: dict[str, Any], method: str, address: str) -> None:
         operation.setdefault("parameters", []).extend(
             {"name": name, "in": "header", "required": False, "schema": _TEXT} for name in _HEADERS[method]
         )
-    answers = operation["responses"]
     answers["200"] = {"description": "The resource, or a Bundle of what was found.", "content": _OUTCOME}
     if method == "DELETE":
         answers["204"] = {"description": "It is deleted, now or before, or was never there."}
     elif method in {"POST", "PUT"} and not is_search:
         answers["201"] = {"description": "Stored under a new id.", "content": _OUTCOME}
-    answers.update({status: {"description": words, "content": _OUTCOME} for status, words in _FAILURES.items()})
+    answers.update(failures)
 
 
 def _body(media: str, schema: str) -> dict[str, Any]:

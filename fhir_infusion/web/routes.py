@@ -20,6 +20,7 @@ from fhir_infusion.web import (
 from fhir_infusion.web.console.pages import CONSOLE
 from fhir_infusion.web.fhir import (
     bundle,
+    convert_data,
     create,
     definition,
     delete,
@@ -33,6 +34,7 @@ from fhir_infusion.web.fhir import (
     search,
     subscription,
     topic,
+    transform,
     translate_code,
     update,
     validate,
@@ -126,6 +128,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", f"{FHIR}/ConceptMap/$translate", translate_code.post, "The same, asked for by Parameters"),
     Route("GET", f"{FHIR}/ConceptMap/<definition_id>/$translate", translate_code.get, "What it becomes by one table"),
     Route("POST", f"{FHIR}/ConceptMap/<definition_id>/$translate", translate_code.post, "The same, by Parameters"),
+    Route("POST", f"{FHIR}/StructureMap/$transform", transform.post, "Perform a mapping that the request names"),
+    Route("POST", f"{FHIR}/StructureMap/<definition_id>/$transform", transform.post, "Perform this mapping"),
+    Route("POST", f"{FHIR}/$convert-data", convert_data.post, "What a record becomes, as a transaction"),
     Route("POST", f"{FHIR}/Patient/$merge", merge.post, "Merge two patients, or see what that would do"),
     Route("GET", f"{FHIR}/<fhir_type>", search.get, "Search"),
     Route("POST", f"{FHIR}/<fhir_type>/_search", search.post, "Search by POST"),

@@ -145,6 +145,7 @@ def filled(service: Service, client: Client, records: dict[str, Json]) -> Place:
             "topic_id": "order-changed",
             "definition_id": "v2-routes",
         }
+        names[f"mappings of {release}"] = {**names[release], "definition_id": f"infusion-order-to-internal-{release}"}
     return Place(service, client, names)
 
 
@@ -163,7 +164,9 @@ def right(place: Place, route: Route, release: str, records: dict[str, Json]) ->
     """Return a request that a route would take."""
     method, rule = route
     kind = (
-        "held"
+        f"mappings of {release}"
+        if "StructureMap" in rule
+        else "held"
         if "<conflict_id>" in rule
         else "orders"
         if rule.startswith("/api/orders")
@@ -183,6 +186,8 @@ def right(place: Place, route: Route, release: str, records: dict[str, Json]) ->
         asked = replace(asked, query=USED)
     if rule.endswith("$validate"):
         asked = replace(asked, query="mode=update" if "resource_id" in rule else "mode=create")
+    if rule.endswith("StructureMap/$transform"):
+        asked = replace(asked, query=f"source={MAPPINGS}infusion-order-to-internal-{release}")
     if rule.endswith("$translate") and method == "GET":
         name = "sourceCode" if release == "r5" else "code"
         asked = replace(asked, query=f"system={V2_ROUTES}&{name}=IV")
@@ -199,11 +204,21 @@ def _merging(_: str) -> list[Json]:
     return [{"name": f"{side}-patient", "valueReference": {"reference": f"Patient/{STORED}"}} for side in sides]
 
 
+MAPPINGS: Final = "https://w3id.org/fhir-infusion/StructureMap/"
 V2_ROUTES: Final = "http://terminology.hl7.org/CodeSystem/v2-0162"
 OPERATIONS: Final[dict[str, Callable[[str], list[Json]]]] = {
     "$merge": _merging,
     "$translate": lambda release: [
         {"name": "sourceCoding" if release == "r5" else "coding", "valueCoding": {"system": V2_ROUTES, "code": "IV"}}
+    ],
+    "$convert-data": lambda _: [
+        {"name": name, "valueString": value}
+        for name, value in (
+            ("inputData", '{"order_id":"x"}'),
+            ("inputDataType", "Json"),
+            ("templateCollectionReference", "fhir-infusion/mappings:default"),
+            ("rootTemplate", "InfusionOrder"),
+        )
     ],
 }
 """The parameters that an operation takes, by release."""
@@ -235,6 +250,7 @@ def right_body(asked: Asked, records: dict[str, Json]) -> tuple[str, str]:  # no
     if rule.startswith(bad_routes.SUB):
         made = subscription(asked.release)
         return dumps({**made, "id": asked.names["subscription_id"]} if method == "PUT" else made), FHIR
+    # An order, which is what $transform takes, too.
     resource = {**order(), "id": STORED, "identifier": [{"system": "urn:x", "value": "stored"}]}
     return dumps(in_release(resource, asked.release)), FHIR
 

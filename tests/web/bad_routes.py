@@ -18,7 +18,7 @@ CONSOLE: Final = "/console"
 REMOTE: Final = f"{CONSOLE}/remotes/<remote>"
 ROW: Final = f"{CONSOLE}/rows/<row>"
 
-DEFINED: Final = ("StructureDefinition", "ValueSet", "CodeSystem", "OperationDefinition", "ConceptMap")
+DEFINED: Final = ("StructureDefinition", "ValueSet", "CodeSystem", "OperationDefinition", "ConceptMap", "StructureMap")
 
 BODY: Final = "body"
 """It reads a JSON body: what is no strict JSON, is too large, cut short, encoded, or of another media type."""
@@ -89,6 +89,9 @@ TABLE: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     **{("GET", f"{FHIR}/{one}"): (QUERY, PAGES, ACCEPT) for one in DEFINED},
     **{("POST", f"{FHIR}/{one}/_search"): (QUERY, PAGES, ACCEPT, FORM) for one in DEFINED},
     **{("GET", f"{FHIR}/{one}/<definition_id>"): (ACCEPT, NAMED) for one in DEFINED},
+    ("POST", f"{FHIR}/StructureMap/$transform"): (BODY, QUERY, ACCEPT),
+    ("POST", f"{FHIR}/StructureMap/<definition_id>/$transform"): (BODY, QUERY, ACCEPT, NAMED),
+    ("POST", f"{FHIR}/$convert-data"): (BODY, QUERY, ACCEPT),
     ("GET", f"{FHIR}/ConceptMap/$translate"): (QUERY, ACCEPT),
     ("POST", f"{FHIR}/ConceptMap/$translate"): (BODY, QUERY, ACCEPT),
     ("GET", f"{FHIR}/ConceptMap/<definition_id>/$translate"): (QUERY, ACCEPT, NAMED),

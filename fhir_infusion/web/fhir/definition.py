@@ -1,6 +1,7 @@
 """Our own definitions, read only: what a canonical address leads to that the CapabilityStatement or a resource names.
 
-Beside what ``profiles/`` holds these are the code tables of the mapping documents, as ConceptMaps.
+Beside what ``profiles/`` holds these are the code tables of the mapping documents, as ConceptMaps, and
+the mappings themselves, as the StructureMaps by which ``$transform`` names them.
 
 https://hl7.org/fhir/http.html#read, #search; https://hl7.org/fhir/references.html#canonical: a client that knows the
 address asks for it by ``url``, with ``version`` where it named one.
@@ -14,6 +15,7 @@ from flask import request
 
 from fhir_infusion.actions.definitions import TYPES as SHIPPED
 from fhir_infusion.actions.definitions import definitions
+from fhir_infusion.actions.map_names import structure_maps
 from fhir_infusion.mapping import concept_maps
 from fhir_infusion.web.context import web
 from fhir_infusion.web.fhir import listing
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 CONCEPT_MAP: Final = "ConceptMap"
-TYPES: Final = (*SHIPPED, CONCEPT_MAP)
+STRUCTURE_MAP: Final = "StructureMap"
+TYPES: Final = (*SHIPPED, CONCEPT_MAP, STRUCTURE_MAP)
 """Those of ``profiles/``, and what is made of the mapping documents."""
 PARAMETERS: Final = {"_id": "token", "url": "uri", "version": "token"}
 """What definitions are searched by, each with its type."""
@@ -67,6 +70,8 @@ def get_of(type_: str) -> Callable[[str, str], Response]:
 
 
 def _known(release: Release, type_: str) -> Mapping[str, Json]:
+    if type_ == STRUCTURE_MAP:
+        return structure_maps(web().service.translator, release)
     if type_ != CONCEPT_MAP:
         return definitions(release)[type_]
     tables = concept_maps.complete_ones(web().service.translator.library.codes, release)

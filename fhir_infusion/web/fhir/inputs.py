@@ -18,6 +18,8 @@ Json = dict[str, Any]
 TEXT: Final = "value[x]"
 """The kind of an input that is a text, code, address, moment or whole number, of whatever type it is sent as."""
 RESOURCE: Final = "resource"
+EITHER: Final = "resource or value[x]"
+"""The kind of an input that is a resource, or a text that holds one."""
 _KINDS: Final[Mapping[str, type]] = {"valueBoolean": bool}
 
 
@@ -26,7 +28,7 @@ def read(body: Json, known: Mapping[str, str], many: Collection[str] = ()) -> di
 
     Args:
         body: the Parameters.
-        known: name to kind: ``TEXT``, ``RESOURCE``, or the member that holds the value (``valueReference``).
+        known: name to kind: ``TEXT``, ``RESOURCE``, ``EITHER``, or the member of the value (``valueReference``).
         many: names that may stand there several times.
 
     Raises:
@@ -66,6 +68,8 @@ def stated(given: Parameters, known: Collection[str]) -> Parameters:
 
 def _value(one: Json, kind: str, at: str) -> Any:
     values = {name: value for name, value in one.items() if name not in {"name", "id"}}
+    if kind == EITHER:
+        kind = RESOURCE if RESOURCE in values else TEXT
     if kind != TEXT:
         if set(values) != {kind} or not isinstance(values[kind], _KINDS.get(kind, dict)):
             raise refusal(400, "value", "it has no such value", path=at, accepted=kind)

@@ -71,7 +71,7 @@ def statement(release: Release, *, is_open: bool) -> dict[str, Any]:
             *(_definition(name, release) for name in definition.TYPES),
         ],
         "interaction": [{"code": code} for code in _OF_ALL],
-        "operation": [{"name": "export", "definition": f"{_OURS}/export"}],
+        "operation": [{"name": name, "definition": f"{_OURS}/{name}"} for name in ("export", "convert-data")],
     }
     if not is_open:
         words = "A bearer token in every request but this one and /health/live; a token names its tenant."
@@ -157,7 +157,7 @@ def _definition(name: str, release: Release) -> dict[str, Any]:
 def _of_definitions(name: str, release: Release) -> list[tuple[str, str]]:
     if name == definition.CONCEPT_MAP:
         return [("translate", f"concept-map-translate-{'r5' if release == 'R5' else 'r4'}")]
-    return []
+    return [("transform", "structure-map-transform")] if name == definition.STRUCTURE_MAP else []
 
 
 def _operations(name: str) -> list[dict[str, str]]:

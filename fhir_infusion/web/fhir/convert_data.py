@@ -1,0 +1,81 @@
+"""``$convert-data``, as Microsoft's FHIR server has it: a record of ours becomes a Bundle of FHIR.
+
+https://github.com/microsoft/fhir-server/blob/main/docs/ConvertDataOperation.md. ``inputDataType`` is ``Json``,
+``templateCollectionReference`` names our mappings with the overlay as its tag, ``rootTemplate`` the kind of record. The
+answer is a transaction, to be posted as it is; nothing is stored here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from flask import request
+
+from fhir_infusion.actions import bundles
+from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.translator import FHIR_TYPE
+from fhir_infusion.web.bodies import read_object
+from fhir_infusion.web.context import web
+from fhir_infusion.web.fhir import inputs
+from fhir_infusion.web.fhir.common import release_of
+from fhir_infusion.web.fhir.criteria import refuse_query
+from fhir_infusion.web.negotiation import check_accept
+from fhir_infusion.web.refusals import refusal
+from fhir_infusion.web.replies import fhir_reply
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from flask import Response
+
+    from fhir_infusion.errors import Refused
+
+Json = dict[str, Any]
+
+DATA: Final = "inputData"
+TYPE: Final = "inputDataType"
+TEMPLATES: Final = "templateCollectionReference"
+ROOT: Final = "rootTemplate"
+_DATES: Final = "jsonDeserializationTreatDatesAsStrings"
+INPUTS: Final[Mapping[str, str]] = {**dict.fromkeys((DATA, TYPE, TEMPLATES, ROOT), inputs.TEXT), _DATES: "valueBoolean"}
+"""The inputs with their kinds. Dates are never changed here, whatever is asked of them."""
+COLLECTION: Final = "fhir-infusion/mappings"
+DEFAULT: Final = "default"
+"""The tag of the mappings as this service is set up."""
+
+
+def post(release: str) -> Response:
+    """Answer with the Bundle that a record becomes."""
+    served = release_of(release)
+    check_accept(request, served)
+    refuse_query(request)
+    given = inputs.read(read_object(request, served), INPUTS)
+    translator = web().service.translator
+    _one_of(given, TYPE, ("Json",))
+    kind = _one_of(given, ROOT, tuple(FHIR_TYPE))
+    collections = {f"{COLLECTION}:{tag}": tag for tag in (DEFAULT, *sorted(translator.overlays))}
+    tag = collections[_one_of(given, TEMPLATES, tuple(collections))]
+    record = {"record": kind, **fhir_json.read(_text(given, DATA, "a record as JSON text"))}
+    if record["record"] != kind:
+        raise _refused(ROOT, "the record says that it is another kind", "the kind that the record names")
+    done = translator.to_fhir(record, served, None if tag == DEFAULT else tag)
+    return fhir_reply(bundles.transaction(done.results), served)
+
+
+def _text(given: Mapping[str, Sequence[str]], name: str, accepted: str) -> str:
+    if not given[name]:
+        raise _refused(name, "it is missing", accepted, "required")
+    return given[name][0]
+
+
+def _one_of(given: Mapping[str, Sequence[str]], name: str, accepted: Sequence[str]) -> str:
+    """Return the value of a parameter; case does not matter, as it does not to Microsoft's server."""
+    value = _text(given, name, ", ".join(accepted)).lower()
+    found = next((one for one in accepted if one.lower() == value), None)
+    if found is None:
+        raise _refused(name, "this is not offered", ", ".join(accepted))
+    return found
+
+
+def _refused(name: str, reason: str, accepted: str, code: str = "not-supported") -> Refused:
+    return refusal(400, code, reason, path=f"Parameters.parameter.where(name='{name}')", accepted=accepted)

@@ -1,0 +1,117 @@
+"""What ``/openapi.json`` says of the operations that are asked with parameters of their own: mappings and code tables.
+
+FHIR's own definition of each stands at ``/fhir/…/OperationDefinition``; here are its inputs, and an example of each.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.mapping.concept_maps import BASE
+from fhir_infusion.web.examples import texts
+from fhir_infusion.web.fhir import convert_data, translate_code
+from fhir_infusion.web.negotiation import FHIR_JSON, JSON
+
+Json = dict[str, Any]
+
+_TEXT: Final[Json] = {"type": "string"}
+_RESOURCE: Final[Json] = {"$ref": "#/components/schemas/Resource"}
+_ROUTES: Final = {"system": "http://terminology.hl7.org/CodeSystem/v2-0162", "code": "IV"}
+_MAP: Final = "infusion-order-to-fhir-r4"
+_IN_ADDRESS: Final[dict[str, str]] = {
+    "source": "The canonical address of the mapping, as GET StructureMap lists it.",
+    "debug": "true: the answer is Parameters with outcome, result, parameters and trace.",
+}
+_BOTH: Final = "R4 and R5"
+
+
+def is_described(address: str) -> bool:
+    """Whether an address is one of an operation that is described here."""
+    return address.rpartition("/")[2] in {"$translate", "$transform", "$convert-data"}
+
+
+def describe(operation: Json, method: str, address: str) -> None:
+    """Describe one of these operations, but for its failures."""
+    name = address.rpartition("/")[2]
+    parameters = operation.setdefault("parameters", [])
+    if name == "$translate":
+        parameters += [
+            {"name": one, "in": "query", "schema": _TEXT, "description": f"Of {releases}.", **_example(one)}
+            for one, releases in _translate_inputs().items()
+        ]
+        if method == "POST":
+            given = [{"name": "coding", "valueCoding": _ROUTES}]
+            operation["requestBody"] = _parameters(given)
+            # The same request by its address alone is the example of GET.
+            _without_examples(parameters)
+    elif name == "$transform":
+        named = {} if "{definition_id}" in address else {"source": f"{BASE}StructureMap/{_MAP}"}
+        parameters += [
+            {"name": one, "in": "query", "schema": _TEXT, "description": words, **_stated(named.get(one))}
+            for one, words in _IN_ADDRESS.items()
+        ]
+        operation["requestBody"] = {
+            "required": True,
+            "content": {
+                FHIR_JSON: {"schema": _RESOURCE},
+                JSON: {"schema": {"type": "object"}, "example": _order()},
+            },
+        }
+    else:
+        given = [{"name": one, "valueString": value} for one, value in _conversion().items()]
+        operation["requestBody"] = _parameters(given)
+    content: Json = {FHIR_JSON: {"schema": _RESOURCE}}
+    if name == "$transform":
+        content[JSON] = {"schema": {"type": "object", "description": "A record of ours."}}
+    operation["responses"]["200"] = {"description": "The answer; nothing is stored.", "content": content}
+    _name_one(parameters, name)
+
+
+def _translate_inputs() -> dict[str, str]:
+    """Return the inputs that may stand in an address, each with the releases that have it."""
+    found: dict[str, str] = {}
+    for release in ("R4", "R5"):
+        for name, kind in translate_code.INPUTS[release].items():
+            if kind not in {"valueCoding", "valueCodeableConcept"}:
+                found[name] = _BOTH if name in found else release
+    return found
+
+
+def _example(name: str) -> Json:
+    return _stated(_ROUTES.get(name))
+
+
+def _stated(value: str | None) -> Json:
+    return {} if value is None else {"example": value}
+
+
+def _without_examples(parameters: list[Json]) -> None:
+    for one in parameters:
+        if one["in"] == "query":
+            one.pop("example", None)
+
+
+def _name_one(parameters: list[Json], operation: str) -> None:
+    """Give the placeholder of a definition the id of one that the example fits."""
+    for one in parameters:
+        if one["name"] == "definition_id":
+            one["example"] = "v2-routes" if operation == "$translate" else _MAP
+
+
+def _parameters(given: list[Json]) -> Json:
+    example = {"resourceType": "Parameters", "parameter": given}
+    return {"required": True, "content": {FHIR_JSON: {"schema": _RESOURCE, "example": example}}}
+
+
+def _order() -> Json:
+    return fhir_json.read(texts()["1-order-infliximab"])
+
+
+def _conversion() -> dict[str, str]:
+    return {
+        convert_data.DATA: fhir_json.write(_order()).decode(),
+        convert_data.TYPE: "Json",
+        convert_data.TEMPLATES: f"{convert_data.COLLECTION}:{convert_data.DEFAULT}",
+        convert_data.ROOT: "InfusionOrder",
+    }
