@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records import units
-from fhir_infusion.records.number import spelling_of
+from fhir_infusion.records.number import plain, spelling_of
 from fhir_infusion.records.units import Unit
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ GFR_CAP: Final = Fraction(125)
 """mL/min. Calvert's formula is not used with more (FDA, October 2010, carboplatin dosing)."""
 
 _SHOWN: Final = Context(prec=4, rounding=ROUND_HALF_EVEN)
+_TWELVE: Final = Context(prec=12, rounding=ROUND_HALF_EVEN)
 
 
 Dimension = tuple[tuple[str, int], ...]
@@ -141,6 +142,22 @@ def rounded(value: Fraction) -> str:
     """Return a number to four digits, without needless zeros."""
     text = format(_SHOWN.divide(Decimal(value.numerator), Decimal(value.denominator)), "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def decimal_of(value: Fraction) -> tuple[int | Decimal, bool]:
+    """Return a fraction as a number, and whether it is the very one: what has no end is rounded to 12 digits."""
+    rest, places = value.denominator, 0
+    for prime in (2, 5):
+        times = 0
+        while rest % prime == 0:
+            rest, times = rest // prime, times + 1
+        places = max(places, times)
+    if rest != 1:
+        return plain(_TWELVE.divide(Decimal(value.numerator), Decimal(value.denominator))), False
+    if not places:
+        return value.numerator, True
+    digits = value.numerator * 10**places // value.denominator
+    return plain(Decimal(digits).scaleb(-places, Context(prec=len(str(digits)) + 1))), True
 
 
 @lru_cache(maxsize=1024)

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records import units
-from fhir_infusion.records.amounts import amount, stated
+from fhir_infusion.records.amounts import amount, decimal_of, stated
 from fhir_infusion.records.findings import VOLUME
-from fhir_infusion.records.number import plain, spelling_of
+from fhir_infusion.records.number import spelling_of
 from fhir_infusion.records.statuses import NOT_GIVEN
 
 if TYPE_CHECKING:
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 
 Part = Mapping[str, Any]
 
-_MOST_DIGITS: Final = 12
-"""What has no end (a third) is rounded to so many digits, and said to be about that much."""
-
-_ROUNDED: Final = Context(prec=_MOST_DIGITS, rounding=ROUND_HALF_EVEN)
 _MOST_VOLUME: Final = Fraction(1, 10)
 """100 L in cubic metres, more than a day of haemofiltration: ``ML`` is UCUM's megalitre, and hardly ever meant."""
 
@@ -160,7 +156,7 @@ def _given(path: str, ingredient: Part, volume: Part) -> Given | Unknown:
         return Unknown(f"{path}.strength.denominator", drug, f"the strength is per {per}: nothing is per zero")
     unit = strength["numerator"]["unit"]
     factor = (units.parse(unit) or units.ONE).factor
-    value, exact = _decimal(top.base * ran.base / bottom.base / factor)
+    value, exact = decimal_of(top.base * ran.base / bottom.base / factor)
     makes = f"{'' if exact else 'about '}{spelling_of(value)} {unit}"
     how = f"{stated(strength['numerator'])} per {per} x {stated(volume)} = {makes}"
     return Given(path, drug, value, unit, exact, how)
@@ -193,19 +189,3 @@ def _too_much(volume: Amount, quantity: Part) -> str:
     if volume.base <= _MOST_VOLUME:
         return ""
     return f"{stated(quantity)} is more than an infusion can be: the unit may not be the one that was meant"
-
-
-def _decimal(value: Fraction) -> tuple[int | Decimal, bool]:
-    """Return a fraction as a number, and whether it is the very one."""
-    rest, places = value.denominator, 0
-    for prime in (2, 5):
-        times = 0
-        while rest % prime == 0:
-            rest, times = rest // prime, times + 1
-        places = max(places, times)
-    if rest != 1:
-        return plain(_ROUNDED.divide(Decimal(value.numerator), Decimal(value.denominator))), False
-    if not places:
-        return value.numerator, True
-    digits = value.numerator * 10**places // value.denominator
-    return plain(Decimal(digits).scaleb(-places, Context(prec=len(str(digits)) + 1))), True
