@@ -62,12 +62,5 @@ def therapies() -> dict[str, Example]:
     return {one["name"]: Example(one["name"], one["record"]) for one in found}
 
 
-def order_of(administration: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the order among the therapies that an administration names, if any."""
-    named = administration.get("order", {}).get("identifier", {}).get("value")
-    orders = (one.record for one in therapies().values() if one.kind == "order")
-    return next((one for one in orders if named is not None and one.get("order_id") == named), None)
-
-
 def _folder() -> Any:
     return files("fhir_infusion") / "web" / "workbench" / "examples"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -265,3 +266,45 @@ def test_the_page_shows_what_every_overlay_and_release_is_called(client: Client)
 def test_the_script_makes_no_markup_of_text(client: Client):
     reply = client.get("/workbench")
     assert not any(way in reply.text for way in ("innerHTML", "insertAdjacentHTML", "eval(", "document.write"))
+
+
+def rows(reply: TestResponse) -> list[list[str]]:
+    """The numbers below the chart."""
+    (table,) = re.findall(r'<table class="course">(.*?)</table>', reply.text, re.DOTALL)
+    return [
+        [html.unescape(re.sub(r"<[^>]*>", "", cell)) for cell in re.findall(r"<td[^>]*>(.*?)</td>", row)]
+        for row in re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL)[1:]
+    ]
+
+
+def test_what_was_given_is_drawn_beside_what_was_planned_with_the_numbers_in_a_table(client: Client):
+    reply = client.get(f"/workbench?example={DAY}")
+    found = rows(reply)
+    planned = "2.5 ug/kg/min, 6.0 mL/h at first; titrated, 2.5 ug/kg/min to 20 ug/kg/min"
+    assert found[0] == ["planned", "steps[0]", "0 min", "no end", "6 to 48 mL/h", "not known", "not known", planned]
+    assert found[3] == ["given", "segments[2]", "20 min", "4 h 20 min", "18 mL/h", "75 mL", "150 mg", "7.5 ug/kg/min"]
+    assert found[-1][:7] == ["given", "segments[5]", "6 h 30 min", "7 h", "12 mL/h", "117 mL", "234 mg"]
+    (said,) = re.findall(r"<desc[^>]*>(.*?)</desc>", reply.text)
+    assert said == "Planned: 1 stretch. Given: 6 stretches, 117 mL by 7 h, 234 mg by 7 h."
+    assert "planned: no time is stated: it runs until it is ended" in reply.text
+    assert re.findall(r'class="area planned"', reply.text)
+    assert re.findall(r'class="line given"', reply.text)
+
+
+def test_the_chart_of_a_bundle_takes_the_order_from_beside_it(client: Client):
+    reply = client.get("/workbench?example=21-immune-globulin-dermatomyositis&side=fhir&record=1")
+    assert {row[0] for row in rows(reply)} == {"planned", "given"}
+
+
+def test_what_was_pasted_alone_is_drawn_alone(client: Client):
+    reply = pasted(client, therapies()[DAY].text)
+    assert {row[0] for row in rows(reply)} == {"given"}
+
+
+def test_a_rate_per_kilogram_without_a_weight_is_told_and_not_drawn(client: Client):
+    record = deepcopy(therapies()[ORDER].record)
+    del record["measurements"]
+    record["steps"][0]["dosings"] = record["steps"][0]["dosings"][:1]
+    reply = pasted(client, dumps(record))
+    assert "2.5 ug/kg/min is per size of the patient, and no such measurement is stated" in reply.text
+    assert "<svg" not in reply.text

@@ -15,13 +15,14 @@ from flask import request
 from fhir_infusion.actions import bundles
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.records.arithmetic import findings_of_order
 from fhir_infusion.web import examples, pages
 from fhir_infusion.web.context import web
 from fhir_infusion.web.refusals import parameter_refusal
 from fhir_infusion.web.workbench import asked as asking
 from fhir_infusion.web.workbench.items import Item, Items, items_of
 from fhir_infusion.web.workbench.looking import Told, View, look
-from fhir_infusion.web.workbench.outcome import Outcome, outcome
+from fhir_infusion.web.workbench.outcome import Beside, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -65,7 +66,11 @@ def _page(asked: Asked, text: str) -> Response:
             view = look(translator, chosen, asked)
     except Refused as refused:
         view.issues = [Told(issue, None) for issue in refused.issues]
-    made: Outcome = outcome(asked, items, chosen, view)
+    beside = _beside(chosen.record, items, is_example=is_example)
+    order, administration = beside
+    if order is not None and administration is not None:
+        view.findings += [Told(issue, None) for issue in findings_of_order(order, administration)]
+    made = outcome(asked, items, chosen, view, beside)
     return pages.page(
         "workbench/page.html",
         asked=asked,
@@ -92,6 +97,31 @@ def _turned(asked: Asked, text: str) -> tuple[str, Asked]:
     if made is None or chosen.issues:
         return text, asked
     return fhir_json.write_pretty(made).decode(), replace(asked, example="", record=0, lines=0, to_lines=0, page=0)
+
+
+def _beside(record: Json | None, items: Items, *, is_example: bool) -> Beside:
+    """Return the order and the administration of a record: itself, and what is at hand of the other.
+
+    The other is in the same Bundle, or among the examples of the therapy; of several administrations it is the first
+    that ran.
+    """
+    if record is None:
+        return None, None
+    others = [*items.records, *(one.record for one in examples.therapies().values() if is_example)]
+    if record.get("record") == "Administration":
+        return next((one for one in others if _carries_out(record, one)), None), record
+    given = [one for one in others if _carries_out(one, record)]
+    return record, next((one for one in given if one.get("segments")), None)
+
+
+def _carries_out(administration: Json, order: Json) -> bool:
+    named = administration.get("order", {})
+    identifier = named.get("identifier", {}).get("value")
+    literal = named.get("reference", "").rpartition("MedicationRequest/")[2]
+    return order.get("record") == "InfusionOrder" and (
+        (identifier is not None and identifier == order.get("order_id"))
+        or (bool(literal) and literal == order.get("resource_id"))
+    )
 
 
 def _text_of(asked: Asked) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from fhir_infusion.web.workbench.charts import Chart, charts
 from fhir_infusion.web.workbench.items import Item, Items
 from fhir_infusion.web.workbench.looking import Entry, View
 from fhir_infusion.web.workbench.shown import Row, window
@@ -13,6 +14,9 @@ from fhir_infusion.web.workbench.shown import Row, window
 if TYPE_CHECKING:
     from fhir_infusion.web.workbench.asked import Asked
     from fhir_infusion.web.workbench.shown import Side
+
+Beside = tuple[dict[str, Any] | None, dict[str, Any] | None]
+"""An order and an administration, as far as they are at hand."""
 
 LINES: Final = 800
 """Lines of JSON on one page of a side: measured, a browser lays out more than twice as many without a pause."""
@@ -71,6 +75,7 @@ class Outcome:
     entry_pages: Pages
     listed: tuple[tuple[int, Item], ...]
     item_pages: Pages
+    charts: tuple[Chart, ...] = ()
     states: Mapping[str, int] = field(default_factory=dict)
     size: int = LINES
 
@@ -88,8 +93,8 @@ class Outcome:
         return f"Translated to {self.result.title}: {counts or 'nothing'}{words}."
 
 
-def outcome(asked: Asked, items: Items, chosen: Item, view: View) -> Outcome:
-    """Return what the page shows."""
+def outcome(asked: Asked, items: Items, chosen: Item, view: View, beside: Beside) -> Outcome:
+    """Return what the page shows; ``beside`` is the order and the administration whose courses are drawn."""
     titles = ("Record", "FHIR") if chosen.written else ("FHIR", "Record")
     entries = [entry for entry in view.ledger if entry.line.state in asked.states]
     first, last, pages = window(len(entries), ENTRIES, asked.page)
@@ -105,6 +110,7 @@ def outcome(asked: Asked, items: Items, chosen: Item, view: View) -> Outcome:
         Pages("page", first + 1, last, len(entries), min(asked.page, pages - 1), pages),
         tuple(enumerate(items.items))[start:end],
         Pages("record", start + 1, end, len(items.items), at, item_pages),
+        charts(*beside),
         view.counts,
     )
 

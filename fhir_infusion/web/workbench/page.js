@@ -84,6 +84,15 @@ function mark(element) {
     row.append(label, words.join("; ") + (found.length > 4 ? ` and ${found.length - 4} more` : ""));
     return row;
   }));
+  // The other end may stand on another page of its side.
+  const away = (element.dataset.joins || "").split(" ").filter((id) => /^[io]/.test(id) && !at(id));
+  if (!away.length) return;
+  const row = document.createElement("p"), link = document.createElement("a");
+  link.href = "#" + away[0];
+  link.dataset.show = away[0];
+  link.textContent = away[0][0] === "o" ? "Show what it becomes, on another page" : "Show what it comes from, on another page";
+  row.append(link);
+  told.append(row);
 }
 
 // Keep an element marked, and bring into view what belongs to it.
