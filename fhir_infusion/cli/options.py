@@ -24,7 +24,14 @@ tenant_option = click.option("--tenant", default="default", show_default=True, h
 
 database_option = click.option("--database", help="Where the data lie: sqlite:///PATH or postgresql://….")
 
-reason_option = click.option("--reason", required=True, help="Why, for the audit trail.")
+
+def _not_blank(_context: click.Context, _parameter: click.Parameter, reason: str) -> str:
+    if not reason.strip():
+        raise click.BadParameter("it is empty; the audit trail keeps why")
+    return reason
+
+
+reason_option = click.option("--reason", required=True, callback=_not_blank, help="Why, for the audit trail.")
 
 
 def operator() -> str:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.cli.http import ask
-from fhir_infusion.errors import Unavailable
+from fhir_infusion.errors import Issue, Refused, Unavailable
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.store import owner
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def hand_over(settings: Settings, path: str, work: dict[str, Any]) -> dict[str, Any] | None:
     """Have work done by the process that writes the database; None where none does, so that we may.
 
-    Raises ``Unavailable`` where that process takes no work, does not answer, or refuses; the reason is its own.
+    Raises ``Refused`` where that process refuses, with its reasons; ``Unavailable`` where it takes no work now, or does
+    not answer.
     """
     found = owner(settings.database)
     if found is None:
@@ -37,9 +38,17 @@ def _asked(found: Owner, path: str, work: dict[str, Any]) -> dict[str, Any]:
     except Unavailable:
         reason = f"process {found.pid} writes this database and does not answer; stop it, or wait"
         raise Unavailable(reason) from None
-    if answer.status != 200:
-        raise Unavailable(str(answer.body.get("detail", "the process that writes this database refused the work")))
-    return answer.body
+    if answer.status == 200:
+        return answer.body
+    issues = [_issue(one) for one in answer.body.get("issues", ()) if isinstance(one, dict)]
+    if answer.status < 500 and issues:
+        raise Refused(*issues)  # in the words that are told where no other process writes
+    raise Unavailable(str(answer.body.get("detail", "the process that writes this database refused the work")))
+
+
+def _issue(told: dict[str, Any]) -> Issue:
+    path, reason, accepted = (str(told.get(name, "")) for name in ("path", "reason", "accepted"))
+    return Issue("error", str(told.get("code", "")), path, reason, accepted)
 
 
 def do(settings: Settings, name: str, **texts: str) -> dict[str, Any]:

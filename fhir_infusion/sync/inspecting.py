@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fhir_infusion.store import Tx
     from fhir_infusion.store.outbox import Row
 
+_LISTED: Final = "one that `fhir-infusion sync quarantine list` shows"
 _VERSION: Final = re.compile(r"([A-Za-z]{1,64})/([A-Za-z0-9.\-]{1,64})/_history/(\S{1,256})")
 
 
@@ -83,8 +84,7 @@ def show_quarantined(service: Service, client: str, remote: str, version: str) -
     key = _named(version)
     kept = service.store.read(tenant, lambda tx: inbox.kept(tx, remote, *key))
     if kept is None:
-        accepted = "one that `fhir-infusion sync quarantine list` shows"
-        raise Refused(Issue("error", "not-found", "", "no such version was received", accepted, status=404))
+        raise Refused(Issue("error", "not-found", "", "no such version was received", _LISTED, status=404))
     detail = f"{remote}: {key[0]}/{key[1]} there, quarantined"
     service.store.transact(tenant, lambda tx: audit.write(tx, "read", client, detail=detail))
     return {"remote": remote, "version": version, "last_updated": kept.last_updated, "content": kept.text}
@@ -97,7 +97,8 @@ def retry_quarantined(service: Service, client: str, remote: str, listed: str, r
         How many of these could be taken now, and the codes of those that could not.
 
     Raises:
-        Refused: 422 no reason is given, or these name no versions; 409 the remote is paused, or somebody pulls now.
+        Refused: 422 no reason is given, or these name no versions; 404 one was never received; 409 the remote is
+            paused, or somebody pulls now.
         SettingsError: there is no such remote.
         Unavailable: the store cannot serve now.
     """
@@ -109,6 +110,8 @@ def retry_quarantined(service: Service, client: str, remote: str, listed: str, r
     tenant, store = peer.remote.tenant, service.store
     try:
         refuse_paused(peer, tenant)
+        if not all(store.read(tenant, lambda tx: [inbox.state(tx, remote, *key) for key in keys])):
+            raise Refused(Issue("error", "not-found", "", "no such version was received", _LISTED, status=404))
 
         def work(tx: Tx) -> int:
             waiting = [key for key in keys if inbox.state(tx, remote, *key) == "quarantined"]

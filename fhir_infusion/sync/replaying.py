@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 STILL: Final = "still-there"
 QUIET: Final = frozenset({STILL, "older"})
 """What is counted and not told one by one."""
+SENT: Final = frozenset({"replayed", "sent-again"})
+"""What is sent by a replay."""
 
 
 def replay(service: Service, client: str, remote: str, rows: str, reason: str) -> dict[str, Any]:
@@ -67,6 +69,7 @@ def replay(service: Service, client: str, remote: str, rows: str, reason: str) -
                 apply_new(peer, tenant, type_)
         if peer.remote.direction != "pull":
             push_all(peer, tenant)
+        again.tell_states()
         counts = dict(sorted(again.counts.items()))
         service.store.transact(
             tenant,
@@ -157,6 +160,14 @@ class _Again:
         if what not in QUIET:
             about = {"resource": row.aggregate, "version": row.version} if row is not None else {}
             self.lines.append({"row": number, "what": what, **about, **({"code": code} if code else {})})
+
+    def tell_states(self) -> None:
+        """Add to the lines of what was sent what became of it: it may have been put aside once more."""
+        peer, sent = self._peer, [line for line in self.lines if line["what"] in SENT]
+        for line, name in [(line, str(line["resource"])) for line in sent]:
+            row = peer.service.store.read(self._tenant, lambda tx: aside.newest(tx, peer.name, name))  # noqa: B023  called at once
+            if row is not None:
+                line |= {"now": row.state, **({"code": row.last_error_code} if row.last_error_code else {})}
 
     def _from_aside(self, row: Row) -> None:
         peer, type_ = self._peer, row.aggregate.partition("/")[0]

@@ -224,7 +224,8 @@ def _gone(held: _Held, there: Missing | Gone) -> dict[str, Any]:
     """Close a conflict about what they have deleted since: a tombstone and an alarm, never a new create (H8)."""
 
     def work(tx: Tx) -> None:
-        gone_there(tx, held.peer, held.link, held.stored.version, is_lost=isinstance(there, Missing))
+        if not held.link.is_gone:
+            gone_there(tx, held.peer, held.link, held.stored.version, is_lost=isinstance(there, Missing))
         _close(tx, held, "gone there", held.stored.version)
 
     held.peer.service.store.transact(held.caller.tenant, work)

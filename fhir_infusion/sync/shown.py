@@ -46,8 +46,14 @@ def whole(conflict: Conflict) -> dict[str, Any]:
         **summary(conflict),
         "state": conflict.state,
         "resolution": conflict.resolution,
-        "differences": list(apart(sides)),
+        "differences": [one for one in apart(sides) if not _is_of_sending(one)],
     }
+
+
+def _is_of_sending(place: dict[str, Any]) -> bool:
+    """Say whether a place is a reference that sending adds, to what ours names by identifier."""
+    is_reference = place["path"].endswith(".reference") and "ours" not in place
+    return is_reference and "base" in place and place["base"] == place.get("theirs")
 
 
 def tag(conflict: Conflict) -> str:

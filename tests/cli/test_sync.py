@@ -9,6 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from fhir_infusion.cli.http import Answer
+from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.store import audit, endpoints, open_reader
 from tests.faults.exporting import Exporting
 from tests.faults.peer import Act, Peer
@@ -80,7 +82,13 @@ def test_conflicts_are_listed_by_place_without_values_and_decided_by_id(cli: Run
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["--keep", "both", "--reason", "x"], ["--keep", "ours"], ["--reason", "x"]],
+    [
+        [],
+        ["--keep", "both", "--reason", "x"],
+        ["--keep", "ours"],
+        ["--reason", "x"],
+        ["--keep", "ours", "--reason", " "],
+    ],
 )
 def test_a_decision_without_a_side_or_a_reason_is_wrong_usage(cli: Run, arguments: list[str]):
     assert cli("sync", "resolve", "c1", *arguments).code == 2
@@ -125,6 +133,7 @@ def test_a_conflict_is_shown_with_its_values_to_who_asks_for_it_and_that_is_kept
         "theirs": "CANARY",
     }
     assert "base" not in sides["note"]
+    assert "subject.reference" not in sides, "sending adds it, and both sides agree on it"
     store = open_reader(f"sqlite:///{tmp_path}/rig.db", Clock())
     entries = store.read("default", lambda tx: audit.entries(tx, limit=1000))
     store.close()
@@ -157,7 +166,9 @@ def test_a_probe_reports_as_one_object_and_the_status_shows_it(cli: Run, held: t
     assert (ran.code, ran.err) == (0, "")
     (report,) = ran.json
     assert (report["way"], report["needs"], report["saw"]["search MedicationRequest"]) == ("read-only", [], "yes")
-    assert cli("sync", "status").json[0]["can"] == report
+    assert cli("sync", "status", "--whole").json[0]["can"] == report
+    short = {name: report[name] for name in ("rungs", "needs", "differs", "left")}
+    assert cli("sync", "status").json[0]["can"] == short
     there.checks_match = False
     ran = cli("sync", "probe", "peer")
     assert (ran.code, ran.json[0]["needs"], ran.json[0]["left"]) == (1, ["if-match"], [])
@@ -170,6 +181,67 @@ def test_a_probe_of_a_server_that_is_not_there_is_told(cli: Run, held: tuple[Pee
     ran = cli("sync", "probe", "peer")
     assert (ran.code, [one["trouble"] for one in ran.json]) == (1, ["no connection"])
     assert cli("sync", "probe", "other").code == 2
+
+
+def test_the_status_names_what_to_go_on_with(cli: Run, held: tuple[Peer, str, str], tmp_path: Path):
+    there, _, conflict = held
+    assert cli("sync", "status").json[0]["next"] == ["sync conflicts"]
+    assert cli("sync", "resolve", conflict, "--keep", "theirs", "--reason", "asked the ward").code == 0
+    assert cli("sync", "status").json[0]["next"] == []
+    rig = open_rig(there, tmp_path / "rig.db", Clock())
+    there.delete(MR, there.all(MR)[0]["id"])
+    rig.amend(order("A-1", steps=[{"step_id": "run", "text": "ours"}], priority="stat"))
+    rig.settle()
+    rig.service.store.transact("default", lambda tx: endpoints.pause(tx, "peer", "restored"))
+    rig.close()
+    told = ["sync resume peer --reason TEXT", "sync dead list peer", "sync reconcile peer"]
+    assert cli("sync", "status").json[0]["next"] == told
+
+
+def test_a_decision_about_what_was_deleted_there_meanwhile_is_no_success(cli: Run, held: tuple[Peer, str, str]):
+    there, _, conflict = held
+    there.delete(MR, there.all(MR)[0]["id"])
+    ran = cli("sync", "resolve", conflict, "--keep", "ours", "--reason", "asked the ward")
+    assert (ran.code, ran.json[0]["kept"]) == (1, "gone there")
+
+
+@pytest.mark.usefixtures("held")
+def test_what_the_process_that_writes_refuses_is_told_in_its_words_with_what_would_be_accepted(
+    cli: Run, monkeypatch: pytest.MonkeyPatch
+):
+    from fhir_infusion.cli import owner  # noqa: PLC0415  beside its one use
+    from fhir_infusion.store import Owner  # noqa: PLC0415  as above
+
+    alone = cli("sync", "dead", "show", "99")
+    assert (alone.code, "; accepted: a number that" in alone.err) == (1, True)
+    issue = {"code": "not-found", "reason": "there is no outbox row 99"}
+    accepted = "a number that `fhir-infusion sync dead list` shows"
+    refusal = Answer(404, {"detail": issue["reason"], "issues": [{**issue, "accepted": accepted}]}, {})
+    monkeypatch.setattr(owner, "owner", lambda _: Owner(7, "127.0.0.1:1", "t"))
+    monkeypatch.setattr(owner, "ask", lambda *_, **__: refusal)
+    assert (cli("sync", "dead", "show", "99").code, cli("sync", "dead", "show", "99").err) == (1, alone.err)
+    monkeypatch.setattr(owner, "ask", lambda *_, **__: Answer(503, {"detail": "not now", "issues": [issue]}, {}))
+    assert cli("sync", "dead", "show", "99").err == "fhir-infusion: not now\n"
+
+
+@pytest.mark.usefixtures("held")
+def test_a_load_that_is_handed_over_names_its_types_for_an_empty_text_is_refused_as_json(
+    cli: Run, monkeypatch: pytest.MonkeyPatch
+):
+    from fhir_infusion.cli import owner  # noqa: PLC0415  beside its one use
+    from fhir_infusion.store import Owner  # noqa: PLC0415  as above
+
+    asked: list[dict[str, Any]] = []
+
+    def ask(_address: str, _method: str, _path: str, body: bytes, **_others: str) -> Answer:
+        asked.append(fhir_json.read(body))  # as the service reads it
+        step = {"state": "done", "trouble": "", "applied": 0, "received": 0, "files": 0, "files_stored": 0}
+        return Answer(200, step, {})
+
+    monkeypatch.setattr(owner, "owner", lambda _: Owner(7, "127.0.0.1:1", "t"))
+    monkeypatch.setattr(owner, "ask", ask)
+    assert cli("sync", "load", "peer").code == 0
+    assert asked == [{"remote": "peer", "types": f"{MR},MedicationAdministration"}]
 
 
 def test_the_public_key_to_register_is_printed_and_no_other(cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

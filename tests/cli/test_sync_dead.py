@@ -63,6 +63,7 @@ def test_what_was_put_aside_is_listed_shown_and_replayed_by_its_number(cli: Run,
     assert trail(tmp_path, "read") == [(f"command:{os.getuid()}", "outbox row 2")]
     ran = cli("sync", "replay", "peer", "--state", "dead", "--reason", "their rule is gone")
     assert (ran.code, ran.json[-1]) == (0, {"remote": "peer", "rows": {"replayed": 1}})
+    assert (ran.json[0]["what"], ran.json[0]["now"]) == ("replayed", "acked")
     assert cli("sync", "dead", "list").out == ""
     assert len([one for one in there.all(MR) if one["id"] != "bad"]) == 2
     assert cli("audit", "verify").code == 0
@@ -93,6 +94,23 @@ def test_a_replay_of_nothing_in_particular_is_wrong_usage(cli: Run, chosen: list
     assert cli("sync", "replay", "peer", *chosen, "--reason", "x").code == 2
 
 
+def test_a_row_that_is_put_aside_once_more_by_its_replay_is_told_so(cli: Run, there: Peer):
+    there.lies.append(once(Act(effect=False, status=422), lambda asked: asked.type == MR and asked.writes))
+    ran = cli("sync", "replay", "peer", "--row", "2", "--reason", "their rule is gone")
+    assert (ran.code, ran.json[-1]["rows"]) == (1, {"replayed": 1})
+    assert {name: ran.json[0][name] for name in ("row", "what", "now", "code")} == {
+        "row": 2,
+        "what": "replayed",
+        "now": "dead",
+        "code": "422",
+    }
+
+
+@pytest.mark.usefixtures("there")
+def test_what_names_no_row_is_wrong_usage(cli: Run):
+    assert cli("sync", "dead", "show", "abc").code == 2
+
+
 def test_a_row_is_given_up_with_a_reason(cli: Run, there: Peer):
     assert cli("sync", "skip", "2").code == 2
     ran = cli("sync", "skip", "2", "--reason", "written on paper")
@@ -116,6 +134,21 @@ def test_what_could_not_be_taken_is_listed_shown_and_tried_again(cli: Run, tmp_p
     assert retried.code == 1
     assert retried.json == [{"remote": "peer", "tried": 1, "taken": 0, "left": 1}]
     assert cli("sync", "quarantine", "show", "peer", "nonsense").code == 1
+    never = cli("sync", "quarantine", "retry", "peer", f"{MR}/77/_history/1", "--reason", "once more")
+    assert (never.code, never.out) == (1, "")
+    assert "accepted: one that `fhir-infusion sync quarantine list` shows" in never.err
+
+
+def test_where_nothing_is_quarantined_a_retry_says_so(cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    peer = Peer()
+    open_rig(peer, tmp_path / "rig.db", Clock()).close()
+    monkeypatch.setenv("FHIR_INFUSION_DATABASE", f"sqlite:///{tmp_path}/rig.db")
+    settings = tmp_path / "settings.toml"
+    settings.write_text(f'[remotes.peer]\nbase_url = "{peer.base}"\n')
+    monkeypatch.setenv("FHIR_INFUSION_SETTINGS", str(settings))
+    ran = cli("sync", "quarantine", "retry", "peer", "--reason", "once more")
+    assert (ran.code, ran.json) == (0, [{"remote": "peer", "tried": 0, "taken": 0, "left": 0}])
+    peer.close()
 
 
 @pytest.mark.usefixtures("there")

@@ -76,6 +76,14 @@ def test_a_dry_run_tells_what_differs_changes_nothing_and_a_repair_ends_equal(cl
     assert cli("audit", "verify").code == 0
 
 
+def test_what_a_repair_leaves_to_a_person_is_not_counted_as_repaired(cli: Run, there: Peer):
+    there.put(next(one for one in there.all(MR) if one["identifier"][0]["value"] == "A-0"), "second")
+    ran = cli("sync", "reconcile", "peer", "--type", MR, "--repair", "--reason", "after the outage")
+    (repaired,) = [line for line in ran.json if "repaired" in line]
+    assert (ran.code, repaired["repaired"]) == (1, {"ours-newer": 1, "theirs-newer": 1, "vanished": 1})
+    assert [(one["kind"], one["theirs"]) for one in repaired["left"]] == [("duplicate", f"{MR}/second")]
+
+
 @pytest.mark.usefixtures("there")
 def test_a_repair_needs_a_reason(cli: Run):
     assert cli("sync", "reconcile", "peer", "--repair").code == 2

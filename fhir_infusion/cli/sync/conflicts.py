@@ -7,6 +7,7 @@ import click
 from fhir_infusion.cli import load_settings, owner
 from fhir_infusion.cli.build import reading_service
 from fhir_infusion.cli.options import database_option, operator, reason_option
+from fhir_infusion.cli.run import DONE, REFUSED
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.store import conflicts
 from fhir_infusion.sync.shown import summary
@@ -30,11 +31,15 @@ def held(database: str | None) -> None:
 @click.option("--keep", type=click.Choice(["ours", "theirs"]), required=True, help="Whose state stands.")
 @reason_option
 @click.argument("name", metavar="ID")
-def resolve(database: str | None, keep: str, reason: str, name: str) -> None:
-    """Decide a conflict that `sync conflicts` shows: ours is sent there, or theirs is taken here."""
+def resolve(database: str | None, keep: str, reason: str, name: str) -> int:
+    """Decide a conflict that `sync conflicts` shows: ours is sent there, or theirs is taken here.
+
+    Exit code 1 where the other side has deleted it meanwhile (`"kept":"gone there"`): then neither is done.
+    """
     settings = load_settings(database=database)
     answer = owner.do(settings, "resolve", client=operator(), conflict_id=name, keep=keep, reason=reason)
     click.echo(fhir_json.write(answer))
+    return DONE if answer["kept"] == keep else REFUSED
 
 
 @click.group("conflict")

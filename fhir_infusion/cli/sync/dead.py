@@ -32,7 +32,11 @@ _FINE = frozenset({"still-there", "older", "replayed", "sent-again", "changed-th
 
 @click.group("dead")
 def dead() -> None:
-    """What was put aside (dead, conflict, duplicate) and waits for a person."""
+    """What was put aside and waits for a person, each by its state.
+
+    dead: mend what `code` says, then `sync replay`; or `sync skip`. conflict: `sync conflicts`. duplicate: `sync
+    duplicates`.
+    """
 
 
 @dead.command("list")
@@ -54,10 +58,10 @@ def _aside(endpoint: str, states: Sequence[State], tx: Tx, after: int) -> list[R
 
 @dead.command("show")
 @database_option
-@click.argument("row", metavar="ROW")
-def show(database: str | None, row: str) -> None:
+@click.argument("row", metavar="ROW", type=click.IntRange(1))
+def show(database: str | None, row: int) -> None:
     """Show a row with the resource that it tells. Who looks is in the audit trail."""
-    click.echo(fhir_json.write(owner.do(load_settings(database=database), "show-row", client=operator(), row=row)))
+    click.echo(fhir_json.write(owner.do(load_settings(database=database), "show-row", client=operator(), row=str(row))))
 
 
 @click.command("replay")
@@ -80,7 +84,8 @@ def replay(
     """Tell versions again, under the same identifiers.
 
     What arrived before is asked for first: nothing is written where the peer still has it, or deleted it. What it has
-    lost (404) is sent again.
+    lost (404) is sent again. Of each that is sent, `now` says what became of it; exit code 1 where one was put aside
+    again, or could not be told.
     """
     settings = load_settings(database=database)
     section = settings.remote(remote)
@@ -88,13 +93,15 @@ def replay(
         raise click.UsageError("accepted is one of --row ROW, --state STATE, or --from MOMENT with --to MOMENT")
     numbers = list(rows) or _chosen(settings, section, state, since or "", until or "")
     counts: Counter[str] = Counter()
+    is_aside = False
     for part in steps_bar(in_parts(numbers), f"{remote} replay"):
         answer = owner.do(settings, "replay", client=operator(), remote=remote, rows=part, reason=reason)
         counts.update({what: int(count) for what, count in answer["rows"].items()})
         for line in answer["told"]:
+            is_aside = is_aside or line.get("now") in aside.ASIDE
             click.echo(fhir_json.write({"remote": remote, **line}))
     click.echo(fhir_json.write({"remote": remote, "rows": dict(sorted(counts.items()))}))
-    return DONE if counts.keys() <= _FINE else REFUSED
+    return DONE if counts.keys() <= _FINE and not is_aside else REFUSED
 
 
 @click.command("skip")

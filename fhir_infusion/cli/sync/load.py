@@ -37,9 +37,9 @@ def load(database: str | None, types: tuple[str, ...], remote: str) -> int:
     It may be interrupted at any time: the same command goes on from there.
     """
     settings: Settings = load_settings(database=database)
-    name = settings.remote(remote).name
-    with owner.doing(settings) as do, progress.counting_bar(name) as bar:
-        last = _to_its_end(do, name, ",".join(dict.fromkeys(types)), bar)
+    section = settings.remote(remote)
+    with owner.doing(settings) as do, progress.counting_bar(section.name) as bar:
+        last = _to_its_end(do, section.name, ",".join(dict.fromkeys(types or section.types)), bar)
     click.echo(fhir_json.write(last))
     return DONE if last["state"] == "done" and not last["trouble"] else REFUSED
 

@@ -68,6 +68,8 @@ def retry(database: str | None, reason: str, remote: str, versions: tuple[str, .
         with reading_service(settings) as service:
             names = [_name(one) for one in _all(service, section)]
     left = 0
+    if not names:
+        click.echo(fhir_json.write({"remote": remote, "tried": 0, "taken": 0, "left": 0}))
     for part in in_parts(names):
         answer = owner.do(settings, "retry-quarantined", client=operator(), remote=remote, listed=part, reason=reason)
         click.echo(fhir_json.write(answer))

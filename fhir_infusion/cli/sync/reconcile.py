@@ -94,10 +94,11 @@ def _repair(settings: Settings, remote: str, compared: _Compared, reason: str) -
         answer = owner.do(settings, "mend", client=operator(), remote=remote, resources=part, reason=reason)
         kinds.update({kind: int(count) for kind, count in answer["kinds"].items()})
         left += answer["left"]
+    kinds.subtract(Counter(one["kind"] for one in left))
     told: dict[str, Any] = {
         "remote": remote,
         "type": compared.type,
-        "repaired": dict(sorted(kinds.items())),
+        "repaired": {kind: count for kind, count in sorted(kinds.items()) if count},
         "left": left,
     }
     click.echo(fhir_json.write(told))

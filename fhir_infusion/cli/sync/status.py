@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 import click
 
 from fhir_infusion.cli import load_settings
@@ -10,12 +12,38 @@ from fhir_infusion.cli.options import database_option
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.sync.status import status as status_of
 
+_NEXT: Final = (
+    (("paused",), "sync resume {} --reason TEXT"),
+    (("conflicts", "identities"), "sync conflicts"),
+    (("duplicate",), "sync duplicates {}"),
+    (("dead",), "sync dead list {}"),
+    (("quarantined",), "sync quarantine list {}"),
+    (("lost", "deleted_active"), "sync reconcile {}"),
+)
+"""What to look at where one of these is not empty; the guide says how to go on from there."""
+_OF_PROBE: Final = ("rungs", "needs", "differs", "left")
+
 
 @click.command("status")
+@click.option("--whole", is_flag=True, help="With all that the last `sync probe` reported.")
 @database_option
-def status(database: str | None) -> None:
-    """Tell how each remote stands, one JSON object a line: what waits, since when, and what needs a person."""
+def status(database: str | None, *, whole: bool) -> None:
+    """Tell how each remote stands, one JSON object a line: what waits, since when, and what needs a person.
+
+    `next` names the commands to go on with where something needs a person.
+    """
     settings = load_settings(database=database)
     with reading_service(settings) as service:
         for line in status_of(service):
-            click.echo(fhir_json.write(line))
+            told: dict[str, Any] = line if whole or line["can"] is None else {**line, "can": _chosen(line["can"])}
+            first: dict[str, Any] = {"endpoint": line["endpoint"], "next": _next(line)}
+            click.echo(fhir_json.write({**first, **told}))
+
+
+def _chosen(report: dict[str, Any]) -> dict[str, Any]:
+    return {name: report[name] for name in _OF_PROBE if name in report}
+
+
+def _next(line: dict[str, Any]) -> list[str]:
+    found = {**line["outbox"], **line}
+    return [command.format(line["endpoint"]) for names, command in _NEXT if any(found.get(name) for name in names)]
