@@ -68,7 +68,7 @@ def note(tx: Tx, row: Row, begun: datetime, requests: Sequence[Asked], state: st
         "state": state,
         "code": code,
     }
-    dialect.replace(tx.connection, ATTEMPTS, values)
+    dialect.replace(tx, ATTEMPTS, values)
 
 
 def of(tx: Tx, aggregate: str) -> tuple[Attempt, ...]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from sqlalchemy import insert, literal, select, tuple_, update
+from sqlalchemy import bindparam, insert, literal, select, tuple_, update
 
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.store import audit
+from fhir_infusion.store.statement import Statement
 from fhir_infusion.store.tables import CONFLICTS
 from fhir_infusion.store.tx import from_ms, to_ms
 
@@ -59,15 +61,27 @@ def listed(
     tx: Tx, endpoint: str | None = None, state: State | None = "open", group: str | None = None
 ) -> tuple[Conflict, ...]:
     """Return conflicts, oldest first; with ``group`` those in which that is held."""
-    found = select(*_COLUMNS).where(CONFLICTS.c.tenant == tx.tenant)
-    if endpoint is not None:
-        found = found.where(CONFLICTS.c.endpoint == endpoint)
-    if state is not None:
-        found = found.where(CONFLICTS.c.state == state)
-    if group is not None:
-        found = found.where(CONFLICTS.c.fields.contains(json.dumps(group), autoescape=True))
-    rows = tx.connection.execute(found.order_by(CONFLICTS.c.opened, CONFLICTS.c.conflict_id))
+    asked = {"endpoint": endpoint, "state": state, "group": _within(json.dumps(group)) if group is not None else None}
+    given = {name: value for name, value in asked.items() if value is not None}
+    rows = _listing(frozenset(given)).rows(tx, {"tenant": tx.tenant, **given})
     return tuple(map(_conflict, rows))
+
+
+@cache
+def _listing(given: frozenset[str]) -> Statement:
+    """Return the statement for what is given; said once each, for it is asked before each version that is sent."""
+    found = select(*_COLUMNS).where(CONFLICTS.c.tenant == bindparam("tenant"))
+    for name in ("endpoint", "state"):
+        if name in given:
+            found = found.where(CONFLICTS.c[name] == bindparam(name))
+    if "group" in given:
+        found = found.where(CONFLICTS.c.fields.like(bindparam("group"), escape="/"))
+    return Statement(found.order_by(CONFLICTS.c.opened, CONFLICTS.c.conflict_id))
+
+
+def _within(text: str) -> str:
+    """Return the pattern of LIKE for what holds a text; its own signs of a pattern stand for themselves."""
+    return "%" + text.replace("/", "//").replace("%", "/%").replace("_", "/_") + "%"
 
 
 def page(

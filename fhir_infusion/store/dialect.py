@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, NullPool, QueuePool, Table, create_engine, event
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sqlalchemy import FromClause
+
+    from fhir_infusion.store.tx import Tx
+
+Inserting = TypeVar("Inserting", SqliteInsert, PostgresqlInsert)
 
 _SCHEME: Final = "sqlite:///"
 SQLITE: Final = "sqlite"
@@ -156,12 +161,21 @@ def once(table: Table) -> Statement:
     )
 
 
-def replace(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
-    """Insert a row, or set the columns of the row that has its key."""
-    statement = _inserting(connection, table)
-    key = [column.name for column in table.primary_key]
-    rest = {name: statement.excluded[name] for name in values if name not in key}
-    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=rest), dict(values))
+def replace(tx: Tx, table: Table, values: Mapping[str, Any]) -> None:
+    """Insert a row with all its columns, or set those of the row that has its key."""
+    _replacing(table).write(tx, values)
+
+
+@cache
+def _replacing(table: Table) -> Statement:
+    """Return the statement, said once: to say costs many times what it costs to run it."""
+    return Statement(_setting(sqlite_insert(table)), {"postgresql": _setting(postgresql_insert(table))})
+
+
+def _setting(statement: Inserting) -> Inserting:
+    key = [column.name for column in statement.table.primary_key]
+    rest = {column.name: statement.excluded[column.name] for column in statement.table.c if column.name not in key}
+    return statement.on_conflict_do_update(index_elements=key, set_=rest)
 
 
 def _inserting(connection: Connection, table: Table) -> SqliteInsert | PostgresqlInsert:

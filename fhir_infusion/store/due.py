@@ -64,15 +64,20 @@ def _none(other: FromClause, aggregate: ColumnElement[str], *conditions: ColumnE
     return select(other.c.seq).where(*same, *conditions).limit(1).scalar_subquery().is_(None)
 
 
+def one_of(states: tuple[State, ...]) -> list[ColumnElement[str]]:
+    """Return states as literals: a list of parameters would have to be written anew each time it is asked for."""
+    return [literal_column(f"'{state}'") for state in states]
+
+
 def _in_flight(other: FromClause) -> ColumnElement[bool]:
     verified = and_(state_of(other) == "unknown", other.c.lease_until >= _NOW)
-    return or_(state_of(other).in_(("leased", "sent")), verified)
+    return or_(state_of(other).in_(one_of(("leased", "sent"))), verified)
 
 
 def _ready(holding: tuple[State, ...] = OPEN) -> ColumnElement[bool]:
     """Say that nothing is open of what the row depends on, as far as that came before it; ``holding`` is open."""
     first = OUTBOX.alias("first")
-    before = (first.c.seq < OUTBOX.c.seq, state_of(first).in_(holding))
+    before = (first.c.seq < OUTBOX.c.seq, state_of(first).in_(one_of(holding)))
     return or_(OUTBOX.c.depends_on == "", _none(first, OUTBOX.c.depends_on, *before))
 
 
@@ -83,7 +88,7 @@ def _ways(state: ColumnElement[str]) -> tuple[tuple[ColumnElement[bool], ...], t
     doubtful = and_(due, state == "unknown", OUTBOX.c.lease_until < _NOW)
     this = OUTBOX.c.aggregate
     earlier = OUTBOX.alias("earlier")
-    in_order = _none(earlier, this, earlier.c.seq < OUTBOX.c.seq, state_of(earlier).in_(OPEN))
+    in_order = _none(earlier, this, earlier.c.seq < OUTBOX.c.seq, state_of(earlier).in_(one_of(OPEN)))
     alone = _none(earlier, this, earlier.c.seq != OUTBOX.c.seq, _in_flight(earlier))
     later = OUTBOX.alias("later")
     # Whatever became of a later stop: an earlier state must not arrive after it.
@@ -108,11 +113,11 @@ def by_index(found: Select[*tuple[Any, ...]], name: str = "outbox_by_state") -> 
     return found.with_hint(OUTBOX, f"INDEXED BY {name}", dialect.SQLITE)
 
 
-def _asking(condition: ColumnElement[bool], name: str = "outbox_by_state") -> Select[*tuple[Any, ...]]:
+def _asking(condition: ColumnElement[bool], name: str = "outbox_by_state") -> Statement:
     found = by_index(select(OUTBOX.c.seq), name).where(condition)
     found = found.order_by(OUTBOX.c.rank, OUTBOX.c.seq).limit(bindparam("most"))
     # What another transaction holds just now is for the next claim (SQLite has one writer, and no such words).
-    return found.with_for_update(of=OUTBOX, skip_locked=True)
+    return Statement(found.with_for_update(of=OUTBOX, skip_locked=True))
 
 
 _IN_TURN, _AFTER = _ways(OUTBOX.c.state)
@@ -124,8 +129,9 @@ BY_SUSPICION: Final = "outbox_suspects"
 """The index of rows under suspicion."""
 URGENT_SUSPECTS: Final = _asking(and_(SUSPECT, or_(*_IN_TURN)), BY_SUSPICION)
 SUSPECTS: Final = _asking(and_(SUSPECT, or_(*_IN_TURN, *_AFTER)), BY_SUSPICION)
-_ONE_SUSPECT: Final = by_index(select(OUTBOX.c.seq), BY_SUSPICION).where(_MINE, SUSPECT).limit(1)
-_SUSPECT_IN_FLIGHT: Final = _ONE_SUSPECT.where(_in_flight(OUTBOX))
+_A_SUSPECT: Final = by_index(select(OUTBOX.c.seq), BY_SUSPICION).where(_MINE, SUSPECT).limit(1)
+_ONE_SUSPECT: Final = Statement(_A_SUSPECT)
+_SUSPECT_IN_FLIGHT: Final = Statement(_A_SUSPECT.where(_in_flight(OUTBOX)))
 
 
 def asked(tx: Tx, endpoint: str) -> dict[str, Any]:
@@ -157,9 +163,9 @@ _EXPIRING: Final = (
 
 def suspects(tx: Tx, endpoint: str) -> bool:
     """Say whether any row is under suspicion: by its index, without a step through all that waits."""
-    return tx.connection.execute(_ONE_SUSPECT, asked(tx, endpoint)).first() is not None
+    return _ONE_SUSPECT.one(tx, asked(tx, endpoint)) is not None
 
 
 def suspect_in_flight(tx: Tx, endpoint: str) -> bool:
     """Say whether a row under suspicion is on its way."""
-    return tx.connection.execute(_SUSPECT_IN_FLIGHT, asked(tx, endpoint)).first() is not None
+    return _SUSPECT_IN_FLIGHT.one(tx, asked(tx, endpoint)) is not None

@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import and_, bindparam, delete, select, update
 
 from fhir_infusion.store import audit, dialect, loads
 from fhir_infusion.store.links import GONE
+from fhir_infusion.store.statement import Statement
 from fhir_infusion.store.tables import CURSORS, ENDPOINTS, INBOX, LINKS
 from fhir_infusion.store.tx import from_ms, to_ms
 
@@ -38,6 +39,12 @@ class Known:
     troubled: datetime | None = None
     can: dict[str, Any] | None = None
     probed: datetime | None = None
+
+
+_THIS: Final = and_(ENDPOINTS.c.tenant == bindparam("of_tenant"), ENDPOINTS.c.endpoint == bindparam("of_endpoint"))
+_THROTTLED: Final = Statement(select(ENDPOINTS.c.throttled).where(_THIS))
+_PAUSED: Final = Statement(select(ENDPOINTS.c.paused, ENDPOINTS.c.why).where(_THIS))
+"""Asked at each claim."""
 
 
 def known(tx: Tx, endpoint: str) -> Known:
@@ -65,9 +72,8 @@ def note_trouble(tx: Tx, endpoint: str, code: str) -> bool:
 
 def throttled(tx: Tx, endpoint: str) -> datetime | None:
     """Return until when a peer asked to be left alone, None where it never did."""
-    found = select(ENDPOINTS.c.throttled).where(*_mine(tx, endpoint), ENDPOINTS.c.throttled > 0)
-    until = tx.connection.execute(found).scalar_one_or_none()
-    return from_ms(until) if until else None
+    row = _THROTTLED.one(tx, {"of_tenant": tx.tenant, "of_endpoint": endpoint})
+    return from_ms(row[0]) if row is not None and row[0] else None
 
 
 def throttle(tx: Tx, endpoint: str, until: datetime) -> None:
@@ -84,8 +90,8 @@ def note_probe(tx: Tx, endpoint: str, can: dict[str, Any]) -> None:
 
 def paused(tx: Tx, endpoint: str) -> str:
     """Return why a peer is paused, empty where it is not."""
-    found = select(ENDPOINTS.c.why).where(*_mine(tx, endpoint), ENDPOINTS.c.paused > 0)
-    return tx.connection.execute(found).scalar_one_or_none() or ""
+    row = _PAUSED.one(tx, {"of_tenant": tx.tenant, "of_endpoint": endpoint})
+    return str(row[1]) if row is not None and row[0] else ""
 
 
 def pause(tx: Tx, endpoint: str, why: str) -> bool:

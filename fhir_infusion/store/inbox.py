@@ -241,7 +241,7 @@ def keep_cursor(tx: Tx, cursor: Cursor) -> None:
     """Keep how far a feed has been read; call it in the transaction that keeps what was read."""
     row: dict[str, Any] = {name: getattr(cursor, name) for name in Cursor.__dataclass_fields__}
     row["last_success"] = to_ms(cursor.last_success) if cursor.last_success is not None else None
-    dialect.replace(tx.connection, CURSORS, {"tenant": tx.tenant, **row})
+    dialect.replace(tx, CURSORS, {"tenant": tx.tenant, **row})
 
 
 def _this(tx: Tx, endpoint: str, type: str, id: str, version: str) -> ColumnElement[bool]:

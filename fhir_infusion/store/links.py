@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import delete, exists, false, func, literal, select, text
+from sqlalchemy import and_, bindparam, delete, exists, false, func, literal, select, text
 
 from fhir_infusion.records.statuses import ENDED
 from fhir_infusion.store import dialect
+from fhir_infusion.store.statement import Statement
 from fhir_infusion.store.tables import INDEX_ROWS, LINKS, RESOURCES
 
 if TYPE_CHECKING:
@@ -56,12 +57,18 @@ GONE: Final = ("gone", "lost")
 """How the link of what is not there any more was made: nothing of these is created again by itself."""
 
 _COLUMNS: Final = tuple(LINKS.c[name] for name in Link.__dataclass_fields__)
+_OURS: Final = and_(
+    LINKS.c.tenant == bindparam("of_tenant"),
+    LINKS.c.endpoint == bindparam("of_endpoint"),
+    LINKS.c.aggregate == bindparam("of_aggregate"),
+)
+_OF_OURS: Final = Statement(select(*_COLUMNS).where(_OURS))
+_BEFORE: Final = Statement(select(LINKS.c.remote_id, LINKS.c.version_id, LINKS.c.seen).where(_OURS))
 
 
 def get(tx: Tx, endpoint: str, aggregate: str) -> Link | None:
     """Return the link of a resource of ours, None where it has none."""
-    mine = (LINKS.c.tenant == tx.tenant, LINKS.c.endpoint == endpoint, LINKS.c.aggregate == aggregate)
-    row = tx.connection.execute(select(*_COLUMNS).where(*mine)).one_or_none()
+    row = _OF_OURS.one(tx, {"of_tenant": tx.tenant, "of_endpoint": endpoint, "of_aggregate": aggregate})
     return Link(*row) if row is not None else None
 
 
@@ -85,7 +92,7 @@ def put(tx: Tx, link: Link) -> None:
     type_, _, id_ = link.aggregate.partition("/")
     row = {"tenant": tx.tenant, "remote_type": type_, "seen": _seen(tx, link), **asdict(link)}
     active = link.is_gone and tx.connection.execute(select(_is_active(tx, literal(type_), literal(id_)))).scalar_one()
-    dialect.replace(tx.connection, LINKS, {**row, "deleted_active": int(bool(active))})
+    dialect.replace(tx, LINKS, {**row, "deleted_active": int(bool(active))})
 
 
 def seen(tx: Tx, endpoint: str, type: str, remote_id: str) -> frozenset[str]:
@@ -105,9 +112,7 @@ SEEN: Final = 50
 
 
 def _seen(tx: Tx, link: Link) -> str:
-    mine = (LINKS.c.tenant == tx.tenant, LINKS.c.endpoint == link.endpoint, LINKS.c.aggregate == link.aggregate)
-    found = select(LINKS.c.remote_id, LINKS.c.version_id, LINKS.c.seen).where(*mine)
-    row = tx.connection.execute(found).one_or_none()
+    row = _BEFORE.one(tx, {"of_tenant": tx.tenant, "of_endpoint": link.endpoint, "of_aggregate": link.aggregate})
     if row is None or row[0] != link.remote_id:
         return ""
     before = [one for one in (*str(row[2]).split(), str(row[1])) if one and one != link.version_id and " " not in one]

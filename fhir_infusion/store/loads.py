@@ -58,7 +58,7 @@ def find(tx: Tx, endpoint: str) -> Load | None:
 
 def keep(tx: Tx, load: Load) -> None:
     """Keep how far a load is; call it in the transaction that keeps what was read."""
-    dialect.replace(tx.connection, LOADS, {"tenant": tx.tenant, "touched": to_ms(tx.now), **asdict(load)})
+    dialect.replace(tx, LOADS, {"tenant": tx.tenant, "touched": to_ms(tx.now), **asdict(load)})
 
 
 def forget(tx: Tx, endpoint: str) -> None:

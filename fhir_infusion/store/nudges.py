@@ -27,7 +27,7 @@ def keep(tx: Tx, endpoint: str, ids: Sequence[str], client: str) -> None:
     mine = (NUDGES.c.tenant == tx.tenant, NUDGES.c.endpoint == endpoint)
     if ids:
         row = {"tenant": tx.tenant, "endpoint": endpoint, "subscriptions": " ".join(ids)}
-        dialect.replace(tx.connection, NUDGES, row)
+        dialect.replace(tx, NUDGES, row)
     else:
         tx.connection.execute(delete(NUDGES).where(*mine))
     audit.write(tx, "sync-subscribed", client, "", "", 0, f"{endpoint}: {len(ids)}")

@@ -155,10 +155,9 @@ def claim(tx: Tx, endpoint: str, owner: str, limit: int, lease_seconds: int, urg
     until = values["now"] + 1000 * lease_seconds
     rows: list[Row] = []
 
-    def take(statement: Select[*tuple[Any, ...]], most: int) -> None:
+    def take(statement: Statement, most: int) -> None:
         if most > 0:
-            seqs = tx.connection.execute(statement, {**values, "most": most}).scalars().all()
-            rows.extend(_lease(tx, seq, owner, until) for seq in seqs)
+            rows.extend(_lease(tx, seq, owner, until) for (seq,) in statement.rows(tx, {**values, "most": most}))
 
     if due.suspects(tx, endpoint) and not due.suspect_in_flight(tx, endpoint):
         take(due.SUSPECTS if limit else due.URGENT_SUSPECTS, min(1, limit + urgent))
@@ -236,9 +235,15 @@ def renew(tx: Tx, row: Row, lease_seconds: int) -> Row:
 
 def waiting(tx: Tx, endpoint: str) -> bool:
     """Say whether anything is still to be told to an endpoint."""
-    mine = and_(OUTBOX.c.tenant == tx.tenant, OUTBOX.c.endpoint == endpoint)
-    found = select(OUTBOX.c.seq).where(mine, OUTBOX.c.state.in_(WAITING)).limit(1)
-    return tx.connection.execute(found).first() is not None
+    return _ONE_WAITING.one(tx, {"of_tenant": tx.tenant, "of_endpoint": endpoint}) is not None
+
+
+_ONE_WAITING: Final = Statement(
+    select(OUTBOX.c.seq)
+    .where(OUTBOX.c.tenant == bindparam("of_tenant"), OUTBOX.c.endpoint == bindparam("of_endpoint"))
+    .where(OUTBOX.c.state.in_(due.one_of(WAITING)))
+    .limit(1)
+)
 
 
 def has_any(tx: Tx, endpoint: str, aggregate: str, states: tuple[State, ...]) -> bool:

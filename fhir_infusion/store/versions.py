@@ -152,6 +152,19 @@ _BY_IDENTIFIER: Final = Statement(
 )
 
 
+_IDENTIFIER_OF: Final = Statement(
+    select(IDENTIFIERS.c.system, IDENTIFIERS.c.value, IDENTIFIERS.c.minted)
+    .where(
+        IDENTIFIERS.c.tenant == bindparam("tenant"),
+        IDENTIFIERS.c.type == bindparam("type"),
+        IDENTIFIERS.c.id == bindparam("id"),
+    )
+    # The sender's own before a minted one: an order may get its identifier later.
+    .order_by(IDENTIFIERS.c.minted)
+    .limit(1)
+)
+
+
 def current(tx: Tx, type: str, id: str) -> Stored | None:
     """Return the newest version, None where the resource is not known."""
     row = _CURRENT.one(tx, {"tenant": tx.tenant, "type": type, "id": id})
@@ -210,12 +223,8 @@ def adopt(tx: Tx, child: Stored, parent_id: str) -> None:
 
 def identifier_of(tx: Tx, type: str, id: str) -> Bound | None:
     """Return the business identifier that names a resource, minted or not."""
-    found = select(IDENTIFIERS.c.system, IDENTIFIERS.c.value, IDENTIFIERS.c.minted).where(
-        IDENTIFIERS.c.tenant == tx.tenant, IDENTIFIERS.c.type == type, IDENTIFIERS.c.id == id
-    )
-    # The sender's own before a minted one: an order may get its identifier later.
-    row = tx.connection.execute(found.order_by(IDENTIFIERS.c.minted).limit(1)).one_or_none()
-    return Bound(*row) if row is not None else None
+    row = _IDENTIFIER_OF.one(tx, {"tenant": tx.tenant, "type": type, "id": id})
+    return Bound(row[0], row[1], bool(row[2])) if row is not None else None
 
 
 def put(tx: Tx, draft: Draft) -> Stored:
