@@ -126,6 +126,17 @@ def test_every_link_inside_the_project_leads_somewhere():
                 assert anchor in anchors(place.read_text(encoding="utf-8")), (name, target, anchor)
 
 
+def test_a_block_of_a_guide_says_what_it_is():
+    """Without a language nobody knows whether it was run: ``console`` is, by tests/guides."""
+    nameless = [
+        f"{name}:{block.line}"
+        for name, text in {"README.md": README, **GUIDES}.items()
+        for block in blocks(text)
+        if not block.info
+    ]
+    assert nameless == []
+
+
 def test_every_test_that_the_table_of_reliability_names_exists():
     rows = re.findall(r"^\| ([A-Z][0-9]* [^|]*) \| ([^|]+) \|", TESTS, re.MULTILINE)
     assert rows
