@@ -16,6 +16,7 @@ from fhir_infusion.config import Remote, Settings
 from fhir_infusion.records.finding_kinds import FINDINGS
 from fhir_infusion.sync.status import HELP
 from tests import conformance_table, examples_write, findings_table, golden_table
+from tests.guides.running import blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
