@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fhir_infusion.actions import whole
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.mapping.extended import EXTENDED
-from fhir_infusion.mapping.putback import SAME_FAMILY
+from fhir_infusion.mapping.putback import family
 from fhir_infusion.mapping.residue import is_derived
 from fhir_infusion.store import text
 
@@ -36,7 +36,7 @@ _TOKEN: Final = re.compile(r"\[[^\]]*\]")
 
 def with_other_releases(service: Service, record: Json, before: Json, release: str) -> tuple[Json, tuple[Issue, ...]]:
     """Return a record with what only other releases said of the record before, and findings of what is not kept."""
-    foreign = [one for one in before.get("residue", ()) if SAME_FAMILY[one["release"]] != SAME_FAMILY[release]]
+    foreign = [one for one in before.get("residue", ()) if family(one["release"]) != family(release)]
     if not foreign:
         return record, ()
     is_same = _bare(record) == _bare(before)
@@ -44,8 +44,8 @@ def with_other_releases(service: Service, record: Json, before: Json, release: s
     keyed: Json = _keyed(record, before)
     kept: list[Json] = []
     issues: list[Issue] = []
-    for family in dict.fromkeys(SAME_FAMILY[one["release"]] for one in left):
-        of_family = [one for one in left if SAME_FAMILY[one["release"]] == family]
+    for own in dict.fromkeys(family(one["release"]) for one in left):
+        of_family = [one for one in left if family(one["release"]) == own]
         going, found = _going_back(service, keyed, of_family)
         kept += going
         issues += found

@@ -1,4 +1,4 @@
-"""Proving a library before it is used: the laws of every lens, asked of seeded examples.
+"""Proving a library before it is used: the laws of every lens, asked of seeded examples, and of each format's samples.
 
 A library whose documents are the ones proven before (by digest) is not asked again; the digests stand in a small file
 beside the database.
@@ -9,7 +9,9 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
-from fhir_infusion.errors import DocumentError
+from fhir_infusion.errors import DocumentError, Refused
+from fhir_infusion.fhir.exact import read_plain
+from fhir_infusion.mapping.formats.laws import prove_format
 from fhir_infusion.mapping.laws import Proof, prove
 from fhir_infusion.records import parts
 from fhir_infusion.records.examples import example
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fhir_infusion.config import Settings
+    from fhir_infusion.mapping.formats.format import Format
     from fhir_infusion.mapping.library import Library
 
 SHORT = 25
@@ -41,6 +44,24 @@ def proofs(library: Library, settings: Settings, count: int = FULL) -> Iterator[
             return parts.split(made, settings.administration_system) if internal == "Administration" else [made]
 
         yield name, prove(lens.compile(), records, random.Random, count, other)
+    for name, one in sorted(library.formats.items()):
+        yield f"format {name}", prove_format(one, samples_of(one), random.Random, count)
+
+
+def samples_of(one: Format) -> list[Any]:
+    """Return the samples that stand in a format's document.
+
+    Raises:
+        DocumentError: a sample is not JSON; says where and why.
+    """
+    found = []
+    for number, (mark, text) in enumerate(one.given.samples, 1):
+        try:
+            found.append(read_plain(text.encode()))
+        except Refused as refused:
+            issue = refused.issues[0]
+            raise DocumentError(f"{mark}: sample {number}: {issue.reason}; accepted: {issue.accepted}") from None
+    return found
 
 
 def ensure_proven(library: Library, settings: Settings, known: Path | None, count: int = FULL) -> None:

@@ -3,6 +3,7 @@
 - One JSON document gives its result on one line; a Bundle gives one record a line (``--to internal``).
 - NDJSON gives exactly one line a line, in order, never joined; a refused line becomes its OperationOutcome, and so does
   one at which we fail.
+- With ``--from NAME`` the input is a site's own JSON, with ``--to NAME`` the output (``translating_formats``).
 - Several files give their results as NDJSON, in order.
 - A refused document prints its OperationOutcome on standard output; the reasons stand on standard error too.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
@@ -21,11 +22,12 @@ from fhir_infusion.cli.progress import bytes_bar
 from fhir_infusion.cli.reports import report, trace_of
 from fhir_infusion.cli.run import DONE, REFUSED, as_refused, sentence, tell
 from fhir_infusion.cli.translating import Task, translate_bundle, translate_one
+from fhir_infusion.cli.translating_formats import Formats
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.web.problems import outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from fhir_infusion.cli.translating import Done
     from fhir_infusion.config import Release
@@ -54,6 +56,14 @@ class Writer:
             for line in done.ledger:
                 self.trace.write(fhir_json.write(trace_of(done.label, line)) + b"\n")
 
+    def became(self, outcomes: Iterable[Done | tuple[str, Refused]]) -> None:
+        """Write what became of each input."""
+        for one in outcomes:
+            if isinstance(one, tuple):
+                self.refused(*one)
+            else:
+                self.done(one)
+
     def refused(self, label: str, error: Refused) -> None:
         """Write the OperationOutcome of one input in the place of its result."""
         self.has_refused = True
@@ -68,7 +78,8 @@ class Writer:
 
 
 @click.command("translate")
-@click.option("--to", type=click.Choice(["fhir", "internal"]), required=True, help="What to make of the input.")
+@click.option("--to", required=True, metavar="fhir|internal|FORMAT", help="What to make of the input.")
+@click.option("--from", "source_format", metavar="FORMAT", help="The site's format that the input is in.")
 @release_option
 @overlay_option
 @click.option("--bundle", is_flag=True, help="With --to fhir: a transaction Bundle with all that belongs together.")
@@ -78,6 +89,7 @@ class Writer:
 @files_argument
 def command(
     to: str,
+    source_format: str | None,
     release: Release,
     overlay: str | None,
     report_file: IO[bytes] | None,
@@ -94,23 +106,37 @@ def command(
         raise click.UsageError("--bundle goes with --to fhir")
     is_wanted = report_file is not None or trace_file is not None
     task = Task(build_translator(overlay), to, release, overlay, bundle=bundle, strict=strict, ledger=is_wanted)
+    formats = _formats(task, source_format)
     writer = Writer(task, report_file, trace_file)
     with ExitStack() as stack:
         bar = stack.enter_context(bytes_bar(files))
         for file in files:
             source = stack.enter_context(open_source(file, bar.update))
+            if formats is not None:
+                writer.became(formats.source(source))
+                continue
             for item in source.inputs:
-                _translate(writer, item)
+                writer.became(_outcomes(task, item))
+    if formats is not None:
+        writer.became(formats.rest())
     return REFUSED if writer.has_refused else DONE
 
 
-def _translate(writer: Writer, item: Input) -> None:
-    """Translate one document or line, and write what became of it."""
-    for one in _outcomes(writer.task, item):
-        if isinstance(one, tuple):
-            writer.refused(*one)
-        else:
-            writer.done(one)
+def _formats(task: Task, source_format: str | None) -> Formats | None:
+    """Return what a format on one side or both asks for.
+
+    Raises ``click.UsageError`` where there is no such format.
+    """
+    known = task.translator.library.formats
+    wanted = task.to if task.to not in _SIDES else None
+    for name, where in ((source_format, "--from"), (wanted, "--to")):
+        if name is not None and name not in known:
+            told = ", ".join((*(_SIDES if where == "--to" else ()), *sorted(known)))
+            raise click.UsageError(f"{where}: '{name}' is no format; accepted: {told}")
+    return Formats(task, source_format, wanted) if source_format or wanted else None
+
+
+_SIDES: Final = ("fhir", "internal")
 
 
 def _outcomes(task: Task, item: Input) -> Iterator[Done | tuple[str, Refused]]:

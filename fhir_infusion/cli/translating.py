@@ -55,14 +55,15 @@ def translate_one(task: Task, label: str, given: dict[str, Any]) -> Done:
             accepted = "the Bundle as a file, or its entries as lines"
             raise Refused(Issue("error", "not-supported", "Bundle", reason, accepted))
         done = task.translator.to_internal(given, task.release, overlay=task.overlay, strict=task.strict)
-        return _done(task, label, done, done.results)
+        return done_of(task, label, done, done.results)
     done = task.translator.to_fhir(given, task.release, overlay=task.overlay, strict=task.strict)
     if task.bundle:
-        return _done(task, label, done, [bundles.transaction(done.results)])
-    return _done(task, label, done, [bundles.lone_or_collection(done.results)])
+        return done_of(task, label, done, [bundles.transaction(done.results)])
+    return done_of(task, label, done, [bundles.lone_or_collection(done.results)])
 
 
-def _done(task: Task, label: str, done: Translated, results: list[dict[str, Any]]) -> Done:
+def done_of(task: Task, label: str, done: Translated, results: list[dict[str, Any]]) -> Done:
+    """Return what became of one input, with its results."""
     lines = tuple(done.lines) if task.ledger else ()
     return Done(label, tuple(results), done.findings, lines, _losses(done))
 

@@ -75,14 +75,48 @@ def _decode(body: bytes) -> str:
         raise _syntax(f"not UTF-8 at byte {error.start}", "UTF-8") from None
 
 
+def read_plain(body: bytes, limits: Limits = LIMITS) -> Json:
+    """Return the value of a JSON text that is not FHIR: null, empty texts, objects and arrays are right in it.
+
+    Raises:
+        Refused: with every reason found and its place: not JSON, a doubled property, a character or number that no
+            JSON of ours holds, or more than ``limits`` allow.
+    """
+    if len(body) > limits.body:
+        raise Refused(
+            Issue("error", "too-long", "", f"more than {limits.body} bytes", f"at most {limits.body} bytes", status=413)
+        )
+    tree: Json = parse_any(_decode(body), limits)
+    visit = _PlainVisit(limits)
+    visit.value(tree, "", 0)
+    if visit.elements > limits.elements:
+        most = f"{limits.elements} elements"
+        visit.report("too-costly", "", f"more than {most}", f"at most {most}")
+    if visit.issues:
+        raise Refused(*visit.issues)
+    return tree
+
+
 def parse(text: str, limits: Limits) -> Resource:
     """Return the object of a text, with every digit; nothing that FHIR wants of it is looked for.
 
     Raises:
         Refused: it is no JSON object, or nested beyond what can be read.
     """
+    tree = parse_any(text, limits)
+    if not isinstance(tree, dict):
+        raise _syntax("the top level is not an object", "one JSON object")
+    return tree
+
+
+def parse_any(text: str, limits: Limits) -> Any:
+    """Return the value of a text, with every digit.
+
+    Raises:
+        Refused: it is no JSON, or nested beyond what can be read.
+    """
     try:
-        tree = json.loads(
+        return json.loads(
             text,
             object_pairs_hook=_object,
             parse_float=_decimal,
@@ -93,9 +127,6 @@ def parse(text: str, limits: Limits) -> Resource:
         raise _syntax(f"not JSON at line {error.lineno} column {error.colno}: {error.msg}", "JSON") from None
     except RecursionError:
         raise Refused(_too_deep("", limits)) from None
-    if not isinstance(tree, dict):
-        raise _syntax("the top level is not an object", "one JSON object")
-    return tree
 
 
 # ---------------------------------------------------------------------------------------------- what the parser makes
@@ -181,7 +212,7 @@ class _Visit:
             for name in node.names:
                 self.report("structure", _below(path, name), "the property stands more than once", "each property once")
         if not node:
-            self.report("structure", path, "an empty object", "at least one member, or no object")
+            self.empty(path, "an empty object", "at least one member, or no object")
         for name, value in node.items():
             place = _below(path, name)
             if type(value) is list:
@@ -198,7 +229,7 @@ class _Visit:
             self.issues.append(_too_deep(path, self.limits))
             return
         if not node:
-            self.report("structure", path, "an empty array", "at least one item, or no array")
+            self.empty(path, "an empty array", "at least one item, or no array")
         for index, value in enumerate(node):
             if value is None and _has_item(twin, index):
                 continue
@@ -221,7 +252,7 @@ class _Visit:
         elif isinstance(value, str):
             self.text(value, path)
         elif value is None:
-            self.report("value", path, "null is not a value", "a value, or no property")
+            self.empty(path, "null is not a value", "a value, or no property", "value")
         elif isinstance(value, _Beyond):
             code = "too-long" if "digits" in value.limit else "too-costly"
             self.report(code, path, f"a number with {value.limit}", f"at most {MAX_DIGITS} significant digits")
@@ -229,7 +260,7 @@ class _Visit:
     def text(self, value: str, path: str) -> None:
         """Visit a string."""
         if not value:
-            self.report("structure", path, "an empty string", "at least one character, or no property")
+            self.empty(path, "an empty string", "at least one character, or no property")
             return
         found = _FORBIDDEN_CHARACTER.search(value)
         if found is not None and found.group() >= "\ud800":
@@ -240,10 +271,21 @@ class _Visit:
             most = f"{self.limits.text} bytes"
             self.report("too-long", path, f"a text of more than {most}", f"at most {most}")
 
+    def empty(self, path: str, reason: str, accepted: str, code: str = "structure") -> None:
+        """Refuse what stands for nothing: FHIR leaves it out."""
+        self.report(code, path, reason, accepted)
+
     def report(self, code: str, path: str, reason: str, accepted: str, status: int = 400) -> None:
         """Keep an issue, up to a hundred."""
         if len(self.issues) < _MOST_ISSUES:
             self.issues.append(Issue("error", code, path, reason, accepted, status=status))
+
+
+class _PlainVisit(_Visit):
+    """One walk through a tree that is not FHIR."""
+
+    def empty(self, path: str, reason: str, accepted: str, code: str = "structure") -> None:
+        """Let pass what stands for nothing."""
 
 
 _ANYWHERE: Final = object()

@@ -16,7 +16,7 @@ from fhir_infusion.mapping.codecs import KEY, QUANTITY_TYPES, Codec
 from fhir_infusion.mapping.complaints import Complaints, near
 from fhir_infusion.mapping.completeness import check_complete
 from fhir_infusion.mapping.document import PAIR_SHAPES, Document, Mark, Table, misshapen
-from fhir_infusion.mapping.fits import Fits
+from fhir_infusion.mapping.fits import FITS, Fits
 from fhir_infusion.mapping.fragments import Fragments
 from fhir_infusion.mapping.paths import (
     Condition,
@@ -55,7 +55,7 @@ class Ingredients:
     """What a document is built with.
 
     ``fragments`` are those of the documents in ``uses``, each with its place; ``systems`` the URIs behind ``$name``;
-    ``codes`` the code tables.
+    ``codes`` the code tables, ``fits`` which types a record kind fits; ``whole``: every record field has its pair.
     """
 
     fragments: Mapping[str, Table]
@@ -63,6 +63,8 @@ class Ingredients:
     elements: ElementTable
     fields: FieldTable
     codes: Mapping[str, CodeTable]
+    fits: Mapping[str, frozenset[str]] = field(default_factory=lambda: FITS)
+    whole: bool = True
 
 
 def build(document: Document, ingredients: Ingredients) -> Plan:
@@ -117,7 +119,7 @@ class _Builder:
         """Hand the tables and the complaints to those who check."""
         self.types = Types(self.given.elements, self.given.fields, self.complaints)
         self.trees = Trees(self.types)
-        self.fits = Fits(self.given.codes, self.complaints)
+        self.fits = Fits(self.given.codes, self.complaints, self.given.fits)
         self.fragments = Fragments(self.given.fragments, self.complaints)
         self.aliases = Aliases(self.given.systems, self.complaints)
 
@@ -133,7 +135,7 @@ class _Builder:
                 self.complaints.unknown(mark, name, f"an element of {fhir}", self.given.elements[fhir])
         self._check_drops(root)
         mark = content.marks.get("pairs", content.mark)
-        for scope in self.scopes:
+        for scope in self.scopes if self.given.whole else ():
             wrong = {path for number, path in self.wrong if number == scope.number}
             check_complete(scope, self.types, mark, {"residue"} if scope is root else set(), wrong)
         return root

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.mapping import codecs
@@ -44,10 +44,11 @@ CODED: Final = frozenset({"code", "string", "uri"})
 
 @dataclass(frozen=True, slots=True)
 class Fits:
-    """The code tables of the library, and where complaints go."""
+    """The code tables of the library, where complaints go, and which types a record kind fits."""
 
     codes: Mapping[str, CodeTable]
     complaints: Complaints
+    fits: Mapping[str, frozenset[str]] = field(default_factory=lambda: FITS)
 
     def codec(self, target: Field, end: End, table: Table, mark: Mark) -> Codec | None:
         """Return the codec of a pair; ``None`` where no codec fits both sides, which is a complaint."""
@@ -57,7 +58,7 @@ class Fits:
             return self._named(table["as"], target, end, table.marks["as"])
         if target.nested:
             return QUANTITY
-        fitting = FITS.get(target.kind, frozenset())
+        fitting = self.fits.get(target.kind, frozenset())
         if end.type not in fitting:
             what = f"a record value of kind {target.kind} does not fit FHIR's {end.type}"
             self.complaints.add(mark, f"{what}; accepted: {', '.join(sorted(fitting))}")

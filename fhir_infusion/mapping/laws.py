@@ -209,7 +209,7 @@ def _edit(lens: Lens, record: Json, dice: Dice) -> Iterator[tuple[str, str]]:
         back = lens.read(lens.write(edited).result).result
     except Refused:
         return
-    yield from _differ("edit", _without_texts(bare(edited)), _without_texts(bare(back)))
+    yield from _differ("edit", without_texts(bare(edited)), without_texts(bare(back)))
 
 
 def edit(record: Json, dice: Dice) -> Json:
@@ -258,15 +258,16 @@ _NAMED = frozenset(field.name for field in _DESCRIBING if field.nested)
 """The codes whose words describe."""
 
 
-def _without_texts(value: Any) -> Any:
+def without_texts(value: Any) -> Any:
+    """Return a record without the texts that describe, and without the words of codes that do."""
     if isinstance(value, dict):
-        kept = {name: _without_texts(inner) for name, inner in value.items() if name not in _TEXTS}
+        kept = {name: without_texts(inner) for name, inner in value.items() if name not in _TEXTS}
         for name in _NAMED & kept.keys():
             if isinstance(kept[name], dict):
                 kept[name] = {part: inner for part, inner in kept[name].items() if part != "text"}
                 kept = {part: inner for part, inner in kept.items() if part != name or inner}
         return kept
-    return [_without_texts(inner) for inner in value] if isinstance(value, list) else value
+    return [without_texts(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _differ(law: str, left: Any, right: Any) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
 from fhir_infusion.mapping import extended, interpret_read, interpret_write
 from fhir_infusion.mapping.compare import bare, differences
 from fhir_infusion.mapping.compile import compile_plan, interpreted
-from fhir_infusion.mapping.putback import SAME_FAMILY, without_references
+from fhir_infusion.mapping.putback import family, without_references
 from fhir_infusion.mapping.residue import MARKED, TEXTS, Entry, is_repair
 from fhir_infusion.mapping.texts import Texts
 from fhir_infusion.mapping.trace import Line, Recorder, Warned
@@ -213,7 +213,7 @@ def _adopted(record: Json, release: str, unsent: frozenset[str]) -> Json:
 
 
 def _is_foreign(entry: Json, release: str) -> bool:
-    return bool(entry["path"] == "contained[]" and SAME_FAMILY[entry["release"]] != SAME_FAMILY[release])
+    return bool(entry["path"] == "contained[]" and family(entry["release"]) != family(release))
 
 
 def _lost_contained(record: Json, release: str) -> frozenset[str]:

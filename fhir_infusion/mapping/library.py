@@ -24,6 +24,7 @@ from fhir_infusion.mapping.document import (
     read_yaml,
     resolve,
 )
+from fhir_infusion.mapping.formats.format import Format, build_format
 from fhir_infusion.mapping.lens import Lens
 from fhir_infusion.records.fields import table as field_table
 
@@ -37,7 +38,7 @@ SETTING = "$setting."
 
 @dataclass(slots=True)
 class Library:
-    """The lenses of every release, resource type and overlay, and the code tables by name.
+    """The lenses of every release, resource type and overlay, the code tables and the sites' formats by name.
 
     ``digest`` names this very set of documents.
     """
@@ -46,6 +47,7 @@ class Library:
     codes: Mapping[str, CodeTable] = field(default_factory=dict)
     lenses: dict[tuple[str, str, str | None], Lens] = field(default_factory=dict)
     defaults: dict[str | None, dict[str, object]] = field(default_factory=dict)
+    formats: dict[str, Format] = field(default_factory=dict)
 
     def lens(self, release: str, fhir_type: str, overlay: str | None = None) -> Lens | None:
         """Return the lens for a resource type in a release, compiled; ``None`` where no document maps it.
@@ -85,11 +87,15 @@ class _Built(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """What stands in the files: documents by path without ``.yaml``, code tables and overlays by name."""
+    """What stands in the files: documents by path without ``.yaml``, code tables and overlays by name.
+
+    Formats are by file.
+    """
 
     documents: dict[str, Table] = field(default_factory=dict)
     codes: dict[str, CodeTable] = field(default_factory=dict)
     overlays: dict[str, Table] = field(default_factory=dict)
+    formats: dict[str, Table] = field(default_factory=dict)
 
 
 def load(
@@ -141,6 +147,12 @@ def load(
             plan.defaults.update(library.defaults[name])
             plan.readings = frozenset(overlay.get("readings") or ())
             library.lenses[which] = Lens(plan, field_table(), interpret=interpret)
+    for file, table in files.formats.items():
+        try:
+            made_format = build_format(file, table, files.codes)
+            library.formats[made_format.name] = made_format
+        except DocumentError as error:
+            complaints.extend(error.complaints)
     complaints += _first_told(of_documents, files.documents)
     complaints += _between(built, elements, whole=not complaints and overlays is None)
     if complaints:
@@ -198,7 +210,9 @@ def _read_files(texts: Mapping[str, str]) -> _Files:
     for file, text in sorted(texts.items()):
         try:
             table = read_yaml(file, text)
-            if "codes" in table:
+            if "format" in table:
+                files.formats[file] = table
+            elif "codes" in table:
                 made = code_table(table)
                 _demand_new(table, "codes", files.codes)
                 files.codes[made.name] = made

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fhir_infusion.mapping.codecs import QUANTITY_MEMBERS, read_quantity, write_quantity
 from fhir_infusion.mapping.criteria import classify
 from fhir_infusion.mapping.plan import FMember, Follow, Items, Plan
-from fhir_infusion.mapping.residue import MARKED, arrange, describes, digest, is_repair, mark_token, split_path
+from fhir_infusion.mapping.residue import ABSENT, MARKED, arrange, describes, digest, is_repair, mark_token, split_path
 from fhir_infusion.mapping.trace import Line
 from fhir_infusion.records.equality import same
 
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 Refuse = Callable[..., None]
 
-SAME_FAMILY = {"R4": "R4", "R4B": "R4", "R5": "R5"}
+
+def family(release: str) -> str:
+    """Return what stands for all releases of which residue has the same places; a format stands for itself."""
+    return "R4" if release == "R4B" else release
 
 
 @dataclass(slots=True)
@@ -214,10 +217,10 @@ class Assembly:
     def _is_mine(self, entry: Json, lines: list[Line]) -> bool:
         if entry["path"].startswith("$"):  # it tells of the whole, and is no part of it
             return False
-        if SAME_FAMILY[entry["release"]] != SAME_FAMILY[self.plan.release]:
-            lines.append(
-                Line(entry["path"], "dropped", "", f"residue of {entry['release']} has no place in {self.plan.release}")
-            )
+        if family(entry["release"]) != family(self.plan.release):
+            if not split_path(entry["path"])[-1][0].startswith(ABSENT):  # a filler says nothing
+                why = f"residue of {entry['release']} has no place in {self.plan.release}"
+                lines.append(Line(entry["path"], "dropped", "", why))
             return False
         return True
 

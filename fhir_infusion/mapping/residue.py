@@ -28,6 +28,9 @@ MARKED: Final = "~"
 A repaired unit, a display, what stands beside a simple value.
 """
 
+ABSENT: Final = "A_00_"
+"""Begins the name of a member of a site's JSON whose value stands for nothing: a filler."""
+
 RESOURCE_MARKS: Final = frozenset({"text", "meta", "language", "implicitRules"})
 """What may be left over in a contained resource even below a guarded element."""
 

@@ -30,6 +30,17 @@ def unescape(token: str) -> str:
     return token.replace("%5D", "]").replace("%5B", "[").replace("%25", "%")
 
 
+def _release(part: Part) -> Iterator[Broken]:
+    release = part["release"]
+    if release not in RELEASES and not _FORMAT.fullmatch(release):
+        accepted = f"{', '.join(RELEASES)} or format:NAME"
+        yield breaks_fhir(("release",), "this is neither a release nor a format", accepted, "residue", "code-invalid")
+
+
+RELEASES: Final = ("R4", "R4B", "R5")
+_FORMAT: Final = re.compile(r"format:[a-z][a-z0-9-]*")
+
+
 def _residue(part: Part) -> Iterator[Broken]:
     path = part.get("path", "")
     if not _PATH.fullmatch(path):
@@ -90,4 +101,4 @@ _SHAPES: Final = {
     "contained[]": (_is_object, "a resource"),
 }
 
-RESIDUE_RULES: Final = (Rule(("path",), _residue),)
+RESIDUE_RULES: Final = (Rule(("path",), _residue), Rule(("release",), _release, quick="part['release'] in releases"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.records.moments import is_after
 from fhir_infusion.records.quantity_rules import QUANTITY_QUICK, QUANTITY_RULES
-from fhir_infusion.records.residue_rules import RESIDUE_RULES
+from fhir_infusion.records.residue_rules import RELEASES, RESIDUE_RULES
 from fhir_infusion.records.rules import Broken, Part, Place, Rule, Rules, breaks_fhir, breaks_rule
 
 if TYPE_CHECKING:
@@ -130,6 +130,7 @@ QUICK: Final[Mapping[str, object]] = MappingProxyType(
         "are_in_order": _are_in_order,
         "is_ordinary": _is_ordinary,
         "is_ascii": _is_ascii,
+        "releases": RELEASES,
         "seldom_in_timing": frozenset({"period_max", "count_max", "offset", "when", "bounds_length", "bounds_range"}),
     }
 )

@@ -260,12 +260,14 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Residue:
-    """One element of a FHIR resource that no record field holds; it goes back where it was.
+    """One element of a FHIR resource, or of a site's JSON, that no record field holds; it goes back where it was.
 
-    ``path`` is relative to the resource and uses keys, never indexes; ``after`` is the key of the preceding sibling.
+    ``path`` is relative to the whole and uses keys, never indexes; ``after`` is the key of the preceding sibling.
     """
 
-    release: Literal["R4", "R4B", "R5"] | None = stated("The FHIR release it was read from.", required=True)
+    release: Code | None = stated(
+        "What it was read from: the FHIR release (R4, R4B, R5), or a site's format (format:NAME).", required=True
+    )
     path: Text | None = stated("Where it belongs.", required=True)
     after: Text | None = stated("Key of the element it follows, where it stands in a list.")
     value: object = stated("The FHIR JSON, unchanged.")

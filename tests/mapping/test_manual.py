@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 from typing import Any
 
@@ -10,10 +11,17 @@ import jsonschema
 import pytest
 import yaml
 
+from fhir_infusion.actions.prove import samples_of
 from fhir_infusion.config import mappings_dir
 from fhir_infusion.fhir import json as exact
+from fhir_infusion.fhir.exact import read_plain
 from fhir_infusion.mapping.codecs import NAMED
-from fhir_infusion.mapping.document import DOCUMENT_SHAPES, FRAGMENT_SHAPES, PAIR_SHAPES
+from fhir_infusion.mapping.document import DOCUMENT_SHAPES, FRAGMENT_SHAPES, PAIR_SHAPES, read_yaml
+from fhir_infusion.mapping.formats.document import FORMAT_SHAPES
+from fhir_infusion.mapping.formats.format import Format, build_format
+from fhir_infusion.mapping.formats.groups import DERIVED_SHAPES, EACH_SHAPES, FEED_SHAPES
+from fhir_infusion.mapping.formats.laws import prove_format
+from fhir_infusion.mapping.formats.values import KEPT, SIMPLE
 from fhir_infusion.records.equality import same
 from tests.mapping.kit import bare, lens_of
 
@@ -31,7 +39,7 @@ def _examples() -> dict[str, dict[str, Any]]:
             found[name] = {"document": text, "files": {}}
         elif "file=" in words:
             found[name]["files"][re.search(r"file=(\S+)", words)[1]] = text  # type: ignore[index]  # just seen
-        elif kind == "json":
+        elif kind == "json" and words.strip() in ("record", "fhir"):
             found[name][words.strip()] = text
     return found
 
@@ -59,6 +67,49 @@ def test_every_keyword_is_shown_by_an_example() -> None:
 
 def test_every_top_level_member_and_codec_is_explained() -> None:
     assert [word for word in DOCUMENT_SHAPES.keys() | set(NAMED) - {"ucum"} if word not in MANUAL] == []
+
+
+def _formats() -> dict[str, dict[str, str]]:
+    """Return the formats of the manual: the document, and the site's JSON and the records under their names."""
+    found: dict[str, dict[str, str]] = {}
+    for _, words, text in BLOCK.findall(MANUAL):
+        what, _, name = words.strip().partition("=")
+        if what in ("format", "site", "record") and name:
+            found.setdefault(name, {})[what] = text
+    return found
+
+
+FORMATS = _formats()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_format_translates_both_ways_as_the_manual_says(name: str) -> None:
+    one = _built(name)
+    site, records = read_plain(FORMATS[name]["site"].encode()), read_plain(FORMATS[name]["record"].encode())
+    read = [translation.result for translation in one.read(site)]
+    assert same([bare(record) for record in read], records if isinstance(records, list) else [records])
+    assert same(one.write(read).values, site if isinstance(site, list) else [site])
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_laws_hold_for_the_format_of_the_manual(name: str) -> None:
+    one = _built(name)
+    assert prove_format(one, samples_of(one), random.Random, 100).broken == ()
+
+
+def _built(name: str) -> Format:
+    return build_format(f"formats/{name}.yaml", read_yaml(f"formats/{name}.yaml", FORMATS[name]["format"]), {})
+
+
+def test_every_keyword_and_spelling_of_formats_is_explained_and_every_keyword_is_in_the_schema() -> None:
+    words = {*FORMAT_SHAPES, *EACH_SHAPES, *FEED_SHAPES, *DERIVED_SHAPES, *SIMPLE, KEPT, "table(", "clock("}
+    assert sorted(word for word in words if f"`{word}" not in MANUAL) == []
+    known = SCHEMA["$defs"]["format"]["properties"]
+    assert known.keys() == FORMAT_SHAPES.keys()
+    assert known["each"]["properties"].keys() == EACH_SHAPES.keys()
+    assert known["feed"]["properties"].keys() == FEED_SHAPES.keys()
+    derived = known["feed"]["properties"]["derive"]["additionalProperties"]["properties"]
+    assert derived.keys() == DERIVED_SHAPES.keys()
 
 
 def test_the_schema_knows_exactly_the_keywords_that_the_loader_knows() -> None:

@@ -25,6 +25,7 @@ from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.differences import differences
 from fhir_infusion.mapping import inspect
 from fhir_infusion.mapping.concept_maps import concept_map, tables_of
+from fhir_infusion.mapping.formats.names import readable
 
 if TYPE_CHECKING:
     from fhir_infusion.config import Release, Settings
@@ -84,9 +85,10 @@ def _prove(settings: Settings, examples: int) -> int:
     from fhir_infusion.translator import open_translator  # noqa: PLC0415  brings fhir.resources
 
     translator = open_translator(settings)
-    click.echo(f"{len(translator.library.lenses)} documents load; digest {translator.library.digest}")
+    library = translator.library
+    click.echo(f"{len(library.lenses) + len(library.formats)} documents load; digest {library.digest}")
     holds = True
-    for name, proof in proofs(translator.library, settings, examples):
+    for name, proof in proofs(library, settings, examples):
         state = "holds" if proof.holds else "does not hold"
         click.echo(f"{name}: {state}: {proof.asked} examples, {proof.refused} refused")
         if proof.refusals:
@@ -106,12 +108,16 @@ def _prove(settings: Settings, examples: int) -> int:
 @overlay_option
 @click.argument("path")
 def explain(mappings: Path | None, release: Release, overlay: str | None, path: str) -> int:
-    """Show which pairs hold PATH, a record path or a FHIR path, in part or whole: both sides, rules, file:line."""
+    """Show which pairs hold PATH, of a record, FHIR or a format, in part or whole: both sides, rules, file:line."""
     translator = _translator(load_settings(mappings=mappings), overlay)
     found = 0
     for fhir_type in sorted(translator.types):
         plan = translator.lens(release, fhir_type, overlay).plan
         for line in matching(plan, path):
+            found += 1
+            click.echo(line)
+    for _, one in sorted(translator.library.formats.items()):
+        for line in matching(one.lens.plan, path, readable):
             found += 1
             click.echo(line)
     if not found:

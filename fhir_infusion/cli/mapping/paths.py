@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fhir_infusion.mapping.paths import FStep, IStep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from fhir_infusion.mapping.plan import FObj, Items, Leaf, Plan, Scope
 
@@ -15,10 +15,14 @@ MOST_NESTED = 8
 """Fragments may hold each other; a path is followed so deep."""
 
 
-def matching(plan: Plan, wanted: str) -> Iterator[str]:
-    """Yield a line for each pair whose record path or FHIR path has ``wanted`` in it; brackets may be left out."""
+def matching(plan: Plan, wanted: str, shown: Callable[[str], str] = str) -> Iterator[str]:
+    """Yield a line for each pair whose record path or FHIR path has ``wanted`` in it; brackets may be left out.
+
+    ``shown`` says how the path of the other side is written, which in a format is not FHIR's.
+    """
     sought = _bare(wanted)
-    for internal, fhir, rules, mark in _pairs(plan.root, plan.internal_type, plan.fhir_type, 0):
+    for internal, other, rules, mark in _pairs(plan.root, plan.internal_type, plan.fhir_type, 0):
+        fhir = shown(other)
         if sought in _bare(internal) or sought in _bare(fhir):
             yield f"{internal}  <->  {fhir}{rules}  ({plan.document}; {mark})"
 

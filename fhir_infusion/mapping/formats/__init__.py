@@ -1,0 +1,12 @@
+"""A site's own JSON: a format document reads it into records and writes it back, without Python.
+
+    names, values, times       member names as path names; how a site spells numbers, flags, dates and times
+    shape                      the members of the site's JSON, and the typed tree that the mapping engine works on
+    groups                     several records in one object, and rows that are one administration
+    document                   reading a format document, with file:line of everything
+    places                     constants, and what a format has no place for
+    format                     what a caller uses
+    laws                       proving a format from its samples and variations of them
+
+The engine of the FHIR mappings does the work in between: to it the typed tree is a resource of one more release.
+"""

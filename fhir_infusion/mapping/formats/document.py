@@ -1,0 +1,277 @@
+"""Reading a format document: its shape, its tables, and its pairs as the engine takes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from decimal import Decimal
+from typing import Any, Final
+
+from fhir_infusion.errors import DocumentError
+from fhir_infusion.mapping.code_tables import CodeTable, code_table
+from fhir_infusion.mapping.document import Mark, Shapes, Table, misshapen
+from fhir_infusion.mapping.formats import times
+from fhir_infusion.mapping.formats.groups import Each, Feed, each_of, feed_of
+from fhir_infusion.mapping.formats.names import safe
+from fhir_infusion.mapping.formats.shape import JOINED, Node
+from fhir_infusion.mapping.formats.values import KEPT, spelling
+from fhir_infusion.records.fields import ROOTS
+
+FORMAT_SHAPES: Final[Shapes] = {
+    "format": (str,),
+    "description": (str,),
+    "record": (str,),
+    "zone": (str,),
+    "absent": (list,),
+    "unknown": (str,),
+    "systems": (Table,),
+    "codes": (Table,),
+    "tables": (Table,),
+    "shape": (Table,),
+    "each": (Table,),
+    "feed": (Table,),
+    "pairs": (Table,),
+    "rest": (Table,),
+    "samples": (list,),
+}
+REST_SHAPES: Final[Shapes] = {"drop": (bool,), "why": (str,)}
+UNDECIDED: Final = "?"
+"""Stands where a draft leaves a decision to a person."""
+
+
+@dataclass(slots=True)
+class Given:
+    """What stands in a format document, checked as far as one side alone tells."""
+
+    name: str
+    record: str
+    root: Node
+    pairs: Table
+    mark: Mark
+    fillers: tuple[Any, ...] = ()
+    systems: dict[str, str] = field(default_factory=dict)
+    codes: dict[str, CodeTable] = field(default_factory=dict)
+    why: str = ""
+    group: Each | Feed | None = None
+    samples: tuple[tuple[Mark, str], ...] = ()
+
+
+def read_format(file: str, table: Table) -> Given:
+    """Return what a format document says.
+
+    Raises:
+        DocumentError: with every complaint.
+    """
+    complaints = _wrong_head(file, table)
+    if complaints:
+        raise DocumentError(*complaints)
+    name, zone = str(table["format"]), times.zone_of(table["zone"]) if "zone" in table else None
+    root = Node(name, table.marks["shape"], members={}, closed=table.get("unknown") == "refuse")
+    _Shapes(zone, _groups(table.get("tables") or Table(), complaints), complaints).members(table["shape"], root)
+    given = Given(name, table["record"], root, Table(), table.mark)
+    given.why = str((table.get("rest") or Table()).get("why", ""))
+    given.fillers = tuple(table.get("absent") or ())
+    given.systems = {key: str(uri) for key, uri in (table.get("systems") or Table()).items()}
+    given.codes = _codes(table.get("codes") or Table(), complaints)
+    given.pairs = _pairs(table["pairs"], given.systems, complaints)
+    _say_record(given)
+    if "each" in table:
+        given.group = each_of(table["each"], root, complaints)
+    elif "feed" in table:
+        given.group = feed_of(table["feed"], root, complaints)
+    given.samples = tuple((table.marks["samples"], str(sample)) for sample in table["samples"])
+    if complaints:
+        raise DocumentError(*complaints)
+    return given
+
+
+def _wrong_head(file: str, table: Table) -> list[str]:
+    """Return a complaint for each member at the head of a format that is missing, unknown or wrong."""
+    found = misshapen(table, FORMAT_SHAPES, "a format") + _undecided(table)
+    for needed in ("record", "shape", "pairs", "samples"):
+        if needed not in table:
+            found.append(f"{table.mark}: a format has `{needed}`")
+    stem = file.rpartition("/")[2].removesuffix(".yaml")
+    if table.get("format") != stem or not re.fullmatch(r"[a-z][a-z0-9-]*", stem):
+        what = "a format is named as its file, in small letters, digits and hyphens"
+        found.append(f"{table.marks['format']}: {what}; accepted: {stem}")
+    if found:
+        return found
+    if table["record"] not in ROOTS:
+        found.append(f"{table.marks['record']}: '{table['record']}' is no record; accepted: {', '.join(ROOTS)}")
+    if "zone" in table and times.zone_of(table["zone"]) is None:
+        what = "is no time zone; accepted: a name such as Europe/Berlin or America/New_York"
+        found.append(f"{table.marks['zone']}: '{table['zone']}' {what}")
+    if table.get("unknown", "keep") not in ("keep", "refuse"):
+        found.append(f"{table.marks['unknown']}: `unknown` is keep or refuse")
+    if "each" in table and "feed" in table:
+        found.append(f"{table.marks['feed']}: `each` and `feed` do not go together")
+    return found + _wrong_rest(table)
+
+
+def _wrong_rest(table: Table) -> list[str]:
+    if "rest" not in table:
+        return []
+    rest = table["rest"]
+    found = misshapen(rest, REST_SHAPES, "`rest`")
+    if rest.get("drop") is not True or not rest.get("why"):
+        found.append(f"{table.marks['rest']}: `rest` has `drop: true` and names its `why`")
+    return found
+
+
+def _undecided(value: Any) -> list[str]:
+    """Return a complaint for each decision that a draft leaves open."""
+    if not isinstance(value, Table):
+        return []
+    found = []
+    for name, inner in value.items():
+        if isinstance(inner, str) and inner.startswith(UNDECIDED):
+            asked = inner.removeprefix(UNDECIDED).strip() or "this"
+            found.append(
+                f"{value.marks[name]}: '{name}' is not decided: {asked}; accepted: what the site says, in place of '?'"
+            )
+        found += _undecided(inner)
+    return found
+
+
+def _groups(tables: Table, complaints: list[str]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the tables of codes that stand for several members at once."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for name, table in tables.items():
+        if not isinstance(table, Table) or not all(isinstance(said, Table) for said in table.values()):
+            complaints.append(f"{tables.marks[name]}: a table is the site's codes, each with the members it stands for")
+            continue
+        found[name] = {code: {key: _number(value) for key, value in said.items()} for code, said in table.items()}
+    return found
+
+
+def _number(value: Any) -> Any:
+    """Return text that is a decimal fraction as that number: YAML of ours leaves it text."""
+    return Decimal(value) if isinstance(value, str) and re.fullmatch(r"-?[0-9]+\.[0-9]+", value) else value
+
+
+def _codes(tables: Table, complaints: list[str]) -> dict[str, CodeTable]:
+    found: dict[str, CodeTable] = {}
+    for name, table in tables.items():
+        if not isinstance(table, Table):
+            complaints.append(f"{tables.marks[name]}: a code table maps the record's codes to the site's")
+            continue
+        whole = Table({"codes": name, **(table if "map" in table else {"map": table})})
+        whole.mark, whole.marks = table.mark, {"codes": table.mark, "map": table.mark, **table.marks}
+        try:
+            found[name] = code_table(whole)
+        except DocumentError as error:
+            complaints.extend(line.replace("FHIR", "the site's") for line in error.complaints)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Shapes:
+    """Reads a shape."""
+
+    zone: tzinfo | None
+    tables: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    complaints: list[str]
+
+    def members(self, table: Table, node: Node) -> None:
+        """Read the members of an object."""
+        members = node.members if node.members is not None else {}
+        for key, value in table.items():
+            mark, is_list = table.marks[key], key.endswith("[]")
+            name = key.removesuffix("[]")
+            parts = tuple(name.split(JOINED)) if JOINED in name else ()
+            inner = Node(name, mark, is_list, parts=parts, closed=node.closed)
+            if isinstance(value, Table):
+                inner.members = {}
+                self.members(value, inner)
+            elif not isinstance(value, str):
+                self.complaints.append(f"{mark}: a member of a shape is a spelling, or a table of members")
+                continue
+            elif value != KEPT:
+                made = spelling(value, self.zone, self.tables)
+                if isinstance(made, str):
+                    self.complaints.append(f"{mark}: {made}")
+                    continue
+                inner.spelling = made
+            if parts and (is_list or inner.spelling is None or inner.spelling.members):
+                self.complaints.append(f"{mark}: members joined by '{JOINED.strip()}' say one value together")
+                continue
+            members[name] = inner
+
+
+# ------------------------------------------------------------------------------------------------ pairs
+
+_STEP: Final = re.compile(r'(?:"([^"]+)"|([^."\[\]]+))((?:\[[^\]]*\])*)(?:\.|$)')
+_WHEN: Final = re.compile(r"site:(.+?)(\s+(?:exists|missing)|\s*=\s*\S+|\s+in\s*\[.*\])$")
+
+
+def site_path(text: str) -> str | None:
+    """Return a site path with the names that the engine takes; ``None`` where it is no path."""
+    steps, at = [], 0
+    while at < len(text):
+        match = _STEP.match(text, at)
+        if match is None:
+            return None
+        name = match[1] or match[2]
+        brackets = re.sub(r"\[([^=\]]+)=", lambda found: f"[{safe(found[1].strip())}=", match[3])
+        steps.append(safe(name.strip()) + brackets)
+        at = match.end()
+    return ".".join(steps) if steps else None
+
+
+def _pairs(table: Table, systems: Mapping[str, str], complaints: list[str]) -> Table:
+    """Return pairs with ``fhir`` for ``site``, so that the engine takes them."""
+    made = Table()
+    made.mark, made.marks = table.mark, dict(table.marks)
+    for key, value in table.items():
+        several = value if isinstance(value, list) else [value]
+        turned = [_pair(one, table.marks[key], systems, complaints) for one in several]
+        made[key] = turned if isinstance(value, list) else turned[0]
+    return made
+
+
+def _pair(value: Any, mark: Mark, systems: Mapping[str, str], complaints: list[str]) -> Any:
+    if isinstance(value, str):
+        return _path(value, mark, complaints)
+    if not isinstance(value, Table):
+        return value
+    made = Table()
+    made.mark, made.marks = value.mark, dict(value.marks)
+    for name, held in value.items():
+        at = value.marks[name]
+        if name == "fhir":
+            complaints.append(f"{at}: the other side of a format is `site`; accepted: site")
+        elif name == "site":
+            made["fhir"], made.marks["fhir"] = _path(held, at, complaints), at
+        elif name == "pairs" and isinstance(held, Table):
+            made[name] = _pairs(held, systems, complaints)
+        elif name == "when" and isinstance(held, str) and held.startswith("site:"):
+            match = _WHEN.match(held)
+            path = site_path(match[1]) if match is not None else None
+            made[name] = f"fhir:{path}{match[2]}" if match is not None and path else held
+        elif name == "const" and isinstance(held, str) and held.startswith("$"):
+            if held[1:] not in systems:
+                complaints.append(f"{at}: '{held}' is not declared under `systems`; accepted: {', '.join(systems)}")
+            made[name] = systems.get(held[1:], held)
+        else:
+            made[name] = held
+    return made
+
+
+def _path(text: Any, mark: Mark, complaints: list[str]) -> Any:
+    path = site_path(text) if isinstance(text, str) else None
+    if path is None:
+        complaints.append(
+            f'{mark}: this is no path of the site; accepted: names joined by dots, name[], "a name. with dots"'
+        )
+    return path or text
+
+
+def _say_record(given: Given) -> None:
+    """Let the record say what it is."""
+    what = Table({"const": given.record})
+    what.mark, what.marks = given.pairs.mark, {"const": given.pairs.mark}
+    given.pairs["record"] = what
+    given.pairs.marks["record"] = given.pairs.mark

@@ -1,0 +1,208 @@
+"""A format, both ways: a site's JSON into records and records into the site's JSON, through the mapping engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from fhir_infusion.errors import DocumentError, Issue, Refused
+from fhir_infusion.mapping.build import Ingredients, build
+from fhir_infusion.mapping.document import Document, Table
+from fhir_infusion.mapping.formats import places
+from fhir_infusion.mapping.formats.document import Given, read_format
+from fhir_infusion.mapping.formats.names import readable
+from fhir_infusion.mapping.formats.shape import Turning, elements, prepare, restore
+from fhir_infusion.mapping.formats.values import SITE_FITS
+from fhir_infusion.mapping.lens import Ledger, Lens, Translation
+from fhir_infusion.records.fields import table as field_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from fhir_infusion.mapping.code_tables import CodeTable
+    from fhir_infusion.mapping.plan import Plan
+    from fhir_infusion.mapping.residue import Entry
+    from fhir_infusion.mapping.trace import Line, Warned
+
+Json = dict[str, Any]
+
+PREFIX = "format:"
+"""Begins the ``release`` of residue that was read from a format."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The site's JSON of several records, and what became of each record, in their order."""
+
+    values: list[Json]
+    translations: tuple[Translation, ...]
+
+
+class _SiteLens(Lens):
+    """The lens of a format: constants are set before anything is told of the record."""
+
+    def _plainly_read(self, resource: Json) -> tuple[Json, list[Entry], list[Warned]]:
+        record, entries, warned = super()._plainly_read(resource)
+        places.fill(self.plan.root.iobj, record)
+        return record, entries, warned
+
+
+class Format:
+    """One format document, ready for use."""
+
+    def __init__(self, given: Given, plan: Plan) -> None:
+        """Keep what the document says and its plan."""
+        self.given = given
+        self.lens = _SiteLens(plan, field_table(), interpret=True)
+        self._keys = frozenset(name for members in field_table().values() for name, item in members.items() if item.key)
+
+    @property
+    def name(self) -> str:
+        """Return the name of the format."""
+        return self.given.name
+
+    @property
+    def record(self) -> str:
+        """Name the kind of its records: ``InfusionOrder`` or ``Administration``."""
+        return self.given.record
+
+    def read(self, value: Any) -> list[Translation]:
+        """Read the site's JSON: an object or a list of them, rows of a feed in any number.
+
+        Raises ``Refused`` with every reason.
+        """
+        if self.given.group is not None:
+            objects: list[Any] = list(self.given.group.apart(value))
+        else:
+            objects = value if isinstance(value, list) else [value]
+        read, issues = [], []
+        for position, one in enumerate(objects):
+            try:
+                read.append(self._read(one))
+            except Refused as refused:
+                several = f"[{position}]" if len(objects) > 1 else ""
+                issues += [issue.under(several) if several else issue for issue in refused.issues]
+        if issues:
+            raise Refused(*issues)
+        return read
+
+    def apart(self, value: Any) -> list[Any]:
+        """Return the objects that become one record each.
+
+        Raises ``Refused``.
+        """
+        if self.given.group is not None:
+            return list(self.given.group.apart(value))
+        return value if isinstance(value, list) else [value]
+
+    def read_one(self, one: Any) -> Translation:
+        """Read what ``apart`` gave.
+
+        Raises ``Refused`` with every reason.
+        """
+        return self._read(one)
+
+    def _read(self, one: Any) -> Translation:
+        turn = Turning(self.given.fillers)
+        tree = prepare(self.given.root, one, self.name, turn)
+        if turn.issues:
+            raise Refused(*(_shown(issue) for issue in turn.issues))
+        try:
+            read = self.lens.read(tree)
+        except Refused as refused:
+            raise Refused(*(_shown(issue) for issue in refused.issues)) from None
+        return replace(read, ledger=_ledger(read.ledger, _read_line))
+
+    def write(self, records: list[Json]) -> Written:
+        """Write records as the site's JSON; those that are one object of the site must follow each other.
+
+        Raises ``Refused`` with every reason.
+        """
+        translations, objects = [], []
+        for record in records:
+            translation = self._write(record)
+            translations.append(translation)
+            objects.append(translation.result)
+        values = objects if self.given.group is None else self.given.group.together([dict(one) for one in objects])
+        return Written(values, tuple(translations))
+
+    def _write(self, record: Json) -> Translation:
+        plan = self.lens.plan
+        issues = list(places.demand(plan.root.iobj, record))
+        if issues:
+            raise Refused(*issues)
+        try:
+            written = self.lens.write(record)
+        except Refused as refused:
+            raise Refused(*(_unplaced(issue) for issue in refused.issues)) from None
+        turn = Turning(self.given.fillers)
+        value = restore(self.given.root, written.result, self.name, turn)
+        if turn.issues:
+            raise Refused(*(_shown(issue) for issue in turn.issues))
+        own = frozenset(places.own_keys(record, self._keys))
+
+        def line(one: Line) -> Line | None:
+            """Return a line with the site's names; none for a key that was made up and says nothing."""
+            if one.why == places.NO_KEY and one.path not in own:
+                return None
+            return replace(one, to=readable(one.to), path=readable(one.path) if one.path not in own else one.path)
+
+        return replace(written, result=value, ledger=_ledger(written.ledger, line))
+
+
+def _ledger(ledger: Ledger, turn: Callable[[Line], Line | None]) -> Ledger:
+    exceptions = tuple(made for line in ledger.exceptions if (made := turn(line)) is not None)
+    return Ledger(exceptions, lambda: [made for line in ledger.lines() if (made := turn(line)) is not None])
+
+
+def _read_line(line: Line) -> Line:
+    return replace(line, path=readable(line.path))
+
+
+def _shown(issue: Issue) -> Issue:
+    return replace(issue, path=readable(issue.path))
+
+
+def _unplaced(issue: Issue) -> Issue:
+    """Return a refusal of the engine in the words of a format."""
+    if issue.code == "structure":
+        return replace(issue, reason=places.NO_PLACE, accepted="a record without it, or a pair for it")
+    return issue
+
+
+def build_format(file: str, table: Table, codes: Mapping[str, CodeTable]) -> Format:
+    """Build a format; ``codes`` are the code tables of the library, beside those of the document.
+
+    Raises:
+        DocumentError: with every complaint, each with file:line.
+    """
+    given = read_format(file, table)
+    release = PREFIX + given.name
+    content = Table({"between": Table({"internal": given.record, "fhir": given.name, "release": release})})
+    content.mark, content.marks = given.mark, {"between": given.mark, "pairs": given.pairs.mark}
+    content["between"].mark = given.mark
+    content["between"].marks = dict.fromkeys(("internal", "fhir", "release"), given.mark)
+    content["pairs"] = given.pairs
+    ingredients = Ingredients(
+        {}, given.systems, elements(given.root), field_table(), {**codes, **given.codes}, SITE_FITS, whole=False
+    )
+    try:
+        plan = build(Document(file.removesuffix(".yaml"), content), ingredients)
+    except DocumentError as error:
+        raise DocumentError(*(_of_site(line) for line in error.complaints)) from None
+    left = [
+        f"{node.mark}: no pair takes '{node.name}'; accepted: a pair, or `{node.name}: kept`"
+        for node in places.unpaired(given.root, plan)
+    ]
+    for path in places.wrong_drops(plan, given.record):
+        what = f"'{path}' could change what the patient gets, so no rule may leave it out; accepted: a pair"
+        left.append(f"{given.pairs.mark}: {what}")
+    if left:
+        raise DocumentError(*left)
+    places.complete(plan, field_table(), given.why)
+    return Format(given, plan)
+
+
+def _of_site(line: str) -> str:
+    place, _, words = line.partition(": ")
+    return f"{place}: {readable(words.replace('FHIR', 'site').replace('`fhir`', '`site`'))}"

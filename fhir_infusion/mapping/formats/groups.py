@@ -1,0 +1,261 @@
+"""Several records in one object of a site, and rows of a feed that are one record: taken apart and put together.
+
+Both work on the site's own JSON, before and after everything else, and lose nothing: what is put together is what was
+taken apart, in its order.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
+from fhir_infusion.mapping.document import Shapes, Table, misshapen
+from fhir_infusion.mapping.formats.names import shown
+from fhir_infusion.records.equality import same
+
+if TYPE_CHECKING:
+    from fhir_infusion.mapping.formats.shape import Node
+
+Json = dict[str, Any]
+
+EACH_SHAPES: Final[Shapes] = {"list": (str,), "by": (list,)}
+FEED_SHAPES: Final[Shapes] = {"by": (list,), "rows": (str,), "row": (str,), "order": (str,), "derive": (Table,)}
+DERIVED_SHAPES: Final[Shapes] = {"take": (str,), "of": (str,), "codes": (Table,), "only": (Table,)}
+
+
+@dataclass(frozen=True, slots=True)
+class Each:
+    """One record for each element of the list ``name``; objects with equal ``by`` are one object of the site."""
+
+    name: str
+    by: tuple[str, ...]
+
+    def apart(self, value: Any) -> list[Json]:
+        """Return one object for each element.
+
+        Raises:
+            Refused: there is no such list, or nothing in it.
+        """
+        several = value if isinstance(value, list) else [value]
+        found = []
+        before = None
+        for position, one in enumerate(several):
+            at = f"[{position}]." if isinstance(value, list) else ""
+            key = self._key(one, at)
+            if key == before:
+                raise _refused(f"{at}{self.by[0]}", "the object before this has the same key", "one object for a key")
+            before = key
+            items = one.get(self.name) if isinstance(one, dict) else None
+            if not isinstance(items, list) or not items:
+                raise _refused(f"{at}{self.name}", "each element of this is a record", "a list that is not empty")
+            found += [{**one, self.name: item} for item in items]
+        return found
+
+    def together(self, objects: list[Json]) -> list[Json]:
+        """Return the site's objects: those with equal keys that follow each other are one.
+
+        Raises:
+            Refused: two of one key say different things of what they have in common.
+        """
+        made: list[Json] = []
+        for one in objects:
+            common = {name: value for name, value in one.items() if name != self.name}
+            last = {name: value for name, value in made[-1].items() if name != self.name} if made else None
+            if last is None or self._key(last, "") != self._key(common, ""):
+                made.append({**common, self.name: [one.get(self.name, {})]})
+                continue
+            _demand_same(last, common, self.name)
+            made[-1][self.name].append(one.get(self.name, {}))
+        return made
+
+    def _key(self, one: Any, at: str) -> str:
+        return _key_of(one, self.by, at)
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A member that no row has: it is what the ``take`` row says, and is checked, not written, on the way back."""
+
+    name: str
+    take: Literal["first", "last", "next"]
+    of: str
+    codes: Mapping[str, str] | None = None
+    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def of_row(self, row: Json | None) -> Any:
+        """Return the value that a row gives; ``None`` where it gives none."""
+        if row is None or any(row.get(name) not in accepted for name, accepted in self.only.items()):
+            return None
+        value = row.get(self.of)
+        return self.codes.get(value) if self.codes is not None and isinstance(value, str) else value
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """Rows with equal ``by`` are one record; ``rows`` names the list they are in, ``row`` the key of each.
+
+    ``varying`` are the members of a row; any other member of the shape is equal in all rows of one record.
+    """
+
+    by: tuple[str, ...]
+    rows: str
+    row: str
+    common: frozenset[str]
+    order: str = ""
+    derived: tuple[Derived, ...] = ()
+
+    def apart(self, value: Any) -> list[Json]:
+        """Return one object for the rows of each record, in the order of their first rows.
+
+        Raises:
+            Refused: a row is no object, lacks a key, comes twice, or contradicts another row of its record.
+        """
+        rows = value if isinstance(value, list) else [value]
+        groups: dict[str, Json] = {}
+        for position, row in enumerate(rows):
+            at = f"[{position}]"
+            key = _key_of(row, self.by, f"{at}.")
+            _key_of(row, (self.row,), f"{at}.")
+            common = {name: held for name, held in row.items() if name in self.common}
+            varying = {name: held for name, held in row.items() if name not in self.common}
+            group = groups.setdefault(key, {**common, self.rows: []})
+            _demand_same({name: held for name, held in group.items() if name != self.rows}, common, self.rows, at)
+            if any(other[self.row] == row[self.row] for other in group[self.rows]):
+                raise _refused(f"{at}.{self.row}", "a row with this key was there before", "each row once")
+            group[self.rows].append(varying)
+        return [self._with_derived(group) for group in groups.values()]
+
+    def _with_derived(self, group: Json) -> Json:
+        rows = group[self.rows]
+        made = {**group, self.rows: [dict(row) for row in rows]}
+        for one, holder, value in self._derivations(made, rows):
+            if one.name in holder:
+                raise _refused(one.name, "a row says what the format derives from the rows", "rows without it")
+            if value is not None:
+                holder[one.name] = value
+        return made
+
+    def _derivations(self, made: Json, rows: list[Json]) -> Iterator[tuple[Derived, Json, Any]]:
+        """Yield each derived member, the object that it belongs to, and its value."""
+        for one in self.derived:
+            if one.take == "next":
+                for holder, after in zip(made[self.rows], [*rows[1:], None], strict=True):
+                    yield one, holder, one.of_row(after)
+            else:
+                yield one, made, one.of_row(rows[0 if one.take == "first" else -1])
+
+    def together(self, objects: list[Json]) -> list[Json]:
+        """Return the rows of each object.
+
+        Raises:
+            Refused: a derived member is not what the rows say.
+        """
+        return [row for one in objects for row in self._rows(one)]
+
+    def _rows(self, one: Json) -> list[Json]:
+        rows = one.get(self.rows) or []
+        if not rows:
+            raise _refused(self.rows, "the feed has no row for this", "one row or more", BREAKS_RULE)
+        for derived, holder, value in list(self._derivations(one, rows)):
+            given = holder.pop(derived.name, None)
+            if not same(given, value):
+                accepted = f"what the {derived.take} row says"
+                raise _refused(derived.name, "the rows of the feed do not say this", accepted, BREAKS_RULE)
+        common = {name: value for name, value in one.items() if name != self.rows}
+        return [{**common, **row} for row in rows]
+
+
+def each_of(table: Table, root: Node, complaints: list[str]) -> Each | None:
+    """Read ``each``; what is wrong is added to the complaints."""
+    wrong = misshapen(table, EACH_SHAPES, "`each`")
+    complaints += wrong
+    members = root.members or {}
+    name, by = table.get("list"), [str(one) for one in table.get("by") or ()]
+    if wrong or not isinstance(name, str) or not by:
+        complaints.append(f"{table.mark}: `each` names its `list`, and the members `by` which objects are one")
+        return None
+    node = members.get(name)
+    if node is None or node.members is None or node.is_list:
+        complaints.append(f"{table.marks['list']}: '{name}' is given in the shape as one object, without []")
+        return None
+    complaints += [f"{table.marks['by']}: '{one}' is not in the shape" for one in by if one not in members]
+    return Each(name, tuple(by))
+
+
+def feed_of(table: Table, root: Node, complaints: list[str]) -> Feed | None:
+    """Read ``feed``; what is wrong is added to the complaints."""
+    wrong = misshapen(table, FEED_SHAPES, "`feed`")
+    complaints += wrong
+    members = root.members or {}
+    rows, row, by = table.get("rows"), table.get("row"), [str(one) for one in table.get("by") or ()]
+    if wrong or not isinstance(rows, str) or not isinstance(row, str) or not by:
+        what = "`feed` names the members `by` which rows are one, the list `rows`, and `row`, the key of each"
+        complaints.append(f"{table.mark}: {what}")
+        return None
+    node = members.get(rows)
+    if node is None or node.members is None or not node.is_list:
+        complaints.append(f"{table.marks['rows']}: '{rows}' is given in the shape as a list of objects")
+        return None
+    if row not in node.members:
+        complaints.append(f"{table.marks['row']}: '{row}' is not a member of '{rows}[]' in the shape")
+    order = str(table.get("order", ""))
+    if order and order not in node.members:
+        complaints.append(f"{table.marks['order']}: '{order}' is not a member of '{rows}[]' in the shape")
+    derived = _derived(table.get("derive") or Table(), node, members, complaints)
+    names = {one.name for one in derived}
+    common = frozenset(
+        part for name, inner in members.items() if name != rows and name not in names for part in inner.parts or (name,)
+    )
+    complaints += [f"{table.marks['by']}: '{one}' is not in the shape" for one in by if one not in common]
+    return Feed(tuple(by), rows, row, common, order, derived)
+
+
+def _derived(table: Table, row: Node, members: Mapping[str, Node], complaints: list[str]) -> tuple[Derived, ...]:
+    found = []
+    inside = row.members or {}
+    for name, said in table.items():
+        mark = table.marks[name]
+        if not isinstance(said, Table) or misshapen(said, DERIVED_SHAPES, "a derived member"):
+            complaints.append(f"{mark}: a derived member has `take` and `of`, and may have `codes` and `only`")
+            continue
+        take, of = said.get("take"), said.get("of")
+        place = inside if take == "next" else members
+        if take not in ("first", "last", "next") or of not in inside:
+            complaints.append(f"{mark}: `take` is first, last or next, and `of` a member of a row")
+        elif name not in place:
+            complaints.append(
+                f"{mark}: '{name}' is not in the shape, {'in the rows' if take == 'next' else 'at its top'}"
+            )
+        else:
+            codes = said.get("codes")
+            only = {key: tuple(map(str, held)) for key, held in (said.get("only") or Table()).items()}
+            named = {str(key): str(held) for key, held in codes.items()} if codes is not None else None
+            found.append(Derived(name, take, str(of), named, only))
+    return tuple(found)
+
+
+def _demand_same(left: Json, right: Json, rows: str, at: str = "") -> None:
+    """Refuse two objects of one key that differ in what they have in common."""
+    for name in {**left, **right}:
+        if name != rows and not (name in left and name in right and same(left[name], right[name])):
+            place = f"{at}.{shown(name)}" if at else shown(name)
+            reason = "what belongs to one key says different things here"
+            raise _refused(place, reason, "the same in all that have the key", BREAKS_RULE)
+
+
+def _key_of(one: Any, names: tuple[str, ...], at: str) -> str:
+    """Return the key of an object of the site as one text."""
+    if not isinstance(one, dict):
+        raise _refused(at.rstrip("."), "this is no object", "an object")
+    values = [one.get(name) for name in names]
+    for name, value in zip(names, values, strict=True):
+        if not isinstance(value, str | int) or value == "":
+            raise _refused(f"{at}{name}", "an object is found by this, and it is not there", "text or a number")
+    return json.dumps(values)
+
+
+def _refused(at: str, reason: str, accepted: str, status: int = 400) -> Refused:
+    return Refused(Issue("error", "structure", at, reason, accepted, "group", status))

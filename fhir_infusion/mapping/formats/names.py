@@ -1,0 +1,67 @@
+"""Member names of a site's JSON as names of paths: any text, one to one, and readable where it can be.
+
+Paths and residue are made of letters, digits and underscores. Any other character becomes its number between two
+underscores, an underscore is doubled, and a name that means something to the engine gets a head of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from fhir_infusion.mapping.residue import ABSENT
+
+HEAD: Final = "X_00_"
+"""Begins a name that would be read as something else."""
+
+WHOLE: Final = "J_00_"
+"""Begins the name of a member that is kept as the text of its JSON, for no JSON of ours may hold it."""
+
+_HEADS: Final = (HEAD, ABSENT, WHOLE)
+_RESERVED: Final = frozenset(
+    {"id", "display", "extension", "modifierExtension", "contained", "resourceType", "reference", "text", "meta"}
+    | {"language", "implicitRules"}
+)
+_OTHER: Final = re.compile(r"[^A-Za-z0-9]")
+_ESCAPED: Final = re.compile(r"_(?:([0-9a-f]*)_)")
+_USUAL: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_-]{0,63}")
+_WORD: Final = re.compile(r"[A-Za-z0-9_]+")
+
+
+def safe(name: str) -> str:
+    """Return the name of a member as a path has it."""
+    made = _OTHER.sub(lambda match: "__" if match[0] == "_" else f"_{ord(match[0]):x}_", name)
+    return HEAD + made if name in _RESERVED or not made[:1].isalpha() or made.startswith(_HEADS) else made
+
+
+def plain(made: str) -> str:
+    """Return the name of the site's member: undo ``safe``."""
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)) if match[1] else "_", made.removeprefix(HEAD))
+
+
+def aside(name: str, *, is_filler: bool) -> str:
+    """Return the name that keeps a filler, or a value that only the site's JSON may hold, as the text of its JSON."""
+    return (ABSENT if is_filler else WHOLE) + safe(name)
+
+
+def is_aside(made: str) -> bool:
+    """Whether a name keeps the text of a member's JSON."""
+    return made.startswith((ABSENT, WHOLE))
+
+
+def plain_aside(made: str) -> str:
+    """Return the site's name of the member that a name keeps."""
+    return plain(made.removeprefix(ABSENT).removeprefix(WHOLE))
+
+
+def shown(name: str) -> str:
+    """Return a member's name as a refusal may show it: a name of a usual kind, else a stand-in.
+
+    What stands where a name should be can be anything, a patient's name among it.
+    """
+    return name if _USUAL.fullmatch(name) else "(unreadable name)"
+
+
+def readable(path: str) -> str:
+    """Return a path with the site's own names."""
+    return _WORD.sub(lambda match: plain_aside(match[0]) if "_" in match[0] else match[0], path)

@@ -1,0 +1,245 @@
+"""The shape of a site's JSON, and the typed tree that the mapping engine works on.
+
+``prepare`` turns the site's JSON into that tree: member names become names of paths, values become typed, what stands
+for nothing is kept aside under a name of its own, and what the shape does not know stays as it came. ``restore`` undoes
+it. Whatever the engine then leaves over of the tree is residue, and goes back to where it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from fhir_infusion.errors import BREAKS_FHIR, BREAKS_RULE, Issue
+from fhir_infusion.mapping.document import Mark
+from fhir_infusion.mapping.formats.names import aside, is_aside, plain, plain_aside, safe, shown
+from fhir_infusion.mapping.formats.times import NotTakenError
+from fhir_infusion.mapping.formats.values import Spelling
+from fhir_infusion.mapping.trace import Line
+from fhir_infusion.records.number import from_spelling, spelling_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+JOINED: Final = " + "
+"""Joins the names of members that say one value together, and their texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteElement:
+    """One member as the engine's element table has it."""
+
+    name: str
+    type: str
+    is_list: bool
+    codes: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Node:
+    """One member of the site's JSON, or the whole.
+
+    ``spelling`` is set where it is a simple value, ``members`` where it is an object; with neither it is kept as it
+    is. ``parts`` are the members that say the value together. ``closed``: no unknown member may stand in it.
+    """
+
+    name: str
+    mark: Mark
+    is_list: bool = False
+    spelling: Spelling | None = None
+    members: dict[str, Node] | None = None
+    parts: tuple[str, ...] = ()
+    closed: bool = False
+
+    @property
+    def path_name(self) -> str:
+        """Return the name that paths have for it."""
+        return safe(self.name)
+
+    @property
+    def kept(self) -> bool:
+        """Whether it says nothing to a record."""
+        return self.spelling is None and self.members is None
+
+
+@dataclass(slots=True)
+class Turning:
+    """One turn of a value: what is refused, and what is told of what went back or did not."""
+
+    fillers: tuple[Any, ...]
+    issues: list[Issue] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+
+    def refuse(self, at: str, reason: str, accepted: str, rule: str, status: int = BREAKS_FHIR) -> None:
+        """Note a refusal; the turn goes on, so that all are told at once."""
+        self.issues.append(Issue("error", "value", at, reason, accepted, rule, status))
+
+    def is_filler(self, value: Any) -> bool:
+        """Whether a value stands for nothing."""
+        return any(type(value) is type(filler) and value == filler for filler in self.fillers)
+
+
+def elements(root: Node) -> Mapping[str, Mapping[str, SiteElement]]:
+    """Return the element table of a shape: type name -> element name -> element."""
+    table: dict[str, dict[str, SiteElement]] = {}
+    _elements(root, root.name, table)
+    return table
+
+
+def _elements(node: Node, type_name: str, table: dict[str, dict[str, SiteElement]]) -> None:
+    members = table.setdefault(type_name, {})
+    for inner in (node.members or {}).values():
+        if inner.kept:
+            continue
+        name = inner.path_name
+        held = f"{type_name}.{inner.name}"
+        if inner.members is not None:
+            _elements(inner, held, table)
+        elif inner.spelling is not None and inner.spelling.members:
+            table[held] = {
+                said: SiteElement(said, kind, said in inner.spelling.lists)
+                for said, kind in inner.spelling.members.items()
+            }
+        else:
+            held = inner.spelling.type if inner.spelling is not None else ""
+        members[name] = SiteElement(name, held, inner.is_list)
+
+
+# ------------------------------------------------------------------------------------------------ from the site
+
+
+def prepare(node: Node, value: Any, at: str, turn: Turning) -> Any:
+    """Return the typed value of a member; what is wrong with it is noted in ``turn``."""
+    if node.is_list:
+        if not isinstance(value, list):
+            turn.refuse(at, "this is no list", "a list", "shape")
+            return None
+        return [_prepared(node, item, f"{at}[{index}]", turn) for index, item in enumerate(value)]
+    return _prepared(node, value, at, turn)
+
+
+def _prepared(node: Node, value: Any, at: str, turn: Turning) -> Any:
+    if node.members is not None:
+        if not isinstance(value, dict):
+            turn.refuse(at, "this is no object", "an object", "shape")
+            return None
+        return _prepared_object(node, node.members, value, at, turn)
+    if node.spelling is None:
+        return value
+    try:
+        return node.spelling.take(value)
+    except NotTakenError as wrong:
+        turn.refuse(at, wrong.reason, wrong.accepted, node.spelling.name)
+        return None
+
+
+def _prepared_object(node: Node, members: dict[str, Node], value: dict[str, Any], at: str, turn: Turning) -> Any:
+    made: dict[str, Any] = {}
+    parts = {part for inner in members.values() for part in inner.parts}
+    for name, held in value.items():
+        if name in parts:
+            continue
+        inner = members.get(name)
+        if inner is None and node.closed:
+            turn.refuse(_join(at, shown(name)), _UNKNOWN, "the members of the shape", "closed")
+        elif inner is None or inner.kept:
+            made |= {aside(name, is_filler=held is None): _text(held)} if _holds_nothing(held) else {safe(name): held}
+        elif turn.is_filler(held) or held in ([], {}):
+            made[aside(name, is_filler=True)] = _text(held)
+        else:
+            made[inner.path_name] = prepare(inner, held, _join(at, inner.path_name), turn)
+    for inner in members.values():
+        if inner.parts:
+            _prepare_joined(inner, value, made, at, turn)
+    return made
+
+
+_UNKNOWN: Final = "the shape does not know this member, and it stands where it could change what the patient gets"
+
+
+def _prepare_joined(node: Node, value: dict[str, Any], made: dict[str, Any], at: str, turn: Turning) -> None:
+    there = {name: value[name] for name in node.parts if name in value}
+    empty = {name: held for name, held in there.items() if turn.is_filler(held)}
+    if len(empty) == len(there):
+        made |= {aside(name, is_filler=True): _text(held) for name, held in empty.items()}
+        return
+    texts = [there.get(name) for name in node.parts]
+    here = _join(at, safe(node.parts[0]))
+    if empty or not all(isinstance(text, str) and JOINED not in text for text in texts):
+        turn.refuse(here, "these members say one value together", f"text in each of {node.name}", "joined")
+        return
+    made[node.path_name] = _prepared(node, JOINED.join(map(str, texts)), here, turn)
+
+
+def _holds_nothing(value: Any) -> bool:
+    """Whether a value is or holds what no JSON of ours may hold: null, an empty text, list or object."""
+    if isinstance(value, dict | list):
+        return not value or any(map(_holds_nothing, value.values() if isinstance(value, dict) else value))
+    return value is None or value == ""
+
+
+def _text(value: Any) -> str:
+    return _ENCODE.encode(value).decode()
+
+
+def _raw(value: object) -> msgspec.Raw:
+    if isinstance(value, Decimal):
+        return msgspec.Raw(spelling_of(value).encode())
+    raise TypeError(f"JSON does not know {type(value).__name__}")
+
+
+_ENCODE: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=_raw)
+_DECODE: Final = msgspec.json.Decoder(float_hook=from_spelling)
+
+
+def _join(at: str, name: str) -> str:
+    return f"{at}.{name}" if at else name
+
+
+# ------------------------------------------------------------------------------------------------ back to the site
+
+
+def restore(node: Node, value: Any, at: str, turn: Turning) -> Any:
+    """Return the site's value of a typed one; what cannot be said is noted in ``turn``."""
+    if node.is_list and isinstance(value, list):
+        return [_restored(node, item, f"{at}[{index}]", turn) for index, item in enumerate(value)]
+    return _restored(node, value, at, turn)
+
+
+def _restored(node: Node, value: Any, at: str, turn: Turning) -> Any:
+    if node.members is not None and isinstance(value, dict):
+        return _restored_object(node.members, value, at, turn)
+    if node.spelling is None:
+        return value
+    try:
+        written = node.spelling.write(value)
+        node.spelling.take(written)
+    except NotTakenError as wrong:
+        turn.refuse(at, wrong.reason, wrong.accepted, node.spelling.name, BREAKS_RULE)
+        return None
+    return written
+
+
+def _restored_object(members: dict[str, Node], value: dict[str, Any], at: str, turn: Turning) -> dict[str, Any]:
+    known = {inner.path_name: inner for inner in members.values() if not inner.kept}
+    said: dict[str, Any] = {}
+    for name, held in value.items():
+        inner = known.get(name)
+        here = _join(at, name)
+        if is_aside(name):
+            continue
+        if inner is None:
+            said[plain(name)] = held
+        elif inner.parts:
+            texts = str(_restored(inner, held, here, turn)).split(JOINED)
+            said |= dict(zip(inner.parts, texts, strict=False))
+        else:
+            said[inner.name] = restore(inner, held, here, turn)
+    for name, held in value.items():
+        if is_aside(name) and plain_aside(name) not in said:
+            said[plain_aside(name)] = _DECODE.decode(held)
+    order = {name: index for index, node in enumerate(members.values()) for name in node.parts or (node.name,)}
+    return dict(sorted(said.items(), key=lambda pair: order.get(pair[0], len(order))))

@@ -1,0 +1,102 @@
+"""``translate --from`` and ``--to`` a site's format, from files, lines and arrays."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.exact_json import loads
+
+if TYPE_CHECKING:
+    from fhir_infusion.translator import Translator
+    from tests.cli.conftest import Run
+
+
+@pytest.fixture
+def order(translator: Translator) -> str:
+    return translator.library.formats["ward-orders"].given.samples[0][1]
+
+
+def test_an_order_of_the_site_becomes_one_resource_for_each_drug_with_every_digit(cli: Run, order: str):
+    ran = cli("translate", "--from", "ward-orders", "--to", "fhir", stdin=order)
+    assert ran.code == 0
+    assert [one["resourceType"] for one in ran.json] == ["MedicationRequest", "MedicationRequest"]
+    assert '"value":1.50' in ran.lines[0]
+    assert "dropped WardColour" in ran.err
+
+
+def test_the_site_s_json_comes_back_from_the_records_to_the_letter(cli: Run, order: str):
+    records = cli("translate", "--from", "ward-orders", "--to", "internal", stdin=order)
+    assert [one["record"] for one in records.json] == ["InfusionOrder", "InfusionOrder"]
+    back = cli("translate", "--to", "ward-orders", stdin=records.out)
+    assert (back.code, back.err) == (0, "")
+    assert loads(back.out) == loads(order)
+    assert loads(cli("translate", "--from", "ward-orders", "--to", "ward-orders", stdin=order).out) == loads(order)
+
+
+@pytest.mark.parametrize("release", ["R4", "R4B", "R5"])
+def test_resources_become_the_site_s_json(cli: Run, order: str, release: str):
+    resources = cli("translate", "--from", "ward-orders", "--to", "fhir", "--release", release, stdin=order)
+    back = cli("translate", "--to", "ward-orders", "--release", release, stdin=resources.out)
+    assert back.code == 0
+    (site,) = back.json
+    assert [drug["Dose"] for drug in site["drugs"]] == ["1,50", "1000"]
+    assert site["patient"] == json.loads(order)["patient"]
+
+
+def test_a_bundle_becomes_the_site_s_json(cli: Run, order: str):
+    resources = cli("translate", "--from", "ward-orders", "--to", "fhir", stdin=order).json
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": one} for one in resources]}
+    (site,) = cli("translate", "--to", "ward-orders", stdin=json.dumps(bundle)).json
+    assert [drug["LineId"] for drug in site["drugs"]] == ["A-4711-1", "A-4711-2"]
+
+
+def test_one_wrong_drug_is_refused_by_itself_with_its_place(cli: Run, order: str):
+    wrong: Any = json.loads(order)
+    wrong["drugs"][1]["Dose"] = "1.000,0"
+    ran = cli("translate", "--from", "ward-orders", "--to", "internal", stdin=json.dumps(wrong))
+    assert ran.code == 1
+    record, outcome = ran.json
+    assert record["order_id"] == "A-4711-1"
+    assert outcome["issue"][0]["expression"] == ["ward-orders.drugs.Dose"]
+    assert "1.000,0" not in ran.out + ran.err
+
+
+def test_lines_are_answered_one_by_one_and_what_is_no_json_is_refused(cli: Run, order: str):
+    line = json.dumps(json.loads(order))
+    other = line.replace("A-4711", "B-1")
+    ran = cli("translate", "--from", "ward-orders", "--to", "internal", stdin=f"{line}\n{{\n{other}\n")
+    assert ran.code == 1
+    assert [one.get("order_id", one.get("resourceType")) for one in ran.json] == [
+        "A-4711-1",
+        "A-4711-2",
+        "OperationOutcome",
+        "B-1-1",
+        "B-1-2",
+    ]
+
+
+@pytest.mark.parametrize(("option", "told"), [("--from", "accepted: "), ("--to", "accepted: fhir, internal, ")])
+def test_an_unknown_format_is_a_usage_error_that_names_those_there_are(cli: Run, option: str, told: str):
+    others = ("--to", "fhir") if option == "--from" else ()
+    ran = cli("translate", option, "nowhere", *others)
+    assert ran.code == 2
+    assert told in ran.err
+    assert "ward-orders" in ran.err
+
+
+def test_the_report_counts_and_the_trace_names_the_pair_of_each_member(cli: Run, order: str, tmp_path: Any):
+    trace = tmp_path / "trace"
+    cli("translate", "--from", "ward-orders", "--to", "internal", "--trace", trace, stdin=order)
+    lines = [json.loads(line) for line in trace.read_text().splitlines()]
+    dose = next(line for line in lines if line["path"].endswith("drugs.Dose"))
+    assert dose["to"] == "steps[only].dosings[only].dose.value"
+    assert dose["mark"].startswith("formats/ward-orders.yaml:")
+
+
+def test_explain_finds_the_pairs_of_a_member_of_the_site(cli: Run):
+    ran = cli("mapping", "explain", "ward-orders.Order No")
+    assert ran.code == 0
+    assert "InfusionOrder.group.identifier.value  <->  ward-orders.Order No" in ran.out

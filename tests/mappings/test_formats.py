@@ -1,0 +1,208 @@
+"""The formats that are shipped: each sample becomes records, FHIR in both releases, and the site's JSON again."""
+
+from __future__ import annotations
+
+import random
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fhir_infusion.actions.formats import from_format, to_format
+from fhir_infusion.actions.prove import samples_of
+from fhir_infusion.config import Settings, mappings_dir
+from fhir_infusion.errors import Refused
+from fhir_infusion.mapping.compare import bare
+from fhir_infusion.mapping.formats.laws import prove_format
+from fhir_infusion.records.equality import same
+from fhir_infusion.records.parts import join
+from fhir_infusion.translator import Translator, open_translator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NAMES = sorted(path.stem for path in (mappings_dir() / "formats").glob("*.yaml"))
+
+
+@pytest.fixture(scope="module")
+def translator() -> Translator:
+    return open_translator(Settings(), overlays={None})
+
+
+def samples(translator: Translator, name: str) -> list[Any]:
+    return samples_of(translator.library.formats[name])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_laws_hold_for_the_samples_and_their_variations(translator: Translator, name: str):
+    one = translator.library.formats[name]
+    proof = prove_format(one, samples_of(one), random.Random, 150)
+    assert proof.broken == ()
+    assert proof.holds
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_sample_comes_back_to_the_letter(translator: Translator, name: str):
+    for sample in samples(translator, name):
+        records = [done.results[0] for done in from_format(translator, name, sample)]
+        written = to_format(translator, name, records).values
+        assert same(written, sample if isinstance(sample, list) else [sample])
+
+
+@pytest.mark.parametrize("release", ["R4", "R5"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_sample_goes_through_fhir_and_back_to_the_same_records(translator: Translator, name: str, release: str):
+    for sample in samples(translator, name):
+        for done in from_format(translator, name, sample):
+            record = done.results[0]
+            resources = translator.to_fhir(record, release).results
+            (back,) = join([_whole(translator, resource, release) for resource in resources])
+            assert same(_said(back), _said(record))
+            again = to_format(translator, name, [back]).values
+            assert same(again, to_format(translator, name, [_without_residue(record)]).values)
+
+
+def _whole(translator: Translator, resource: Any, release: str) -> Any:
+    return translator.to_internal(resource, release).results[0]
+
+
+def _said(record: Any) -> Any:
+    return {name: value for name, value in bare(record).items() if name != "representation"}
+
+
+def _without_residue(record: Any) -> Any:
+    return {name: value for name, value in record.items() if name != "residue"}
+
+
+def changed(value: Any, *path: Any, to: Any) -> Any:
+    """Return a JSON value with one place changed; ``None`` as the way is every element of a list."""
+    if not path:
+        return to
+    head, *rest = path
+    if head is None:
+        return [changed(item, *rest, to=to) for item in value]
+    if isinstance(value, list):
+        return [changed(item, *rest, to=to) if index == head else item for index, item in enumerate(value)]
+    return {**value, head: changed(value.get(head), *rest, to=to)}
+
+
+WRONG: list[tuple[str, tuple[Any, ...], Any, str]] = [
+    ("ward-orders", ("drugs", 0, "Dose"), "1.50", "ward-orders.drugs.Dose"),
+    ("ward-orders", ("drugs", 0, "Dose"), 1, "ward-orders.drugs.Dose"),
+    ("ward-orders", ("drugs", 0, "DoseUnit"), "mcg/kg", "ward-orders.drugs.DoseUnit"),
+    ("ward-orders", ("drugs", 0, "PRN"), "n", "ward-orders.drugs.PRN"),
+    ("ward-orders", ("drugs", 0, "Freq"), "3xD", "ward-orders.drugs.Freq"),
+    ("ward-orders", ("drugs", 0, "state"), "active", "ward-orders.drugs.state"),
+    ("ward-orders", ("drugs", 0, "First Dose"), "26.10.2025 02:30", "ward-orders.drugs.First Dose"),
+    ("ward-orders", ("drugs", 0, "First Dose"), "30.03.2025 02:30", "ward-orders.drugs.First Dose"),
+    ("ward-orders", ("entered_at",), "31.02.2025 08:00", "ward-orders.entered_at"),
+    ("ward-orders", ("drugs",), [], "drugs"),
+    ("ward-orders", ("patient",), "0004711", "ward-orders.patient"),
+    ("ward-orders", ("Order No",), "", "Order No"),
+    ("pump-events", (0, "ts"), "20251026023000", "pump-events.begun"),
+    ("pump-events", (1, "rate"), "7,50", "pump-events.events[1].rate"),
+    ("pump-events", (1, "rate_unit"), "gtt/min", "pump-events.events[1].rate_unit"),
+    ("pump-events", (1, "event"), "BOLUS", "pump-events.events[1].event"),
+    ("pump-events", (4, "event"), "PAUS", "pump-events.events[4].event"),
+    ("pump-events", (1, "pat_no"), "0004712", "[1].pat_no"),
+    ("pump-events", (1, "seq"), 1, "[1].seq"),
+    ("pump-events", (1, "run_id"), None, "[1].run_id"),
+]
+
+
+@pytest.mark.parametrize(("name", "path", "value", "place"), WRONG)
+def test_a_wrong_value_is_refused_with_its_place_in_the_site_s_own_names(
+    translator: Translator, name: str, path: tuple[Any, ...], value: Any, place: str
+):
+    sample = changed(samples(translator, name)[0], *path, to=value)
+    with pytest.raises(Refused) as told:
+        from_format(translator, name, sample)
+    found = [issue.path for issue in told.value.issues]
+    assert [path for path in found if path.endswith(place)], found
+    assert all(issue.accepted for issue in told.value.issues)
+
+
+def test_an_edit_of_the_record_changes_what_it_names_and_nothing_else_of_the_site_s_json(translator: Translator):
+    (sample,) = samples(translator, "ward-orders")
+    first, second = (done.results[0] for done in from_format(translator, "ward-orders", sample))
+    step = first["steps"][0]
+    dosed: Callable[[Any], Any] = lambda value: changed(step, "dosings", 0, "dose", "value", to=value)  # noqa: E731
+    edited = {**first, "steps": [dosed(2)]}
+    (written,) = to_format(translator, "ward-orders", [edited, second]).values
+    assert same(written, changed(sample, "drugs", 0, "Dose", to="2"))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("infusion_type", "extended"),
+        ("do_not_perform", False),
+        ("effective_period", {"start": "2025-03-03"}),
+        ("preparation", {"total_volume": {"value": 50, "unit": "mL"}}),
+        ("intent", "plan"),
+    ],
+)
+def test_what_could_change_what_the_patient_gets_and_has_no_place_is_refused(
+    translator: Translator, field: str, value: Any
+):
+    record = from_format(translator, "ward-orders", samples(translator, "ward-orders")[0])[0].results[0]
+    with pytest.raises(Refused) as told:
+        to_format(translator, "ward-orders", [{**record, field: value}])
+    assert [issue.path for issue in told.value.issues] == [field]
+
+
+def test_what_else_has_no_place_is_left_out_by_the_rule_of_the_format_with_a_line(translator: Translator):
+    record = from_format(translator, "ward-orders", samples(translator, "ward-orders")[0])[0].results[0]
+    done = to_format(translator, "ward-orders", [{**record, "care_setting": "hospital"}]).done[0]
+    lines = [(line.path, line.state, line.why) for line in done.exceptions if line.path == "care_setting"]
+    assert lines == [("care_setting", "dropped", "the ward system has no field for it")]
+
+
+def test_a_code_without_the_system_that_the_format_means_is_refused(translator: Translator):
+    record = from_format(translator, "ward-orders", samples(translator, "ward-orders")[0])[0].results[0]
+    with pytest.raises(Refused) as told:
+        to_format(translator, "ward-orders", [{**record, "drug": {"codings": [{"code": "VANC"}]}}])
+    assert [issue.path for issue in told.value.issues] == ["drug.codings[0].system"]
+
+
+def test_words_alone_are_not_left_out_where_no_code_says_the_same(translator: Translator):
+    record = from_format(translator, "ward-orders", samples(translator, "ward-orders")[0])[0].results[0]
+    step = changed(record["steps"][0], "dosings", 0, "dose", to={"value": 1, "unit_text": "ampoules"})
+    with pytest.raises(Refused) as told:
+        to_format(translator, "ward-orders", [{**record, "steps": [step]}])
+    assert [issue.path for issue in told.value.issues] == ["steps[0].dosings[0].dose.unit_text"]
+
+
+def test_rows_of_a_feed_are_one_administration_with_its_segments_in_either_release(translator: Translator):
+    (sample,) = samples(translator, "pump-events")
+    (done,) = from_format(translator, "pump-events", sample)
+    record = done.results[0]
+    assert [(one["event"], one.get("rate", {}).get("value")) for one in record["segments"]] == [
+        ("started", Decimal("5.0")),
+        ("rate-changed", Decimal("7.50")),
+        ("paused", 0),
+        ("resumed", Decimal("7.50")),
+        ("completed", None),
+    ]
+    assert (record["status"], record["when"]["end"]) == ("completed", "2025-03-27T03:00:00+01:00")
+    for release in ("R4", "R5"):
+        resources = translator.to_fhir(record, release).results
+        assert ["partOf" in one for one in resources] == [False, True, True, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("status",), "in-progress"),
+        (("segments", 0, "end"), "2025-03-26T22:31:00+01:00"),
+        (("when", "start"), "2025-03-26T21:00:00+01:00"),
+        (("when", "end"), "2025-03-27T04:00:00+01:00"),
+    ],
+)
+def test_a_record_that_its_own_rows_would_not_say_again_is_refused(
+    translator: Translator, path: tuple[Any, ...], value: Any
+):
+    record = from_format(translator, "pump-events", samples(translator, "pump-events")[0])[0].results[0]
+    with pytest.raises(Refused) as told:
+        to_format(translator, "pump-events", [changed(record, *path, to=value)])
+    assert told.value.issues[0].reason == "the rows of the feed do not say this"
