@@ -22,15 +22,16 @@ SETTINGS = Settings()
 
 
 def small_library() -> Library:
-    """Return a part of the shipped library: one lens and its other release."""
+    """Return a part of the shipped library: one lens and its other release, and one format."""
     library = translator().library
     lenses = {key: lens for key, lens in library.lenses.items() if key[1:] == ("MedicationAdministration", None)}
-    return replace(library, lenses=lenses, defaults={None: {}})
+    formats = {"ward-orders": library.formats["ward-orders"]}
+    return replace(library, lenses=lenses, defaults={None: {}}, formats=formats)
 
 
 def test_every_lens_is_proven_by_name():
     found = dict(proofs(small_library(), SETTINGS, count=3))
-    assert list(found) == ["R4 MedicationAdministration", "R5 MedicationAdministration"]
+    assert list(found) == ["R4 MedicationAdministration", "R5 MedicationAdministration", "format ward-orders"]
     assert all(proof.holds and proof.asked >= 3 for proof in found.values())
 
 
