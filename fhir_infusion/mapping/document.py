@@ -126,14 +126,30 @@ def read_yaml(file: str, text: str) -> Table:
         DocumentError: it is not YAML, repeats a key, or is not a mapping.
     """
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=_Loader)
+        value = _convert(node, file) if node is not None else None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise DocumentError(f"{file}:{line}: not YAML: {error.problem}") from None
-    value = _convert(node, file) if node is not None else None
+    except yaml.YAMLError:
+        raise DocumentError(f"{file}:1: not YAML: a character that no YAML holds") from None
+    except RecursionError:
+        raise DocumentError(f"{file}:1: it is nested too deep") from None
     if not isinstance(value, Table):
         raise DocumentError(f"{file}:1: a document is a mapping; accepted keys: {', '.join(sorted(DOCUMENT_SHAPES))}")
     return value
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads YAML without aliases: a few lines of them can stand for more than fits into any memory."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Refuse an alias where a node stands."""
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]  # its stubs leave it out
+            raise yaml.MarkedYAMLError(problem="an alias, which documents do not have", problem_mark=mark)
+        found: yaml.Node | None = super().compose_node(parent, index)
+        return found
 
 
 def _convert(node: yaml.Node, file: str) -> Any:

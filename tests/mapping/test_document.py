@@ -65,6 +65,19 @@ def test_a_key_that_stands_twice_is_refused_with_both_lines():
     assert refusal("a: 1\nb: {c: 1,\n  c: 2}\n") == ["d.yaml:3: 'c' stands twice; the first is at line 2"]
 
 
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("a: &x [1]\nb: *x\n", "d.yaml:2: not YAML: an alias, which documents do not have"),
+        ("a: &x [*x]\n", "d.yaml:1: not YAML: an alias, which documents do not have"),
+        ("a: b\x00\n", "d.yaml:1: not YAML: a character that no YAML holds"),
+        ("[" * 5000, "d.yaml:1: it is nested too deep"),
+    ],
+)
+def test_what_would_not_end_or_cannot_be_read_is_a_complaint(text: str, complaint: str):
+    assert refusal(text) == [complaint]
+
+
 def test_what_is_not_yaml_is_refused_with_its_line():
     assert refusal("a: 1\nb: [\n") == ["d.yaml:3: not YAML: expected the node content, but found '<stream end>'"]
     assert refusal("a: 1\n\tb: 2\n")[0].startswith("d.yaml:2: not YAML: ")

@@ -18,7 +18,8 @@ from fhir_infusion.service import Service
 from fhir_infusion.store import open_store
 from fhir_infusion.web.app import create_app
 from fhir_infusion.web.examples import therapies
-from fhir_infusion.web.workbench.asked import Asked
+from fhir_infusion.web.tokens import add_token
+from fhir_infusion.web.workbench.asked import MOST_MAPPING, Asked
 from fhir_infusion.web.workbench.items import items_of
 from fhir_infusion.web.workbench.looking import look
 from tests.exact_json import dumps, loads
@@ -26,6 +27,7 @@ from tests.web.conftest import Client, Json, issues
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
+    from pathlib import Path
 
     from werkzeug.test import TestResponse
 
@@ -308,3 +310,77 @@ def test_a_rate_per_kilogram_without_a_weight_is_told_and_not_drawn(client: Clie
     reply = pasted(client, dumps(record))
     assert "2.5 ug/kg/min is per size of the patient, and no such measurement is stated" in reply.text
     assert "<svg" not in reply.text
+
+
+ORDERS = "r4/infusion-order.yaml"
+CARE_SETTING = "extension[url=$care-setting].valueCode"
+
+
+def edited(client: Client, old: str, new: str, **fields: Any) -> TestResponse:
+    """What came of one change of a document, tried on an order."""
+    opened = client.get(f"/workbench?{urlencode({'example': ORDER, 'document': ORDERS})}")
+    text = html.unescape(re.findall(r'<textarea id="mapping"[^>]*>\n(.*?)</textarea>', opened.text, re.DOTALL)[0])
+    assert old in text
+    more = {"document": ORDERS, "mapping": text.replace(old, new), **fields}
+    return pasted(client, therapies()[ORDER].text, **more)
+
+
+def places(reply: TestResponse) -> list[tuple[str, str, str]]:
+    """Where the result would be other: the path, what is served, what is edited."""
+    found = re.findall(r'<tr><td class="path">([^<]*)</td><td>(.*?)</td><td>(.*?)</td></tr>', reply.text, re.DOTALL)
+    return [(html.unescape(a), *(html.unescape(re.sub(r"<[^>]*>", "", one)) for one in rest)) for a, *rest in found]
+
+
+def test_a_document_that_is_opened_and_not_changed_is_not_tried(client: Client):
+    reply = edited(client, "a", "a")
+    assert 'id="mapping"' in reply.text
+    assert 'id="trial"' not in reply.text
+
+
+def test_a_change_of_a_document_shows_what_it_would_change_and_changes_nothing(client: Client, translator: Translator):
+    before = translator.library.digest
+    reply = edited(client, CARE_SETTING, "extension[url=https://site.example/care].valueCode")
+    assert "It loads." in reply.text
+    assert "20 examples asked, 0 refused, nothing broken" in reply.text
+    ours = '- "https://w3id.org/fhir-infusion/StructureDefinition/care-setting"'
+    assert places(reply) == [("extension[0].url", ours, '+ "https://site.example/care"')]
+    assert translator.library.digest == before
+    again = client.get(f"/workbench?example={ORDER}")
+    assert lines(again, "o")["extension[0].url"] == f'"url": {ours[2:]},'
+
+
+def test_a_change_is_tried_on_all_examples_when_that_is_asked(client: Client):
+    reply = edited(client, CARE_SETTING, "extension[url=https://site.example/care].valueCode", every="yes")
+    orders = [one for one in therapies().values() if "care_setting" in one.record and one.kind == "order"]
+    assert f"{len(orders)} of {len(therapies())} examples would change" in reply.text
+
+
+def test_a_document_that_does_not_load_tells_each_line(client: Client):
+    reply = edited(client, "  status: {fhir", "  status_of_it: {fhir")
+    assert "It does not load" in reply.text
+    assert re.findall(rf'data-line="\d+">{ORDERS}:\d+: ', reply.text)
+    assert told(reply).startswith("Translated to FHIR:"), "by what is served"
+
+
+def test_text_that_is_no_yaml_is_a_complaint(client: Client):
+    for text in ("{", "a: [", "\x00", "- - -\n" * 100, "&a [*a, *a]"):
+        reply = pasted(client, therapies()[ORDER].text, document=ORDERS, mapping=text)
+        assert reply.status_code == 200, text
+        assert "It does not load" in reply.text
+
+
+def test_a_document_of_no_such_name_is_refused_and_so_is_one_too_long(client: Client):
+    assert client.get("/workbench?document=../secrets").status_code == 400
+    assert pasted(client, "", document=ORDERS, mapping="#" * (MOST_MAPPING + 1)).status_code == 400
+
+
+def test_only_operators_edit_where_there_are_tokens(guarded: Client, tokens: Path):
+    _, plain = add_token(tokens, "reader", "default", "2026-01-02")
+    _, operator = add_token(tokens, "engineer", "default", "2026-01-02", operator=True)
+    address = f"/workbench?document={ORDERS}"
+    for text, status in ((plain, 403), (operator, 200)):
+        assert guarded.get(address, authorization=f"Bearer {text}").status_code == status
+        page = guarded.get("/workbench", authorization=f"Bearer {text}")
+        assert ('id="editor"' in page.text) == (status == 200)
+    body = urlencode({"input": "{}", "document": ORDERS, "mapping": "x"})
+    assert guarded.post("/workbench", body, FORM, authorization=f"Bearer {plain}").status_code == 403

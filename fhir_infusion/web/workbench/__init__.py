@@ -17,9 +17,11 @@ from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.records.arithmetic import findings_of_order
 from fhir_infusion.web import examples, pages
-from fhir_infusion.web.context import web
+from fhir_infusion.web.context import caller, web
 from fhir_infusion.web.refusals import parameter_refusal
+from fhir_infusion.web.security import refuse_unless_operator
 from fhir_infusion.web.workbench import asked as asking
+from fhir_infusion.web.workbench import trying
 from fhir_infusion.web.workbench.items import Item, Items, items_of
 from fhir_infusion.web.workbench.looking import Told, View, look
 from fhir_infusion.web.workbench.outcome import Beside, outcome
@@ -58,10 +60,14 @@ def _page(asked: Asked, text: str) -> Response:
         is_example = bool(asked.example) and text == _text_of(asked)
     except Refused:
         is_example = False
+    if asked.document or asked.mapping:
+        refuse_unless_operator(caller())
     items, view, chosen = Items(()), View(), Item(None)
+    given: Json | None = None
     try:
         if text.strip():
-            items = items_of(translator, fhir_json.read(text), asked)
+            given = fhir_json.read(text)
+            items = items_of(translator, given, asked)
             chosen = items.items[min(asked.record, len(items.items) - 1)] if items.items else chosen
             view = look(translator, chosen, asked)
     except Refused as refused:
@@ -71,12 +77,19 @@ def _page(asked: Asked, text: str) -> Response:
     if order is not None and administration is not None:
         view.findings += [Told(issue, None) for issue in findings_of_order(order, administration)]
     made = outcome(asked, items, chosen, view, beside)
+    tried = None
+    if asked.document:
+        whole = replace(asked, mapping="") if asked.open else asked
+        tried = trying.trial(translator, web().service.settings, whole, given if items.items else None, chosen)
     return pages.page(
         "workbench/page.html",
         asked=asked,
         text="" if asked.live else text,
         is_example=is_example,
         made=made,
+        trial=tried,
+        documents=tuple(trying.documents(web().service.settings)) if caller().operator else (),
+        examples_count=len(examples.therapies()),
         overlays=sorted(translator.overlays),
         releases=asking.RELEASES,
         states=asking.STATES,

@@ -35,7 +35,7 @@ MOST_FORM: Final = 3 * fhir_json.LIMITS.bundle + 3 * MOST_MAPPING
 
 _NUMBERS: Final = ("record", "lines", "to_lines", "page")
 _IN_ADDRESS: Final = ("example", "side", "release", "overlay", "strict", "state", "document", "find", *_NUMBERS)
-_IN_BODY: Final = (*_IN_ADDRESS, "input", "mapping", "live", "turn")
+_IN_BODY: Final = (*_IN_ADDRESS, "input", "mapping", "live", "turn", "open", "every")
 _MOST_FIELDS: Final = 40
 
 
@@ -44,7 +44,8 @@ class Asked:
     """What is asked. Numbers count from 0; ``states`` are those of the ledger's lines that are shown.
 
     ``mapping`` is the edited text of the document ``document``; ``live`` asks for the outcome alone,
-    ``turn`` for the result as the input.
+    ``turn`` for the result as the input, ``open`` for the document as it stands in its file, ``every`` for what
+    the edited one does to all examples.
     """
 
     example: str = ""
@@ -63,6 +64,8 @@ class Asked:
     mapping: str = ""
     live: bool = False
     turn: bool = False
+    open: bool = False
+    every: bool = False
 
     def query(self, **changes: object) -> str:
         """Return the address of this state without what was pasted, with some things changed; defaults left out."""
@@ -126,6 +129,8 @@ def _asked(fields: Parameters, known: Collection[str], overlays: Collection[str]
         mapping=given.get("mapping", "").replace("\r\n", "\n"),
         live=bool(given.get("live")),
         turn=bool(given.get("turn")),
+        open=bool(given.get("open")),
+        every=bool(given.get("every")),
         **{name: _number(given, name) for name in _NUMBERS},
     )
 

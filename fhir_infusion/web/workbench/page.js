@@ -124,6 +124,15 @@ async function reveal(id) {
   found.closest("section").scrollIntoView({block: "nearest"});
 }
 
+// Select a line of the edited document.
+function goTo(line) {
+  const field = at("mapping"), before = field.value.split("\n").slice(0, line - 1), start = before.join("\n").length + (line > 1);
+  at("editor").open = true;
+  field.focus();
+  field.setSelectionRange(start, start + field.value.slice(start).split("\n")[0].length);
+  field.scrollTop = Math.max(0, (line - 5) * (field.scrollHeight / field.value.split("\n").length));
+}
+
 const inPane = (target) => target.closest?.("a.l, a.rule");
 
 document.addEventListener("pointerover", (event) => {
@@ -136,6 +145,8 @@ document.addEventListener("focusin", (event) => { if (bench.index && inPane(even
 document.addEventListener("click", (event) => {
   if (!bench.index || event.ctrlKey || event.metaKey || event.shiftKey) return;
   const line = inPane(event.target), link = event.target.closest?.("[data-show]");
+  const complaint = event.target.closest?.("[data-line]");
+  if (complaint) { event.preventDefault(); goTo(Number(complaint.dataset.line)); return; }
   if (!line && !link) return;
   event.preventDefault();
   if (line) pin(line); else reveal(link.dataset.show);
@@ -172,7 +183,7 @@ const unpacked = (text) => {
 
 // What was pasted goes behind the #, which no browser sends to anybody.
 async function link() {
-  const kept = {input: at("input").value};
+  const kept = {input: at("input").value, mapping: at("mapping")?.value};
   const text = await packed(JSON.stringify(kept));
   if (text.length > 100000) { at("state").textContent = "This is too long for a link."; return; }
   history.replaceState(null, "", "/workbench" + at("outcome").dataset.query + "#z=" + text);
@@ -184,6 +195,7 @@ async function restored() {
   try {
     const kept = JSON.parse(await unpacked(location.hash.slice(3)));
     at("input").value = String(kept.input);
+    if (at("mapping") && kept.mapping) at("mapping").value = String(kept.mapping);
   } catch (error) {
     at("state").textContent = "This link is not whole.";
     return;
@@ -215,11 +227,15 @@ document.addEventListener("page", () => {
   at("link").addEventListener("click", link);
   at("input").addEventListener("input", soon);
   at("find").addEventListener("input", find);
-  at("bench").addEventListener("change", (event) => { if (event.target !== at("input")) translate(); });
+  at("mapping")?.addEventListener("input", soon);
+  at("bench").addEventListener("change", (event) => {
+    if (event.target === at("document")) send(at("bench"), at("open"));
+    else if (event.target.tagName !== "TEXTAREA") translate();
+  });
   at("bench").addEventListener("submit", (event) => {
-    if (event.submitter?.name === "turn") return;
     event.preventDefault();
-    translate(event.submitter);
+    if (["turn", "open"].includes(event.submitter?.name)) send(at("bench"), event.submitter);
+    else translate(event.submitter);
   });
   fresh();
   restored();
