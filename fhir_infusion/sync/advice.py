@@ -18,11 +18,15 @@ Place = Literal["", "resume", "dead", "duplicate", "conflict", "identity", "quar
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """A sentence. ``is_urgent``: what is to reach a patient's bed does not; ``place`` is where a person acts."""
+    """A sentence. ``is_urgent``: what is to reach a patient's bed does not.
+
+    ``place`` is where a person acts, ``command`` what looks into it or ends it, each empty where there is none.
+    """
 
     text: str
     is_urgent: bool = False
     place: Place = ""
+    command: str = ""
 
 
 STOP_LATE: Final = 120
@@ -56,47 +60,50 @@ def advice(status: Status) -> tuple[Advice, ...]:
 
 
 def _all(status: Status) -> Iterator[Advice]:
+    name = status["endpoint"]
     if (status["oldest_stop_seconds"] or 0) > STOP_LATE:
         text = "A stop has not arrived there: tell the ward by another way until it has."
         yield Advice(text, is_urgent=True)
     if status["paused"]:
         why = PAUSES.get(status["paused"], status["paused"])
         text = f"Paused, since {why}. Nothing is sent or read. Ask its operators, then go on with it."
-        yield Advice(text, is_urgent=True, place="resume")
+        yield Advice(text, is_urgent=True, place="resume", command=f"sync resume {name} --reason TEXT")
     elif status["trouble"]:
         text = f"Something is wrong with it: {TROUBLES.get(status['trouble'], status['trouble'])}."
         yield Advice(f"{text} What is to be told waits; nothing is put aside for it.", is_urgent=True)
     yield from _aside(status)
     yield from _late(status)
     if status["can"] is None:
-        yield Advice(f"What it can do was never tried: `fhir-infusion sync probe {status['endpoint']}`.")
+        yield Advice(f"What it can do was never tried: `fhir-infusion sync probe {name}`.")
     elif status["can"].get("needs"):
         needs = ", ".join(status["can"]["needs"])
         yield Advice(f"A probe saw that it lacks what is needed: {needs}.")
 
 
 def _aside(status: Status) -> Iterator[Advice]:
+    name = status["endpoint"]
     if status["conflicts"]:
-        yield Advice(f"Decide what changed on both sides ({status['conflicts']}).", place="conflict")
-    if status["dead"]:
-        text = f"Put aside on the way out ({status['dead']}): mend what the code names, then replay, or give it up."
-        yield Advice(text, is_urgent=True, place="dead")
+        text = f"Decide what changed on both sides ({status['conflicts']})."
+        yield Advice(text, place="conflict", command="sync conflicts")
+    if status["identities"]:
+        yield Advice(f"Say who a patient is ({status['identities']}).", place="identity", command="sync conflicts")
     if duplicates := status["outbox"].get("duplicate", 0):
         text = f"Several there carry one identifier of ours ({duplicates}): say which one stays."
-        yield Advice(text, is_urgent=True, place="duplicate")
+        yield Advice(text, is_urgent=True, place="duplicate", command=f"sync duplicates {name}")
+    if status["dead"]:
+        text = f"Put aside on the way out ({status['dead']}): mend what the code names, then replay, or give it up."
+        yield Advice(text, is_urgent=True, place="dead", command=f"sync dead list {name}")
     if status["quarantined"]:
         text = f"Received and not taken ({status['quarantined']}): look at the code, then have it tried again."
-        yield Advice(text, place="quarantine")
-    if status["identities"]:
-        yield Advice(f"Say who a patient is ({status['identities']}).", place="identity")
+        yield Advice(text, place="quarantine", command=f"sync quarantine list {name}")
+    reconcile = f"sync reconcile {name}"
     if status["deleted_active"]:
-        text = f"Gone there, and not ended here ({status['deleted_active']}): `fhir-infusion sync reconcile"
-        yield Advice(
-            f"{text} {status['endpoint']}` names them. End them here, or have them told again.", is_urgent=True
-        )
+        text = f"Gone there, and not ended here ({status['deleted_active']}): ask the ward, then end them here, or have"
+        text = f"{text} them restored there. `fhir-infusion {reconcile}` names them."
+        yield Advice(text, is_urgent=True, command=reconcile)
     if status["lost"]:
-        text = f"Of ours {status['lost']} are not known there any more: `fhir-infusion sync reconcile"
-        yield Advice(f"{text} {status['endpoint']}` lists them, a replay tells them again.")
+        text = f"Of ours {status['lost']} are not known there any more: a replay tells them again."
+        yield Advice(f"{text} `fhir-infusion {reconcile}` names them.", command=reconcile)
 
 
 def _late(status: Status) -> Iterator[Advice]:

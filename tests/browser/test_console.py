@@ -62,7 +62,7 @@ def test_what_was_put_aside_is_looked_at_and_replayed(page: Page, ward: Ward):
     page.get_by_role("link", name="Back").click()
     page.get_by_label("Why").fill(WHY)
     page.get_by_role("button", name="Replay").click()
-    page.get_by_role("status").get_by_text("Replayed: 1 on the way again.").wait_for()
+    page.get_by_role("status").get_by_text("Replayed: 1 on the way again; row 5: is acked now.").wait_for()
     eventually(lambda: "A-2" in ward.orders())
     page.goto(ward.serving.base + "/console/audit?action=read")
     assert page.get_by_role("row").count() == 2  # the heading, and the one reading

@@ -60,3 +60,23 @@ def test_a_row_names_who_did_what_to_which_version(store, clock):
         "id-one",
         1,
     )
+
+
+def test_the_newest_rows_come_first_page_by_page_and_narrowed_down_within_bounds(chain, clock, monkeypatch):
+    store = open_store(chain, clock)
+
+    def look(**asked):
+        rows, left = store.read(TENANT, lambda tx: audit.newest(tx, **asked))
+        return [row.seq for row in rows], left
+
+    assert look(limit=4) == ([10, 9, 8, 7], 7)
+    assert look(before=7, limit=4) == ([6, 5, 4, 3], 3)
+    assert look(before=3, limit=4) == ([2, 1], None)
+    (first,) = store.read(TENANT, lambda tx: audit.entries(tx, limit=1))
+    assert look(about=(first.type, first.id), action=first.action) == ([1], None)
+    assert look(action="no such") == ([], None)
+    monkeypatch.setattr(audit, "LOOKED_THROUGH", 4)
+    assert look(about=(first.type, first.id)) == ([], 7)  # the next page looks on below
+    assert look(before=3, about=(first.type, first.id)) == ([1], None)
+    assert store.read("another", audit.newest) == ((), None)
+    store.close()

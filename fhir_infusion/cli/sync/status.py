@@ -10,17 +10,9 @@ from fhir_infusion.cli import load_settings
 from fhir_infusion.cli.build import reading_service
 from fhir_infusion.cli.options import database_option
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.sync.advice import advice
 from fhir_infusion.sync.status import status as status_of
 
-_NEXT: Final = (
-    (("paused",), "sync resume {} --reason TEXT"),
-    (("conflicts", "identities"), "sync conflicts"),
-    (("duplicate",), "sync duplicates {}"),
-    (("dead",), "sync dead list {}"),
-    (("quarantined",), "sync quarantine list {}"),
-    (("lost", "deleted_active"), "sync reconcile {}"),
-)
-"""What to look at where one of these is not empty; the guide says how to go on from there."""
 _OF_PROBE: Final = ("rungs", "needs", "differs", "left")
 
 
@@ -45,5 +37,4 @@ def _chosen(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def _next(line: dict[str, Any]) -> list[str]:
-    found = {**line["outbox"], **line}
-    return [command.format(line["endpoint"]) for names, command in _NEXT if any(found.get(name) for name in names)]
+    return list(dict.fromkeys(one.command for one in advice(line) if one.command))

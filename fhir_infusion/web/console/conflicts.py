@@ -60,7 +60,7 @@ def decide(conflict_id: str) -> Response:
             tenant=who.tenant,
             seen=seen,
         )
-        return f"Decided about {decided['resource']}: {decided['kept']}."
+        return words.decided(decided)
 
     return common.act(work, PATH, lambda found: _page(conflict_id, found))
 

@@ -93,8 +93,21 @@ def moment(at: datetime) -> str:
 def replayed(answer: dict[str, Any]) -> str:
     """Return what a replay did: how many rows became what, and each of which a person wants to know."""
     counts = [f"{count} {OUTCOMES.get(what, what)}" for what, count in answer["rows"].items()]
-    told = [f"row {one['row']}: {one['code']}" for one in answer["told"] if "code" in one]
+    told = [f"row {one['row']}: {' '.join(_became(one))}" for one in answer["told"] if _became(one)]
     return f"Replayed: {'; '.join((*counts, *told))}."
+
+
+def _became(line: dict[str, Any]) -> list[str]:
+    return [f"is {line[name]} now" if name == "now" else f"({line[name]})" for name in ("now", "code") if name in line]
+
+
+def decided(answer: dict[str, Any]) -> str:
+    """Return what became of a decision: where they have deleted it meanwhile, neither side stands there."""
+    if answer["kept"] not in SIDES:
+        return (
+            f"They have deleted {answer['resource']} meanwhile: the conflict is closed, and nothing was sent or taken."
+        )
+    return f"Decided about {answer['resource']}: {answer['kept']} stands."
 
 
 def reasons(conflict: Conflict) -> list[str]:
