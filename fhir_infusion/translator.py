@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 import threading
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,13 +20,13 @@ from fhir_infusion.fhir import elements, targets
 from fhir_infusion.fhir.models import check_with_models
 from fhir_infusion.fhir.validate import validate
 from fhir_infusion.mapping.lens import Ledger, Lens, Translation
-from fhir_infusion.mapping.library import Library, load
+from fhir_infusion.mapping.library import Library, digest, load
 from fhir_infusion.mapping.trace import Line
 from fhir_infusion.records import check, parts, pauses
 from fhir_infusion.records.arithmetic import findings as computed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 
 Json = dict[str, Any]
 
@@ -32,6 +34,9 @@ RELEASES = ("R4", "R4B", "R5")
 
 _COMPILING: Final = threading.Lock()
 """What is asked for first is compiled then, such as an overlay: by one thread at a time (``Lens.compile``)."""
+
+_HELD: Final[ContextVar[tuple[object, Library] | None]] = ContextVar("held", default=None)
+"""A translator, and the library that it keeps to the end of the block that runs here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +72,42 @@ class Translated:
 
 
 class Translator:
-    """Every lens of the library, with the checks around it."""
+    """Every lens of the library in use, with the checks around it.
+
+    The library may be exchanged while others translate. Whoever takes several steps that belong to one mapping, such as
+    a request, takes them in a block of :meth:`held`.
+    """
 
     def __init__(self, library: Library, settings: Settings) -> None:
         """Keep the library; nothing is read later."""
-        self.library = library
+        self.in_use = library
         self._settings = settings
+
+    @property
+    def library(self) -> Library:
+        """Return the library that is held here, else the one in use."""
+        held = _HELD.get()
+        return held[1] if held is not None and held[0] is self else self.in_use
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the library that is in use now to the end of the block, whatever is exchanged meanwhile.
+
+        It holds for what the block does here, and for what it has the store do (``Store.transact``).
+        """
+        held = _HELD.get()
+        if held is not None and held[0] is self:
+            yield
+            return
+        token = _HELD.set((self, self.in_use))
+        try:
+            yield
+        finally:
+            _HELD.reset(token)
+
+    def exchange(self, library: Library) -> None:
+        """Use another library from now on."""
+        self.in_use = library
 
     @property
     def overlays(self) -> tuple[str, ...]:
@@ -301,6 +336,22 @@ def _with_defaults(record: Json, lens: Lens) -> Json:
     return record
 
 
+def digest_of(settings: Settings, texts: Mapping[str, str]) -> str:
+    """Return the digest that a library of these texts has under these settings."""
+    return digest(texts, _systems(settings))
+
+
+def _systems(settings: Settings) -> dict[str, str]:
+    return {"order_system": settings.order_system, "administration_system": settings.administration_system}
+
+
+def compile_all(library: Library) -> None:
+    """Compile every lens, while others compile what they ask for."""
+    for lens in library.lenses.values():
+        with _COMPILING:
+            lens.compile()
+
+
 def load_library(
     settings: Settings,
     texts: Callable[[], dict[str, str]] | None = None,
@@ -314,8 +365,9 @@ def load_library(
         SettingsError: the directory holds none.
     """
     found = texts() if texts is not None else read_texts(mappings_dir(settings), ".yaml")
-    systems = {"order_system": settings.order_system, "administration_system": settings.administration_system}
-    library = load(found, {"R4": elements.table("R4"), "R5": elements.table("R5")}, systems, overlays=overlays)
+    library = load(
+        found, {"R4": elements.table("R4"), "R5": elements.table("R5")}, _systems(settings), overlays=overlays
+    )
     if not library.lenses:
         accepted = "a directory like the shipped one, with files such as r4/infusion-order.yaml"
         raise SettingsError(f"mappings: no document with `pairs` is in {mappings_dir(settings)}; accepted: {accepted}")

@@ -7,6 +7,7 @@ beside the database.
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.errors import DocumentError, Refused
@@ -81,6 +82,32 @@ def ensure_proven(library: Library, settings: Settings, known: Path | None, coun
     if known is not None:
         with known.open("a", encoding="ascii") as file:
             file.write(library.digest + "\n")
+
+
+def parts_of(library: Library) -> Iterator[tuple[str | None, Library]]:
+    """Yield each overlay, first the documents without one, as a library of its lenses alone; each is proven by itself.
+
+    So the digest of what is proven stays known where another overlay does not keep a law.
+    """
+    for overlay in (None, *library.overlays()):
+        lenses = {key: lens for key, lens in library.lenses.items() if key[2] == overlay}
+        yield overlay, replace(library, digest=f"{library.digest}:{overlay or ''}", lenses=lenses)
+
+
+def ensure_all_proven(library: Library, settings: Settings, known: Path | None, count: int = FULL) -> None:
+    """Prove every overlay of a library; see :func:`ensure_proven`.
+
+    Raises:
+        DocumentError: with what is wrong with each.
+    """
+    complaints: list[str] = []
+    for _, part in parts_of(library):
+        try:
+            ensure_proven(part, settings, known, count)
+        except DocumentError as error:
+            complaints += error.complaints
+    if complaints:
+        raise DocumentError(*complaints)
 
 
 def _complaints(name: str, proof: Proof) -> list[str]:

@@ -7,13 +7,13 @@ import os
 import secrets
 import time
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
-from fhir_infusion.actions.prove import SHORT, ensure_proven
+from fhir_infusion.actions.mappings.live import Live
+from fhir_infusion.actions.prove import SHORT, ensure_all_proven, ensure_proven, parts_of
 from fhir_infusion.cli.run import tell
 from fhir_infusion.errors import DocumentError
 from fhir_infusion.fhir import validate
@@ -122,10 +122,24 @@ def build_running(
         known = _known(settings.database)
         with _in_turn(known):
             keep_proven(service.translator.library, settings, known)
-        return Running(service, address)
+        live = live_mappings(service, known)
+        if translator is not None:
+            # Loaded before the fork, maybe long ago: another process of these may have reloaded since.
+            live.reload()
+        return Running(service, address, live)
     except BaseException:
         service.store.close()
         raise
+
+
+def live_mappings(service: Service, known: Path | None) -> Live:
+    """Return the documents that a service uses, to be read anew while it runs; ``known`` holds what is proven."""
+
+    def prove(library: Library) -> None:
+        with _in_turn(known):
+            ensure_all_proven(library, service.settings, known, SHORT)
+
+    return Live(service.translator, service.settings, service.clock, prove, service.clock())
 
 
 def _overlays(settings: Settings) -> set[str]:
@@ -169,9 +183,7 @@ def keep_proven(library: Library, settings: Settings, known: Path | None) -> Non
 
     Raises ``DocumentError`` where a shipped document, or an overlay of the settings, does not keep a law.
     """
-    for overlay in (None, *library.overlays()):
-        lenses = {key: lens for key, lens in library.lenses.items() if key[2] == overlay}
-        part = replace(library, digest=f"{library.digest}:{overlay or ''}", lenses=lenses)
+    for overlay, part in list(parts_of(library)):
         try:
             ensure_proven(part, settings, known, SHORT)
         except DocumentError as error:
@@ -179,6 +191,6 @@ def keep_proven(library: Library, settings: Settings, known: Path | None) -> Non
                 raise
             for complaint in error.complaints:
                 tell(f"overlay {overlay} is left out: {complaint}")
-            for key in lenses:
+            for key in part.lenses:
                 del library.lenses[key]
             del library.defaults[overlay]

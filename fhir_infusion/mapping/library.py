@@ -116,8 +116,7 @@ def load(
         DocumentError: with every complaint, each with file:line.
     """
     files = _read_files(texts)
-    digest = hashlib.sha256(json.dumps([sorted(texts.items()), sorted(settings.items())]).encode()).hexdigest()[:16]
-    library = Library(digest, files.codes)
+    library = Library(digest(texts, settings), files.codes)
     library.defaults[None] = {}
     complaints: list[str] = []
     of_documents: dict[_Place, tuple[str, ...]] = {}
@@ -158,6 +157,11 @@ def load(
     if complaints:
         raise DocumentError(*sorted(dict.fromkeys(complaints), key=_cause_first))
     return library
+
+
+def digest(texts: Mapping[str, str], settings: Mapping[str, str]) -> str:
+    """Return the name of a set of documents under the settings that they use; see :func:`load`."""
+    return hashlib.sha256(json.dumps([sorted(texts.items()), sorted(settings.items())]).encode()).hexdigest()[:16]
 
 
 def _between(built: Mapping[_Place, _Built], elements: Mapping[str, ElementTable], *, whole: bool) -> list[str]:

@@ -11,6 +11,7 @@ import secrets
 import threading
 import time
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import select
@@ -72,7 +73,9 @@ class Store:
         """
         if self._writer is None:
             raise Unavailable("the database is open for reading only")
-        return self._writer.transact(tenant, work)
+        # What holds here, such as the mapping of a request, holds in the thread that writes, too.
+        context = copy_context()
+        return self._writer.transact(tenant, lambda tx: context.run(work, tx))
 
     def read(self, tenant: str, work: Callable[[Tx], T]) -> T:
         """Run ``work`` on one snapshot of what is committed.

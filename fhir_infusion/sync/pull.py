@@ -152,7 +152,8 @@ def _applied(peer: Peer, tenant: str, rows: Sequence[Waiting], ending: threading
 def _try(peer: Peer, tenant: str, received: Received) -> str:
     """Apply one version; return what became of it, empty where that failed by a fault of ours."""
     try:
-        return (corrections.take if received.type == PATIENT else apply)(peer, tenant, received).kind
+        with peer.service.translator.held():
+            return (corrections.take if received.type == PATIENT else apply)(peer, tenant, received).kind
     except Unavailable:
         raise
     except Exception as error:  # noqa: BLE001  one version that makes us fail must not hold back the others (F20)

@@ -74,7 +74,7 @@ def deliver(peer: Peer, tenant: str, row: Row) -> Verdict:
     """
     reach("push.claimed")
     begun = peer.now()
-    with journal.kept():
+    with journal.kept(), peer.service.translator.held():
         job = prepared(peer, tenant, row, begun)
         if isinstance(job, Verdict):
             return _settled(peer, tenant, row, begun, job)

@@ -9,10 +9,13 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask, Response, g, request
 
+from fhir_infusion.actions.mappings.live import Live
+from fhir_infusion.actions.prove import SHORT, ensure_all_proven
 from fhir_infusion.web import logs, pages, problems, replies
 from fhir_infusion.web.context import EXTENSION, FAILURE, Web, correlation_id, is_inner, web
 from fhir_infusion.web.metrics import Metrics
@@ -20,28 +23,40 @@ from fhir_infusion.web.routes import FHIR, ROUTES
 from fhir_infusion.web.security import build_gate, refuse_unless_operator
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flask import Request
 
+    from fhir_infusion.mapping.library import Library
     from fhir_infusion.service import Service
     from fhir_infusion.sync.worker import Worker
+    from fhir_infusion.translator import Translator
 
 PUBLIC = frozenset(route.rule for route in ROUTES if route.is_public)
 OPERATORS = frozenset(route.rule for route in ROUTES if route.for_operators)
 PAGES = frozenset(route.rule for route in ROUTES if route.is_page)
 
 
-def create_app(service: Service, owner_token: str = "", worker: Worker | None = None) -> Flask:
+def create_app(
+    service: Service,
+    owner_token: str = "",
+    worker: Worker | None = None,
+    live: Live | None = None,
+    tell_others: Callable[[], None] = lambda: None,
+) -> Flask:
     """Return the application over a service.
 
     ``owner_token`` is what other processes of this machine show to have their work done here, without it none is;
-    ``worker`` is told of every write, so that it is sent at once.
+    ``worker`` is told of every write, so that it is sent at once. ``live`` are the mapping documents of the service;
+    ``tell_others`` is called where the other processes of this service are to read theirs anew.
     Raises ``SettingsError`` where the settings are not fit for the address that is to be served.
     """
     app = Flask("fhir_infusion.web", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = None  # bodies.py caps each body by its kind, and says so in our words
     app.url_map.merge_slashes = False
     gate = build_gate(service.settings)
-    app.extensions[EXTENSION] = Web(service, gate, Metrics(), owner_token, worker)
+    live = live or Live(service.translator, service.settings, service.clock, partial(_prove, service))
+    app.extensions[EXTENSION] = Web(service, gate, Metrics(), owner_token, worker, live, tell_others)
     for route in ROUTES:
         endpoint = f"{route.method} {route.rule}"
         # Clients of FHIR add a slash to an address. It is taken as it comes: a redirect would lose the body.
@@ -55,7 +70,18 @@ def create_app(service: Service, owner_token: str = "", worker: Worker | None = 
     app.before_request(_begin)
     app.after_request(_finish)
     app.register_error_handler(Exception, _fail)
+    app.wsgi_app = partial(_with_one_mapping, service.translator, app.wsgi_app)  # type: ignore[method-assign]  # as Flask says
     return app
+
+
+def _with_one_mapping(translator: Translator, answer: Callable[..., Any], environ: Any, start_response: Any) -> Any:
+    """Answer a request with the mapping documents that it began with, whatever is exchanged meanwhile."""
+    with translator.held():
+        return answer(environ, start_response)
+
+
+def _prove(service: Service, library: Library) -> None:
+    ensure_all_proven(library, service.settings, None, SHORT)
 
 
 def _begin() -> Response | None:

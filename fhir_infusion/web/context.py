@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, cast
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 from flask import current_app, g, has_request_context, request
 from werkzeug.sansio.utils import get_current_url
 
+from fhir_infusion.actions.mappings.live import Live
 from fhir_infusion.service import Service
 from fhir_infusion.sync.worker import Worker
 from fhir_infusion.web.metrics import Metrics
@@ -33,6 +35,7 @@ class Web:
     """One start of the web service.
 
     ``owner_token`` is shown by other processes of this machine; ``worker`` is None where nothing is kept in step.
+    ``live`` are the mapping documents in use; ``tell_others`` has the other processes of this service read theirs anew.
     """
 
     service: Service
@@ -40,6 +43,8 @@ class Web:
     metrics: Metrics
     owner_token: str
     worker: Worker | None
+    live: Live
+    tell_others: Callable[[], None]
 
 
 def web() -> Web:

@@ -17,6 +17,7 @@ from fhir_infusion.web.metrics import CONTENT_TYPE
 from fhir_infusion.web.replies import json_reply
 
 if TYPE_CHECKING:
+    from fhir_infusion.actions.mappings.live import Live
     from fhir_infusion.web.context import Web
 
 SILENT_SECONDS: Final = 120
@@ -39,7 +40,8 @@ def check(started: Web) -> dict[str, dict[str, object]]:
     """Ask each part how it is. A peer that does not answer is told, but does not make us unfit to take orders."""
     service = started.service
     parts: dict[str, dict[str, object]] = {
-        "store": {"status": "ok" if service.store.healthy() else "no changes are taken"}
+        "store": {"status": "ok" if service.store.healthy() else "no changes are taken"},
+        "mappings": _mappings(started.live),
     }
     if started.worker is None:
         return parts
@@ -57,6 +59,14 @@ def check(started: Web) -> dict[str, dict[str, object]]:
     return parts
 
 
+def _mappings(live: Live) -> dict[str, object]:
+    """Tell which documents are in use. That newer ones were refused does not make us unfit: these serve on."""
+    found: dict[str, object] = {"status": "ok", "digest": live.digest}
+    if live.failure is not None:
+        found |= {"refused_at": live.failure.at.isoformat(), "complaints": len(live.failure.complaints)}
+    return found
+
+
 def _age(now: datetime, then: datetime | None) -> int | None:
     """Return whole seconds since a moment, None where it never was."""
     return None if then is None else max(0, (now - then) // timedelta(seconds=1))
@@ -64,9 +74,14 @@ def _age(now: datetime, then: datetime | None) -> int | None:
 
 def metrics() -> Response:
     """Return the counters, when the store and each peer were last well, and what waits for it. ``GET /metrics``."""
-    service, worker = web().service, web().worker
+    service, worker, live = web().service, web().worker, web().live
     gauges: dict[str, tuple[str, int | str]] = {
-        "fhir_infusion_store_writable": ("Whether changes are taken.", int(service.store.healthy()))
+        "fhir_infusion_store_writable": ("Whether changes are taken.", int(service.store.healthy())),
+        f'fhir_infusion_mappings_in_use{{digest="{live.digest}"}}': ("The mapping documents in use.", 1),
+        "fhir_infusion_mappings_refused": (
+            "Whether the mapping documents that were read last are wrong, so that those before serve on.",
+            int(live.failure is not None),
+        ),
     }
     now = service.clock()
     for peer in worker.health() if worker is not None else ():

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records.schemas import json_schema
-from fhir_infusion.web import administrations, conflicts, listing, openapi_bodies, orders, ours
+from fhir_infusion.web import administrations, conflicts, listing, mappings, openapi_bodies, orders, ours
 from fhir_infusion.web.replies import PROBLEM_JSON, json_reply
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ _FAILURES: Final = {
     "412": "The record was changed since it was read.",
     "413": "The body is too large.",
     "415": "The body is not JSON.",
-    "422": "The record breaks a rule; or its identifier is taken by another body.",
+    "422": "The record, or a mapping document, breaks a rule; or its identifier is taken by another body.",
     "503": "Nothing is stored now; the same request may succeed later.",
 }
 
@@ -120,6 +120,9 @@ def _operation(method: str, address: str, summary: str) -> dict[str, Any]:
     elif address == "/api/translate":
         openapi_bodies.describe_translation(operation)
         operation["responses"].update(_problems("400", "401", "413", "415", "422"))
+    elif address.startswith(mappings.PATH):
+        openapi_bodies.describe_mappings(operation, is_reload=method == "POST")
+        operation["responses"].update(_problems("401", *(("403", "422") if method == "POST" else ())))
     elif address.startswith("/fhir/"):
         openapi_bodies.describe_fhir(operation, method, address)
     else:

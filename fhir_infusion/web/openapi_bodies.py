@@ -113,8 +113,34 @@ _CONFLICTS: Final[dict[str, Any]] = {
         "required": ["id", "endpoint", "resource", "kept"],
     },
 }
+_MAPPINGS: Final[dict[str, Any]] = {
+    "digest": {**_TEXT, "description": "The name of these very documents; each version that is stored keeps it."},
+    "proven": {**_TEXT, "format": "date-time", "description": "When their laws were last known to hold."},
+    "documents": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": dict.fromkeys(("document", "release", "record", "type"), _TEXT),
+            "required": ["document", "release", "record", "type"],
+        },
+    },
+    "overlays": _TEXTS,
+    "failure": {
+        "type": "object",
+        "properties": {"at": {**_TEXT, "format": "date-time"}, "complaints": _TEXTS},
+        "required": ["at", "complaints"],
+        "description": "Why the documents that were read last are not in use.",
+    },
+    "state": {"enum": ["unchanged", "exchanged"], "description": "What came of a reload."},
+}
 SCHEMAS: Final[dict[str, Any]] = {
     **_CONFLICTS,
+    "Mappings": {
+        "type": "object",
+        "properties": _MAPPINGS,
+        "required": ["digest", "documents", "overlays"],
+        "additionalProperties": False,
+    },
     "Resource": {"type": "object", "properties": {"resourceType": _TEXT}, "required": ["resourceType"]},
     "Translation": {
         "type": "object",
@@ -176,6 +202,13 @@ def describe_translation(operation: dict[str, Any]) -> None:
     operation["requestBody"] = _body("application/json", "Translation")
     content = {"application/json": {"schema": {"$ref": "#/components/schemas/Translated"}}}
     operation["responses"]["200"] = {"description": "What became of the input; nothing is stored.", "content": content}
+
+
+def describe_mappings(operation: dict[str, Any], *, is_reload: bool) -> None:
+    """Describe which mapping documents are in use, and their reload, but for the failures."""
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Mappings"}}}
+    words = "They were read anew; `state` says what came of it." if is_reload else "The documents in use."
+    operation["responses"]["200"] = {"description": words, "content": content}
 
 
 def describe_amounts(operation: dict[str, Any]) -> None:

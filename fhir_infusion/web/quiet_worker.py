@@ -8,9 +8,10 @@ threads for each request, that cost as much as a read itself. What only looks ta
 from __future__ import annotations
 
 import select
+import signal
 import threading
 from http import HTTPStatus
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from gunicorn import util
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
@@ -22,6 +23,9 @@ from fhir_infusion.web import logs
 from fhir_infusion.web.problems import Problem, document
 from fhir_infusion.web.replies import PROBLEM_JSON
 from fhir_infusion.web.turns import Turns
+
+if TYPE_CHECKING:
+    from fhir_infusion.web.server import Server
 
 _TOO_LONG: Final = {
     LimitRequestLine: (HTTPStatus.REQUEST_URI_TOO_LONG, "the address is too long", "a search by POST _search"),
@@ -46,6 +50,12 @@ class QuietWorker(ThreadWorker):
         super().__init__(*args, **options)
         self._seats = threading.Semaphore(max(self.cfg.threads - FREE_THREADS, 0))
         self._turns = Turns()
+
+    def init_signals(self) -> None:
+        """Take signals as gunicorn does, and SIGHUP as the word to read the mapping documents anew."""
+        super().init_signals()
+        signal.signal(signal.SIGHUP, lambda *_: cast("Server", self.app).reload_mappings())
+        signal.siginterrupt(signal.SIGHUP, False)  # noqa: FBT003  its only form
 
     def handle(self, conn: Any) -> Any:
         """Answer a request, and those that the same client sends soon after; say whether the connection is kept."""

@@ -12,6 +12,7 @@ from fhir_infusion.web import (
     health,
     hooks,
     internal,
+    mappings,
     openapi,
     orders,
     translate,
@@ -84,6 +85,14 @@ ROUTES: Final[tuple[Route, ...]] = (
         "An administration with what its references lead to",
     ),
     Route("POST", "/api/translate", translate.post, "Translate without storing"),
+    Route("GET", mappings.PATH, mappings.get, "The mapping documents in use"),
+    Route(
+        "POST",
+        f"{mappings.PATH}/reload",
+        mappings.post,
+        "Read the mapping documents anew; until they are proven those before serve on",
+        for_operators=True,
+    ),
     Route("GET", conflicts.PATH, conflicts.find, "What waits for a person, without values", for_operators=True),
     Route("GET", f"{conflicts.PATH}/<conflict_id>", conflicts.get, "A conflict with its values", for_operators=True),
     Route(

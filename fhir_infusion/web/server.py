@@ -7,6 +7,10 @@
    the database lock; a worker that follows another waits for the lock as long as the other may take to end.
 3. At the end: no new connections, running requests are finished, then the threads end and the lock is given back.
 
+SIGHUP has each process read the mapping documents anew, prove them and exchange them (``web.mappings``). gunicorn's own
+answer to it, new processes for the old ones, would end the service where a document is wrong, and stop it for the time
+of a start where one process alone may write.
+
 No preload (2. would be before the fork), no max_requests (a restart costs the proof of the mappings and empties
 caches), no control socket, no trust in forwarding headers.
 """
@@ -16,14 +20,17 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import signal
 import sys
+import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
 from fhir_infusion.errors import FhirInfusionError
-from fhir_infusion.web import logs
+from fhir_infusion.web import logs, mappings
 from fhir_infusion.web.app import create_app
 from fhir_infusion.web.quiet_logger import QuietLogger
 from fhir_infusion.web.quiet_worker import QuietWorker
@@ -55,6 +62,7 @@ class Server(BaseApplication):
         self._build = build
         self.running: Running | None = None
         self._app: Callable[..., Any] = _not_yet
+        self._asked_early = False
         super().__init__()
 
     def load_config(self) -> None:
@@ -84,6 +92,17 @@ class Server(BaseApplication):
         for name, value in values.items():
             self.cfg.set(name, value)
 
+    def run(self) -> None:
+        """Serve until told to stop."""
+        _Arbiter(self).run()
+
+    def reload_mappings(self) -> None:
+        """Read the mapping documents anew, in a thread of its own; what comes of it is in the log."""
+        if self.running is None:
+            self._asked_early = True  # what is being built may have read them before they were changed
+            return
+        threading.Thread(target=mappings.reload, args=(self.running.live,), name="mappings", daemon=True).start()
+
     def load(self) -> Callable[..., Any]:
         """Return the WSGI application: the one that ``begin`` builds before the first request is taken."""
         return self._answer
@@ -96,7 +115,8 @@ class Server(BaseApplication):
         logs.configure(self._settings.log_level)
         try:
             self.running = self._build(address, GRACEFUL_SECONDS)
-            self._app = create_app(self.running.service, self.running.owner_token, self.running.worker)
+            running, tell = self.running, partial(_tell_others, self._settings)
+            self._app = create_app(running.service, running.owner_token, running.worker, running.live, tell)
         except FhirInfusionError as error:
             # The family's messages hold no patient data, and say what to do.
             print(f"fhir-infusion: {error}", file=sys.stderr)  # noqa: T201  the operator is at the terminal
@@ -104,6 +124,22 @@ class Server(BaseApplication):
         except Exception as error:  # noqa: BLE001  its message may hold anything, and gunicorn would print it
             logs.event("fault", logging.CRITICAL, failure=error)
             raise SystemExit(Arbiter.WORKER_BOOT_ERROR) from None
+        if self._asked_early:
+            self.reload_mappings()
+
+
+class _Arbiter(Arbiter):
+    """gunicorn's parent process, which hands SIGHUP on."""
+
+    def handle_hup(self) -> None:
+        """Have every process read the mapping documents anew."""
+        self.kill_workers(signal.SIGHUP)
+
+
+def _tell_others(settings: Settings) -> None:
+    """Have the other processes of this service read the mapping documents anew, by way of the parent."""
+    if settings.workers > 1:
+        os.kill(os.getppid(), signal.SIGHUP)
 
 
 def serve(settings: Settings, build: Callable[[str, float], Running]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fhir_infusion.config import mappings_dir
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.cli.conftest import Run
 
@@ -73,7 +76,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(folder: Path, port: int | None = None) -> Iterator[Serving]:
+def serving(folder: Path, port: int | None = None, **environment: str) -> Iterator[Serving]:
     port = port or free_port()
     database = f"sqlite:///{folder}/serve.db"
     log = folder / "log"
@@ -84,6 +87,7 @@ def serving(folder: Path, port: int | None = None) -> Iterator[Serving]:
             stderr=out,
             text=True,
             start_new_session=True,
+            env={**os.environ, **environment},
         )
         try:
             one = Serving(process, port, database, log)
@@ -132,6 +136,45 @@ def _the_lock_is_told(one: Serving) -> None:
     work = json.dumps({"remote": "none", "direction": "push"})
     assert one.ask("POST", "/internal/sync", work)[0] == 401
     assert one.ask("POST", "/internal/sync", work, Authorization=f"Bearer {owner['token']}")[0] == 422
+
+
+@pytest.mark.timeout(600)
+def test_sighup_has_documents_read_anew_without_a_restart_and_wrong_ones_left_alone(tmp_path: Path):
+    directory = tmp_path / "mappings"
+    shutil.copytree(mappings_dir(), directory)
+    for overlay in (directory / "overlays").iterdir():
+        overlay.unlink()
+    document = directory / "r4" / "infusion-order.yaml"
+    with serving(tmp_path, FHIR_INFUSION_MAPPINGS=str(directory)) as one:
+        before = one.ask("GET", "/api/mappings")[1]
+        assert (before["overlays"], "proven" in before) == ([], True)
+        document.write_text(document.read_text() + "# a word of the site\n")
+        one.process.send_signal(signal.SIGHUP)
+        after = _mappings(one, lambda told: told["digest"] != before["digest"])
+        document.write_text("pears: {}")
+        one.process.send_signal(signal.SIGHUP)
+        refused = _mappings(one, lambda told: "failure" in told)
+        assert refused["digest"] == after["digest"]
+        assert "r4/infusion-order.yaml:1" in refused["failure"]["complaints"][0]
+        assert one.ask("GET", "/health/ready")[0] == 200
+        one.process.send_signal(signal.SIGTERM)
+        assert one.process.wait(SECONDS) == 0
+        lines = [json.loads(line) for line in one.log.read_text().splitlines() if line.startswith("{")]
+        told = [(line["event"], line.get("digest")) for line in lines if line["event"].startswith("mappings-")]
+        assert told == [("mappings-exchanged", after["digest"]), ("mappings-refused", after["digest"])]
+        assert sum(line["event"] == "serving" for line in lines) == 1
+        assert (tmp_path / "serve.db.proven").read_text().count(after["digest"]) == 1
+
+
+def _mappings(one: Serving, is_so: Callable[[Any], bool]) -> Any:
+    """Wait until what is told of the documents is so."""
+    until = time.monotonic() + SECONDS
+    while time.monotonic() < until:
+        told = one.ask("GET", "/api/mappings")[1]
+        if is_so(told):
+            return told
+        time.sleep(0.2)
+    pytest.fail(one.log.read_text())
 
 
 def test_what_is_not_http_gets_our_answer_without_a_word_of_it(tmp_path: Path):

@@ -63,6 +63,8 @@ TABLE: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("GET", f"{GIVEN}/<resource_id>/amounts"): _READ,
     ("GET", f"{GIVEN}/<resource_id>/resolved"): _READ,
     ("POST", "/api/translate"): (BODY, ACCEPT),
+    ("GET", "/api/mappings"): (ACCEPT,),
+    ("POST", "/api/mappings/reload"): (ACCEPT,),
     ("GET", HELD): _LIST,
     ("GET", f"{HELD}/<conflict_id>"): _READ,
     ("POST", f"{HELD}/<conflict_id>/resolve"): (*_WRITE, NAMED, IF_MATCH, KEY),
