@@ -117,6 +117,9 @@ def test_every_route_of_the_application_has_a_row(place: Place):
 def test_what_reads_a_body_or_parameters_is_said_to(route: Route):
     """A route that takes a body must have it spoiled: which do is told by the method."""
     fits = set(TABLE[route])
+    if route[1] == "/api/mappings/reload":
+        assert fits == {bad_routes.ACCEPT}  # it takes no body, and reads none
+        return
     if route[1].startswith("/hooks/"):
         assert fits == set()  # what is sent there is not read, and no remote is told from another
         return
