@@ -1,13 +1,16 @@
 """Connections of ``requests`` that can be cut: its transport has no total deadline.
 
-A watchdog shuts the socket of a request down when its time is over, whatever it waits for.
+A watchdog shuts the socket of a request down when its time is over, whatever it waits for. One thread watches over all
+requests: a timer for each would be a thread for each, and to start one takes about as long as to send a small request.
 """
 
 from __future__ import annotations
 
+import itertools
 import socket
 import ssl
 import threading
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,14 +31,61 @@ def watchdog(seconds: float, sockets: list[socket.socket] | None = None) -> Iter
     holder = sockets if sockets is not None else []
     outer = getattr(_RUNNING, "holder", None)
     _RUNNING.holder = holder
-    timer = threading.Timer(seconds, _cut, (holder,))
-    timer.daemon = True
-    timer.start()
+    watched = _WATCH.begin(time.monotonic() + seconds, holder)
     try:
         yield
     finally:
-        timer.cancel()
+        _WATCH.end(watched)
         _RUNNING.holder = outer  # a token is asked for within another request's time
+
+
+class _Watch:
+    """The thread that cuts, and what it watches over: by a number of its own, until when, and which sockets.
+
+    Once ``end`` has returned nothing is cut any more: the connection may serve the next request by then.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._watched: dict[int, tuple[float, list[socket.socket]]] = {}
+        self._numbers = itertools.count()
+        self._wakes_at = 0.0
+        self._thread: threading.Thread | None = None
+
+    def begin(self, until: float, holder: list[socket.socket]) -> int:
+        """Cut the sockets at a moment of ``time.monotonic``; return the number under which that is called off."""
+        with self._changed:
+            number = next(self._numbers)
+            self._watched[number] = (until, holder)
+            if self._thread is None or not self._thread.is_alive():  # a process that was forked has no such thread
+                self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
+                self._wakes_at = until
+                self._thread.start()
+            elif until < self._wakes_at:
+                self._changed.notify()
+        return number
+
+    def end(self, number: int) -> None:
+        """Call it off. The thread is not woken for that: it finds nothing to cut, and looks when to wake again."""
+        with self._changed:
+            self._watched.pop(number, None)
+
+    def _run(self) -> None:
+        with self._changed:
+            while True:
+                now = time.monotonic()
+                for number, (until, holder) in list(self._watched.items()):
+                    if until <= now:
+                        del self._watched[number]
+                        _cut(holder)
+                moments = [until for until, _ in self._watched.values()]
+                self._wakes_at = min(moments, default=now + _REST_SECONDS)
+                self._changed.wait(self._wakes_at - now)
+
+
+_REST_SECONDS: Final = 3600.0
+"""How long the thread sleeps where there is nothing to watch over; it is woken before where there is."""
+_WATCH: Final = _Watch()
 
 
 def _cut(holder: list[socket.socket]) -> None:
