@@ -8,6 +8,7 @@ longer renewed, so that it counts as one that ended without a verdict, and anoth
 from __future__ import annotations
 
 import os
+import queue
 import threading
 import time
 import uuid
@@ -37,6 +38,8 @@ REQUESTS: Final = 20
 """No attempt needs more requests: one that runs for longer than their deadlines hangs."""
 LATE_STOP_SECONDS: Final = 60
 CHECK_SECONDS: Final = 5.0
+REST_SECONDS: Final = 1.0
+"""So long a thread waits for its next row."""
 
 
 class Senders:
@@ -52,7 +55,9 @@ class Senders:
         self._ending = ending or threading.Event()
         self._owner = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._lock = threading.Lock()
-        self._busy: dict[int, tuple[Row, float, threading.Thread]] = {}
+        self._busy: dict[int, tuple[Row, float]] = {}
+        self._handed: queue.SimpleQueue[Row] = queue.SimpleQueue()
+        self._resting = 0
         self._renewed = time.monotonic()
         self._judge_at = 0.0
         # Several resources at a time, one resource never; for stops there is one sender more.
@@ -79,10 +84,7 @@ class Senders:
         ordinary = max(0, most - busy)
         rows = store.transact(self._tenant, lambda tx: self._claimed(tx, ordinary, free - ordinary))
         for row in rows:
-            thread = threading.Thread(target=self._run, args=(row,), name=f"sender-{name}-{row.seq}", daemon=True)
-            with self._lock:
-                self._busy[row.seq] = (row, time.monotonic(), thread)
-            thread.start()
+            self._begin(row)
         return len(rows)
 
     def renew(self) -> None:
@@ -92,10 +94,10 @@ class Senders:
             return
         self._renewed = now
         with self._lock:
-            hanging = [row for row, since, _ in self._busy.values() if now - since > self._hangs]
+            hanging = [row for row, since in self._busy.values() if now - since > self._hangs]
             for row in hanging:
                 del self._busy[row.seq]
-            held = [row for row, _, _ in self._busy.values()]
+            held = [row for row, _ in self._busy.values()]
         for row in hanging:
             LOG.error("row hangs", extra={"endpoint": self._peer.name, "resource": row.aggregate})
         for row in held:
@@ -116,6 +118,41 @@ class Senders:
         """Put aside what failed too often without a verdict."""
         for row in suspects.poisoned(tx, self._peer.name, CRASHES, CRASH_HOURS):
             self._peer.alert(tx, "poison", row.aggregate, row.version)
+
+    def _begin(self, row: Row) -> None:
+        """Give a row to a thread that rests, or to a new one: to start one costs about as much as a small request.
+
+        One that hangs is not waited for: it neither rests nor counts as busy any more.
+        """
+        with self._lock:
+            self._busy[row.seq] = (row, time.monotonic())
+            rests = self._resting > 0
+            if rests:
+                self._resting -= 1
+                self._handed.put(row)
+        if not rests:
+            threading.Thread(target=self._work, args=(row,), name=f"sender-{self._peer.name}", daemon=True).start()
+
+    def _work(self, row: Row) -> None:
+        following: Row | None = row
+        while following is not None:
+            self._run(following)
+            following = self._next()
+
+    def _next(self) -> Row | None:
+        """Return the row that is handed to this thread, None where none comes for a while: then it ends."""
+        with self._lock:
+            self._resting += 1
+        try:
+            return self._handed.get(timeout=REST_SECONDS)
+        except queue.Empty:
+            pass
+        with self._lock:  # in which rows are handed over: none can come between the look and the leaving
+            try:
+                return self._handed.get_nowait()
+            except queue.Empty:
+                self._resting -= 1
+                return None
 
     def _run(self, row: Row) -> None:
         try:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fhir_infusion.store import outbox, standing
-from fhir_infusion.sync import worker
+from fhir_infusion.sync import peer as sync_peer
+from fhir_infusion.sync import sending, worker
 from tests.counts import count
 from tests.faults.invariants import demanded
 from tests.faults.peer import Act, Peer
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from fhir_infusion.store import Tx
+    from fhir_infusion.store.outbox import Row
+    from fhir_infusion.sync.verdicts import Verdict
 
 WITHIN = count(short=30, long=2)
 """Seconds that a stop may take; at short counts other tests run beside it, and that it overtakes is what counts."""
@@ -183,3 +186,22 @@ def test_f8_two_new_patients_are_created_side_by_side(rig: Rig, there: Peer):
     pushing.join()
     other.join()
     assert sorted(_name(one) for one in there.all("Patient")) == ["mrn-A", "mrn-B"]
+
+
+def test_a_thread_sends_one_row_after_the_other_and_ends_when_none_comes(rig: Rig, monkeypatch: pytest.MonkeyPatch):
+    threads = []
+    deliver = sending.deliver
+
+    def noted(peer: sync_peer.Peer, tenant: str, row: Row) -> Verdict:
+        threads.append(threading.current_thread())
+        return deliver(peer, tenant, row)
+
+    monkeypatch.setattr(sending, "deliver", noted)
+    monkeypatch.setattr(sending, "REST_SECONDS", 0.2)
+    for number in range(20):
+        rig.place(order(f"N-{number}"))
+    rig.push()
+    assert rig.states() == ["acked"] * 20
+    assert len(threads) == 20
+    assert len(set(threads)) < 20
+    _until(lambda: not any(one.is_alive() for one in threads))
