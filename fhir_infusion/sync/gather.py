@@ -8,10 +8,13 @@ from __future__ import annotations
 import threading
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+AT_ONCE: Final = 2
+"""So many of what is asked together are on their way at a time."""
 
 Question = TypeVar("Question")
 Reply = TypeVar("Reply")
@@ -29,7 +32,9 @@ class _Waiting(Generic[Question, Reply]):
 class Gather(Generic[Question, Reply]):
     """Asks up to ``most`` questions together, and has up to ``at_once`` such on their way."""
 
-    def __init__(self, ask: Callable[[Sequence[Question]], Sequence[Reply]], *, most: int, at_once: int = 2) -> None:
+    def __init__(
+        self, ask: Callable[[Sequence[Question]], Sequence[Reply]], *, most: int, at_once: int = AT_ONCE
+    ) -> None:
         """Prepare. ``ask`` returns one reply for each question, in their order; it runs in a thread of an asker."""
         self._ask = ask
         self._most = most

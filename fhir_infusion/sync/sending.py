@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 from fhir_infusion.errors import Unavailable
 from fhir_infusion.store import attempts, outbox, suspects
 from fhir_infusion.sync import journal
+from fhir_infusion.sync.gather import AT_ONCE
 from fhir_infusion.sync.peer import LOG, Peer
 from fhir_infusion.sync.push import deliver
 
@@ -72,9 +73,10 @@ class Senders:
         """
         with self._lock:
             busy = len(self._busy)
-        # Where a peer takes batches, as many as go into one: what they send meanwhile goes together (``gather``).
+        # Where a peer takes batches, as many as go into those on their way: what they send meanwhile goes together
+        # (``gather``). With as many as go into one, half of it was on its way at a time, and most requests were small.
         takes_batches = self._peer.endpoint.takes_batches
-        most = max(self._most, self._peer.remote.bundle_size) if takes_batches else self._most
+        most = max(self._most, AT_ONCE * self._peer.remote.bundle_size) if takes_batches else self._most
         free = most + 1 - busy
         if free <= 0 or self._ending.is_set() or not self._peer.allows(anew=True):
             return 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -240,3 +242,26 @@ def test_rows_of_a_lost_bundle_are_in_doubt_and_not_sent_blindly(rig: Rig):
     doubted = [row for row in rows if row.state == "unknown"]
     assert doubted
     assert all(row.last_error_code == Doubtful("connection broken").why for row in doubted)
+
+
+def test_as_many_rows_are_taken_up_as_go_into_the_two_bundles_on_their_way_and_the_others_wait(tmp_path: Path):
+    peer, released = Peer(), threading.Event()
+    peer.takes_batches = True
+    rig = open_rig(peer, tmp_path / "rig.db", Clock(), bundle_size=3, senders=1)
+    rig.peer.capability()
+    place(rig)
+    peer.lies = [lambda asked: Act(until=released) if "host" in asked.headers else None]
+    pushing = threading.Thread(target=rig.push)
+    pushing.start()
+    try:
+        until = time.monotonic() + 30
+        while not peer.asked[1:] and time.monotonic() < until:
+            time.sleep(0.01)
+        assert Counter(rig.states()) == {"leased": 6, "pending": NUMBER - 6}
+    finally:
+        released.set()
+        pushing.join()
+    assert rig.states() == ["acked"] * NUMBER
+    assert there(rig) == {f"A-{one}": 1 for one in range(NUMBER)}
+    rig.close()
+    peer.close()
