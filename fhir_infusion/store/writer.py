@@ -271,6 +271,7 @@ class Writer:
         connection: Connection | None = None
         try:
             connection = self._engine.connect()
+            dialect.undo_in_memory(connection)
             if self._trouble == "broken" and not self._shared and dialect.complaints(connection, whole=True):
                 _discard(connection)
                 return None

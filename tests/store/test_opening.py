@@ -89,6 +89,13 @@ def test_commits_wait_for_the_disk(store):
     assert store.transact(TENANT, settings) == ["wal", 2, 1]
 
 
+def test_what_undoes_a_piece_of_work_is_in_no_file(store):
+    def kept(tx):
+        return tx.connection.exec_driver_sql("PRAGMA temp_store").scalar()
+
+    assert store.transact(TENANT, kept) == 2
+
+
 def test_a_second_writer_is_refused_and_told_who_writes(store, url, clock):
     token = store.announce("127.0.0.1:8080")
     with pytest.raises(Unavailable, match=rf"process {os.getpid()} writes .* takes work at 127\.0\.0\.1:8080"):
