@@ -12,23 +12,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import ColumnElement, and_, bindparam, select, update
+from sqlalchemy import ColumnElement, and_, select
 
 from fhir_infusion.store import feed
-from fhir_infusion.store.statement import Statement, inserting
-from fhir_infusion.store.tables import AUDIT, FEEDS
+from fhir_infusion.store.statement import inserting
+from fhir_infusion.store.tables import AUDIT
 from fhir_infusion.store.tx import from_ms, to_ms
 
 if TYPE_CHECKING:
     from fhir_infusion.store.tx import Tx
 
-_END: Final = Statement(select(FEEDS.c.audit_seq, FEEDS.c.audit_digest).where(FEEDS.c.tenant == bindparam("of_tenant")))
 _APPEND: Final = inserting(AUDIT)
-_MOVE: Final = Statement(
-    update(FEEDS)
-    .where(FEEDS.c.tenant == bindparam("of_tenant"))
-    .values(audit_seq=bindparam("to"), audit_digest=bindparam("with"))
-)
 _CHECKED_AT_ONCE: Final = 1_000
 
 
@@ -57,17 +51,22 @@ def write(
     version: int = 0,
     detail: str = "",
 ) -> None:
-    """Append a row. ``detail`` holds codes and counts, never content."""
-    end = _END.one(tx, {"of_tenant": tx.tenant})
-    if end is None:
-        feed.begin(tx)
-        (end,) = _END.rows(tx, {"of_tenant": tx.tenant})
-    seq, previous = end[0] + 1, end[1]
+    """Append a row; ``settle`` writes it. ``detail`` holds codes and counts, never content."""
+    end = feed.changing(tx)
+    seq, previous = end.audit_seq + 1, end.audit_digest
     content = (seq, to_ms(tx.now), action, client, type, id, version, detail)
     digest = _digest(tx.tenant, content, previous)
     row = dict(zip(_CONTENT, content, strict=True)) | {"tenant": tx.tenant, "previous": previous, "digest": digest}
-    _APPEND.write(tx, row)
-    _MOVE.write(tx, {"of_tenant": tx.tenant, "to": seq, "with": digest})
+    tx.pending.audit.append(row)
+    end.audit_seq, end.audit_digest = seq, digest
+
+
+def settle(tx: Tx) -> None:
+    """Write the rows that a piece of work appended, and where the chain and the changes end, once it is done."""
+    if tx.pending.audit:
+        _APPEND.write_many(tx, tx.pending.audit)
+        tx.pending.audit.clear()
+    feed.settle(tx)
 
 
 def entries(tx: Tx, after: int = 0, limit: int = 100) -> tuple[AuditEntry, ...]:
@@ -87,8 +86,9 @@ def newest(
     ``action`` and ``about``, the type and id of a resource, narrow it down; then fewer than ``limit`` may come though
     there are more: one call goes through ``LOOKED_THROUGH`` rows. The number is None where there are none left.
     """
-    end = _END.one(tx, {"of_tenant": tx.tenant})
-    top = min(before, end[0] + 1) if before is not None and end is not None else end[0] + 1 if end is not None else 1
+    end = feed.end(tx)
+    behind = end.audit_seq + 1 if end is not None else 1
+    top = min(before, behind) if before is not None and end is not None else behind
     bottom = max(1, top - LOOKED_THROUGH)
     condition = and_(AUDIT.c.tenant == tx.tenant, AUDIT.c.seq < top, AUDIT.c.seq >= bottom)
     if action:
@@ -137,9 +137,9 @@ def verify(tx: Tx) -> tuple[str, ...]:
             if entry.digest != _digest(tx.tenant, content, entry.previous):
                 complaints.append(f"row {entry.seq} was edited")
             seq, digest = entry.seq, entry.digest
-    end = _END.one(tx, {"of_tenant": tx.tenant})
-    if (end[0], end[1]) != (seq, digest) if end is not None else seq > 0:
-        complaints.append(f"the chain does not end where it should: row {end[0] if end else 0}")
+    end = feed.end(tx)
+    if (end.audit_seq, end.audit_digest) != (seq, digest) if end is not None else seq > 0:
+        complaints.append(f"the chain does not end where it should: row {end.audit_seq if end else 0}")
     return tuple(complaints)
 
 

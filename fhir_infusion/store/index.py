@@ -30,11 +30,12 @@ _OWNER: Final = ("tenant", "type", "id")
 
 
 class _Rows:
-    """The statements of one table. ``names`` are the columns that tell the rows of a resource apart."""
+    """The statements of one table, its ``columns``, and ``names``, those that tell the rows of a resource apart."""
 
     def __init__(self, table: Table) -> None:
         self.names = tuple(column.name for column in table.primary_key if column.name not in _OWNER)
         self._row: Callable[[Entry], tuple[Any, ...]] = attrgetter(*self.names)
+        self.columns = (*_OWNER, *self.names, "created")
         self.insert = inserting(table)
         mine = [table.c[name] == bindparam(name) for name in _OWNER]
         self.select = Statement(select(*(table.c[name] for name in self.names)).where(*mine))
@@ -59,6 +60,7 @@ def keep(tx: Tx, key: Mapping[str, str], created: int, entries: Sequence[Entry],
         entries: what it is to be found by.
         fresh: it has no rows yet.
     """
+    owner = tuple(key[name] for name in _OWNER)
     sorted_out: dict[str, list[Entry]] = {name: [] for name in _ROWS}
     for entry in entries:
         sorted_out[TABLES[entry.kind].name].append(entry)
@@ -69,5 +71,4 @@ def keep(tx: Tx, key: Mapping[str, str], created: int, entries: Sequence[Entry],
             named = [{**key, **dict(zip(rows.names, row, strict=True))} for row in gone]
             rows.delete.write_many(tx, [{f"of_{column}": value for column, value in row.items()} for row in named])
         if new := wanted - there:
-            made = [{**key, **dict(zip(rows.names, row, strict=True)), "created": created} for row in new]
-            rows.insert.write_many(tx, made)
+            rows.insert.write_rows(tx, rows.columns, [(*owner, *row, created) for row in new])

@@ -7,16 +7,21 @@ whole numbers, which need no conversion (a flag comes back as 0 or 1 on SQLite).
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy import Connection, Dialect, Executable, Table
 
     from fhir_infusion.store.tx import Tx
+
+
+_Compiled = tuple[str, "Callable[[Mapping[str, Any]], Any]", "tuple[str, ...] | None"]
+"""The text, what makes the driver's values of ours, and the names of these where the driver takes them in order."""
 
 
 class Statement:
@@ -28,7 +33,7 @@ class Statement:
     def __init__(self, statement: Executable, others: Mapping[str, Executable] | None = None) -> None:
         self._statement = statement
         self._others = others or {}
-        self._compiled: dict[str, tuple[str, tuple[str, ...] | None, dict[str, Any]]] = {}
+        self._compiled: dict[str, _Compiled] = {}
 
     def rows(self, tx: Tx, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Return all rows."""
@@ -51,29 +56,42 @@ class Statement:
 
     def write_many(self, tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
         """Run the statement once for each set of values."""
-        text, names, fixed = self._of(tx.connection.dialect)
+        text, values_of, _ = self._of(tx.connection.dialect)
         cursor = tx.connection.connection.cursor()
-        merged = [{**fixed, **row} for row in rows]
-        cursor.executemany(text, [[row[name] for name in names] for row in merged] if names is not None else merged)
+        cursor.executemany(text, [values_of(row) for row in rows])
+        cursor.close()
+
+    def write_rows(self, tx: Tx, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
+        """Run the statement once for each row, which holds the values of ``columns`` in their order."""
+        text, _, names = self._of(tx.connection.dialect)
+        cursor = tx.connection.connection.cursor()
+        cursor.executemany(text, rows if names == columns else [dict(zip(columns, row, strict=True)) for row in rows])
         cursor.close()
 
     def _run(self, connection: Connection, values: Mapping[str, Any]) -> Any:
-        text, names, fixed = self._of(connection.dialect)
+        text, values_of, _ = self._of(connection.dialect)
         cursor = connection.connection.cursor()
-        merged = {**fixed, **values}
-        cursor.execute(text, [merged[name] for name in names] if names is not None else merged)
+        cursor.execute(text, values_of(values))
         return cursor
 
-    def _of(self, dialect: Dialect) -> tuple[str, tuple[str, ...] | None, dict[str, Any]]:
+    def _of(self, dialect: Dialect) -> _Compiled:
         found = self._compiled.get(dialect.name)
         if found is None:
             statement: Any = self._others.get(dialect.name, self._statement)
             compiled = statement.compile(dialect=dialect)
-            order = compiled.positiontup
             fixed = {name: value for name, value in compiled.params.items() if value is not None}
-            found = (str(compiled), tuple(order) if order is not None else None, fixed)
-            self._compiled[dialect.name] = found
+            names = tuple(compiled.positiontup) if compiled.positiontup is not None else None
+            found = self._compiled[dialect.name] = (str(compiled), _values_of(names, fixed), names)
         return found
+
+
+def _values_of(names: tuple[str, ...] | None, fixed: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Any]:
+    """Return what makes of values what the driver takes: by name, or in the order of ``names``."""
+    if names is None:
+        return lambda values: {**fixed, **values}
+    if fixed or len(names) < 2:
+        return lambda values: [values[name] if name in values else fixed[name] for name in names]
+    return itemgetter(*names)
 
 
 def inserting(table: Table) -> Statement:

@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from sqlalchemy import update
 
 from fhir_infusion.errors import SettingsError, Unavailable
-from fhir_infusion.store import dialect, feed
+from fhir_infusion.store import audit, dialect, feed
 from fhir_infusion.store.failpoint import reach
 from fhir_infusion.store.tables import SECRETS
 from fhir_infusion.store.trouble import DRIVER_ERRORS, REASONS, STORAGE_ERRORS, Outage, Trouble, refusal_of, trouble_of
@@ -243,7 +243,9 @@ class Writer:
         cursor = connection.connection.cursor()
         cursor.execute("SAVEPOINT job")
         try:
-            result = job.work(self._tx(connection, job))
+            tx = self._tx(connection, job)
+            result = job.work(tx)
+            audit.settle(tx)
         except Exception as failure:  # whatever it is, it is the caller's
             if isinstance(failure, DRIVER_ERRORS) and trouble_of(failure) != "own":
                 raise
