@@ -186,12 +186,12 @@ def mappings_dir(settings: Settings | None = None) -> Path:
     """Return the directory of the mapping documents: the site's, the checkout's or the installed package's."""
     if settings is not None and settings.mappings is not None:
         return settings.mappings
-    return _shipped("mappings")
+    return shipped("mappings")
 
 
 def profiles_dir() -> Path:
     """Return the directory of our StructureDefinitions, SearchParameters, ValueSets and CodeSystems."""
-    return _shipped("profiles")
+    return shipped("profiles")
 
 
 def read_texts(directory: Path, *suffixes: str) -> dict[str, str]:
@@ -206,14 +206,15 @@ def read_texts(directory: Path, *suffixes: str) -> dict[str, str]:
     return {path.relative_to(directory).as_posix(): path.read_text(encoding="utf-8") for path in found}
 
 
-def _shipped(name: str) -> Path:
+def shipped(name: str) -> Path:
+    """Return a file or directory that stands at the top of the checkout, and travels inside the installed package."""
     package = Path(__file__).parent
     checkout = package.parent
     # An installed package has other packages beside it; a checkout has the project file.
-    if (checkout / "pyproject.toml").is_file() and (checkout / name).is_dir():
+    if (checkout / "pyproject.toml").is_file() and (checkout / name).exists():
         return checkout / name
     installed = package / "_data" / name
-    if installed.is_dir():
+    if installed.exists():
         return installed
     raise SettingsError(f"the package is incomplete: {name} is missing; install it again")
 

@@ -12,7 +12,16 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records.schemas import json_schema
-from fhir_infusion.web import administrations, conflicts, listing, mappings, openapi_bodies, orders, ours
+from fhir_infusion.web import (
+    administrations,
+    conflicts,
+    listing,
+    mappings,
+    openapi_bodies,
+    openapi_examples,
+    orders,
+    ours,
+)
 from fhir_infusion.web.replies import PROBLEM_JSON, json_reply
 
 if TYPE_CHECKING:
@@ -69,6 +78,7 @@ def description() -> dict[str, Any]:
             continue
         address = re.sub(r"<([a-z_]+)>", r"{\1}", route.rule)
         paths.setdefault(address, {})[route.method.lower()] = _operation(route.method, address, route.summary)
+        openapi_examples.add(paths[address][route.method.lower()], route.method, address)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -76,6 +86,7 @@ def description() -> dict[str, Any]:
             "version": version("fhir-infusion"),
             "description": "Infusion orders and administrations in our own JSON. FHIR: see /fhir/r4/metadata.",
         },
+        "tags": [{"name": name} for name in openapi_examples.GROUPS],
         "paths": paths,
         "components": {
             "schemas": {

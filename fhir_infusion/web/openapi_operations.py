@@ -18,7 +18,6 @@ Json = dict[str, Any]
 _TEXT: Final[Json] = {"type": "string"}
 _RESOURCE: Final[Json] = {"$ref": "#/components/schemas/Resource"}
 _ROUTES: Final = {"system": "http://terminology.hl7.org/CodeSystem/v2-0162", "code": "IV"}
-_MAP: Final = "infusion-order-to-fhir-r4"
 _IN_ADDRESS: Final[dict[str, str]] = {
     "source": "The canonical address of the mapping, as GET StructureMap lists it.",
     "debug": "true: the answer is Parameters with outcome, result, parameters and trace.",
@@ -46,7 +45,7 @@ def describe(operation: Json, method: str, address: str) -> None:
             # The same request by its address alone is the example of GET.
             _without_examples(parameters)
     elif name == "$transform":
-        named = {} if "{definition_id}" in address else {"source": f"{BASE}StructureMap/{_MAP}"}
+        named = {} if "{definition_id}" in address else {"source": f"{BASE}StructureMap/infusion-order-to-fhir-r4"}
         parameters += [
             {"name": one, "in": "query", "schema": _TEXT, "description": words, **_stated(named.get(one))}
             for one, words in _IN_ADDRESS.items()
@@ -65,7 +64,6 @@ def describe(operation: Json, method: str, address: str) -> None:
     if name == "$transform":
         content[JSON] = {"schema": {"type": "object", "description": "A record of ours."}}
     operation["responses"]["200"] = {"description": "The answer; nothing is stored.", "content": content}
-    _name_one(parameters, name)
 
 
 def _translate_inputs() -> dict[str, str]:
@@ -90,13 +88,6 @@ def _without_examples(parameters: list[Json]) -> None:
     for one in parameters:
         if one["in"] == "query":
             one.pop("example", None)
-
-
-def _name_one(parameters: list[Json], operation: str) -> None:
-    """Give the placeholder of a definition the id of one that the example fits."""
-    for one in parameters:
-        if one["name"] == "definition_id":
-            one["example"] = "v2-routes" if operation == "$translate" else _MAP
 
 
 def _parameters(given: list[Json]) -> Json:

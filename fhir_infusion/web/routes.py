@@ -9,6 +9,7 @@ from typing import Any, Final
 from fhir_infusion.web import (
     administrations,
     conflicts,
+    docs,
     health,
     hooks,
     internal,
@@ -166,6 +167,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "/hooks/<remote>/<their_type>/<their_id>", hooks.take, "The same", is_public=True),
     Route("PUT", "/hooks/<remote>/<their_type>/<their_id>", hooks.take, "The same", is_public=True),
     Route("GET", "/openapi.json", openapi.get, "This description"),
+    Route("GET", "/docs", docs.index, "The documentation", is_page=True),
+    Route("GET", "/docs/api", docs.api, "The API reference", is_page=True),
+    Route("GET", "/docs/<name>", docs.show, "A guide or manual", is_page=True),
     Route("GET", "/workbench", workbench.show, "The workbench", is_page=True),
     Route("POST", "/workbench", workbench.post, "The workbench, for what was pasted", is_page=True),
     *(Route(*one, for_operators=True, is_page=True) for one in CONSOLE),

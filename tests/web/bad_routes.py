@@ -132,6 +132,9 @@ TABLE: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("PUT", "/hooks/<remote>/<their_type>/<their_id>"): (),
     # One text each, whatever is asked.
     ("GET", "/openapi.json"): (),
+    ("GET", "/docs"): (),
+    ("GET", "/docs/api"): (),
+    ("GET", "/docs/<name>"): (NAMED,),
     ("GET", "/workbench"): (QUERY,),
     ("POST", "/workbench"): (FORM,),
     # Without a remote in the settings there is nothing to ask the store for.

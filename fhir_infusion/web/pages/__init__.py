@@ -25,7 +25,7 @@ from markupsafe import Markup
 if TYPE_CHECKING:
     from fhir_infusion.web.problems import Problem
 
-STYLES: Final = ("pages/style.css", "workbench/page.css", "console/page.css")
+STYLES: Final = ("pages/style.css", "workbench/page.css", "console/page.css", "docs/page.css")
 SCRIPTS: Final = ("pages/script.js", "workbench/page.js")
 """What stands in every page, whichever it is, so that one page can take the place of another."""
 

@@ -1,0 +1,140 @@
+"""What every operation of ``/openapi.json`` gets: its group, words for headers and placeholders, invented examples."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.web.examples import texts
+from fhir_infusion.web.fhir import patch
+from fhir_infusion.web.negotiation import FHIR_JSON, FORM, JSON
+
+Json = dict[str, Any]
+
+_ORDER: Final = "1-order-infliximab"
+_GIVEN: Final = "3-administration-dobutamine"
+_RESOURCE: Final = "4-medicationrequest-fluconazole"
+
+_GROUPS: Final = (
+    (r"/api/orders", "Orders"),
+    (r"/api/administrations", "Administrations"),
+    (r"/api/(translate|mappings)", "Translation and mappings"),
+    (r"/api/sync", "Conflicts"),
+    (r"/fhir/{release}/Subscription|/fhir/{release}/Basic", "FHIR: subscriptions"),
+    (r"/fhir/.*\$(translate|transform|convert-data)", "FHIR: mappings and code tables"),
+    (r"/fhir/{release}/[A-Z]\w+(/_search|/{definition_id})?$", "FHIR: our own definitions"),
+    (r"/fhir/.*\$export", "FHIR: export"),
+    (r"/fhir/", "FHIR: resources"),
+    (r"/", "The service itself"),
+)
+"""The first pattern at the beginning of an address names its group."""
+
+GROUPS: Final = tuple(name for _, name in _GROUPS)
+
+_PLACES: Final = {
+    "release": "r4",
+    "fhir_type": "MedicationRequest",
+    "version": "1",
+    "name": "MedicationRequest",
+    "topic_id": "order-changed",
+}
+"""What placeholders stand for in the examples; those of resources that are there at each site under another id are
+named like themselves."""
+_DEFINED: Final = {
+    **dict.fromkeys(("StructureDefinition", "ValueSet", "CodeSystem"), "infusion-type"),
+    "OperationDefinition": "validate",
+    "ConceptMap": "v2-routes",
+    "StructureMap": "infusion-order-to-fhir-r4",
+}
+"""A definition of ours of each type."""
+
+
+_WORDS: Final = {
+    "If-Match": 'The ETag that was read, such as `W/"1"`: what was changed since is not overwritten (412).',
+    "If-None-Match": "`*`: only create, and change nothing that is there (412).",
+    "If-None-Exist": "Criteria of a search: create only where nothing meets them.",
+    "Idempotency-Key": "A name of your own for this change: sent again under it, it happens once.",
+    "Prefer": "`return=minimal`, `representation` or `OperationOutcome`: what the answer holds.",
+    "release": "`r4`, `r4b` or `r5`.",
+    "fhir_type": "A type of resource that the CapabilityStatement lists.",
+    "resource_id": "`Resource.id`, which is ours, not the sender's identifier.",
+    "version": "A version, as the ETag names it.",
+}
+
+
+def group_of(address: str) -> str:
+    """Return the name of the group that an operation stands in."""
+    return next(name for pattern, name in _GROUPS if re.match(pattern, address))
+
+
+def add(operation: Json, method: str, address: str) -> None:
+    """Add what examples there are, where an operation has none of its own."""
+    operation["tags"] = [group_of(address)]
+    for one in operation.get("parameters", ()):
+        if one["name"] in _WORDS and one["in"] in {"path", "header"}:
+            one.setdefault("description", _WORDS[one["name"]])
+        if one["in"] == "path" and one["name"] in _PLACES:
+            one.setdefault("example", _PLACES[one["name"]])
+        elif one["name"] == "definition_id":
+            one["example"] = next(id_ for type_, id_ in _DEFINED.items() if f"/{type_}/" in address)
+        elif one["name"] == "If-Match" and (one["required"] or "{resource_id}" in address):
+            one.setdefault("example", 'W/"1"')
+    for media, body in operation.get("requestBody", {}).get("content", {}).items():
+        if "example" not in body and (example := _body(media, method, address)) is not None:
+            body["example"] = example
+
+
+def _body(media: str, method: str, address: str) -> Any:
+    if media == JSON:
+        return _ours(address)
+    if media == patch.JSON_PATCH:
+        return [{"op": "replace", "path": "/priority", "value": "urgent"}]
+    if media == FORM:
+        return "_count=10"
+    return _fhir(method, address) if media == FHIR_JSON else None
+
+
+def _ours(address: str) -> Any:
+    if address.endswith("/resolve"):
+        return {"keep": "ours", "reason": "asked the ward"}
+    if address == "/api/translate":
+        return {"to": "internal", "release": "R4", "input": _read(_RESOURCE)}
+    return _read(_ORDER if "/orders" in address else _GIVEN)
+
+
+def _fhir(method: str, address: str) -> Any:
+    last = address.rpartition("/")[2]
+    if method == "PATCH":
+        operation = [
+            {"name": "type", "valueCode": "replace"},
+            {"name": "path", "valueString": "MedicationRequest.priority"},
+            {"name": "value", "valueCode": "urgent"},
+        ]
+        return _parameters({"name": "operation", "part": operation})
+    if last == "$merge":
+        sides = [
+            {"name": f"{one}-patient", "valueReference": {"reference": f"Patient/{one}"}}
+            for one in ("source", "target")
+        ]
+        return _parameters(*sides, {"name": "preview", "valueBoolean": True})
+    if last in {"$export", "$status", "$events", "$everything"}:
+        return _parameters()
+    if last in {"Subscription", "{subscription_id}"}:
+        channel = {"type": "rest-hook", "endpoint": "https://ehr.example/hook", "payload": "application/fhir+json"}
+        asked = {"criteria": "MedicationRequest?status=stopped", "reason": "to stop the pump", "channel": channel}
+        named = {"id": "{{subscription_id}}"} if method == "PUT" else {}
+        return {"resourceType": "Subscription", **named, "status": "requested", **asked}
+    if last == "{release}":
+        entry = {"request": {"method": "GET", "url": "MedicationRequest?status=active"}}
+        return {"resourceType": "Bundle", "type": "batch", "entry": [entry]}
+    resource = _read(_RESOURCE)
+    return {**resource, "id": "{{resource_id}}"} if method == "PUT" and last == "{resource_id}" else resource
+
+
+def _parameters(*given: Json) -> Json:
+    return {"resourceType": "Parameters", **({"parameter": list(given)} if given else {})}
+
+
+def _read(name: str) -> Any:
+    return fhir_json.read(texts()[name])
