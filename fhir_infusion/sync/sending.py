@@ -12,9 +12,9 @@ import queue
 import threading
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.errors import Unavailable
@@ -25,7 +25,7 @@ from fhir_infusion.sync.peer import LOG, Peer
 from fhir_infusion.sync.push import deliver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from fhir_infusion.store import Tx
@@ -102,8 +102,8 @@ class Senders:
             held = [row for row, _ in self._busy.values()]
         for row in hanging:
             LOG.error("row hangs", extra={"endpoint": self._peer.name, "resource": row.aggregate})
-        for row in held:
-            self._renew(row)
+        if held:
+            self._renew(held)
 
     def busy(self) -> int:
         """Return how many rows are being delivered."""
@@ -174,15 +174,18 @@ class Senders:
                     del self._busy[row.seq]
             self._freed()
 
-    def _renew(self, row: Row) -> None:
-        store = self._peer.service.store
-        for state in dict.fromkeys((row.state, "sent")):  # it may have been sent since it was claimed
-            asked = replace(row, state=state)
-            try:
-                store.transact(self._tenant, partial(outbox.renew, row=asked, lease_seconds=LEASE_SECONDS))
-            except (outbox.StaleLease, Unavailable):
-                continue
-            return
+    def _renew(self, rows: Sequence[Row]) -> None:
+        """Renew leases in one transaction: one for each would hold back what is claimed and settled meanwhile."""
+
+        def work(tx: Tx) -> None:
+            for row in rows:
+                for state in dict.fromkeys((row.state, "sent")):  # it may have been sent since it was claimed
+                    with suppress(outbox.StaleLease):
+                        outbox.renew(tx, replace(row, state=state), LEASE_SECONDS)
+                        break
+
+        with suppress(Unavailable):
+            self._peer.service.store.transact(self._tenant, work)
 
 
 def push_all(peer: Peer, tenant: str, most: int = 100_000) -> int:

@@ -205,3 +205,14 @@ def test_a_thread_sends_one_row_after_the_other_and_ends_when_none_comes(rig: Ri
     assert len(threads) == 20
     assert len(set(threads)) < 20
     _until(lambda: not any(one.is_alive() for one in threads))
+
+
+def test_rows_that_take_longer_than_their_lease_are_kept_by_renewing_it(
+    rig: Rig, there: Peer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(sending, "LEASE_SECONDS", 3)
+    there.lies.append(lambda asked: Act(wait_seconds=7) if asked.writes and asked.type == "MedicationRequest" else None)
+    for number in range(4):
+        rig.place(order(f"N-{number}"))
+    rig.push()
+    assert [(row.state, row.attempt, row.crashes) for row in rig.rows()] == [("acked", 1, 0)] * 4
