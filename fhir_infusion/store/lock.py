@@ -122,6 +122,6 @@ def _read(path: Path) -> Owner | None:
 
 def _held(owner: Owner | None) -> str:
     if owner is None:
-        return "another process writes this database; stop it, or let it do this work"
+        return "another process writes this database; let it do this work, in a moment where it has just started, or stop it"
     place = f" and takes work at {owner.address}" if owner.address else ""
-    return f"process {owner.pid} writes this database{place}; stop it, or let it do this work"
+    return f"process {owner.pid} writes this database{place}; let it do this work, in a moment where it has just started, or stop it"

@@ -195,7 +195,9 @@ class _Again:
         """Ask whether the peer still has what was acknowledged, and return what became of it."""
         peer, type_ = self._peer, row.aggregate.partition("/")[0]
         link, newest = peer.service.store.read(self._tenant, lambda tx: _known(tx, peer.name, row.aggregate))
-        if newest is None or newest.state != "acked":
+        if newest is None or newest.state == "superseded":
+            return "superseded"  # a person gave up a newer version, or let theirs stand
+        if newest.state != "acked":
             return "on-its-way"  # a newer version is, or waits for a person
         if link is None or not link.remote_id:
             return self._tell(newest)

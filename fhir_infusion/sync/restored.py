@@ -160,7 +160,7 @@ def resume(service: Service, client: str, remote: str, reason: str) -> dict[str,
     tenant = service.settings.remote(remote).tenant
     why = service.store.transact(tenant, lambda tx: endpoints.resume(tx, remote, client, reason))
     if not why:
-        accepted = "a remote that `fhir-infusion sync pull` says is paused"
+        accepted = "a remote that `fhir-infusion sync status` says is paused"
         raise Refused(Issue("error", "not-found", "", "this remote is not paused", accepted, status=404))
     return {"remote": remote, "tenant": tenant, "was": why}
 

@@ -131,6 +131,17 @@ def test_a_peer_that_cannot_be_asked_is_said_so_and_nothing_is_sent(rig: Rig) ->
     assert len(rig.there.writes(MR)) == 1
 
 
+def test_one_whose_newest_version_a_person_gave_up_is_not_said_to_be_on_its_way(rig: Rig) -> None:
+    rig.place(order("A-1"))
+    rig.settle()
+    rig.there.lies.append(once(Act(effect=False, status=422), lambda asked: asked.type == MR and asked.writes))
+    rig.amend(order("A-1", priority="stat"))
+    rig.settle()
+    assert replay_all(rig) == {"on-its-way": 1}
+    replaying.skip(rig.service, WHO, str(rig.rows()[-1].seq), "written on paper")
+    assert replay_all(rig) == {"superseded": 1}
+
+
 def test_a_row_put_aside_is_replayed_and_one_that_a_later_version_overtook_is_refused_and_skipped(rig: Rig) -> None:
     for number in (1, 2):
         rig.there.lies.append(once(Act(effect=False, status=422), lambda asked: asked.type == MR and asked.writes))
