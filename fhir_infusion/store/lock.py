@@ -13,7 +13,7 @@ import os
 import secrets
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.errors import Unavailable
 from fhir_infusion.store import postgresql
@@ -120,8 +120,11 @@ def _read(path: Path) -> Owner | None:
         return None  # its holder is just writing it
 
 
+_ASK_IT: Final = "let it do this work, in a moment where it has just started, or stop it"
+
+
 def _held(owner: Owner | None) -> str:
     if owner is None:
-        return "another process writes this database; let it do this work, in a moment where it has just started, or stop it"
+        return f"another process writes this database; {_ASK_IT}"
     place = f" and takes work at {owner.address}" if owner.address else ""
-    return f"process {owner.pid} writes this database{place}; let it do this work, in a moment where it has just started, or stop it"
+    return f"process {owner.pid} writes this database{place}; {_ASK_IT}"
