@@ -86,19 +86,27 @@ class Course:
         known = [one for one in self.stretches if until is None or one.start < until]
         if not known:
             return ()
-        moments = sorted({at for one in known for at in (one.start, one.end) if at is not None})
-        reached = [at for at in moments if until is None or at <= until]
-        return tuple(_by(known, kind, at) for at in reached)
+        changes: dict[Fraction, list[Fraction]] = {}
+        for one in known:
+            flow: Flow | None = getattr(one, kind)
+            if flow is None or one.end is None:
+                continue
+            for at, sign in ((one.start, 1), (one.end, -1)):
+                change = changes.setdefault(at, [_NOTHING, _NOTHING])
+                change[0] += sign * flow.low
+                change[1] += sign * flow.high
+        return tuple(_added(changes, until))
 
 
-def _by(stretches: Sequence[Stretch], kind: str, at: Fraction) -> Total:
-    low = high = _NOTHING
-    for one in stretches:
-        flow: Flow | None = getattr(one, kind)
-        if flow is not None and one.end is not None and one.start < at:
-            least, most = flow.over(min(at, one.end) - one.start)
-            low, high = low + least, high + most
-    return Total(at, low, high)
+def _added(changes: Mapping[Fraction, Sequence[Fraction]], until: Fraction | None) -> Iterator[Total]:
+    """Yield what has run by each moment of a change, from the changes of the least and the largest rate."""
+    low = high = least = most = reached = _NOTHING
+    for at in sorted(changes):
+        if until is not None and at > until:
+            return
+        low, high, reached = low + least * (at - reached), high + most * (at - reached), at
+        yield Total(at, low, high)
+        least, most = least + changes[at][0], most + changes[at][1]
 
 
 def number(base: Fraction, code: str) -> int | Decimal:

@@ -135,8 +135,9 @@ function goTo(line) {
 
 const inPane = (target) => target.closest?.("a.l, a.rule");
 
-document.addEventListener("pointerover", (event) => {
-  if (!bench.index || event.pointerType === "touch") return;
+document.addEventListener("pointermove", (event) => {
+  // Where the page moved and the pointer did not, nobody pointed at anything.
+  if (!bench.index || event.pointerType === "touch" || !(event.movementX || event.movementY)) return;
   const line = inPane(event.target);
   if (line) mark(line);
   else if (document.querySelector(".main") !== bench.pinned) mark(bench.pinned);

@@ -129,17 +129,19 @@ def _complaints(error: DocumentError, document: str) -> tuple[Complaint, ...]:
 
 
 def _proven(done: Trial, edited: Translator, settings: Settings, asked: Asked, live: Item) -> Trial:
-    """Ask the laws of a few examples of the kind that is shown, in both releases; ``mapping test`` asks more."""
+    """Ask the laws of a few examples: of the kind that is shown in both releases, or of the formats."""
     kind = FHIR_TYPE.get(str((live.record or {}).get("record", "")))
     library = edited.library
+    is_format = asked.document.startswith("formats/")
     shown = {
         place: lens
         for place, lens in library.lenses.items()
-        if place[1] == (kind or place[1]) and place[2] == (asked.overlay or None)
+        if not is_format and place[1] == (kind or place[1]) and place[2] == (asked.overlay or None)
     }
+    concerned = replace(library, lenses=shown, formats=library.formats if is_format else {})
     asked_for = refused = 0
     broken: list[str] = []
-    for name, proof in proofs(replace(library, lenses=shown), settings, _EXAMPLES):
+    for name, proof in proofs(concerned, settings, _EXAMPLES):
         asked_for, refused = asked_for + proof.asked, refused + proof.refused
         broken += [
             f"{name}: the law '{one.law}' does not hold at {one.path} (example {one.seed})" for one in proof.broken[:5]
