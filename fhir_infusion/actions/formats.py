@@ -80,3 +80,39 @@ def to_format(translator: Translator, name: str, records: list[Json], *, strict:
         translator.gate(found, (translation.ledger,), strict=strict)
         done.append(Translated([translation.result], (translation.ledger,), found))
     return InFormat(written.values, tuple(done))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A translation with a format on one side or both; ``source`` is empty where the input is a record or a resource.
+
+    ``to`` is ``internal``, ``fhir`` or the name of a format.
+    """
+
+    source: str
+    to: str
+    release: str
+    overlay: str | None = None
+    strict: bool = False
+
+
+def by_format(translator: Translator, asked: Asked, given: Any) -> tuple[list[Json], list[Translated]]:
+    """Translate from or to a site's JSON; return the results, and each step that led to them.
+
+    Raises ``Refused`` with every reason.
+    """
+    if asked.source:
+        steps = from_format(translator, asked.source, given, strict=asked.strict)
+        records = [step.results[0] for step in steps]
+    elif "resourceType" in given:
+        steps = [translator.to_internal(given, asked.release, asked.overlay, strict=asked.strict)]
+        records = steps[0].results
+    else:
+        steps, records = [], [given]
+    if asked.to == "internal":
+        return records, steps
+    if asked.to != "fhir":
+        written = to_format(translator, asked.to, records, strict=asked.strict)
+        return written.values, [*steps, *written.done]
+    sent = [translator.to_fhir(record, asked.release, asked.overlay, strict=asked.strict) for record in records]
+    return [resource for one in sent for resource in one.results], [*steps, *sent]

@@ -34,6 +34,7 @@ from fhir_infusion.records.example_values import (
 from fhir_infusion.records.fields import Field, key_of, table
 from fhir_infusion.records.number import from_spelling
 from fhir_infusion.records.quantity_rules import ROLES
+from fhir_infusion.records.residue_rules import RELEASES
 from fhir_infusion.records.value_rules import EVENT_TIMINGS
 
 if TYPE_CHECKING:
@@ -120,8 +121,8 @@ class Maker:
             return self.choose(field.codes)
         if (owner, field.name) == ("Timing", "when"):
             return self.choose(_EVENTS)
-        if (owner, field.name) == ("Residue", "path"):
-            return self.choose(_PLACES)
+        if owner == "Residue" and field.name in _OF_RESIDUE:
+            return self.choose(_OF_RESIDUE[field.name])
         return self.choose(_VALUES[field.kind])(self)
 
     def _quantity(self, role: str) -> Record:
@@ -201,8 +202,11 @@ _VALUES: Final[Mapping[str, tuple[Callable[[Maker], Any], ...]]] = MappingProxyT
     }
 )
 
-_PLACES: Final = ("extension[]", "_status", "note[k1].extension", "text", "contained[a%5Bb].note[~0f3a].id")
-"""Places of residue."""
+_OF_RESIDUE: Final[Mapping[str, tuple[str, ...]]] = {
+    "release": RELEASES,
+    "path": ("extension[]", "_status", "note[k1].extension", "text", "contained[a%5Bb].note[~0f3a].id"),
+}
+"""What residue is of, and its places."""
 
 _EVENTS: Final = tuple(sorted(EVENT_TIMINGS - {"IMD"}))
 """IMD is of R5 alone."""

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.fhir.exact import read_plain
 from fhir_infusion.web.context import BODY
 from fhir_infusion.web.negotiation import check_content_type
 from fhir_infusion.web.refusals import refusal
@@ -50,6 +51,34 @@ def read_object(
     if known is not None and limits is fhir_json.LIMITS and len(body) <= limits.body:
         return known
     return fhir_json.read(body, _with_bytes(limits, most))
+
+
+def read_wrapped(request: Request, most: int, limits: fhir_json.Limits) -> dict[str, Any]:
+    """Return the body as a JSON object whose ``input`` is not FHIR where it says ``from``.
+
+    Raises ``Refused`` as ``read_object``.
+    """
+    check_content_type(request, None)
+    body = read_bytes(request, most)
+    limits = _with_bytes(limits, most)
+    tree = read_plain(body, limits) if b'"from"' in body else None
+    return tree if isinstance(tree, dict) and "from" in tree else fhir_json.read(body, limits)
+
+
+def read_rows(request: Request) -> Any:
+    """Return a body that is not FHIR: an object, an array, or lines of JSON as a list; numbers exact.
+
+    Raises ``Refused``: 400 what is not strict JSON, 413 too large, 415 another media type.
+    """
+    media = check_content_type(request, None, LINES)
+    body = read_bytes(request)
+    if media not in LINES:
+        return read_plain(body)
+    return [read_plain(line) for line in body.splitlines() if line.strip()]
+
+
+LINES: Final = ("application/x-ndjson", "application/ndjson")
+"""The media types of a JSON text on each line."""
 
 
 @lru_cache(maxsize=16)

@@ -53,10 +53,10 @@ def check_content_type(request: Request, release: str | None, more: tuple[str, .
     ``release`` is None on our own routes, where ``application/json`` is asked for; ``more`` are media types that are
     taken beside those. Returns the media type. Raises ``Refused`` (415).
     """
-    accepted = JSON if release is None else ", ".join((*more, FHIR_JSON))
+    accepted = ", ".join((*more, JSON if release is None else FHIR_JSON))
     _check_encoding(request)
     media, options = parse_options_header(request.headers.get("Content-Type", ""))
-    if media not in ({JSON} if release is None else {JSON, FHIR_JSON, *more}):
+    if media not in ({JSON, *more} if release is None else {JSON, FHIR_JSON, *more}):
         reason = "the body is not declared as JSON" if media else "the media type of the body is not stated"
         raise header_refusal(415, "not-supported", "Content-Type", reason, accepted)
     _check_charset(options)

@@ -128,6 +128,9 @@ def _operation(method: str, address: str, summary: str) -> dict[str, Any]:
         _describe_record_operation(operation, method, record, is_one=bool(names))
     elif address.startswith(conflicts.PATH):
         _describe_conflicts(operation, method, is_one=bool(names))
+    elif address.startswith("/api/formats/"):
+        openapi_bodies.describe_format(operation)
+        operation["responses"].update(_problems("400", "401", "404", "413", "415", "422", "503"))
     elif address == "/api/translate":
         openapi_bodies.describe_translation(operation)
         operation["responses"].update(_problems("400", "401", "413", "415", "422"))
@@ -166,6 +169,9 @@ def _problems(*statuses: str) -> dict[str, Any]:
 def _describe_record_operation(operation: dict[str, Any], method: str, record: str, *, is_one: bool) -> None:
     stored: dict[str, Any] = {"$ref": f"#/components/schemas/Stored{record}"}
     parameters = operation.setdefault("parameters", [])
+    if method == "GET" and is_one:
+        words = "The name of a site's format: the answer is that site's JSON."
+        parameters.append({"name": "format", "in": "query", "schema": _TEXT, "description": words})
     if method in {"POST", "PUT"}:
         schema = {"$ref": f"#/components/schemas/{record}"}
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}

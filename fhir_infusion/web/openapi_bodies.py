@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from fhir_infusion.web import openapi_operations
+from fhir_infusion.web.bodies import LINES
 from fhir_infusion.web.fhir import patch
 from fhir_infusion.web.negotiation import FHIR_JSON, FHIR_VERSIONS
 from fhir_infusion.web.translate import MEMBERS
@@ -22,13 +23,17 @@ _ASKED: Final = dict(
     zip(
         MEMBERS,
         (
-            {"enum": ["fhir", "internal"]},
+            {**_TEXT, "description": "The site's format that the input is in."},
+            {**_TEXT, "description": "`fhir`, `internal`, or the name of a site's format."},
             {"enum": list(FHIR_VERSIONS), "default": "R4"},
             {**_TEXT, "description": "The overlay of a site."},
             {"type": "boolean", "default": False, "description": "Refuse what would be dropped, and findings."},
             {"type": "boolean", "default": False, "description": "The results as laid-out text too."},
             {"type": "boolean", "default": False, "description": "Each line of the ledger with its pair and place."},
-            {**_OBJECT, "description": "A record with its member `record`, or a FHIR resource."},
+            {
+                "type": ["object", "array"],
+                "description": "A record with its member `record`, or a FHIR resource; with `from` the site's JSON.",
+            },
         ),
         strict=True,
     )
@@ -209,6 +214,36 @@ def describe_mappings(operation: dict[str, Any], *, is_reload: bool) -> None:
     content = {"application/json": {"schema": {"$ref": "#/components/schemas/Mappings"}}}
     words = "They were read anew; `state` says what came of it." if is_reload else "The documents in use."
     operation["responses"]["200"] = {"description": words, "content": content}
+
+
+def describe_format(operation: dict[str, Any]) -> None:
+    """Describe ``POST /api/formats/{name}``, but for its failures."""
+    schema = {"type": ["object", "array"], "description": "The site's JSON: an object, or an array of objects or rows."}
+    lines = {"schema": {"type": "string", "description": "An object of the site on each line."}}
+    operation["requestBody"] = {
+        "required": True,
+        "content": {"application/json": {"schema": schema}, **dict.fromkeys(LINES, lines)},
+    }
+    operation["parameters"].append({"name": "Idempotency-Key", "in": "header", "required": False, "schema": _TEXT})
+    answered = {
+        "type": "object",
+        "properties": {
+            "status": {"type": "integer"},
+            "id": _TEXT,
+            "version": _TEXT,
+            "record": _OBJECT,
+            "findings": {"type": "array", "items": {"$ref": "#/components/schemas/Finding"}},
+            "issues": {"type": "array", "items": {"$ref": "#/components/schemas/Finding"}},
+        },
+        "required": ["status"],
+    }
+    results = {
+        "type": "object",
+        "properties": {"results": {"type": "array", "items": answered}},
+        "required": ["results"],
+    }
+    words = "What became of each record: 201 stored, 200 as it was or changed, else why it was refused."
+    operation["responses"]["200"] = {"description": words, "content": {"application/json": {"schema": results}}}
 
 
 def describe_amounts(operation: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flask import request
 
 from fhir_infusion.actions import find, resolve
+from fhir_infusion.actions.formats import to_format
 from fhir_infusion.actions.transact import Outcome
 from fhir_infusion.fhir.rewriting import relative
 from fhir_infusion.records.arithmetic import findings
@@ -70,9 +71,15 @@ def put(kind: Kind, resource_id: str) -> Response:
 
 
 def get(kind: Kind, resource_id: str) -> Response:
-    """Return a record with its version."""
+    """Return a record with its version; with ``format=NAME`` as the JSON of that site, rows as an array."""
     check_accept(request, None)
+    name = request.args.get("format")
     found = find.record(web().service, caller(), kind.fhir_type, resource_id)
+    if name is not None:
+        values = to_format(web().service.translator, name, [{**found.record, "record": kind.record}]).values
+        return json_reply(
+            values[0] if len(values) == 1 else values, headers=version_headers(found.version, found.last_updated)
+        )
     if is_unchanged(request, etag(found.version), found.last_updated):
         return unchanged_reply(found.version)
     return json_reply(_entry(found), headers=version_headers(found.version, found.last_updated))

@@ -10,6 +10,7 @@ from fhir_infusion.web import (
     administrations,
     conflicts,
     docs,
+    formats,
     health,
     hooks,
     internal,
@@ -85,6 +86,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         administrations.resolved,
         "An administration with what its references lead to",
     ),
+    Route("POST", "/api/formats/<format_name>", formats.post, "Store what a site says in its own JSON"),
     Route("POST", "/api/translate", translate.post, "Translate without storing"),
     Route("GET", mappings.PATH, mappings.get, "The mapping documents in use"),
     Route(

@@ -99,6 +99,19 @@ WRONG: list[tuple[str, tuple[Any, ...], Any, str]] = [
     ("ward-orders", ("drugs",), [], "drugs"),
     ("ward-orders", ("patient",), "0004711", "ward-orders.patient"),
     ("ward-orders", ("Order No",), "", "Order No"),
+    ("home-infusion", ("DOSE",), "1.25", "home-infusion.DOSE"),
+    ("home-infusion", ("PT_WT_LB",), "154 lb", "home-infusion.PT_WT_LB"),
+    ("home-infusion", ("FREQ",), "TID", "home-infusion.FREQ"),
+    ("home-infusion", ("WRITTEN_TM",), "", "home-infusion.WRITTEN_DT"),
+    ("home-infusion", ("WRITTEN_TM",), "13:05 PM", "home-infusion.WRITTEN_DT"),
+    ("home-infusion", ("START_DT",), "31/01/2025", "home-infusion.START_DT"),
+    ("home-infusion", ("PRN_YN",), "y", "home-infusion.PRN_YN"),
+    ("home-infusion", ("HOLD_YN",), "Y", "home-infusion.HOLD_YN"),
+    ("tpn-pharmacy", ("Beutel", "Bestandteile", 1, "Menge"), "40.0", "tpn-pharmacy.Beutel.Bestandteile[1].Menge"),
+    ("tpn-pharmacy", ("Beutel", "Bestandteile", 1, "Einheit"), "Amp.", "tpn-pharmacy.Beutel.Bestandteile[1].Einheit"),
+    ("tpn-pharmacy", ("Beutel", "Volumen"), "2000 ml", "tpn-pharmacy.Beutel.Volumen"),
+    ("tpn-pharmacy", ("Gabe", "Phasen", 0, "Dauer min"), "60", "tpn-pharmacy.Gabe.Phasen[0].Dauer min"),
+    ("tpn-pharmacy", ("Patient", "gewogen am"), "26.10.2025, 02:15", "tpn-pharmacy.Patient.gewogen am"),
     ("pump-events", (0, "ts"), "20251026023000", "pump-events.begun"),
     ("pump-events", (1, "rate"), "7,50", "pump-events.events[1].rate"),
     ("pump-events", (1, "rate_unit"), "gtt/min", "pump-events.events[1].rate_unit"),
@@ -206,3 +219,23 @@ def test_a_record_that_its_own_rows_would_not_say_again_is_refused(
     with pytest.raises(Refused) as told:
         to_format(translator, "pump-events", [changed(record, *path, to=value)])
     assert told.value.issues[0].reason == "the rows of the feed do not say this"
+
+
+def test_pounds_stay_pounds_in_the_record_and_in_fhir(translator: Translator):
+    (done,) = from_format(translator, "home-infusion", samples(translator, "home-infusion")[0])
+    assert done.results[0]["measurements"][0]["value"] == {"value": Decimal("154.50"), "unit": "[lb_av]"}
+    (resource,) = translator.to_fhir(done.results[0], "R4").results
+    (weight,) = [one for one in resource["contained"] if one["resourceType"] == "Observation"]
+    assert weight["valueQuantity"]["code"] == "[lb_av]"
+    assert str(weight["valueQuantity"]["value"]) == "154.50"
+
+
+def test_several_ingredients_and_the_phases_of_a_cycle_are_read(translator: Translator):
+    (done,) = from_format(translator, "tpn-pharmacy", samples(translator, "tpn-pharmacy")[0])
+    record = done.results[0]
+    assert [(one["role"], str(one["amount"]["value"])) for one in record["preparation"]["ingredients"]] == [
+        ("base", "625"),
+        ("additive", "40.0"),
+        ("additive", "0.050"),
+    ]
+    assert [one["role"] for one in record["steps"]] == ["ramp", "maintenance", "taper"]

@@ -183,6 +183,7 @@ GOOD: list[tuple[dict[str, Any], str, Any]] = [
     (changed(ORDER, f"{TIMING}.when", ["AC"]), f"{TIMING}.offset", 30),
     (ORDER, f"{TIMING}.bounds_period.end", "2024-05"),
     (ORDER, "residue", [{"release": "R4", "path": "extension[]", "value": {"url": "x", "valueString": None}}]),
+    (ORDER, "residue", [{"release": "format:ward-orders", "path": "drugs.A_00_Dose", "value": '""'}]),
     (GIVEN, "status", "stopped"),
     (GIVEN, "segments.0", {**GIVEN["segments"][0], "event": "paused", "dose": {"value": 0, "unit": "mg"}}),
     (SINGLE, "dose_given", {"value": 0, "unit": "mg"}),

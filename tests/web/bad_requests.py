@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+import yaml
 from sqlalchemy import func, select
 
+from fhir_infusion.config import mappings_dir
 from fhir_infusion.service import Service
 from fhir_infusion.store import conflicts
 from fhir_infusion.store.tables import EXPORTS, SUBSCRIPTIONS, VERSIONS
@@ -144,6 +146,7 @@ def filled(service: Service, client: Client, records: dict[str, Json]) -> Place:
             "their_id": "1",
             "topic_id": "order-changed",
             "definition_id": "v2-routes",
+            "format_name": "ward-orders",
         }
         names[f"mappings of {release}"] = {**names[release], "definition_id": f"infusion-order-to-internal-{release}"}
     return Place(service, client, names)
@@ -222,15 +225,20 @@ OPERATIONS: Final[dict[str, Callable[[str], list[Json]]]] = {
     ],
 }
 """The parameters that an operation takes, by release."""
+WARD_ORDER: Final = yaml.safe_load((mappings_dir() / "formats" / "ward-orders.yaml").read_text(encoding="utf-8"))[
+    "samples"
+][0]
 HANDED_OVER: Final = {"client": "c", "remote": "there-is-none", "reason": "asked"}
 """What a command of this machine hands over, to resume a remote."""
 
 
-def right_body(asked: Asked, records: dict[str, Json]) -> tuple[str, str]:  # noqa: PLR0911  one for each kind of body
+def right_body(asked: Asked, records: dict[str, Json]) -> tuple[str, str]:  # noqa: C901, PLR0911  one for each kind of body
     """Return what a route takes as a body, and of which media type."""
     method, rule = asked.method, asked.rule
     if rule.startswith("/api/sync"):
         return dumps({"keep": "ours", "reason": "asked"}), JSON
+    if rule.startswith("/api/formats"):
+        return WARD_ORDER, JSON
     if rule.startswith("/api/translate"):
         return dumps({"to": "fhir", "input": records["order"]}), JSON
     if rule.startswith("/api"):

@@ -65,6 +65,7 @@ TABLE: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("POST", "/api/translate"): (BODY, ACCEPT),
     ("GET", "/api/mappings"): (ACCEPT,),
     ("POST", "/api/mappings/reload"): (ACCEPT,),
+    ("POST", "/api/formats/<format_name>"): (*_WRITE, NAMED, KEY),
     ("GET", HELD): _LIST,
     ("GET", f"{HELD}/<conflict_id>"): _READ,
     ("POST", f"{HELD}/<conflict_id>/resolve"): (*_WRITE, NAMED, IF_MATCH, KEY),

@@ -110,6 +110,7 @@ def test_openapi_names_every_route_and_its_references_resolve(client: Client):
         ("/api/administrations", "post"): json_media,
         ("/api/administrations/{resource_id}", "put"): json_media,
         ("/api/translate", "post"): json_media,
+        ("/api/formats/{format_name}", "post"): [*json_media, "application/x-ndjson", "application/ndjson"],
         ("/fhir/{release}", "post"): fhir,
         ("/api/sync/conflicts/{conflict_id}/resolve", "post"): json_media,
         ("/fhir/{release}/$export", "post"): fhir,

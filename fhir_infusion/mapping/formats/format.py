@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +11,17 @@ from fhir_infusion.mapping.build import Ingredients, build
 from fhir_infusion.mapping.document import Document, Table
 from fhir_infusion.mapping.formats import places
 from fhir_infusion.mapping.formats.document import Given, read_format
+from fhir_infusion.mapping.formats.groups import Feed
 from fhir_infusion.mapping.formats.names import readable
 from fhir_infusion.mapping.formats.shape import Turning, elements, prepare, restore
 from fhir_infusion.mapping.formats.values import SITE_FITS
 from fhir_infusion.mapping.lens import Ledger, Lens, Translation
 from fhir_infusion.records.fields import table as field_table
+from fhir_infusion.records.moments import interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from fhir_infusion.mapping.code_tables import CodeTable
     from fhir_infusion.mapping.plan import Plan
@@ -94,6 +98,52 @@ class Format:
         if self.given.group is not None:
             return list(self.given.group.apart(value))
         return value if isinstance(value, list) else [value]
+
+    def rows_of(self, one: Json) -> list[Json]:
+        """Return the rows of a feed that ``apart`` put together.
+
+        Raises ``Refused``.
+        """
+        return [] if self.given.group is None else self.given.group.together([copy.deepcopy(one)])
+
+    def in_order(self, value: Any) -> Any:
+        """Return the rows of a feed in the order of their moments, where the format names these; else the value.
+
+        Raises ``Refused``: a moment is none.
+        """
+        return self.merged([], value if isinstance(value, list) else [value]) if self._is_feed else value
+
+    def merged(self, before: list[Json], more: list[Json]) -> list[Json]:
+        """Return rows of a feed with those that came later, each in its place.
+
+        Raises ``Refused``: a row came before with another content, or a moment is none.
+        """
+        if not isinstance(self.given.group, Feed):
+            return [*before, *more]
+        rows = self.given.group.merged(before, more, self._without_fillers)
+        return sorted(rows, key=self._moment) if self.given.group.order else rows
+
+    @property
+    def _is_feed(self) -> bool:
+        return isinstance(self.given.group, Feed)
+
+    def _without_fillers(self, row: Json) -> Json:
+        turn = Turning(self.given.fillers)
+        return {name: value for name, value in row.items() if not turn.is_filler(value)}
+
+    def _moment(self, row: Any) -> datetime:
+        """Return the moment by which rows are sorted."""
+        group = self.given.group
+        members = self.given.root.members or {}
+        node = (members[group.rows].members or {})[group.order] if isinstance(group, Feed) else self.given.root
+        turn = Turning(self.given.fillers)
+        name = group.order if isinstance(group, Feed) else ""
+        value = prepare(node, row.get(name) if isinstance(row, dict) else None, f"{self.name}.{node.path_name}", turn)
+        found = interval(value) if isinstance(value, str) else None
+        if found is None:
+            issues = turn.issues or [Issue("error", "value", f"{self.name}.{name}", "this is no moment", "a moment")]
+            raise Refused(*(_shown(issue) for issue in issues))
+        return found[0]
 
     def read_one(self, one: Any) -> Translation:
         """Read what ``apart`` gave.

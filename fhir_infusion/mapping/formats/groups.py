@@ -7,7 +7,7 @@ taken apart, in its order.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -127,6 +127,26 @@ class Feed:
                 raise _refused(f"{at}.{self.row}", "a row with this key was there before", "each row once")
             group[self.rows].append(varying)
         return [self._with_derived(group) for group in groups.values()]
+
+    def merged(self, before: list[Json], more: list[Json], bare: Callable[[Json], Json]) -> list[Json]:
+        """Return rows with those that came later behind them; what came before with the same content is left out.
+
+        Raises:
+            Refused: a row came before with another content.
+        """
+        known = {_key_of(row, (*self.by, self.row), ""): row for row in before}
+        rows = list(before)
+        for position, row in enumerate(more):
+            key = _key_of(row, (*self.by, self.row), f"[{position}].")
+            if key not in known:
+                known[key] = row
+                rows.append(row)
+            elif not same(bare(known[key]), bare(row)):
+                reason = "this row came before with another content"
+                raise _refused(
+                    f"[{position}].{self.row}", reason, "the same row, or one with a key of its own", BREAKS_RULE
+                )
+        return rows
 
     def _with_derived(self, group: Json) -> Json:
         rows = group[self.rows]
