@@ -199,7 +199,7 @@ def _check_hook(remote: Remote, where: str) -> None:
 
 def _check_filter(remote: Remote, where: str) -> None:
     try:
-        pairs = filter_of(remote, TYPES[0])
+        pairs = filter_parameters(remote, TYPES[0])
     except ValueError as error:
         raise SettingsError(f"{where}: pull_filter: accepted is a search, such as patient.organization=9") from error
     if any(not re.fullmatch(_FILTERED, name) or not value for name, value in pairs):
@@ -209,7 +209,7 @@ def _check_filter(remote: Remote, where: str) -> None:
         raise SettingsError(f"{where}: pull_filter: a history cannot be filtered; accepted is feed auto or search")
 
 
-def filter_of(remote: Remote, fhir_type: str) -> list[tuple[str, str]]:
+def filter_parameters(remote: Remote, fhir_type: str) -> list[tuple[str, str]]:
     """Return the parameters of what narrows the feed of a type, which is written as in a URL.
 
     Raises:

@@ -11,7 +11,7 @@ import pytest
 from fhir_infusion import config
 from fhir_infusion.config import Remote, Settings, check_start, is_loopback, load, read_secret
 from fhir_infusion.errors import SettingsError
-from fhir_infusion.remotes import filter_of
+from fhir_infusion.remotes import filter_parameters
 
 OWN = {
     "order_system": "https://hospital.example/infusion-orders",
@@ -329,4 +329,4 @@ def test_only_the_five_order_intents_are_sent_unless_it_is_set_otherwise():
 )
 def test_a_filter_of_what_is_pulled_is_a_search(tmp_path: Path, text: str, pairs: list[tuple[str, str]]):
     found = load(write(tmp_path, f"[remotes.a]\nbase_url = 'https://a.example'\npull_filter = '{text}'\n"))
-    assert filter_of(found.remote("a"), "MedicationRequest") == pairs
+    assert filter_parameters(found.remote("a"), "MedicationRequest") == pairs

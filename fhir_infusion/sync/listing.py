@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fhir_infusion.remotes import filter_of
+from fhir_infusion.remotes import filter_parameters
 from fhir_infusion.sync.replies import Listed
 from fhir_infusion.sync.steps import Ask, End, following
 
@@ -32,7 +32,7 @@ class ListingError(Exception):
 
 def asked(peer: Peer, type_: str, ask: Ask) -> Listed | Trouble:
     """Ask for the rows of a type from a moment on, the oldest change first."""
-    parameters = [("_sort", "_lastUpdated"), ("_count", str(ask.count)), *filter_of(peer.remote, type_)]
+    parameters = [("_sort", "_lastUpdated"), ("_count", str(ask.count)), *filter_parameters(peer.remote, type_)]
     if ask.since:
         parameters.insert(0, ("_lastUpdated", f"ge{ask.since}"))
     return peer.endpoint.search(type_, parameters)
@@ -41,7 +41,7 @@ def asked(peer: Peer, type_: str, ask: Ask) -> Listed | Trouble:
 def total(peer: Peer, type_: str, ask: Ask) -> int | None:
     """Return how many rows a peer says it has from a moment on."""
     parameters = [("_lastUpdated", f"ge{ask.since}")] if ask.since else []
-    counted = peer.endpoint.search(type_, [*parameters, *filter_of(peer.remote, type_), ("_summary", "count")])
+    counted = peer.endpoint.search(type_, [*parameters, *filter_parameters(peer.remote, type_), ("_summary", "count")])
     return counted.total if isinstance(counted, Listed) else None
 
 

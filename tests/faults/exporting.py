@@ -11,6 +11,7 @@ from typing import Any
 
 from tests import exact_json
 from tests.faults.peer import Act, Asked, Peer
+from tests.faults.rig import of_theirs
 
 TYPES = ("MedicationRequest", "MedicationAdministration")
 
@@ -98,12 +99,5 @@ class Exporting(Peer):
 
 
 def an_order(number: int, patient: str) -> dict[str, Any]:
-    """Return an order as another server has it."""
-    return {
-        "resourceType": "MedicationRequest",
-        "identifier": [{"system": "urn:theirs", "value": str(number)}],
-        "status": "active",
-        "intent": "order",
-        "medicationCodeableConcept": {"text": "dobutamine"},
-        "subject": {"reference": f"Patient/{patient}"},
-    }
+    """Return an order as another server has it, of a patient there."""
+    return of_theirs(number, subject={"reference": f"Patient/{patient}"})

@@ -15,7 +15,7 @@ from tests.counts import count
 from tests.faults.invariants import check, end_of
 from tests.faults.peer import Peer
 from tests.faults.pushing import start
-from tests.faults.rig import MRN, Clock, Rig, administration, open_rig, order
+from tests.faults.rig import MRN, Clock, Rig, administration, of_theirs, open_rig, order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,16 +118,7 @@ def test_f2_a_pull_killed_at_a_named_step_takes_everything_once(there: Peer, tmp
     database = tmp_path / "rig.db"
     patient = there.put({"resourceType": "Patient", "identifier": [{"system": MRN, "value": "mrn-9"}]})
     for number in range(10):
-        there.put(
-            {
-                "resourceType": "MedicationRequest",
-                "identifier": [{"system": "urn:theirs", "value": str(number)}],
-                "status": "active",
-                "intent": "order",
-                "medicationCodeableConcept": {"text": "dobutamine"},
-                "subject": {"reference": f"Patient/{patient['id']}"},
-            }
-        )
+        there.put(of_theirs(number, subject={"reference": f"Patient/{patient['id']}"}))
     process = start(there.base, database, 0, f"{step}:2" if step != "pull.move" else step, pulls=True)
     process.join(120)
     assert process.exitcode == EXIT_STATUS

@@ -13,7 +13,7 @@ import pytest
 from tests.counts import count
 from tests.faults.invariants import Ear, check
 from tests.faults.peer import Act, Peer, once
-from tests.faults.rig import MRN, ORDERS, Clock, Rig, administration, open_rig, order
+from tests.faults.rig import MRN, ORDERS, Clock, Rig, administration, of_theirs, open_rig, order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,15 +42,8 @@ def _patient(there: Peer) -> dict[str, Any]:
 
 
 def _remote_order(patient: dict[str, Any], number: int) -> dict[str, Any]:
-    return {
-        "resourceType": "MedicationRequest",
-        "identifier": [{"system": "urn:theirs", "value": str(number)}],
-        "status": "active",
-        "intent": "order",
-        "medicationCodeableConcept": {"text": "dobutamine"},
-        "subject": {"reference": f"Patient/{patient['id']}"},
-        "dosageInstruction": [{"text": f"rate {number}"}],
-    }
+    subject = {"reference": f"Patient/{patient['id']}"}
+    return of_theirs(number, subject=subject, dosageInstruction=[{"text": f"rate {number}"}])
 
 
 def _texts(rig: Rig) -> list[str]:

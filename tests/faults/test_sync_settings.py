@@ -15,7 +15,7 @@ from fhir_infusion.store import inbox
 from fhir_infusion.sync.peer import Peer as Ours
 from fhir_infusion.sync.status import status
 from tests.faults.peer import Act, Peer, once
-from tests.faults.rig import CALLER, MRN, ORDERS, TENANT, Clock, Rig, administration, open_rig, order
+from tests.faults.rig import CALLER, MRN, ORDERS, TENANT, Clock, Rig, administration, of_theirs, open_rig, order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,17 +34,6 @@ def opened(there: Peer, database: str) -> Iterator[Any]:
     yield work
     for one in rigs:
         one.close()
-
-
-def _theirs(status: str = "active", **members: Any) -> dict[str, Any]:
-    return {
-        "resourceType": MR,
-        "status": status,
-        "intent": "order",
-        "medicationCodeableConcept": {"text": "dobutamine"},
-        "subject": {"identifier": {"system": MRN, "value": "mrn-9"}},
-        **members,
-    }
 
 
 def _given(number: int = 1, **members: Any) -> dict[str, Any]:
@@ -75,7 +64,7 @@ def test_without_orders_an_administration_is_sent_that_names_its_order_by_identi
 
 def test_without_orders_an_order_that_is_there_is_referred_to_all_the_same(opened: Any, there: Peer):
     rig = opened(resources=(MA,))
-    known = there.put(_theirs(identifier=[{"system": ORDERS, "value": "A-1"}]))
+    known = there.put(of_theirs(1, identifier=[{"system": ORDERS, "value": "A-1"}]))
     rig.place(order("A-1"))
     rig.give(administration("G-1", "A-1", 5))
     assert set(rig.settle()) == {"acked"}
@@ -84,7 +73,7 @@ def test_without_orders_an_order_that_is_there_is_referred_to_all_the_same(opene
 
 def test_a_type_that_is_not_kept_in_step_is_not_pulled(opened: Any, there: Peer):
     rig = opened(resources=(MA,))
-    known = there.put(_theirs())
+    known = there.put(of_theirs(1))
     there.put(_given(request={"reference": f"{MR}/{known['id']}"}))
     (pulled,) = rig.pull()
     assert (pulled.type, pulled.applied, rig.ids()) == (MA, 1, [])
@@ -116,7 +105,7 @@ def test_only_orders_of_the_intents_that_are_set_are_sent_anew(opened: Any, ther
 
 def test_h6_an_order_that_came_from_there_is_stopped_there_whatever_intents_are_sent(opened: Any, there: Peer):
     rig = opened(intents=("original-order",))
-    known = there.put(_theirs(identifier=[{"system": ORDERS, "value": "A-1"}]))
+    known = there.put(of_theirs(1, identifier=[{"system": ORDERS, "value": "A-1"}]))
     rig.pull()
     (id_,) = rig.ids()
     resource = {**rig.resource(MR, id_), "status": "stopped"}
@@ -131,7 +120,7 @@ def test_h6_an_order_that_came_from_there_is_stopped_there_whatever_intents_are_
 def test_a_filter_narrows_what_is_pulled_and_another_one_reads_anew(opened: Any, there: Peer):
     rig = opened(pull_filter="status=active,on-hold", resources=(MR,))
     for number, state in enumerate(("active", "draft", "on-hold", "completed")):
-        there.put(_theirs(state, identifier=[{"system": "urn:theirs", "value": str(number)}]))
+        there.put(of_theirs(number, status=state))
     rig.pull()
     assert {one["status"] for one in rig.all()} == {"active", "on-hold"}
     assert all(one.query["status"] == "active,on-hold" for one in there.asked if one.type == MR and not one.id)
@@ -152,7 +141,7 @@ def test_a_filter_narrows_what_is_pulled_and_another_one_reads_anew(opened: Any,
 def test_a_feed_by_history_takes_the_newest_state_and_the_deletions(opened: Any, there: Peer):
     rig = opened(feed="history", resources=(MR,))
     there.keeps_history, there.page_size = True, 3
-    ids = [there.put(_theirs(identifier=[{"system": "urn:theirs", "value": str(n)}]))["id"] for n in range(7)]
+    ids = [there.put(of_theirs(n))["id"] for n in range(7)]
     for id_ in ids[:3]:
         there.put({**there.history(MR, id_)[-1], "note": [{"text": "changed"}]}, id_)  # type: ignore[dict-item]
     there.delete(MR, ids[6])
@@ -174,9 +163,9 @@ def test_a_feed_by_history_takes_the_newest_state_and_the_deletions(opened: Any,
 
 def test_what_was_deleted_and_made_again_is_taken_as_it_is_now(opened: Any, there: Peer):
     rig = opened(feed="history", resources=(MR,))
-    id_ = there.put(_theirs())["id"]
+    id_ = there.put(of_theirs(1))["id"]
     there.delete(MR, id_)
-    there.put(_theirs("on-hold"), id_)
+    there.put(of_theirs(1, status="on-hold"), id_)
     (pulled,) = rig.pull()
     assert (pulled.trouble, rig.alerts()) == ("", [])
     assert [one["status"] for one in rig.all()] == ["on-hold"]
@@ -185,7 +174,7 @@ def test_what_was_deleted_and_made_again_is_taken_as_it_is_now(opened: Any, ther
 def test_a_feed_by_history_of_a_server_without_one_is_trouble(opened: Any, there: Peer):
     rig = opened(feed="history", resources=(MR,))
     there.lies.append(lambda asked: Act(effect=False, status=404) if asked.id == "_history" else None)
-    there.put(_theirs())
+    there.put(of_theirs(1))
     (pulled,) = rig.pull()
     assert (pulled.trouble, rig.ids()) == ("missing", [])
 
