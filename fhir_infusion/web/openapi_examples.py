@@ -71,25 +71,53 @@ def group_of(address: str) -> str:
 def add(operation: Json, method: str, address: str) -> None:
     """Add what examples there are, where an operation has none of its own."""
     operation["tags"] = [group_of(address)]
+    _complete(operation, method, address)
     for one in operation.get("parameters", ()):
         if one["name"] in _WORDS and one["in"] in {"path", "header"}:
             one.setdefault("description", _WORDS[one["name"]])
         if one["in"] == "path" and one["name"] in _PLACES:
             one.setdefault("example", _PLACES[one["name"]])
+            if "SubscriptionTopic" in address:
+                one["example"] = _ONLY_R5.get(one["name"], one["example"])
         elif one["name"] == "definition_id":
             one["example"] = next(id_ for type_, id_ in _DEFINED.items() if f"/{type_}/" in address)
-        elif one["name"] == "If-Match" and (one["required"] or "{resource_id}" in address):
+        elif one["name"] == "If-Match" and (one["required"] or method != "POST"):
             one.setdefault("example", 'W/"1"')
     for media, body in operation.get("requestBody", {}).get("content", {}).items():
         if "example" not in body and (example := _body(media, method, address)) is not None:
             body["example"] = example
 
 
+_ONLY_R5: Final = {"release": "r5"}
+"""R4 has no such type of resource."""
+
+
+def _complete(operation: Json, method: str, address: str) -> None:
+    """Add the inputs that only some operations have: criteria of a change, and that an export comes later."""
+    parameters = operation.setdefault("parameters", [])
+    if method in {"PUT", "PATCH", "DELETE"} and address.endswith("/{fhir_type}"):
+        words = "Any criteria of a search: they name the one resource that is changed."
+        (named,) = _read(_RESOURCE)["identifier"]
+        example = f"{named['system']}|{named['value']}"
+        text = {"type": "string"}
+        parameters.append(
+            {"name": "identifier", "in": "query", "schema": text, "description": words, "example": example}
+        )
+    if method == "DELETE" and "$export" in address:
+        operation["responses"]["202"] = {"description": "It is forgotten."}
+    if address.endswith("/$export"):
+        parameters[:] = [one for one in parameters if one["name"] != "Prefer"]
+        words = "An export is asked for like this."
+        preferred = {"schema": {"const": "respond-async"}, "description": words, "example": "respond-async"}
+        parameters.append({"name": "Prefer", "in": "header", "required": True, **preferred})
+        operation["responses"]["202"] = {"description": "It is begun; Content-Location names where it stands."}
+
+
 def _body(media: str, method: str, address: str) -> Any:
     if media == JSON:
         return _ours(address)
     if media == patch.JSON_PATCH:
-        return [{"op": "replace", "path": "/priority", "value": "urgent"}]
+        return [{"op": "replace", "path": "/status", "value": "on-hold"}]
     if media == FORM:
         return "_count=10"
     return _fhir(method, address) if media == FHIR_JSON else None
@@ -108,8 +136,8 @@ def _fhir(method: str, address: str) -> Any:
     if method == "PATCH":
         operation = [
             {"name": "type", "valueCode": "replace"},
-            {"name": "path", "valueString": "MedicationRequest.priority"},
-            {"name": "value", "valueCode": "urgent"},
+            {"name": "path", "valueString": "MedicationRequest.status"},
+            {"name": "value", "valueCode": "on-hold"},
         ]
         return _parameters({"name": "operation", "part": operation})
     if last == "$merge":
@@ -128,7 +156,7 @@ def _fhir(method: str, address: str) -> Any:
     if last == "{release}":
         entry = {"request": {"method": "GET", "url": "MedicationRequest?status=active"}}
         return {"resourceType": "Bundle", "type": "batch", "entry": [entry]}
-    resource = _read(_RESOURCE)
+    resource = {name: value for name, value in _read(_RESOURCE).items() if name != "id"}
     return {**resource, "id": "{{resource_id}}"} if method == "PUT" and last == "{resource_id}" else resource
 
 

@@ -53,7 +53,7 @@ def describe(operation: Json, method: str, address: str) -> None:
         operation["requestBody"] = {
             "required": True,
             "content": {
-                FHIR_JSON: {"schema": _RESOURCE},
+                FHIR_JSON: _parameters([{"name": "content", "valueString": _order_text()}])["content"][FHIR_JSON],
                 JSON: {"schema": {"type": "object"}, "example": _order()},
             },
         }
@@ -99,9 +99,13 @@ def _order() -> Json:
     return fhir_json.read(texts()["1-order-infliximab"])
 
 
+def _order_text() -> str:
+    return fhir_json.write(_order()).decode()
+
+
 def _conversion() -> dict[str, str]:
     return {
-        convert_data.DATA: fhir_json.write(_order()).decode(),
+        convert_data.DATA: _order_text(),
         convert_data.TYPE: "Json",
         convert_data.TEMPLATES: f"{convert_data.COLLECTION}:{convert_data.DEFAULT}",
         convert_data.ROOT: "InfusionOrder",

@@ -57,7 +57,8 @@ def requests(document: Mapping[str, Any]) -> Iterator[Request]:
 def of_operation(address: str, method: str, operation: Mapping[str, Any]) -> Iterator[Request]:
     """Yield the requests of one operation."""
     stated = operation.get("parameters", ())
-    places = {one["name"]: _place(one) for one in stated if one["in"] == "path"}
+    own = _id_variable(address)
+    places = {one["name"]: _place(one, own) for one in stated if one["in"] == "path"}
     path = re.sub(r"{(\w+)}", lambda found: places[found[1]], address)
     query = tuple(
         (one["name"], _encoded(one["example"])) for one in stated if one["in"] == "query" and "example" in one
@@ -72,7 +73,15 @@ def of_operation(address: str, method: str, operation: Mapping[str, Any]) -> Ite
         body = (
             example if isinstance(example, str) else fhir_json.write_pretty(example).decode().strip() if media else ""
         )
-        yield Request(operation["tags"][0], operation["summary"], method.upper(), path, query, (*typed, *headers), body)
+        group, summary = operation["tags"][0], operation["summary"]
+        named = body.replace("{{resource_id}}", f"{{{{{own}}}}}")
+        yield Request(group, summary, method.upper(), path, query, (*typed, *headers), named)
+
+
+def _id_variable(address: str) -> str:
+    """Return the variable for the id of what an address reads or changes: each kind of thing has its own."""
+    kinds = {"/api/orders": "order", "/api/administrations": "administration", "/fhir/{release}/Patient/": "patient"}
+    return f"id_of_{next((kind for start, kind in kinds.items() if address.startswith(start)), 'resource')}"
 
 
 def curl(request: Request) -> str:
@@ -87,8 +96,10 @@ def curl(request: Request) -> str:
     return " ".join(parts)
 
 
-def _place(parameter: Json) -> str:
-    return _encoded(parameter["example"]) if "example" in parameter else f"{{{{{parameter['name']}}}}}"
+def _place(parameter: Json, own: str) -> str:
+    if "example" in parameter:
+        return _encoded(parameter["example"])
+    return f"{{{{{own if parameter['name'] == 'resource_id' else parameter['name']}}}}}"
 
 
 def _encoded(example: object) -> str:
