@@ -224,7 +224,7 @@ def test_a_ramp_of_500_steps_and_a_bundle_of_5_mb_stay_usable(
     record_testsuite_property("seconds of a ramp of 500 steps", round(time.monotonic() - began, 2))
     assert page.locator(".chart").count() == 1
     page.locator(".side", has=page.locator("#source")).get_by_role("button", name="Next").click()
-    line(page, "source", "steps[30].step_id").wait_for()
+    line(page, "source", "steps[20].step_id").wait_for()
     text = bundle_of_5_mb()
     page.goto(served.base + "/workbench")
     began = time.monotonic()

@@ -64,12 +64,13 @@ def _page(asked: Asked, text: str) -> Response:
         refuse_unless_operator(caller())
     items, view, chosen = Items(()), View(), Item(None)
     given: Json | None = None
+    texts = trying.documents(web().service.settings)
     try:
         if text.strip():
             given = fhir_json.read(text)
             items = items_of(translator, given, asked)
             chosen = items.items[min(asked.record, len(items.items) - 1)] if items.items else chosen
-            view = look(translator, chosen, asked)
+            view = look(translator, chosen, asked, texts)
     except Refused as refused:
         view.issues = [Told(issue, None) for issue in refused.issues]
     beside = _beside(chosen.record, items, is_example=is_example)
@@ -88,7 +89,7 @@ def _page(asked: Asked, text: str) -> Response:
         is_example=is_example,
         made=made,
         trial=tried,
-        documents=tuple(trying.documents(web().service.settings)) if caller().operator else (),
+        documents=tuple(texts) if caller().operator else (),
         examples_count=len(examples.therapies()),
         overlays=sorted(translator.overlays),
         releases=asking.RELEASES,

@@ -48,11 +48,15 @@ _OF_SEGMENT: Final[Mapping[str, str]] = {
 
 @dataclass(slots=True)
 class Rule:
-    """A pair of the document (or a rule without one): its two paths, its file:line, its codecs and code tables."""
+    """A pair of the document (or a rule without one): its two paths, its file:line, its codecs and code tables.
+
+    ``source`` is the line of the document as it stands there.
+    """
 
     number: int
     pair: str
     mark: str
+    source: str = ""
     how: set[str] = field(default_factory=set)
     uses: int = 0
 
@@ -115,15 +119,16 @@ class View:
 _GRAVITY: Final = {"mapped": 0, "carried": 1, "dropped": 2, "refused": 3}
 
 
-def look(translator: Translator, item: Item, asked: Asked) -> View:
-    """Return an item side by side."""
-    return _Looking(translator, item, asked).look()
+def look(translator: Translator, item: Item, asked: Asked, texts: Mapping[str, str] | None = None) -> View:
+    """Return an item side by side; ``texts`` are the documents by path, from which the lines of the pairs are shown."""
+    return _Looking(translator, item, asked, texts or {}).look()
 
 
 class _Looking:
     """Puts a view together."""
 
-    def __init__(self, translator: Translator, item: Item, asked: Asked) -> None:
+    def __init__(self, translator: Translator, item: Item, asked: Asked, texts: Mapping[str, str]) -> None:
+        self.documents = {path: text.splitlines() for path, text in texts.items()}
         self.translator, self.item, self.asked = translator, item, asked
         self.view = View()
         self.ours, self.fhir = Side(), Side()
@@ -183,11 +188,16 @@ class _Looking:
         key = (line.pair or line.why, line.mark)
         rule = self.rules.get(key)
         if rule is None:
-            rule = self.rules[key] = Rule(len(self.rules), *key)
+            rule = self.rules[key] = Rule(len(self.rules), *key, self._source(line.mark))
         if line.why and line.pair:
             rule.how.add(line.why)
         rule.uses += 1
         return rule
+
+    def _source(self, mark: str) -> str:
+        file, _, number = mark.rpartition(":")
+        found = self.documents.get(file, [])[int(number) - 1 : int(number)] if number.isdigit() else []
+        return found[0].strip() if found else ""
 
     def _in_record(self, number: int, line: Line) -> int | None:
         path = self._of_whole(number, line.to)
