@@ -23,13 +23,18 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One pair as the plan holds it: whole paths on both sides, its codec or list, its conditions and its file:line."""
+    """One pair as the plan holds it: whole paths on both sides, its codec or list, its conditions and its file:line.
+
+    ``codes`` names its code table, ``warn`` is what is told where it is used; both may be empty.
+    """
 
     internal: str
     fhir: str
     how: str
     when: str
     mark: str
+    codes: str = ""
+    warn: str = ""
 
 
 def pairs(lens: Lens) -> Iterator[Pair]:
@@ -62,7 +67,10 @@ def _pair(pair: Leaf | Items, internal: str, fhir: str, how: str) -> Pair:
     inside = show_internal(pair.internal)
     when = "; ".join(map(_show, pair.conditions))
     whole = internal if inside == "." else f"{internal}.{inside}" if internal else inside
-    return Pair(whole, f"{fhir}.{show_fhir(pair.fhir)}", how, when, str(pair.mark))
+    recoding = pair.scope.recoding if isinstance(pair, Items) else None
+    named = recoding.name if recoding is not None else how
+    codes = named.removeprefix("codes(").removesuffix(")") if named.startswith("codes(") else ""
+    return Pair(whole, f"{fhir}.{show_fhir(pair.fhir)}", how, when, str(pair.mark), codes, pair.warn)
 
 
 def _show(condition: Condition) -> str:

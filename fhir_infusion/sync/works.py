@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from fhir_infusion.actions.mappings.replay import note_shown
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.remotes import TYPES
 from fhir_infusion.store import conflicts
@@ -88,6 +89,7 @@ WORKS: Final[Mapping[str, Work]] = {
     "show-quarantined": Work(show_quarantined, {"client": (), "remote": (), "version": ()}),
     "retry-quarantined": Work(retry_quarantined, {"client": (), "remote": (), "listed": (), "reason": ()}),
     "rewind": Work(rewind, {"client": (), "remote": (), "fhir_type": TYPES, "to": (), "reason": ()}),
+    "note-shown": Work(note_shown, {"client": (), "tenant": (), "shown": ()}),
     "undouble": Work(undouble, {"client": (), "remote": (), "resource": (), "reason": ()}),
     "mend": Work(mend, {"client": (), "remote": (), "resources": (), "reason": ()}),
 }

@@ -16,7 +16,10 @@ from fhir_infusion.actions.mappings.turning import STATES, compare, turn
 from fhir_infusion.actions.prove import FULL, proofs
 from fhir_infusion.cli import load_settings
 from fhir_infusion.cli.corpus import corpus, folders
+from fhir_infusion.cli.mapping import docs as _docs
 from fhir_infusion.cli.mapping import golden as golden_folder
+from fhir_infusion.cli.mapping import replay as _replay
+from fhir_infusion.cli.mapping.options import FOLDER, mappings_option
 from fhir_infusion.cli.mapping.paths import matching
 from fhir_infusion.cli.options import overlay_option, release_option
 from fhir_infusion.cli.run import DONE, REFUSED, tell
@@ -35,13 +38,6 @@ if TYPE_CHECKING:
 QUICK_EXAMPLES = 50
 """What a check in an editor asks; before a document is served it is asked more."""
 
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-
-mappings_option = click.option(
-    "--mappings",
-    type=FOLDER,
-    help="The directory of the documents, instead of the shipped ones.",
-)
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
 corpus_argument = click.argument("files", nargs=-1, required=True, metavar="CORPUS...", type=click.Path(exists=True))
 
@@ -234,3 +230,7 @@ def _translator(settings: Settings, overlay: str | None) -> Translator:
     from fhir_infusion.cli.translator import translator_for  # noqa: PLC0415  brings fhir.resources
 
     return translator_for(settings, overlay)
+
+
+command.add_command(_replay.replay)
+command.add_command(_docs.docs)
