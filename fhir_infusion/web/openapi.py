@@ -19,8 +19,10 @@ from fhir_infusion.web import (
     mappings,
     openapi_bodies,
     openapi_examples,
+    openapi_sync,
     orders,
     ours,
+    sync_api,
 )
 from fhir_infusion.web.replies import PROBLEM_JSON, json_reply
 
@@ -95,6 +97,7 @@ def description() -> dict[str, Any]:
                 "Finding": _FINDING,
                 "Problem": _PROBLEM,
                 **openapi_bodies.SCHEMAS,
+                **openapi_sync.SCHEMAS,
             },
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
         },
@@ -131,6 +134,8 @@ def _operation(method: str, address: str, summary: str) -> dict[str, Any]:
     elif address.startswith("/api/formats/"):
         openapi_bodies.describe_format(operation)
         operation["responses"].update(_problems("400", "401", "404", "413", "415", "422", "503"))
+    elif address.startswith(f"{sync_api.PATH}/"):
+        operation["responses"].update(_problems(*openapi_sync.describe(operation, method, address)))
     elif address == "/api/translate":
         openapi_bodies.describe_translation(operation)
         operation["responses"].update(_problems("400", "401", "413", "415", "422"))

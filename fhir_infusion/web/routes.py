@@ -17,6 +17,7 @@ from fhir_infusion.web import (
     mappings,
     openapi,
     orders,
+    sync_api,
     translate,
     workbench,
 )
@@ -43,6 +44,8 @@ from fhir_infusion.web.fhir import (
     validate,
     vread,
 )
+from fhir_infusion.web.sync_api import PATH as SYNC
+from fhir_infusion.web.sync_api import REMOTE
 
 FHIR: Final = "/fhir/<release>"
 
@@ -105,6 +108,14 @@ ROUTES: Final[tuple[Route, ...]] = (
         "Decide a conflict: whose state stands, and why",
         for_operators=True,
     ),
+    Route("GET", f"{SYNC}/status", sync_api.status, "How each remote stands, and what to do next", for_operators=True),
+    Route("GET", f"{SYNC}/trace", sync_api.trace, "What happened to an order, here and there", for_operators=True),
+    Route("GET", f"{SYNC}/rows/<row>", sync_api.row, "What a row of the outbox tells", for_operators=True),
+    Route("GET", f"{REMOTE}/aside", sync_api.put_aside, "What was put aside on its way there", for_operators=True),
+    Route("POST", f"{REMOTE}/replay", sync_api.replay, "Tell rows again", for_operators=True),
+    Route("POST", f"{REMOTE}/skip", sync_api.skip, "Give up rows that were put aside", for_operators=True),
+    Route("GET", f"{REMOTE}/quarantine", sync_api.quarantine, "What could not be taken", for_operators=True),
+    Route("POST", f"{REMOTE}/quarantine", sync_api.retry, "Try again to take what could not be", for_operators=True),
     Route("POST", FHIR, bundle.post, "Batch or transaction"),
     Route("GET", f"{FHIR}/metadata", metadata.get, "CapabilityStatement", is_public=True),
     Route("GET", f"{FHIR}/$export", export.get, "Begin an export of everything"),

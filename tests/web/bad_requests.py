@@ -187,8 +187,8 @@ def right(place: Place, route: Route, release: str, records: dict[str, Json]) ->
         asked = replace(asked, headers={**asked.headers, **IF_MATCH})
     if bad_routes.CRITERIA in fits and method in {"PUT", "PATCH", "DELETE"}:
         asked = replace(asked, query=USED)
-    if rule.endswith("$validate"):
-        asked = replace(asked, query="mode=update" if "resource_id" in rule else "mode=create")
+    if query := _asking(rule):
+        asked = replace(asked, query=query)
     if rule.endswith("StructureMap/$transform"):
         asked = replace(asked, query=f"source={MAPPINGS}infusion-order-to-internal-{release}")
     if rule.endswith("$translate") and method == "GET":
@@ -228,6 +228,19 @@ OPERATIONS: Final[dict[str, Callable[[str], list[Json]]]] = {
 WARD_ORDER: Final = yaml.safe_load((mappings_dir() / "formats" / "ward-orders.yaml").read_text(encoding="utf-8"))[
     "samples"
 ][0]
+
+
+def _asking(rule: str) -> str:
+    if rule.endswith("$validate"):
+        return "mode=update" if "resource_id" in rule else "mode=create"
+    return f"order={STORED}" if rule.startswith("/api/") and rule.endswith("/trace") else ""
+
+
+_DECIDED: Final[dict[str, Json]] = {
+    "resolve": {"keep": "ours"},
+    **{one: {"rows": [1]} for one in ("replay", "skip")},
+    "quarantine": {"versions": ["a/b/_history/1"]},
+}
 HANDED_OVER: Final = {"client": "c", "remote": "there-is-none", "reason": "asked"}
 """What a command of this machine hands over, to resume a remote."""
 
@@ -236,7 +249,7 @@ def right_body(asked: Asked, records: dict[str, Json]) -> tuple[str, str]:  # no
     """Return what a route takes as a body, and of which media type."""
     method, rule = asked.method, asked.rule
     if rule.startswith("/api/sync"):
-        return dumps({"keep": "ours", "reason": "asked"}), JSON
+        return dumps({**_DECIDED[rule.rpartition("/")[2]], "reason": "asked"}), JSON
     if rule.startswith("/api/formats"):
         return WARD_ORDER, JSON
     if rule.startswith("/api/translate"):

@@ -13,7 +13,8 @@ ONE: Final = f"{TYPE}/<resource_id>"
 SUB: Final = f"{FHIR}/Subscription"
 ORDER: Final = "/api/orders"
 GIVEN: Final = "/api/administrations"
-HELD: Final = "/api/sync/conflicts"
+SYNC: Final = "/api/sync"
+HELD: Final = f"{SYNC}/conflicts"
 CONSOLE: Final = "/console"
 REMOTE: Final = f"{CONSOLE}/remotes/<remote>"
 ROW: Final = f"{CONSOLE}/rows/<row>"
@@ -69,6 +70,15 @@ TABLE: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("GET", HELD): _LIST,
     ("GET", f"{HELD}/<conflict_id>"): _READ,
     ("POST", f"{HELD}/<conflict_id>/resolve"): (*_WRITE, NAMED, IF_MATCH, KEY),
+    # No remote is in the settings, so that nothing is asked of the store.
+    ("GET", f"{SYNC}/status"): (QUERY, ACCEPT),
+    ("GET", f"{SYNC}/trace"): (QUERY, ACCEPT, STORE),
+    ("GET", f"{SYNC}/rows/<row>"): _READ,
+    ("GET", f"{SYNC}/remotes/<remote>/aside"): (QUERY, PAGES, ACCEPT, NAMED),
+    ("POST", f"{SYNC}/remotes/<remote>/replay"): (BODY, ACCEPT, NAMED),
+    ("POST", f"{SYNC}/remotes/<remote>/skip"): (BODY, ACCEPT, NAMED),
+    ("GET", f"{SYNC}/remotes/<remote>/quarantine"): (QUERY, ACCEPT, NAMED),
+    ("POST", f"{SYNC}/remotes/<remote>/quarantine"): (BODY, ACCEPT, NAMED),
     ("POST", FHIR): (*_WRITE, KEY),
     ("GET", f"{FHIR}/metadata"): (ACCEPT,),
     ("GET", f"{FHIR}/$export"): (QUERY, DATES, ACCEPT, STORE),

@@ -16,7 +16,7 @@ from fhir_infusion.web.app import create_app
 from fhir_infusion.web.console.pages import CONSOLE
 from tests.faults.peer import Act, once
 from tests.faults.rig import TENANT, administration, order
-from tests.web.conftest import Client, issues
+from tests.web.conftest import Client, exact, issues
 from tests.web.desk import MR, WHY
 
 if TYPE_CHECKING:
@@ -316,6 +316,38 @@ def test_where_it_runs_open_a_page_of_another_site_sends_no_form(desk: Desk):
         refused = client.flask.post(path, data=fields, headers={"Origin": origin})
         assert refused.status_code == 403
     assert client.flask.post(path, data=fields, headers={"Origin": "http://localhost"}).status_code == 303
+
+
+def test_programs_of_operators_are_told_and_do_the_same_by_json(desk: Desk):
+    seq, name = dead(desk), quarantined(desk)
+    (told,) = exact(desk.get("/api/sync/status"))["items"]
+    assert (told["dead"], told["conflicts"], told["quarantined"]) == (1, 1, 1)
+    assert told["advice"] == [one.text for one in advice(told)]
+    (row,) = exact(desk.get("/api/sync/remotes/peer/aside?state=dead"))["items"]
+    assert (row["row"], row["state"], row["stop"]) == (seq, "dead", False)
+    page = exact(desk.get("/api/sync/remotes/peer/aside?limit=1"))
+    assert len(page["items"]) == 1
+    assert len(exact(desk.get("/api/" + page["next"].partition("/api/")[2]))["items"]) == 1
+    shown = exact(desk.get(f"/api/sync/rows/{seq}"))
+    assert shown["content"]["identifier"][0]["value"] == "A-2"
+    assert [detail for _, _, detail in desk.trail("read")] == [f"outbox row {seq}"]
+    events = exact(desk.get("/api/sync/trace?order=A-2"))["items"]
+    assert [one["text"] for one in events if one["kind"] == "attempt"] == [f"attempt 1: dead ({row['code']})"]
+    bearer = {"authorization": f"Bearer {desk.tokens['operator']}"}
+
+    def post(what: str, **body: object) -> Any:
+        reply = desk.client.post(f"/api/sync/remotes/peer/{what}", body, **bearer)
+        return exact(reply) if reply.status_code == 200 else reply.status_code
+
+    assert post("replay", rows=[seq], reason=WHY)["rows"] == {"replayed": 1}
+    assert post("skip", rows=[2], reason=WHY)["skipped"][0]["row"] == 2
+    assert post("skip", rows=[2], reason=WHY) == 422
+    for wrong in ({"rows": [seq]}, {"rows": ["1"], "reason": WHY}, {"rows": [True], "reason": WHY}, {"rows": []}):
+        assert post("replay", **wrong) == 400
+    assert post("replay", rows=[seq], reason=WHY, force=True) == 400
+    assert exact(desk.get("/api/sync/remotes/peer/quarantine"))["items"][0]["version"] == name
+    assert post("quarantine", versions=[name], reason=WHY) == {"remote": "peer", "tried": 1, "taken": 0, "left": 1}
+    assert desk.get("/api/sync/trace").status_code == 400
 
 
 def test_hostile_text_in_any_field_is_shown_as_text(desk: Desk):

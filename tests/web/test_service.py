@@ -113,6 +113,7 @@ def test_openapi_names_every_route_and_its_references_resolve(client: Client):
         ("/api/formats/{format_name}", "post"): [*json_media, "application/x-ndjson", "application/ndjson"],
         ("/fhir/{release}", "post"): fhir,
         ("/api/sync/conflicts/{conflict_id}/resolve", "post"): json_media,
+        **{(f"/api/sync/remotes/{{remote}}/{one}", "post"): json_media for one in ("replay", "skip", "quarantine")},
         ("/fhir/{release}/$export", "post"): fhir,
         ("/fhir/{release}/Subscription", "post"): fhir,
         ("/fhir/{release}/Subscription/$status", "post"): fhir,

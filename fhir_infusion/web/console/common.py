@@ -18,12 +18,11 @@ from fhir_infusion.web.console import words
 from fhir_infusion.web.context import caller, correlation_id, web
 from fhir_infusion.web.negotiation import check_form
 from fhir_infusion.web.parameters import decoded
-from fhir_infusion.web.refusals import not_found, refusal
+from fhir_infusion.web.refusals import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from fhir_infusion.config import Remote
     from fhir_infusion.web.listing import Asked
     from fhir_infusion.web.problems import Problem
 
@@ -46,18 +45,6 @@ def stated(filters: Mapping[str, str]) -> dict[str, str]:
     """
     given = listing.checked({**filters, TOLD: "What the page before says."})
     return {name: value for name, value in given if value and name != TOLD}
-
-
-def remote_of(name: str) -> Remote:
-    """Return a remote of the settings that is of the caller's tenant.
-
-    Raises:
-        Refused: 404, there is none.
-    """
-    for remote in web().service.settings.remotes:
-        if (remote.name, remote.tenant) == (name, caller().tenant):
-            return remote
-    raise not_found("remote")
 
 
 def fields() -> dict[str, list[str]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from fhir_infusion.store import inbox
 from fhir_infusion.sync.inspecting import retry_quarantined, show_quarantined
 from fhir_infusion.sync.mending import AT_ONCE
+from fhir_infusion.web import whose
 from fhir_infusion.web.console import common
 from fhir_infusion.web.console.remotes import PATH as REMOTES
 from fhir_infusion.web.context import caller, web
@@ -28,7 +29,7 @@ def listed(remote: str) -> Response:
 
 def content(remote: str) -> Response:
     """Show a version as it was received; audited as a read. ``GET /console/remotes/<remote>/quarantine/content``."""
-    version, name = common.stated(VERSION).get("version", ""), common.remote_of(remote).name
+    version, name = common.stated(VERSION).get("version", ""), whose.remote_of(remote).name
     shown = show_quarantined(web().service, caller().client, name, version)
     title = f"{version}, as it was received from {name}"
     return common.render("content.html", "remotes", title=title, text=shown["content"], back=_path(name))
@@ -36,7 +37,7 @@ def content(remote: str) -> Response:
 
 def retry(remote: str) -> Response:
     """Have versions tried again. ``POST /console/remotes/<remote>/quarantine``."""
-    form, name = common.fields(), common.remote_of(remote).name
+    form, name = common.fields(), whose.remote_of(remote).name
 
     def work() -> str:
         listed, reason = " ".join(form.get("version", ())), common.field(form, "reason")
@@ -51,7 +52,7 @@ def _path(remote: str) -> str:
 
 
 def _list(remote: str, found: Problem | None = None) -> Response:
-    section = common.remote_of(remote)
+    section = whose.remote_of(remote)
     kept = partial(inbox.quarantined, endpoint=section.name, limit=AT_ONCE)
     rows = web().service.store.read(section.tenant, kept)
     return common.render("quarantine.html", "remotes", found, remote=section.name, rows=rows, most=AT_ONCE)

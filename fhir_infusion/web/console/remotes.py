@@ -8,6 +8,7 @@ from fhir_infusion.store import aside, attempts
 from fhir_infusion.sync.advice import advice
 from fhir_infusion.sync.restored import resume as go_on
 from fhir_infusion.sync.status import status
+from fhir_infusion.web import whose
 from fhir_infusion.web.console import common
 from fhir_infusion.web.context import caller, web
 
@@ -37,7 +38,7 @@ def one(remote: str) -> Response:
 
 def resume(remote: str) -> Response:
     """Go on with a remote that is paused. ``POST /console/remotes/<remote>/resume``."""
-    form, name = common.fields(), common.remote_of(remote).name
+    form, name = common.fields(), whose.remote_of(remote).name
 
     def work() -> str:
         go_on(web().service, caller().client, name, common.field(form, "reason"))
@@ -51,7 +52,7 @@ def _statuses() -> list[dict[str, Any]]:
 
 
 def _page(remote: str, found: Problem | None = None) -> Response:
-    section = common.remote_of(remote)
+    section = whose.remote_of(remote)
     (entry,) = [one for one in _statuses() if one["endpoint"] == section.name]
 
     def known(tx: Tx) -> tuple[tuple[Attempt, ...], tuple[tuple[str, str, int], ...]]:

@@ -9,11 +9,10 @@ from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.store import aside, attempts
 from fhir_infusion.sync import duplicates, replaying
 from fhir_infusion.sync.inspecting import show_row
-from fhir_infusion.web import listing
+from fhir_infusion.web import listing, whose
 from fhir_infusion.web.console import common, words
 from fhir_infusion.web.console.remotes import PATH as REMOTES
 from fhir_infusion.web.context import caller, web
-from fhir_infusion.web.refusals import not_found
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from fhir_infusion.web.problems import Problem
 
 PATH: Final = f"{common.HOME}/rows"
-FILTERS: Final = {"state": "dead, conflict or duplicate", "code": "The code that a row was put aside with."}
-_LONGEST: Final = 18
 
 
 def listed(remote: str) -> Response:
@@ -37,13 +34,13 @@ def listed(remote: str) -> Response:
 def one(row: str) -> Response:
     """Show a row with its attempts, without content. ``GET /console/rows/<row>``."""
     common.stated({})
-    return _page(_row(row))
+    return _page(whose.row_of(row))
 
 
 def content(row: str) -> Response:
     """Show what a row tells; audited as a read. ``GET /console/rows/<row>/content``."""
     common.stated({})
-    who, found = caller(), _row(row)
+    who, found = caller(), whose.row_of(row)
     shown = show_row(web().service, who.client, str(found.seq), who.tenant)
     text = fhir_json.write_pretty(shown["content"]).decode()
     title = f"{found.aggregate}, version {found.version}, as it is told ({shown['release']})"
@@ -73,12 +70,12 @@ def skip(remote: str) -> Response:
 def doubles(row: str) -> Response:
     """Ask the remote which resources there carry the identifier of a row's. ``GET /console/rows/<row>/duplicates``."""
     common.stated({})
-    return _doubles(_row(row))
+    return _doubles(whose.row_of(row))
 
 
 def undouble(row: str) -> Response:
     """End all of these but one. ``POST /console/rows/<row>/duplicates``."""
-    form, found = common.fields(), _row(row)
+    form, found = common.fields(), whose.row_of(row)
 
     def work() -> str:
         reason = common.field(form, "reason")
@@ -92,9 +89,9 @@ def undouble(row: str) -> Response:
 
 def _decided(remote: str, work: Callable[[str, str, str], str]) -> Response:
     """Do something with the rows of a form; go on at the row where it is one, at the list where there are more."""
-    form, name = common.fields(), common.remote_of(remote).name
+    form, name = common.fields(), whose.remote_of(remote).name
     rows = form.get("row", [])
-    one = _numbered(rows[0]) if len(rows) == 1 else None
+    one = whose.find_row(rows[0]) if len(rows) == 1 else None
     then = f"{PATH}/{one.seq}" if one is not None else f"{REMOTES}/{name}/aside"
 
     def again(found: Problem) -> Response:
@@ -104,15 +101,11 @@ def _decided(remote: str, work: Callable[[str, str, str], str]) -> Response:
 
 
 def _list(remote: str, found: Problem | None = None) -> Response:
-    asked = common.asked(f"{REMOTES}/{remote}/aside", FILTERS)
-    section = common.remote_of(remote)
-    chosen = dict(asked.filters)
-    states = [state for state in aside.ASIDE if chosen.get("state") in {None, state}]
-    after = int(asked.after[0]) if asked.after else 0
-    which = partial(aside.put_aside, endpoint=section.name, states=states, after=after, code=chosen.get("code"))
-    rows = web().service.store.read(section.tenant, partial(which, limit=asked.count + 1))
-    more = listing.next_of(asked, [str(rows[asked.count - 1].seq)]) if len(rows) > asked.count else ""
-    values = {"remote": section.name, "rows": rows[: asked.count], "chosen": chosen, "more": more}
+    asked = common.asked(f"{REMOTES}/{remote}/aside", whose.ASIDE)
+    section = whose.remote_of(remote)
+    rows, after = whose.put_aside(section, asked)
+    more = listing.next_of(asked, after) if after is not None else ""
+    values = {"remote": section.name, "rows": rows, "chosen": dict(asked.filters), "more": more}
     return common.render("aside.html", "remotes", found, **values)
 
 
@@ -128,19 +121,3 @@ def _attempts(tx: Tx, row: Row) -> tuple[attempts.Attempt, ...]:
 def _doubles(row: Row, found: Problem | None = None) -> Response:
     line: dict[str, Any] = duplicates.look(web().service, row.endpoint, row.aggregate)
     return common.render("duplicates.html", "remotes", found, row=row, line=line)
-
-
-def _row(number: str) -> Row:
-    found = _numbered(number)
-    if found is None:
-        raise not_found("outbox row")
-    return found
-
-
-def _numbered(number: str) -> Row | None:
-    """Return a row of the caller's tenant, of a remote that the settings have."""
-    if not (number.isascii() and number.isdigit() and len(number) <= _LONGEST):
-        return None
-    found = web().service.store.read(caller().tenant, partial(aside.numbered, seqs=[int(number)]))
-    mine = {one.name for one in web().service.settings.remotes if one.tenant == caller().tenant}
-    return next((row for row in found if row.endpoint in mine), None)
