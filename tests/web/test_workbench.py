@@ -384,3 +384,23 @@ def test_only_operators_edit_where_there_are_tokens(guarded: Client, tokens: Pat
         assert ('id="editor"' in page.text) == (status == 200)
     body = urlencode({"input": "{}", "document": ORDERS, "mapping": "x"})
     assert guarded.post("/workbench", body, FORM, authorization=f"Bearer {plain}").status_code == 403
+
+
+def test_a_sites_own_json_is_shown_beside_the_record_that_its_format_makes(client: Client):
+    reply = client.get("/workbench?example=format/ward-orders&format=ward-orders")
+    assert told(reply).startswith("Translated to Record:")
+    assert any(ids and id_[0] == "i" for id_, (_, ids) in joins(reply).items())
+    assert "formats/ward-orders.yaml:" in reply.text
+    text = html.unescape(re.findall(r"<textarea[^>]*>\n(.*?)</textarea>", reply.text, re.DOTALL)[0])
+    turned = pasted(client, text, format="ward-orders", turn="yes")
+    assert told(turned).startswith("Translated to FHIR:")
+    assert told(pasted(client, text, format="nowhere")) == "Refused: 1 reason."
+    assert told(pasted(client, "[null]", format="ward-orders")).startswith("Refused:")
+
+
+@pytest.mark.parametrize("name", ["pump-events", "tpn-pharmacy", "home-infusion"])
+def test_every_shipped_format_has_its_sample_among_the_examples(client: Client, name: str):
+    reply = client.get(f"/workbench?example=format/{name}&format={name}")
+    assert reply.status_code == 200
+    assert told(reply).startswith("Translated to Record:")
+    assert f"a site's own JSON: {name}" in html.unescape(reply.text)

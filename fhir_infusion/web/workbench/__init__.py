@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 from flask import request
 
 from fhir_infusion.actions import bundles
+from fhir_infusion.actions.prove import samples_of
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.fhir.exact import read_plain
 from fhir_infusion.records.arithmetic import findings_of_order
 from fhir_infusion.web import examples, pages
 from fhir_infusion.web.context import caller, web
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from fhir_infusion.web.workbench.asked import Asked
 
 Json = dict[str, Any]
+
+_SAMPLES: Final = "format/"
+"""What the name of an example begins with that is the sample of a site's format."""
 
 _FIRST: Final = "1-order-infliximab"
 """The example that stands there when nothing was asked for."""
@@ -63,11 +68,11 @@ def _page(asked: Asked, text: str) -> Response:
     if asked.document or asked.mapping:
         refuse_unless_operator(caller())
     items, view, chosen = Items(()), View(), Item(None)
-    given: Json | None = None
+    given: Any = None
     texts = trying.documents(web().service.settings)
     try:
         if text.strip():
-            given = fhir_json.read(text)
+            given = _read(text, asked)
             items = items_of(translator, given, asked)
             chosen = items.items[min(asked.record, len(items.items) - 1)] if items.items else chosen
             view = look(translator, chosen, asked, texts)
@@ -93,6 +98,8 @@ def _page(asked: Asked, text: str) -> Response:
         examples_count=len(examples.therapies()),
         overlays=sorted(translator.overlays),
         releases=asking.RELEASES,
+        formats=tuple(translator.library.formats),
+        samples=_SAMPLES,
         states=asking.STATES,
         therapies=() if asked.live else tuple(_listed(asked.find)),
         more=() if asked.live else tuple(examples.texts()),
@@ -102,7 +109,7 @@ def _page(asked: Asked, text: str) -> Response:
 def _turned(asked: Asked, text: str) -> tuple[str, Asked]:
     """Return the result as what is asked next; the input, where there is no result."""
     try:
-        items = items_of(web().service.translator, fhir_json.read(text), asked).items
+        items = items_of(web().service.translator, _read(text, asked), asked).items
     except Refused:
         return text, asked
     chosen = items[min(asked.record, len(items) - 1)] if items else Item(None)
@@ -110,7 +117,9 @@ def _turned(asked: Asked, text: str) -> tuple[str, Asked]:
     made = bundles.lone_or_collection(resources) if chosen.written and resources else chosen.record
     if made is None or chosen.issues:
         return text, asked
-    return fhir_json.write_pretty(made).decode(), replace(asked, example="", record=0, lines=0, to_lines=0, page=0)
+    return fhir_json.write_pretty(made).decode(), replace(
+        asked, example="", format="", record=0, lines=0, to_lines=0, page=0
+    )
 
 
 def _beside(record: Json | None, items: Items, *, is_example: bool) -> Beside:
@@ -138,6 +147,11 @@ def _carries_out(administration: Json, order: Json) -> bool:
     )
 
 
+def _read(text: str, asked: Asked) -> Any:
+    """Return what was pasted: what is of a site may hold what FHIR JSON may not, such as null."""
+    return read_plain(text.encode()) if asked.format else fhir_json.read(text)
+
+
 def _text_of(asked: Asked) -> str:
     """Return the text of the example that is asked for, on the side that is asked for.
 
@@ -145,6 +159,10 @@ def _text_of(asked: Asked) -> str:
         Refused: 400, there is no such example.
     """
     name = asked.example or _FIRST
+    known = web().service.translator.library.formats
+    if name.startswith(_SAMPLES) and name.removeprefix(_SAMPLES) in known:
+        samples = samples_of(known[name.removeprefix(_SAMPLES)])
+        return fhir_json.write_pretty(samples[0]).decode() if samples else ""
     if name in examples.texts():
         return examples.texts()[name]
     chosen = [one for one in examples.therapies().values() if name in {one.name, one.name.partition("/")[0]}]

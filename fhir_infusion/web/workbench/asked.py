@@ -34,7 +34,18 @@ MOST_FORM: Final = 3 * fhir_json.LIMITS.bundle + 3 * MOST_MAPPING
 """Bytes of a form: the longest Bundle that is taken anywhere, each of its bytes escaped (``%7B``), and a document."""
 
 _NUMBERS: Final = ("record", "lines", "to_lines", "page")
-_IN_ADDRESS: Final = ("example", "side", "release", "overlay", "strict", "state", "document", "find", *_NUMBERS)
+_IN_ADDRESS: Final = (
+    "example",
+    "side",
+    "release",
+    "overlay",
+    "format",
+    "strict",
+    "state",
+    "document",
+    "find",
+    *_NUMBERS,
+)
 _IN_BODY: Final = (*_IN_ADDRESS, "input", "mapping", "live", "turn", "open", "every")
 _MOST_FIELDS: Final = 40
 
@@ -43,7 +54,8 @@ _MOST_FIELDS: Final = 40
 class Asked:
     """What is asked. Numbers count from 0; ``states`` are those of the ledger's lines that are shown.
 
-    ``mapping`` is the edited text of the document ``document``; ``live`` asks for the outcome alone,
+    ``format`` names the site's format that the input is in, empty for a record or FHIR. ``mapping`` is the edited text
+    of the document ``document``; ``live`` asks for the outcome alone,
     ``turn`` for the result as the input, ``open`` for the document as it stands in its file, ``every`` for what
     the edited one does to all examples.
     """
@@ -52,6 +64,7 @@ class Asked:
     side: str = "record"
     release: str = "R4"
     overlay: str = ""
+    format: str = ""
     strict: bool = False
     states: tuple[str, ...] = STATES
     document: str = ""
@@ -121,6 +134,7 @@ def _asked(fields: Parameters, known: Collection[str], overlays: Collection[str]
         side=_one_of(given, "side", SIDES, "record"),
         release=_one_of(given, "release", RELEASES, "R4"),
         overlay=_one_of(given, "overlay", ("", *overlays), ""),
+        format=given.get("format", ""),
         strict=bool(given.get("strict")),
         states=states,
         document=given.get("document", ""),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.actions import bundles
+from fhir_infusion.actions.formats import checked, format_named
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.fhir.exact import name_in_path
 from fhir_infusion.mapping.lens import Ledger
@@ -26,13 +27,15 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One resource on the FHIR side. ``place`` is its entry in the Bundle that was pasted, else empty.
+    """One resource on the FHIR side, or an object of a site's own JSON.
+
+    ``place`` is its entry in the Bundle that was pasted, else empty.
 
     ``number`` is 0 for a lone resource and for a parent, from 1 for the part of each segment.
     """
 
     place: str
-    resource: Json
+    resource: Any
     number: int = 0
     ledger: Ledger | None = None
 
@@ -53,26 +56,30 @@ class Item:
     def title(self) -> str:
         """What it is, without a word of the input but names that the standard gives."""
         places = ", ".join(part.place for part in self.parts if part.place)
-        kind = (self.record or {}).get("record") or (self.parts[0].resource.get("resourceType") if self.parts else "")
+        first = self.parts[0].resource if self.parts else {}
+        kind = (self.record or {}).get("record") or (first.get("resourceType") if isinstance(first, dict) else "")
         state = "refused" if self.issues else self.note or "translated"
         return ", ".join(filter(None, (places, name_in_path(str(kind)) if kind else "", state)))
 
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """All items of an input, in its order. ``is_bundle`` tells that they were the entries of one."""
+    """All items of an input, in its order. ``is_bundle`` tells that it may hold several."""
 
     items: tuple[Item, ...]
     is_bundle: bool = False
     records: tuple[Json, ...] = field(default=())
 
 
-def items_of(translator: Translator, given: Json, asked: Asked) -> Items:
+def items_of(translator: Translator, given: Any, asked: Asked) -> Items:
     """Return what an input holds; the direction is told by its content.
 
     Raises:
         Refused: it is neither a record nor a resource, or the Bundle is wrong as such.
     """
+    if asked.format:
+        read = tuple(_of_format(translator, given, asked))
+        return Items(read, is_bundle=len(read) > 1, records=tuple(one.record for one in read if one.record is not None))
     if given.get("resourceType") == "Bundle":
         found = tuple(_of_bundle(translator, given, asked))
         return Items(found, is_bundle=True, records=tuple(one.record for one in found if one.record is not None))
@@ -106,6 +113,21 @@ def _read(translator: Translator, part: Part, asked: Asked) -> Item:
         return Item(None, (part,), issues=refused.issues)
     (ledger,) = done.ledgers
     return Item(done.results[0], (Part(part.place, resource, 0, ledger),), ledgers=(ledger,), findings=done.findings)
+
+
+def _of_format(translator: Translator, given: Any, asked: Asked) -> Iterator[Item]:
+    """Yield a record for each object (or rows that belong together) of a site's own JSON."""
+    one = format_named(translator, asked.format)
+    objects = one.apart(given)
+    for number, value in enumerate(objects, 1):
+        part = Part(f"record {number}" if len(objects) > 1 else "", value)
+        try:
+            read = one.read_one(value)
+            done = checked(translator, read, strict=asked.strict)
+        except Refused as refused:
+            yield Item(None, (part,), issues=refused.issues)
+            continue
+        yield Item(read.result, (replace(part, ledger=read.ledger),), ledgers=(read.ledger,), findings=done.findings)
 
 
 def _of_bundle(translator: Translator, bundle: Json, asked: Asked) -> Iterator[Item]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-_ONLY: Final = "segments[only]"
+_ONLY: Final = "[only]"
 _RECORD: Final = 0
 _QUANTITY: Final[Mapping[str, tuple[str, ...]]] = {
     # The members of FHIR's Quantity and those of ours that hold the same.
@@ -166,7 +166,7 @@ class _Looking:
 
     def _join(self, part: Part, line: Line) -> None:
         """Join an element of a resource with that of the record, and both with their rule."""
-        there = self.fhir.at(part.number, _place(line.path, part.resource))
+        there = self.fhir.at(part.number, self._at(line.path, part))
         if there is None:
             return
         rule = self._rule(line)
@@ -212,7 +212,7 @@ class _Looking:
 
     def _of_whole(self, number: int, path: str) -> str:
         """Return where the whole record says what a part says at a path."""
-        path = path.replace(_ONLY, "segments[0]")
+        path = path.replace(_ONLY, "[0]")
         if not number:
             is_total = path.startswith("dose_total") and not self.ours.has(_RECORD, "dose_total")
             return path.replace("dose_total", "dose_given", 1) if is_total else path
@@ -229,7 +229,7 @@ class _Looking:
         if not self.item.written:
             for part, ledger in zip(self.item.parts, self.item.ledgers, strict=False):
                 for line in ledger.lines():
-                    row = self.fhir.at(part.number, _place(line.path, part.resource))
+                    row = self.fhir.at(part.number, self._at(line.path, part))
                     yield self._entry(line, row)
             return
         seen: set[str] = set()
@@ -248,6 +248,10 @@ class _Looking:
         rule = self.rules.get((line.pair or line.why, line.mark))
         return Entry(line, row, rows[0] if rows else None, rule.number if rule else None)
 
+    def _at(self, path: str, part: Part) -> str:
+        """Return where an element of a trace stands in a part."""
+        return _place(path, part.resource, self.asked.format or str(part.resource.get("resourceType")))
+
     def _row(self, path: str) -> int | None:
         """Return the line of the input that an issue is about."""
         if self.item.written:
@@ -255,7 +259,7 @@ class _Looking:
         for part in self.item.parts:
             own = path.removeprefix(part.place).removeprefix(".") if part.place else path
             if not part.place or path.startswith(part.place) or len(self.item.parts) == 1:
-                return self.fhir.at(part.number, _place(own, part.resource))
+                return self.fhir.at(part.number, self._at(own, part))
         return None
 
     def _found(self, path: str) -> int | None:
@@ -281,9 +285,9 @@ def _heading(part: Part, count: int) -> str:
     return "the whole" if not part.number else f"segment {part.number}"
 
 
-def _place(path: str, resource: Json) -> str:
-    """Return where an element of a trace stands in its resource: no type in front, what is contained at its place."""
-    path = path.removeprefix(f"{resource.get('resourceType')}.")
+def _place(path: str, resource: Any, of: str) -> str:
+    """Return where an element of a trace stands: without what it is ``of`` in front, what is contained at its place."""
+    path = path.removeprefix(f"{of}.")
     reference, arrow, inside = path.partition("->")
     if not arrow:
         return path

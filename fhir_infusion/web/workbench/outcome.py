@@ -95,7 +95,7 @@ class Outcome:
 
 def outcome(asked: Asked, items: Items, chosen: Item, view: View, beside: Beside) -> Outcome:
     """Return what the page shows; ``beside`` is the order and the administration whose courses are drawn."""
-    titles = ("Record", "FHIR") if chosen.written else ("FHIR", "Record")
+    titles = ("Record", "FHIR") if chosen.written else (asked.format or "FHIR", "Record")
     entries = [entry for entry in view.ledger if entry.line.state in asked.states]
     first, last, pages = window(len(entries), ENTRIES, asked.page)
     at = items.items.index(chosen) if chosen in items.items else 0

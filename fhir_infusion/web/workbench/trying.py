@@ -79,7 +79,7 @@ def documents(settings: Settings) -> dict[str, str]:
     return read_texts(mappings_dir(settings), ".yaml")
 
 
-def trial(translator: Translator, settings: Settings, asked: Asked, given: Json | None, live: Item) -> Trial:
+def trial(translator: Translator, settings: Settings, asked: Asked, given: Any, live: Item) -> Trial:
     """Return what an edited document does: to itself, to what was pasted, and to the laws.
 
     Raises:
@@ -151,7 +151,7 @@ def _proven(done: Trial, edited: Translator, settings: Settings, asked: Asked, l
     return replace(done, proof=said, broken=tuple(broken))
 
 
-def _compared(done: Trial, edited: Translator, asked: Asked, given: Json | None, live: Item) -> Trial:
+def _compared(done: Trial, edited: Translator, asked: Asked, given: Any, live: Item) -> Trial:
     """Compare what the input becomes with what the documents that are served make of it."""
     if given is None:
         return done
