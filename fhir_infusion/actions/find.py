@@ -207,20 +207,35 @@ def _query(service: Service, type: str, parameters: Sequence[tuple[str, str]]) -
         if name == transact.IDENTITY[type]:
             wanted = Wanted(system=transact.system_of(service, type), value=value)
             criteria.append(Criterion("identifier", "token", (wanted,)))
-        elif name == "patient" and "|" in value:
-            asked.append(("patient:identifier", value))
+        elif name in _REFERRED:
+            asked.append(_referred(name, value))
         else:
             asked.append((_IN_FHIR.get(name, name), f"ge{value}" if name == "changed_since" else value))
     try:
         parsed = fhir_search.parse(type, transact.HOME, asked)
     except Refused as refused:
-        ours = {theirs: name for name, theirs in _IN_FHIR.items()}
+        ours = {theirs: name for name, theirs in (*_IN_FHIR.items(), *_REFERRED.items())}
         raise Refused(*(replace(one, path=ours.get(one.path, one.path)) for one in refused.issues)) from None
     return replace(parsed, criteria=(*criteria, *parsed.criteria))
 
 
 _IN_FHIR: Final = {"changed_since": "_lastUpdated", "order": "request"}
 """What our parameters are called in FHIR, where that is another name."""
+
+_REFERRED: Final = {"patient": "patient.identifier", "order": "request.identifier"}
+"""Our parameters that ask what is referred to, and how its identifier is asked in FHIR: of the resource that a
+reference leads to as well as of the reference itself, for whoever knows only the number misses neither."""
+
+
+def _referred(name: str, value: str) -> tuple[str, str]:
+    if "|" in value:
+        return _REFERRED[name], value
+    if "/" not in value and not value.startswith("urn:"):
+        # It would be taken for an id of ours, and somebody's own number would find nothing, without a word.
+        reference = "Patient/7" if name == "patient" else "MedicationRequest/7"
+        accepted = f"a reference ({reference}) or an identifier (system|value)"
+        raise Refused(Issue("error", "invalid", name, "an id or a number alone", accepted, "parameter"))
+    return _IN_FHIR.get(name, name), value
 
 
 def _with_segments(tx: Tx, stored: Stored) -> list[FoundRecord]:

@@ -26,6 +26,15 @@ _TOO_MUCH: Final = 5
 _LARGEST: Final = Fraction(21, 100)
 """Body surface by formula and as stated may differ by 10 %, its square by 21 %: the formulas differ that much."""
 
+_KINDS: Final[Mapping[str, tuple[tuple[tuple[str, int], ...], ...]]] = {
+    "height": ((("m", 1),),),
+    "body-surface-area": ((("m", 2),),),
+    "gfr": (VOLUME_RATE, (("m", 1), ("s", -1))),
+    "creatinine-clearance": (VOLUME_RATE, (("m", 1), ("s", -1))),
+    "target-auc": (_AUC, (("m", -3), ("mol", 1), ("s", 1))),
+}
+"""The dimensions of a measurement that is no weight; a clearance may be per body surface."""
+
 
 def body_findings(record: Part, step: Part, path: str) -> Iterator[Issue]:
     """Yield where an ordered and a calculated dose or rate of one step do not follow from each other."""
@@ -124,3 +133,16 @@ def surface_findings(record: Part) -> Iterator[Issue]:
     if abs(square - stated_square) > _LARGEST * max(square, stated_square):
         said = f"{stated(height[0])} and {stated(weight[0])} do not make a body surface of {stated(surface[0])}"
         yield finding("measurements", said, "body-surface")
+
+
+def measurement_findings(record: Part) -> Iterator[Issue]:
+    """Yield where a measurement has a unit of something else, so that no dose is checked by it: a surface of 1.8 kg."""
+    for at, measurement in enumerate(record.get("measurements", ())):
+        kind = measurement.get("kind", "")
+        expected = (MASS,) if kind.endswith("-weight") else _KINDS.get(kind)
+        for name in ("value", "value_used"):
+            held = amount(measurement.get(name))
+            if expected is None or held is None or not held.dimension or held.dimension in expected:
+                continue
+            said = f"{stated(measurement[name])} is no {kind.replace('-', ' ')}"
+            yield finding(f"measurements[{at}].{name}", said, "measurement-unit", "a unit of this kind of measurement")

@@ -47,6 +47,9 @@ FINDINGS: Final[Mapping[str, Compared]] = MappingProxyType(
             "the days.",
             _PUMP,
         ),
+        "measurement-unit": Compared(
+            "The unit of a weight, height, body surface, clearance or AUC, with what these are measured in.", _YES
+        ),
         "body-surface": Compared("Body surface by height and weight (Mosteller), with the one stated.", "10 %"),
         "zero-dose": Compared("A dose of 0 in an order that is active or completed.", _YES),
         # an order: limits

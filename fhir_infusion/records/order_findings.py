@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.records.amounts import Amount, amount, differ, per_body, shown, span, stated
 from fhir_infusion.records.bag_findings import bag_findings, preparation_findings
-from fhir_infusion.records.body_findings import body_findings, surface_findings
+from fhir_infusion.records.body_findings import body_findings, measurement_findings, surface_findings
 from fhir_infusion.records.conversions import (
     contradiction,
     dose_of,
@@ -36,6 +36,7 @@ def order_findings(record: Part) -> Iterator[Issue]:
         yield from body_findings(record, step, path)
         yield from _zero(record, step, path)
     yield from limit_findings(record)
+    yield from measurement_findings(record)
     yield from surface_findings(record)
     yield from bag
     yield from preparation_findings(record.get("preparation", {}))

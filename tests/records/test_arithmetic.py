@@ -69,9 +69,7 @@ QUIET: list[Record] = [
     order(step({**ORDERED, "dose": q(8, "mg/kg")}, {**CALCULATED, "dose": q(800, "mg")}, max_per_administration=q(800, "mg")), measurements=[weight(112)]),
     order(step({**ORDERED, "dose": q(5, "mg/kg")}, {**CALCULATED, "dose": q(999, "mg")})),
     order(step({**ORDERED, "dose": q(5, "mg/m2")}, {**CALCULATED, "dose": q(999, "mg")})),
-    order(step({**ORDERED, "dose": q(5, "mg/kg")}, {**CALCULATED, "dose": q(999, "mg")}), measurements=[measure("actual-weight", 170, "cm")]),
     order(step({**ORDERED, "dose": q(5, "mg/kg")}, {**CALCULATED, "dose": q(5, "mL")}), measurements=[weight(70)]),
-    order(step({**ORDERED, "dose": q(5, "mg/m2")}, {**CALCULATED, "dose": q(5, "mg")}), measurements=[measure("body-surface-area", 2, "cm")]),
     # Through 2 mg/mL it is 0.552 mL/h, of which the pump takes one digit.
     order(step({**ORDERED, "rate": q("0.23", "ug/kg/min")}, {**CALCULATED, "rate": q("0.6", "mL/h")}), preparation=BAG, measurements=[weight(80)]),
     order(step({"rate": q(0, "ug/min")}, titration={"start": q(30, "ug/min")})),
@@ -106,7 +104,6 @@ QUIET: list[Record] = [
     order(preparation={**BAG, "final_concentration": {"numerator": q(2, "mL"), "denominator": q(1, "L")}}),
     order(preparation={"total_volume": q(2, "L"), "final_concentration": {"numerator": q(2, "g"), "denominator": q(1, "L")}, "ingredients": [{"drug": {"text": "a"}, "amount": q(1500, "mL")}, {"drug": {"text": "w"}, "quantity_sufficient": True}, {"drug": {"text": "b"}, "role": "base"}]}),
     order(measurements=[measure("height", 180, "cm"), weight(80), measure("body-surface-area", "2.00", "m2")]),
-    order(measurements=[measure("height", 180, "kg"), weight(80), measure("body-surface-area", "2.00", "m2")]),
     order(step({"dose": q(500, "mg")}, text="0.5 g in 100 mL over 30 min, then 500 mg 1.2.3 mg of 20 drops; monitor every 15 min")),
     order(step({"dose": q(500, "mg")}, text="x" * 5000 + " 7 mg")),
     order(step({"dose": q(1, "g")}, timing={"frequency": 1, "period": 1, "period_unit": "wk", "bounds_length": q(84, "d")}, text="1 g weekly, 12 g in all")),

@@ -132,6 +132,39 @@ def test_orders_are_found_by_order_id_patient_status_and_change(client: Client, 
     assert len(found("changed_since=2020-01-01T00:00:00Z")) == 5
 
 
+def test_who_refers_to_a_stored_patient_or_order_is_found_by_the_identifier_that_these_have(
+    client: Client, order: Json
+):
+    numbers = "https://example.org/fhir-infusion/patients"
+    person = {"resourceType": "Patient", "identifier": [{"system": numbers, "value": "DEMO-P7"}]}
+    patient = {"reference": f"Patient/{exact(client.post('/fhir/r4/Patient', person, 'application/fhir+json'))['id']}"}
+    placed = exact(client.post("/api/orders", numbered(order, 1, patient=patient)))
+    orders = "https://example.org/fhir-infusion/orders"
+    refers = ({"reference": f"MedicationRequest/{placed['id']}"}, {"identifier": {"system": orders, "value": "ORD-1"}})
+    for number, reference in enumerate(refers):
+        given: Json = {"record": "Administration", "administration_id": f"A-{number}", "status": "completed"}
+        given |= {
+            "drug": {"text": "infliximab"},
+            "patient": patient,
+            "when": {"start": "2026-01-05"},
+            "order": reference,
+        }
+        assert client.post("/api/administrations", given).status_code == 201
+    (found,) = exact(client.get(f"/api/orders?patient={numbers}|DEMO-P7"))["items"]
+    assert found["record"]["order_id"] == "ORD-1"
+    for query in (f"order={orders}|ORD-1", f"patient={numbers}|DEMO-P7"):
+        items = exact(client.get(f"/api/administrations?{query}"))["items"]
+        assert [item["record"]["administration_id"] for item in items] == ["A-0", "A-1"]
+
+
+def test_a_number_alone_is_no_patient_and_no_order_rather_than_one_of_whom_nothing_is_found(client: Client):
+    for address, path in (("orders?patient=DEMO-P7", "patient"), ("administrations?order=ORD-1", "order")):
+        reply = client.get(f"/api/{address}")
+        (issue,) = exact(reply)["issues"]
+        assert (reply.status_code, issue["code"], issue["path"]) == (400, "invalid", path)
+        assert issue["accepted"].startswith("a reference (")
+
+
 def test_a_list_is_read_page_by_page_without_gap_or_repetition(client: Client, order: Json):
     for number in range(7):
         client.post("/api/orders", numbered(order, number))

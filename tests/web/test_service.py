@@ -53,7 +53,7 @@ def test_unavailable_is_503_transient_and_names_no_cause(client: Client, order: 
 
 
 def test_metrics_count_by_route_and_hold_no_value(client: Client):
-    client.get(f"/api/orders?patient={CANARY}")
+    client.get(f"/api/orders?patient=Patient/{CANARY}")
     client.get(f"/api/orders/{CANARY}")
     client.get(f"/{CANARY}")
     text = client.get("/metrics").text
