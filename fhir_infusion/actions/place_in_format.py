@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _TRIES: Final = 3
 """How often a merge begins anew where somebody else changed the administration in between."""
 _STALE: Final = 412
+_KEY: Final = "http.Idempotency-Key"
+"""The path of an issue of the whole request: its key came with another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +44,19 @@ def place(service: Service, caller: Caller, name: str, value: Any) -> Iterator[P
     """Store each record of a site's JSON, one after the other, each in a transaction of its own.
 
     Raises:
-        Refused: there is no such format, or the input cannot be taken apart into records.
+        Refused: there is no such format, the input cannot be taken apart into records, or the caller's key came with
+            another request.
         Unavailable: the storage cannot be written.
     """
     one = format_named(service.translator, name)
     objects = one.apart(one.in_order(value))
     for number, each in enumerate(objects, 1):
-        own = replace(caller, key=f"{caller.key}#{number}") if caller.key else caller
+        own = replace(caller, key=f"{caller.key}#{number}") if caller.key and number > 1 else caller
         try:
             yield Placed(_placed(service, own, one, each))
         except Refused as refused:
+            if any(issue.path == _KEY for issue in refused.issues):
+                raise
             yield Placed(refused=refused)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.mapping.codecs import QUANTITY_MEMBERS, read_quantity, write_quantity
 from fhir_infusion.mapping.criteria import classify
+from fhir_infusion.mapping.formats.names import readable
 from fhir_infusion.mapping.plan import FMember, Follow, Items, Plan
 from fhir_infusion.mapping.residue import ABSENT, MARKED, arrange, describes, digest, is_repair, mark_token, split_path
 from fhir_infusion.mapping.trace import Line
@@ -220,7 +221,7 @@ class Assembly:
         if family(entry["release"]) != family(self.plan.release):
             if not split_path(entry["path"])[-1][0].startswith(ABSENT):  # a filler says nothing
                 why = f"residue of {entry['release']} has no place in {self.plan.release}"
-                lines.append(Line(entry["path"], "dropped", "", why))
+                lines.append(Line(_shown(entry), "dropped", "", why))
             return False
         return True
 
@@ -271,16 +272,20 @@ def put_back(residue: Iterable[Json], lost: Iterable[Line]) -> list[Line]:
     gone = Counter(line.path for line in lost)
     lines: list[Line] = []
     for entry in residue:
-        path = entry["path"]
-        name, token = split_path(path)[-1]
+        name, token = split_path(entry["path"])[-1]
         if name[0] == "$" or token == "*" or is_repair(name):  # noqa: S105  a place in an array, no secret
             continue
-        path = path.removesuffix(MARKED)
+        path = _shown(entry).removesuffix(MARKED)
         if gone[path]:
             gone[path] -= 1
         else:
             lines.append(Line(path, "carried", "", "residue"))
     return lines
+
+
+def _shown(entry: Json) -> str:
+    """Return the path of an entry as a line tells it: that of a site's format has the site's own names."""
+    return readable(entry["path"]) if entry["release"].startswith("format:") else str(entry["path"])
 
 
 def _is_repaired(original: Json, written: Json) -> bool:

@@ -11,7 +11,7 @@ from tests.guides.running import Reader, blocks, says, steps
 ROOT = Path(__file__).parents[2]
 GUIDES = ROOT / "fhir_infusion" / "guides"
 FOLLOWED = sorted(path.stem for path in GUIDES.glob("*.md") if "```console" in path.read_text(encoding="utf-8"))
-TUTORIALS = {"place-orders", "pull-administrations", "change-a-mapping"}
+TUTORIALS = {"place-orders", "pull-administrations", "change-a-mapping", "map-your-own-json"}
 
 
 @pytest.mark.timeout(600)

@@ -138,7 +138,10 @@ def test_what_reads_a_body_or_parameters_is_said_to(route: Route):
 @pytest.mark.parametrize(("spoil", "code"), [row[1:] for row in BODIES], ids=[row[0] for row in BODIES])
 def test_what_is_no_strict_json_within_limits_is_400(tried: Tried, spoil: Callable[[bytes], bytes], code: str):
     for asked in tried.right():
-        tried.refused(replace(asked, body=spoil(str(asked.body).encode())), 400, code)
+        body = spoil(str(asked.body).encode())
+        if body[:1] == b"[" and asked.rule.startswith("/api/formats/"):
+            body = spoil(body)  # an array is right there, an array in one is not
+        tried.refused(replace(asked, body=body), 400, code)
 
 
 @on_sqlite
