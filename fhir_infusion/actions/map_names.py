@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from fhir_infusion.config import Release
 from fhir_infusion.mapping.concept_maps import BASE, VERSION
+from fhir_infusion.mapping.structure_map import CANNOT, rules
 from fhir_infusion.translator import FHIR_TYPE
 
 if TYPE_CHECKING:
@@ -61,6 +62,15 @@ def map_names(translator: Translator, release: Release) -> dict[str, MapName]:
 def structure_maps(translator: Translator, release: Release) -> Mapping[str, Json]:
     """Return a StructureMap for each mapping of a release, by id."""
     return {id_: structure_map(translator, name) for id_, name in map_names(translator, release).items()}
+
+
+def written_out(translator: Translator, name: MapName) -> Json:
+    """Return a mapping as a StructureMap with a rule for each pair, for documentation; it says what it cannot say."""
+    made = structure_map(translator, name)
+    lens = translator.lens(name.release, name.fhir_type, name.overlay or None)
+    (group,) = made["group"]
+    group = {**group, "rule": rules(lens, translator.library.codes, name.to, name.release)}
+    return {**made, "description": f"{made['description']} {CANNOT}", "group": [group]}
 
 
 def structure_map(translator: Translator, name: MapName) -> Json:

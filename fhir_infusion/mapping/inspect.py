@@ -114,6 +114,7 @@ class Coverage:
     """What became of the element instances of a corpus.
 
     Narrative, meta and unknown extensions are carried whole by design: they are counted ``aside``, not in ``states``.
+    ``reasons`` counts, by path and reason, the resources that were refused for it.
     """
 
     resources: int = 0
@@ -122,6 +123,7 @@ class Coverage:
     states: Counter[str] = field(default_factory=Counter)
     infusion: Counter[str] = field(default_factory=Counter)
     left: Counter[tuple[str, str]] = field(default_factory=Counter)
+    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @property
     def share(self) -> float:
@@ -162,8 +164,9 @@ def coverage(judge: Callable[[Json], tuple[Iterable[Line], bool]], resources: It
         found.resources += 1
         try:
             lines, is_same = judge(resource)
-        except Refused:
+        except Refused as error:
             found.refused += 1
+            found.reasons.update({(plain(issue.path), issue.reason) for issue in error.issues})
             continue
         found.changed += not is_same
         found.take(lines)

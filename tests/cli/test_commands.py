@@ -81,7 +81,7 @@ def test_an_unknown_schema_is_wrong_usage(cli: Run):
 def test_explain_shows_both_sides_and_where_the_pair_stands(cli: Run):
     ran = cli("mapping", "explain", "InfusionOrder.order_id")
     assert ran.code == 0
-    (line,) = ran.lines
+    (line,) = (one for one in ran.lines if "MedicationRequest" in one)  # formats of sites have lines of their own
     assert re.search(r"InfusionOrder\.order_id  <->  MedicationRequest\.identifier\[system=.*\]\.value", line)
     assert re.search(r"r4/infusion-order\.yaml:\d+", line)
 
@@ -118,6 +118,27 @@ def test_the_code_tables_of_a_release_are_printed_as_concept_maps(cli: Run):
     ]
 
 
+def test_the_documents_are_printed_as_structure_maps_that_say_what_they_cannot_say(cli: Run):
+    ran = cli("mapping", "structure-map", "--release", "R5")
+    made = {one["id"]: one for one in map(json.loads, ran.lines)}
+    assert sorted(made) == [
+        f"{kind}-to-{to}-r5" for kind in ("administration", "infusion-order") for to in ("fhir", "internal")
+    ]
+    assert all(
+        "for documentation" in one["description"] and "cannot say" in one["description"] for one in made.values()
+    )
+    to_fhir = made["infusion-order-to-fhir-r5"]["group"][0]["rule"]
+    (status,) = (rule for rule in to_fhir if [one["element"] for one in rule["source"]] == ["status"])
+    (target,) = status["target"]
+    assert (target["element"], target["transform"]) == ("status", "translate")
+    assert target["parameter"][1] == {"valueString": "https://w3id.org/fhir-infusion/ConceptMap/order-status-r5"}
+    assert re.search(r"status -> MedicationRequest\.status; .*; r5/infusion-order\.yaml:\d+$", status["documentation"])
+    (steps,) = (rule for rule in to_fhir if [one["element"] for one in rule["source"]] == ["steps"])
+    assert any("doseQuantity" in json.dumps(rule) for rule in steps["rule"])
+    back = made["infusion-order-to-internal-r5"]["group"][0]["rule"]
+    assert any(rule["documentation"].startswith("MedicationRequest.status -> status;") for rule in back)
+
+
 def test_a_code_table_that_a_release_does_not_have_is_wrong_usage(cli: Run):
     ran = cli("mapping", "concept-maps", "order-status-r5")
     assert (ran.code, ran.out) == (2, "")
@@ -131,8 +152,9 @@ def test_coverage_counts_what_became_of_the_elements(cli: Run, examples: Texts, 
     ran = cli("mapping", "coverage", tmp_path)
     assert ran.code == 0
     assert ran.lines[0] == tmp_path.name
-    assert re.search(r"^  100\.0 % \((\d+) of \1\) mapped; of the infusion elements 100\.0 % ", ran.lines[-2])
-    assert ran.lines[-1] == "  2 resources: 0 changed, 1 refused"
+    assert re.search(r"^  100\.0 % \((\d+) of \1\) mapped; of the infusion elements 100\.0 % ", ran.lines[-3])
+    assert ran.lines[-2] == "  2 resources: 0 changed, 1 refused"
+    assert re.fullmatch(r"  refused       1  MedicationRequest\.status: .+", ran.lines[-1])
 
 
 def test_coverage_tells_folders_apart_and_names_each_path_that_is_left_with_its_count(

@@ -133,6 +133,7 @@ def test_a_corpus_is_counted_by_state_and_what_is_left_by_path(library: Library)
         changed=1,
         refused=1,
         states=Counter({"mapped": 9, "carried": 2}),
+        reasons=Counter({("MedicationRequest.status", "no pair of the mapping takes this value"): 1}),
         left=Counter(
             {
                 ("aside", "extension.url"): 1,

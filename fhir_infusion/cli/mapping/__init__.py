@@ -19,6 +19,7 @@ from fhir_infusion.cli.corpus import corpus, folders
 from fhir_infusion.cli.mapping import docs as _docs
 from fhir_infusion.cli.mapping import golden as golden_folder
 from fhir_infusion.cli.mapping import replay as _replay
+from fhir_infusion.cli.mapping import structure_map as _structure_map
 from fhir_infusion.cli.mapping.options import FOLDER, mappings_option
 from fhir_infusion.cli.mapping.paths import matching
 from fhir_infusion.cli.options import overlay_option, release_option
@@ -141,8 +142,8 @@ def copy(directory: Path) -> int:
 def coverage(mappings: Path | None, release: Release, overlay: str | None, files: tuple[str, ...]) -> int:
     """Count what becomes of the elements of a corpus, folder by folder: each path that is not mapped, and the shares.
 
-    Narrative, meta and unknown extensions are carried whole: they are listed as `aside` and not in the shares. Exit
-    code 1 if any resource did not come back as it was.
+    Narrative, meta and unknown extensions are carried whole: they are listed as `aside` and not in the shares. What
+    is refused is counted by place and reason. Exit code 1 if any resource did not come back as it was.
     """
     translator = _translator(load_settings(mappings=mappings), overlay)
 
@@ -164,6 +165,8 @@ def coverage(mappings: Path | None, release: Release, overlay: str | None, files
             shares = (share_in_words(states) for states in (found.states, found.infusion))
             click.echo("  {} mapped; of the infusion elements {}".format(*shares))
         click.echo(f"  {found.resources} resources: {found.changed} changed, {found.refused} refused")
+        for (path, reason), count in sorted(found.reasons.items(), key=lambda item: (-item[1], item[0])):
+            click.echo(f"  refused  {count:6}  {path or 'the whole'}: {reason}")
         changed += found.changed
     return REFUSED if changed else DONE
 
@@ -234,3 +237,4 @@ def _translator(settings: Settings, overlay: str | None) -> Translator:
 
 command.add_command(_replay.replay)
 command.add_command(_docs.docs)
+command.add_command(_structure_map.command)
