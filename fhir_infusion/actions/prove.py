@@ -85,13 +85,14 @@ def ensure_proven(library: Library, settings: Settings, known: Path | None, coun
 
 
 def parts_of(library: Library) -> Iterator[tuple[str | None, Library]]:
-    """Yield each overlay, first the documents without one, as a library of its lenses alone; each is proven by itself.
+    """Yield each overlay, first the documents without one and the formats, as a library of its lenses alone.
 
-    So the digest of what is proven stays known where another overlay does not keep a law.
+    Each is proven by itself: what is proven stays known by its digest where another overlay does not keep a law.
     """
     for overlay in (None, *library.overlays()):
         lenses = {key: lens for key, lens in library.lenses.items() if key[2] == overlay}
-        yield overlay, replace(library, digest=f"{library.digest}:{overlay or ''}", lenses=lenses)
+        formats = library.formats if overlay is None else {}
+        yield overlay, replace(library, digest=f"{library.digest}:{overlay or ''}", lenses=lenses, formats=formats)
 
 
 def ensure_all_proven(library: Library, settings: Settings, known: Path | None, count: int = FULL) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fhir_infusion.actions.prove import ensure_proven, proofs
+from fhir_infusion.actions.prove import ensure_proven, parts_of, proofs
 from fhir_infusion.config import Settings
 from fhir_infusion.errors import DocumentError
 from fhir_infusion.mapping.laws import Broken, Proof, Refusal
@@ -88,3 +88,13 @@ def test_a_lens_that_refuses_a_field_each_time_stops_the_start(tmp_path: Path, m
     with pytest.raises(DocumentError) as raised:
         ensure_proven(small_library(), SETTINGS, tmp_path / "proven")
     assert raised.value.complaints == ("R4 X: steps.route is refused each time: no pair takes it",)
+
+
+def test_each_overlay_is_a_part_of_its_own_and_formats_are_proven_with_the_documents_without_one():
+    library = translator().library
+    found = dict(parts_of(library))
+    assert set(found) == {None, *library.overlays()}
+    assert found[None].formats == library.formats
+    assert not any(part.formats for overlay, part in found.items() if overlay is not None)
+    assert {key for part in found.values() for key in part.lenses} == set(library.lenses)
+    assert len({part.digest for part in found.values()}) == len(found)
