@@ -50,9 +50,8 @@ def test_an_order_is_pasted_and_the_other_side_appears_while_typing(page: Page, 
     page.get_by_label("Release").select_option("R5")
     line(page, "result", "medication.reference.reference").wait_for()
     page.get_by_role("button", name="Use the result as input").click()
-    says(page, "Record")
-    assert '"resourceType": "MedicationRequest"' in page.get_by_label("Input").input_value()
     line(page, "result", RATE).wait_for()
+    assert '"resourceType": "MedicationRequest"' in page.get_by_label("Input").input_value()
 
 
 def test_why_a_rate_came_out_so_is_seen_by_pointing_at_it(page: Page, served: Serving):
