@@ -291,7 +291,7 @@ def test_the_audit_trail_is_shown_newest_first_narrowed_down_and_checked(desk: D
     (id_,) = desk.rig.ids()
     only = seen(desk.get(f"/console/audit?action=create&resource={MR}/{id_}"))
     assert "conflict-opened" not in only.partition("Detail")[2]
-    assert f"create test {MR}/{id_} , version 1" in only
+    assert f"create test {MR}/{id_} version 1" in only
     assert desk.get("/console/audit?resource=nothing").status_code == 400
     assert "The audit trail is whole" in seen(desk.get("/console/audit/check"))
     paged = desk.get("/console/audit?limit=2")
