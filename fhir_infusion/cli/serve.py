@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from fhir_infusion.cli import load_settings
+from fhir_infusion.cli import arenas, load_settings
 from fhir_infusion.cli.run import DONE, REFUSED, tell
 from fhir_infusion.config import check_start, is_loopback
 
@@ -22,6 +22,7 @@ def command(host: str | None, port: int | None, database: str | None, workers: i
     from fhir_infusion.cli.build import build_running, load_translator  # noqa: PLC0415  brings Flask, SQLAlchemy and the mappings
     from fhir_infusion.web.server import serve  # noqa: PLC0415  brings Flask and gunicorn
 
+    arenas.few()
     settings = load_settings(host=host, port=port, database=database, workers=workers, overlay=overlay)
     check_start(settings)
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host

@@ -7,7 +7,7 @@ import threading
 
 import click
 
-from fhir_infusion.cli import load_settings
+from fhir_infusion.cli import arenas, load_settings
 from fhir_infusion.cli.build import writing_service
 from fhir_infusion.cli.options import database_option
 from fhir_infusion.cli.run import DONE, tell
@@ -29,6 +29,7 @@ def command(database: str | None) -> int:
     if found is not None and found.address:
         tell(f"process {found.pid} serves this database and keeps it in step; nothing to do here")
         return DONE
+    arenas.few()
     logs.configure(settings.log_level)
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

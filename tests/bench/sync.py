@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from fhir_infusion.cli import arenas
 from fhir_infusion.store import outbox, standing
 from fhir_infusion.sync import worker
 from tests import postgresql
@@ -158,6 +159,7 @@ def _stop_on_postgresql(there: Peer, backlog: int) -> dict[str, float]:
 
 def main(orders: int = 2000, backlog: int = 100_000) -> dict[str, Any]:
     """Run the bench and return what was measured."""
+    arenas.few()  # as the commands do
     here, away = multiprocessing.get_context("spawn").Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_serve, args=(away,), daemon=True)
     process.start()
