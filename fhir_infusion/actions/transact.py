@@ -244,7 +244,8 @@ def stale() -> Issue:
 
 def not_found(type: str) -> Issue:
     """Return the issue of a record that this tenant does not have."""
-    return Issue("error", "not-found", "", f"there is no such {type}", status=404)
+    accepted = "the id that it has here; by a number of its sender's it is searched for"
+    return Issue("error", "not-found", "", f"there is no such {type}", accepted, status=404)
 
 
 def known(stored: Stored | None, type: str) -> Stored:

@@ -92,7 +92,9 @@ def _amount(quantity: Part, at: Place) -> Iterator[Broken]:
 
 def _rate(quantity: Part, at: Place) -> Iterator[Broken]:
     yield from _amount(quantity, at)
-    if not is_rate(quantity):
+    unit = quantity.get("unit")
+    # Of a unit that is none there is nothing else to say.
+    if not is_rate(quantity) and (unit is None or "unit_system" in quantity or units.is_ucum(unit)):
         accepted = "a unit per time such as mL/h, or the field rate_as_stated"
         yield breaks_rule(
             (*at, "unit"), "the unit of a rate is not per time", accepted, "rate-per-time", "code-invalid"

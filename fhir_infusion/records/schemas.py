@@ -22,7 +22,7 @@ from fhir_infusion.records.record_rules import RULES
 from fhir_infusion.records.rules import Place, Told, broken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from fhir_infusion.records.administration import Administration
     from fhir_infusion.records.order import InfusionOrder
@@ -31,6 +31,8 @@ __all__ = ["Field", "administration_schema", "dump", "issues", "json_schema", "l
 
 _EMPTY: Final = Told("nothing stands here", code="structure", accepted="at least one member, or the member left out")
 _MEMBER: Final = "no member of this name is known here"
+_MOST_NAMES: Final = 30
+"""Of a type with more members the schema tells them: an answer that lists them all is not read."""
 
 
 class Primitive(fields.Field[Any]):
@@ -149,7 +151,17 @@ def _root(type_name: str, *, as_sent: bool) -> Schema:
 @cache
 def _schema_class(type_name: str, base: type[RecordSchema] = RecordSchema) -> type[RecordSchema]:
     made = {field.name: _marshmallow_field(field) for field in table()[type_name].values()}
-    return type(f"{type_name}Schema", (base,), {**made, "type_name": type_name})
+    messages = {
+        "unknown": Told(_MEMBER, code="structure", accepted=_members(made, type_name)),
+        "type": Told("not an object", code="structure", accepted=f"a JSON object of {_members(made, type_name)}"),
+    }
+    return type(f"{type_name}Schema", (base,), {**made, "type_name": type_name, "error_messages": messages})
+
+
+def _members(names: Collection[str], type_name: str) -> str:
+    if len(names) > _MOST_NAMES:
+        return f"what `fhir-infusion schema {type_name}` prints"
+    return ", ".join(names)
 
 
 def _marshmallow_field(field: Field) -> fields.Field[Any]:
@@ -205,10 +217,8 @@ def _at(record: Any, place: Place, told: Told) -> dict[str | int, Any]:
 
 _MESSAGES: Final[Mapping[str, tuple[str, str, str]]] = {
     # marshmallow's own messages: reason, issue code, what is accepted
-    "Unknown field.": (_MEMBER, "structure", "a member that the JSON Schema of the record names"),
     "Missing data for required field.": ("this is missing", "required", "a value"),
     "Field may not be null.": ("null is not a value", "structure", "a value, or the member left out"),
-    "Invalid input type.": ("not an object", "structure", "a JSON object"),
 }
 
 

@@ -25,7 +25,7 @@ usual, and mean a million."""
 
 _MEANT: Final[Mapping[str, str]] = MappingProxyType({
     **WORDS, **{code.lower(): code for code in _USED}, "mcl": "uL", "lb": "[lb_av]", "lbs": "[lb_av]", "u": "U",
-    "mmhg": "mm[Hg]", "gtt": "[drp]",
+    "mmhg": "mm[Hg]", "gtt": "[drp]", "drop": "[drp]", "drops": "[drp]", "sqm": "m2",
 })  # fmt: skip
 """Spellings in lower case and what they mean. ``u`` is the mass of an atom to UCUM, and never a dose."""
 
@@ -44,8 +44,11 @@ def meant(code: str) -> str | None:
 
 def instead(code: str) -> str | None:
     """Return what would be accepted in place of a code that is not UCUM, where its words say it."""
-    if len(code) > 64 or not _UNITS.search(code):
-        return meant(code)
+    if len(code) > 64:
+        return None
+    code = code.replace(" per ", "/").replace("m²", "m2").replace("m^2", "m2")
+    if not _UNITS.search(code):
+        return meant(code) or (code if is_ucum(code) else None)
     ways = [_UNITS.sub(unit, _MILLIUNITS.sub(f"m{unit}", code)) for unit in ("[iU]", "U")]
     whole = [meant(way) or way for way in ways]
     return f"{whole[0]} for international units, {whole[1]} for enzyme units" if all(map(is_ucum, whole)) else None

@@ -106,6 +106,10 @@ def find_all(kind: Kind) -> Response:
 
 def _record(kind: Kind) -> dict[str, Any]:
     record = read_object(request, None)
+    if "resourceType" in record:
+        reason = "a FHIR resource, where JSON of ours is taken"
+        accepted = f"the same at /fhir/r4/{kind.fhir_type}, in R5 at /fhir/r5; or what /api/translate makes of it"
+        raise refusal(400, "structure", reason, path="resourceType", accepted=accepted)
     stated = record.setdefault("record", kind.record)
     if stated != kind.record:
         raise refusal(400, "structure", "this address takes another record", path="record", accepted=kind.record)

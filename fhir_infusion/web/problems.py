@@ -68,7 +68,9 @@ def _settings(error: SettingsError) -> Problem:
 def _http(error: HTTPException) -> Problem:
     status = error.code or 500
     if isinstance(error, NotFound):
-        return Problem(404, (Issue("error", "not-found", "", "there is nothing at this address"),))
+        return Problem(
+            404, (Issue("error", "not-found", "", "there is nothing at this address", "what /docs/api lists"),)
+        )
     if isinstance(error, MethodNotAllowed):
         allowed = ", ".join(sorted(error.valid_methods or ()))
         issue = Issue("error", "not-supported", "", "the method is not offered here", f"one of {allowed}")

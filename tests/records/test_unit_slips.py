@@ -21,6 +21,8 @@ NOT_UCUM = {
     "mmHg": "mm[Hg]", "µg/kg/min": "ug/kg/min", "gtt/min": "[drp]/min", "minutes": "min", "lb": "[lb_av]", "mg/kg/hour": "mg/kg/h", "units/h": "[iU]/h for international units, U/h for enzyme units",
     "MILLIUNITS/MIN": "m[iU]/min for international units, mU/min for enzyme units",
     "milliunits/minute": "m[iU]/min for international units, mU/min for enzyme units", "UG/KG/MIN": "ug/kg/min", "mL/HR": "mL/h", "D": "d", "gm": "g",
+    "mg/m²": "mg/m2", "mg/m^2": "mg/m2", "mg/sqm": "mg/m2", "drops/min": "[drp]/min", "mL per hour": "mL/h", "mg per m2": "mg/m2",
+    "units per hour": "[iU]/h for international units, U/h for enzyme units",
 }  # fmt: skip
 
 AS_USUAL = (
@@ -33,6 +35,11 @@ AS_USUAL = (
 @pytest.mark.parametrize(("code", "likely"), [*SLIPS.items(), *NOT_UCUM.items()])
 def test_a_unit_in_another_case_may_mean_the_one_that_infusions_are_measured_in(code, likely):
     assert instead(code) == likely
+
+
+@pytest.mark.parametrize("code", ["10²", "mL/uur", "tbl", "x" * 65])
+def test_where_the_words_leave_open_what_is_meant_nothing_is_proposed(code):
+    assert instead(code) is None
 
 
 @pytest.mark.parametrize("code", AS_USUAL)

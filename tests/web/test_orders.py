@@ -109,6 +109,34 @@ def test_what_is_not_there_is_404(client: Client, order: Json):
     assert client.get(f"/api/administrations/{made['id']}").status_code == 404
 
 
+def test_a_resource_of_fhir_is_told_where_it_is_taken_rather_than_each_of_its_members(client: Client):
+    reply = client.post(
+        "/api/orders", {"resourceType": "MedicationRequest", "status": "active", "subject": {"reference": "Patient/1"}}
+    )
+    (issue,) = exact(reply)["issues"]
+    assert (reply.status_code, issue["path"]) == (400, "resourceType")
+    assert issue["accepted"].startswith("the same at /fhir/r4/MedicationRequest")
+
+
+def test_of_a_member_that_is_not_known_the_members_there_are_told(client: Client, order: Json):
+    order["steps"][0]["timing"] = {"repeat": {"frequency": 1}}
+    order["drug"] = "infliximab"
+    order["colour"] = "red"
+    told = {one["path"]: one["accepted"] for one in exact(client.post("/api/orders", order))["issues"]}
+    assert {"frequency", "period", "period_unit", "duration"} <= set(told["steps[0].timing.repeat"].split(", "))
+    assert told["drug"] == "a JSON object of concept_id, codings, text"
+    assert told["colour"] == "what `fhir-infusion schema InfusionOrder` prints"
+
+
+def test_a_unit_that_is_none_is_told_as_that_alone(client: Client, order: Json):
+    order["steps"][0]["dosings"] = [{"rate": {"value": 5, "unit": "mL/uur"}}, {"rate": {"value": 5, "unit": "mL"}}]
+    told = exact(client.post("/api/orders", order))["issues"]
+    assert [(one["path"], one["rule"]) for one in told] == [
+        ("steps[0].dosings[0].rate.unit", "ucum"),
+        ("steps[0].dosings[1].rate.unit", "rate-per-time"),
+    ]
+
+
 def numbered(order: Json, number: int, **changes: object) -> Json:
     return {**order, "order_id": f"ORD-{number}", **changes}
 

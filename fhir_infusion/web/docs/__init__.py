@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fhir_infusion.web import pages
+from fhir_infusion.web.context import home_url
 from fhir_infusion.web.docs import reference, texts
+from fhir_infusion.web.openapi_requests import BASE
 from fhir_infusion.web.refusals import not_found
 
 if TYPE_CHECKING:
@@ -27,4 +29,7 @@ def show(name: str) -> Response:
 
 def api() -> Response:
     """Return the API reference. ``GET /docs/api``."""
-    return pages.page("docs/api.html", groups=reference.groups(), schemas=reference.schemas())
+    # The lines for curl are to be pasted: they name this service, and not the one of the shipped files.
+    return pages.page(
+        "docs/api.html", groups=reference.groups(), schemas=reference.schemas(), base=BASE, home=home_url()
+    )
