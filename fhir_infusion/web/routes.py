@@ -180,6 +180,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "/hooks/<remote>/<their_type>/<their_id>", hooks.take, "The same", is_public=True),
     Route("PUT", "/hooks/<remote>/<their_type>/<their_id>", hooks.take, "The same", is_public=True),
     Route("GET", "/openapi.json", openapi.get, "This description"),
+    Route("GET", "/", docs.index, "The documentation, for who names no address", is_page=True),
     Route("GET", "/docs", docs.index, "The documentation", is_page=True),
     Route("GET", "/docs/api", docs.api, "The API reference", is_page=True),
     Route("GET", "/docs/<name>", docs.show, "A guide or manual", is_page=True),

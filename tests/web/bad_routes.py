@@ -143,6 +143,7 @@ TABLE: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("PUT", "/hooks/<remote>/<their_type>/<their_id>"): (),
     # One text each, whatever is asked.
     ("GET", "/openapi.json"): (),
+    ("GET", "/"): (),
     ("GET", "/docs"): (),
     ("GET", "/docs/api"): (),
     ("GET", "/docs/<name>"): (NAMED,),

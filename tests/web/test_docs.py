@@ -116,6 +116,11 @@ def test_headings_are_named_as_where_markdown_is_hosted_and_links_go_to_pages():
     assert " two " in made
 
 
+def test_who_names_no_address_gets_the_documentation_and_from_there_every_page(client: Client):
+    assert page(client, "/").links == page(client, "/docs").links
+    assert {"/workbench", "/docs/api"} <= set(page(client, "/").links)
+
+
 def test_the_reference_has_every_operation_with_a_line_for_curl(client: Client):
     described = {
         (method.upper(), address) for address, methods in openapi.description()["paths"].items() for method in methods
