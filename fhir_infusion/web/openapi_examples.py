@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from fhir_infusion.config import shipped
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.fhir.exact import read_plain
+from fhir_infusion.mapping.document import read_yaml
 from fhir_infusion.web.examples import texts
 from fhir_infusion.web.fhir import patch
 from fhir_infusion.web.negotiation import FHIR_JSON, FORM, JSON
@@ -20,6 +23,7 @@ _GROUPS: Final = (
     (r"/api/orders", "Orders"),
     (r"/api/administrations", "Administrations"),
     (r"/api/(translate|mappings)", "Translation and mappings"),
+    (r"/api/formats", "Sites' own formats"),
     (r"/api/sync/conflicts", "Conflicts"),
     (r"/api/sync", "Other servers"),
     (r"/fhir/{release}/Subscription|/fhir/{release}/Basic", "FHIR: subscriptions"),
@@ -36,6 +40,7 @@ GROUPS: Final = tuple(name for _, name in _GROUPS)
 _PLACES: Final = {
     "release": "r4",
     "fhir_type": "MedicationRequest",
+    "format_name": "ward-orders",
     "version": "1",
     "name": "MedicationRequest",
     "topic_id": "order-changed",
@@ -127,9 +132,18 @@ def _body(media: str, method: str, address: str) -> Any:
 def _ours(address: str) -> Any:
     if address.endswith("/resolve"):
         return {"keep": "ours", "reason": "asked the ward"}
+    if "/formats" in address:
+        return _sample()
     if address == "/api/translate":
         return {"to": "internal", "release": "R4", "input": _read(_RESOURCE)}
     return _read(_ORDER if "/orders" in address else _GIVEN)
+
+
+def _sample() -> Any:
+    """Return what the shipped example of a site's format shows of it."""
+    file = f"formats/{_PLACES['format_name']}.yaml"
+    table = read_yaml(file, shipped(f"mappings/{file}").read_text(encoding="utf-8"))
+    return read_plain(str(table["samples"][0]).encode())
 
 
 def _fhir(method: str, address: str) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from fhir_infusion.actions.definitions import definitions
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.mapping.concept_maps import BASE
 from fhir_infusion.web.examples import texts
@@ -22,7 +23,6 @@ _IN_ADDRESS: Final[dict[str, str]] = {
     "source": "The canonical address of the mapping, as GET StructureMap lists it.",
     "debug": "true: the answer is Parameters with outcome, result, parameters and trace.",
 }
-_BOTH: Final = "R4 and R5"
 
 
 def is_described(address: str) -> bool:
@@ -36,8 +36,8 @@ def describe(operation: Json, method: str, address: str) -> None:
     parameters = operation.setdefault("parameters", [])
     if name == "$translate":
         parameters += [
-            {"name": one, "in": "query", "schema": _TEXT, "description": f"Of {releases}.", **_example(one)}
-            for one, releases in _translate_inputs().items()
+            {"name": one, "in": "query", "schema": _TEXT, "description": words, **_example(one)}
+            for one, words in _translate_inputs().items()
         ]
         if method == "POST":
             given = [{"name": "coding", "valueCoding": _ROUTES}]
@@ -67,12 +67,14 @@ def describe(operation: Json, method: str, address: str) -> None:
 
 
 def _translate_inputs() -> dict[str, str]:
-    """Return the inputs that may stand in an address, each with the releases that have it."""
+    """Return the inputs that may stand in an address, each with its words, and the release if only one has it."""
     found: dict[str, str] = {}
     for release in ("R4", "R5"):
+        defined = definitions(release)["OperationDefinition"][f"concept-map-translate-{release.lower()}"]
+        told = {one["name"]: one["documentation"] for one in defined["parameter"] if one["use"] == "in"}
         for name, kind in translate_code.INPUTS[release].items():
             if kind not in {"valueCoding", "valueCodeableConcept"}:
-                found[name] = _BOTH if name in found else release
+                found[name] = told[name] if name in found else f"{release}: {told[name]}"
     return found
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from fhir_infusion.config import mappings_dir
 from fhir_infusion.fhir.differences import differences
+from fhir_infusion.mapping.document import read_yaml
 from fhir_infusion.web.examples import texts
 from tests.exact_json import dumps, loads
 from tests.web.conftest import FHIR, JSON, Client, Json, exact, issues
@@ -15,6 +17,7 @@ from tests.web.conftest import FHIR, JSON, Client, Json, exact, issues
 OURS = "https://w3id.org/fhir-infusion/StructureMap/"
 AT = "/fhir/r4/StructureMap/$transform"
 each_release = pytest.mark.parametrize("release", ["r4", "r4b", "r5"])
+TYPES = {"MedicationRequest", "MedicationAdministration"}
 ORDER_OUT, ORDER_IN = "infusion-order-to-fhir-r4", "infusion-order-to-internal-r4"
 
 
@@ -209,6 +212,21 @@ def test_a_record_is_converted_to_the_transaction_that_stores_it(client: Client,
     assert client.post(here, bundle, FHIR).status_code == 200
     (entry,) = exact(client.get(f"{here}/MedicationRequest"))["entry"]
     assert entry["resource"]["identifier"][0]["value"] == order["order_id"]
+
+
+@pytest.mark.parametrize("name", ["ward-orders", "pump-events"])
+def test_what_a_site_says_is_converted_by_its_format(client: Client, name: str):
+    document = read_yaml(name, (mappings_dir() / "formats" / f"{name}.yaml").read_text(encoding="utf-8"))
+    said = str(document["samples"][0])
+    reply = client.post("/fhir/r4/$convert-data", convert(said, rootTemplate=name), FHIR)
+    asked = {"from": name, "to": "fhir", "input": loads(said)}
+    wanted = exact(client.post("/api/translate", asked))["results"]
+    assert reply.status_code == 200, reply.text
+    sent = [entry["resource"] for entry in exact(reply)["entry"] if entry["resource"]["resourceType"] in TYPES]
+    assert [one["identifier"] for one in sent] == [one["identifier"] for one in wanted]
+    assert client.post("/fhir/r4", exact(reply), FHIR).status_code == 200
+    wrong = client.post("/fhir/r4/$convert-data", convert("{}", rootTemplate=name), FHIR)
+    assert wrong.status_code in {400, 422}
 
 
 def test_the_tag_of_the_templates_is_the_overlay(client: Client, order: Json):

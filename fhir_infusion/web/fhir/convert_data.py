@@ -1,8 +1,8 @@
-"""``$convert-data``, as Microsoft's FHIR server has it: a record of ours becomes a Bundle of FHIR.
+"""``$convert-data``, as Microsoft's FHIR server has it: a record of ours, or a site's own JSON, becomes FHIR.
 
 https://github.com/microsoft/fhir-server/blob/main/docs/ConvertDataOperation.md. ``inputDataType`` is ``Json``,
-``templateCollectionReference`` names our mappings with the overlay as its tag, ``rootTemplate`` the kind of record. The
-answer is a transaction, to be posted as it is; nothing is stored here.
+``templateCollectionReference`` names our mappings with the overlay as its tag, ``rootTemplate`` the kind of record, or
+the site's format. The answer is a transaction, to be posted as it is; nothing is stored here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 from flask import request
 
 from fhir_infusion.actions import bundles
+from fhir_infusion.actions.formats import Asked, by_format
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.fhir.exact import read_plain
 from fhir_infusion.translator import FHIR_TYPE
 from fhir_infusion.web.bodies import read_object
 from fhir_infusion.web.context import web
@@ -52,14 +54,20 @@ def post(release: str) -> Response:
     given = inputs.read(read_object(request, served), INPUTS)
     translator = web().service.translator
     _one_of(given, TYPE, ("Json",))
-    kind = _one_of(given, ROOT, tuple(FHIR_TYPE))
+    formats = tuple(sorted(translator.library.formats))
+    root = _one_of(given, ROOT, (*FHIR_TYPE, *formats))
     collections = {f"{COLLECTION}:{tag}": tag for tag in (DEFAULT, *sorted(translator.overlays))}
     tag = collections[_one_of(given, TEMPLATES, tuple(collections))]
-    record = {"record": kind, **fhir_json.read(_text(given, DATA, "a record as JSON text"))}
-    if record["record"] != kind:
-        raise _refused(ROOT, "the record says that it is another kind", "the kind that the record names")
-    done = translator.to_fhir(record, served, None if tag == DEFAULT else tag)
-    return fhir_reply(bundles.transaction(done.results), served)
+    overlay = None if tag == DEFAULT else tag
+    text = _text(given, DATA, "a record, or what a site says, as JSON text")
+    if root in formats:
+        results, _ = by_format(translator, Asked(root, "fhir", served, overlay), read_plain(text.encode()))
+    else:
+        record = {"record": root, **fhir_json.read(text)}
+        if record["record"] != root:
+            raise _refused(ROOT, "the record says that it is another kind", "the kind that the record names")
+        results = translator.to_fhir(record, served, overlay).results
+    return fhir_reply(bundles.transaction(results), served)
 
 
 def _text(given: Mapping[str, Sequence[str]], name: str, accepted: str) -> str:
