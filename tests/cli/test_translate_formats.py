@@ -100,3 +100,16 @@ def test_explain_finds_the_pairs_of_a_member_of_the_site(cli: Run):
     ran = cli("mapping", "explain", "ward-orders.Order No")
     assert ran.code == 0
     assert "InfusionOrder.group.identifier.value  <->  ward-orders.Order No" in ran.out
+
+
+def test_new_prints_a_draft_whose_decisions_are_marked_and_refuses_what_is_no_json(cli: Run, order: str, tmp_path: Any):
+    sample = tmp_path / "order.json"
+    sample.write_text(order, encoding="utf-8")
+    ran = cli("mapping", "new", "clinic", sample)
+    assert (ran.code, ran.lines[0]) == (0, "format: clinic")
+    assert "  entered_at: time(DD.MM.YYYY HH:mm)  # each value is one" in ran.lines
+    assert any(line.startswith('zone: "?') for line in ran.lines)
+    sample.write_text("{", encoding="utf-8")
+    ran = cli("mapping", "new", "clinic", sample)
+    assert (ran.code, ran.out) == (1, "")
+    assert "not JSON" in ran.err

@@ -25,10 +25,13 @@ from fhir_infusion.cli.mapping.paths import matching
 from fhir_infusion.cli.options import overlay_option, release_option
 from fhir_infusion.cli.run import DONE, REFUSED, tell
 from fhir_infusion.config import mappings_dir
+from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.differences import differences
+from fhir_infusion.fhir.exact import read_plain
 from fhir_infusion.mapping import inspect
 from fhir_infusion.mapping.concept_maps import concept_map, tables_of
+from fhir_infusion.mapping.formats.draft import draft
 from fhir_infusion.mapping.formats.names import readable
 
 if TYPE_CHECKING:
@@ -97,6 +100,21 @@ def _prove(settings: Settings, examples: int) -> int:
             click.echo(f"  law '{broken.law}' breaks at {broken.path} (example {broken.seed})")
         holds = holds and proof.holds
     return DONE if holds else REFUSED
+
+
+@command.command("new")
+@click.argument("name")
+@click.argument("samples", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def new(name: str, samples: tuple[Path, ...]) -> int:
+    """Print a first draft of the format NAME of a site's own JSON, made of SAMPLES; what nobody told is a decision."""
+    texts = [path.read_text(encoding="utf-8") for path in samples]
+    try:
+        click.echo(draft(name, [(text, read_plain(text.encode())) for text in texts]), nl=False)
+    except Refused as refused:
+        for issue in refused.issues:
+            tell(f"refused: {issue.path}: {issue.reason}; accepted: {issue.accepted}")
+        return REFUSED
+    return DONE
 
 
 @command.command("explain")

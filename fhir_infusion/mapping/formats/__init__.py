@@ -6,6 +6,7 @@
     document                   reading a format document, with file:line of everything
     places                     constants, and what a format has no place for
     format                     what a caller uses
+    draft                      a first draft of a format, from samples
     laws                       proving a format from its samples and variations of them
 
 The engine of the FHIR mappings does the work in between: to it the typed tree is a resource of one more release.

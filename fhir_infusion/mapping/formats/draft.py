@@ -1,0 +1,250 @@
+"""A first draft of a format, made of samples: their shape, likely spellings, and what each member most likely means.
+
+What must not be guessed is left as a decision (``?``), which ``mapping check`` names: units, zone, codes, which of day
+and month comes first. A reason stands beside each guess.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final
+
+from fhir_infusion.mapping.formats import times
+
+Json = dict[str, Any]
+
+_FORMS: Final = (
+    "YYYYMMDDHHmmss",
+    "YYYY-MM-DD HH:mm:ss",
+    "YYYY-MM-DD HH:mm",
+    "DD.MM.YYYY HH:mm:ss",
+    "DD.MM.YYYY HH:mm",
+    "DD.MM.YYYY",
+    "YYYYMMDD",
+)
+_SLASHED: Final = re.compile(r"[0-9]{2}/[0-9]{2}/[0-9]{4}( .*)?")
+_ISO_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(?:Z|[+-][0-9]{2}:[0-9]{2})")
+_ISO_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_CLOCK: Final = re.compile(r"[0-2][0-9]:[0-5][0-9]")
+_DOTTED: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
+_COMMA: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:,[0-9]+)?")
+_FLAGS: Final = ({"Y", "N"}, {"J", "N"}, {"yes", "no"}, {"ja", "nein"}, {"T", "F"}, {"0", "1"})
+
+_MEANT: Final = {
+    "order_id": ("order no", "order number", "order id", "rx nbr", "line id", "auftrag", "rezeptur nr"),
+    "status": ("status", "state", "rx stat"),
+    "patient.identifier.value": ("mrn", "patient id", "pat no", "pt id", "pat", "kennung"),
+    "patient.name": ("patient name", "pt name"),
+    "patient.birth_date": ("dob", "birth date", "born", "geb"),
+    "drug.text": ("drug", "drug name", "medication", "substance", "stoff"),
+    "drug.codings[only].code": ("drug code", "ndc", "pzn", "code"),
+    "steps[only].dosings[only].dose.value": ("dose", "amount", "menge", "dosis"),
+    "steps[only].dosings[only].dose.unit": ("dose unit", "dose uom", "unit", "einheit"),
+    "steps[only].dosings[only].rate.value": ("rate", "flow", "ml h"),
+    "steps[only].dosings[only].rate.unit": ("rate unit", "rate uom"),
+    "steps[only].route.text": ("route", "rte", "applikation"),
+    "steps[only].as_needed": ("prn", "prn yn", "bedarf"),
+    "steps[only].timing.bounds_period.start": ("start", "first dose", "start dt", "beginn"),
+    "steps[only].timing.bounds_period.end": ("end", "stop", "last dose", "stop dt", "ende"),
+    "ordered_at": ("ordered at", "entered at", "written dt"),
+    "prescriber.identifier.value": ("prescriber", "doctor id", "prescriber npi", "arzt"),
+}
+"""Record paths of an order, and what members that mean them are often called."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """One member over all samples: its values where it is simple, its members where it is an object."""
+
+    values: list[Any] = field(default_factory=list)
+    members: dict[str, Seen] = field(default_factory=dict)
+    is_list: bool = False
+
+    def take(self, value: Any) -> None:
+        """Take in a value of one sample."""
+        if isinstance(value, list):
+            self.is_list = True
+            for item in value:
+                self.take(item)
+        elif isinstance(value, dict):
+            for name, inner in value.items():
+                self.members.setdefault(name, Seen()).take(inner)
+        else:
+            self.values.append(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """A likely spelling, and why; one that begins with ``?`` is a decision for a person."""
+
+    spelling: str
+    why: str
+
+
+def draft(name: str, samples: list[tuple[str, Any]]) -> str:
+    """Return the text of a format document; ``samples`` are JSON texts of the site with what they hold, one or more."""
+    seen = Seen()
+    for _, sample in samples:
+        for one in sample if isinstance(sample, list) else [sample]:
+            seen.take(one)
+    fillers = [filler for filler in ("", None) if _holds(seen, filler)]
+    lines = [
+        f"format: {name}",
+        "record: InfusionOrder  # or Administration",
+        'zone: "? the zone of local times, such as Europe/Berlin; take the line out where each time shows its offset"',
+    ]
+    if fillers:
+        told = ", ".join("~" if one is None else _quoted(one) for one in fillers)
+        lines.append(f"absent: [{told}]  # they stand in the samples")
+    lines += ["systems:", '  patients: "? the URI of the patients\' numbers"', "codes:"]
+    lines += ["  status:  # the record's code: the site's", *_status(seen)]
+    lines += ["  units:", '    mg: "? how the site writes mg; a line for each unit, never converted"']
+    lines += ["shape:", *_shape(seen, "  ", fillers), "pairs:", "  intent: {const: order}"]
+    lines += ["  patient.identifier.system: {const: $patients}", *_pairs(seen, "")]
+    lines.append('rest: {drop: true, why: "? why the site has no place for what else a record holds"}')
+    lines.append("samples:  # they stay in the document: take out of them what names a person")
+    for text, _ in samples:
+        lines += ["  - |", *(f"    {line}" for line in text.strip().splitlines())]
+    return "\n".join(lines) + "\n"
+
+
+def spelling_of(values: list[Any]) -> Guess:
+    """Return how values are most likely spelled, and why."""
+    kinds = {type(value) for value in values}
+    if not values:
+        return Guess("? how it is spelled", "nothing but fillers in the samples")
+    if kinds == {bool}:
+        return Guess("flag", "true and false")
+    if kinds <= {int, Decimal}:
+        return (
+            Guess("number", "JSON numbers")
+            if Decimal in kinds
+            else Guess("whole", "whole JSON numbers; number where it may have a fraction, digits where it is a name")
+        )
+    if kinds != {str}:
+        return Guess("kept", "values of several kinds")
+    return _text_spelling(values)
+
+
+def _text_spelling(values: list[str]) -> Guess:
+    every = set(values)
+    for mark, pattern, name in ((",", _COMMA, "decimal-comma"), (".", _DOTTED, "decimal-text")):
+        if any(mark in value for value in every) and all(map(pattern.fullmatch, every)):
+            return Guess(name, f"digits, some with '{mark}'")
+    for pattern, name, why in _PATTERNS:
+        if all(map(pattern.fullmatch, every)):
+            return Guess(name, why)
+    if all(map(_SLASHED.fullmatch, every)):
+        return _slashed(every)
+    for text in _FORMS:
+        form = times.form(text)
+        if not isinstance(form, str) and all(_is_day(form, value) for value in every):
+            return Guess(f"{'time' if 'HH' in text else 'date'}({text})", "each value is one")
+    return _flags(every)
+
+
+_PATTERNS: Final = (
+    (_ISO_TIME, "iso-time", "moments with an offset"),
+    (_ISO_DATE, "iso-date", "days"),
+    (_CLOCK, "clock(HH:mm)", "times of day"),
+)
+
+
+def _flags(every: set[str]) -> Guess:
+    pair = next((pair for pair in _FLAGS if every == pair), None)
+    if pair is None:
+        return Guess("text", "any text")
+    yes = next(iter(pair & {"Y", "J", "yes", "ja", "T", "1"}))
+    return Guess(f"flag({yes},{next(iter(pair - {yes}))})", "no other values")
+
+
+def _slashed(every: set[str]) -> Guess:
+    """Return the form of days with slashes only where the samples tell which of day and month comes first."""
+    first = max(int(value[:2]) for value in every)
+    second = max(int(value[3:5]) for value in every)
+    day = "DD/MM/YYYY" if first > 12 else "MM/DD/YYYY" if second > 12 else ""
+    if not day:
+        return Guess("? date(DD/MM/YYYY) or date(MM/DD/YYYY)", "no sample tells which of day and month comes first")
+    rest = {value[10:] for value in every}
+    if rest == {""}:
+        return Guess(f"date({day})", "a number beyond 12 tells the day")
+    return Guess(
+        f"time({day} {'hh:mm A' if all('M' in one for one in rest) else 'HH:mm'})", "a number beyond 12 tells the day"
+    )
+
+
+def _is_day(form: times.Form, value: str) -> bool:
+    try:
+        form.parts(value)
+        times.read_date(form, value) if not form.has("HH") else None
+    except times.NotTakenError:
+        return False
+    return True
+
+
+def _shape(seen: Seen, indent: str, fillers: list[Any]) -> list[str]:
+    lines = []
+    for name, inner in seen.members.items():
+        key = _quoted(name + ("[]" if inner.is_list else ""))
+        if inner.members:
+            lines += [f"{indent}{key}:", *_shape(inner, indent + "  ", fillers)]
+            continue
+        guess = spelling_of([value for value in inner.values if value not in fillers])
+        lines.append(f"{indent}{key}: {_quoted(guess.spelling)}  # {guess.why}")
+    return lines
+
+
+def _pairs(seen: Seen, before: str) -> list[str]:
+    """Return the pairs that names suggest; what suggests nothing is left for ``mapping check`` to name."""
+    lines, taken = [], set()
+    for path, name in _members(seen, before):
+        words = " ".join(re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)).lower()
+        near = difflib.get_close_matches(words, _NAMES, n=1, cutoff=0.75)
+        if not near or _NAMES[near[0]] in taken:
+            continue
+        to = _NAMES[near[0]]
+        taken.add(to)
+        codes = "status" if to == "status" else "units" if to.endswith(".unit") else ""
+        pair = f"{{site: {_quoted(path)}, codes: {codes}}}" if codes else _quoted(path)
+        lines.append(f"  {to}: {pair}  # by its name; is it that?")
+    return lines
+
+
+_NAMES: Final = {name: path for path, names in _MEANT.items() for name in names}
+"""What members are called, and the record path of each."""
+
+
+def _members(seen: Seen, before: str) -> list[tuple[str, str]]:
+    found = []
+    for name, inner in seen.members.items():
+        shown = f'"{name}"' if re.search(r"[.\[\]]", name) else name
+        if inner.members and not inner.is_list:
+            found += _members(inner, f"{before}{shown}.")
+        elif not inner.members and not inner.is_list:
+            found.append((f"{before}{shown}", name))
+    return found
+
+
+def _status(seen: Seen) -> list[str]:
+    values = sorted({str(value) for name, inner in seen.members.items() if _is_status(name) for value in inner.values})
+    told = f"seen: {', '.join(values)}" if values else "none is in the samples"
+    return [f'    active: "? what the site writes for active; a line for each state ({told})"']
+
+
+def _is_status(name: str) -> bool:
+    return any(word in name.lower() for word in ("status", "state", "stat"))
+
+
+def _holds(seen: Seen, filler: Any) -> bool:
+    own = any(type(value) is type(filler) and value == filler for value in seen.values)
+    return own or any(_holds(inner, filler) for inner in seen.members.values())
+
+
+def _quoted(text: str) -> str:
+    """Return a text as YAML has it, in quotes where it needs them."""
+    plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9_ ()/:.,+\[\]-]*[A-Za-z0-9)\]]|[A-Za-z]", text) and ": " not in text
+    return text if plain else json.dumps(text, ensure_ascii=False)
