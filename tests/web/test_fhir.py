@@ -292,7 +292,7 @@ def test_the_capability_statement_is_true(client: Client, release: str):
     assert statement["fhirVersion"] == {"r4": "4.0.1", "r4b": "4.3.0", "r5": "5.0.0"}[release]
     (rest,) = statement["rest"]
     topics = "Basic" if release == "r4" else "SubscriptionTopic"
-    ours = ("StructureDefinition", "ValueSet", "CodeSystem", "OperationDefinition")
+    ours = ("StructureDefinition", "ValueSet", "CodeSystem", "OperationDefinition", "ConceptMap", "StructureMap")
     assert [one["type"] for one in rest["resource"]] == [*SERVED, "Subscription", topics, *ours]
     for one in rest["resource"][:2]:
         (profile,) = one["supportedProfile"]
