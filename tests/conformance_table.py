@@ -67,8 +67,8 @@ def _lines() -> Iterator[str]:
     yield f"Of the system: {system}. `$validate` asks our own profiles, and those of base FHIR only."
     yield "Subscription: read, create, update, delete, search, `$status`, `$events`; topics: read, search. Our own"
     own = [one for one in first["resource"] if one["type"] in TYPES]
-    operations = [f"; {one['type']} `${each['name']}`" for one in own for each in one.get("operation", ())]
-    yield f"definitions ({', '.join(TYPES)}): read, search by `url`{''.join(operations)}."
+    asked = [f"; {one['type']} `${each['name']}`" for one in own for each in one.get("operation", ())]
+    yield f"definitions ({', '.join(TYPES)}): read, search by `url`{''.join(asked)}."
     missing = [code for code in (*ALL_OF_A_TYPE, *ALL_OF_THE_SYSTEM) if code not in {*everywhere, *of_system}]
     yield ""
     yield f"Not there: {', '.join([*missing, *REFUSED.values()])}; XML (415); other types of resources (404)."

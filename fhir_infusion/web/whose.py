@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fhir_infusion.config import Remote
-    from fhir_infusion.store.outbox import Row
+    from fhir_infusion.store.outbox import Row, State
     from fhir_infusion.web.listing import Asked
 
 ASIDE: Final = {"state": "dead, conflict or duplicate.", "code": "The code that a row was put aside with."}
@@ -57,7 +57,7 @@ def find_row(number: str) -> Row | None:
 def put_aside(remote: Remote, asked: Asked) -> tuple[Sequence[Row], list[str] | None]:
     """Return the rows that a page asks for by :data:`ASIDE`, and where the next page begins, None after the last."""
     chosen = dict(asked.filters)
-    states = [state for state in aside.ASIDE if chosen.get("state") in {None, state}]
+    states: list[State] = [state for state in aside.ASIDE if chosen.get("state") in {None, state}]
     after = int(asked.after[0]) if asked.after else 0
     which = partial(aside.put_aside, endpoint=remote.name, states=states, after=after, code=chosen.get("code"))
     rows = web().service.store.read(remote.tenant, partial(which, limit=asked.count + 1))

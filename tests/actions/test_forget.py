@@ -99,7 +99,7 @@ def test_old_answers_are_found_by_an_index(service: Service):
     create(service, "a")
 
     def plan(tx: Tx) -> str:
-        text, names, _ = idempotency._FORGET._of(tx.connection.dialect)
+        text, _, names = idempotency._FORGET._of(tx.connection.dialect)
         rows = tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", tuple(0 for _ in names or ()))
         return "; ".join(row[3] for row in rows)
 

@@ -20,7 +20,7 @@ def _service(share: str) -> Any:
     )
 
 
-WRONG = {"resourceType": "MedicationRequest", "status": "JaneQPatient\n", "intent": 5}
+WRONG: dict[str, Any] = {"resourceType": "MedicationRequest", "status": "JaneQPatient\n", "intent": 5}
 
 
 def test_a_disagreement_is_logged_with_places_and_without_values(caplog: pytest.LogCaptureFixture) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import time
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -244,7 +244,7 @@ def paste(page: Page, text: str) -> None:
 def bundle_of_5_mb() -> str:
     """As many golden resources as are taken at once."""
     resources = [one for golden in goldens() for one in resources_of(fhir_json.read(golden.fhir("R4").read_bytes()))]
-    entries: list[dict[str, object]] = []
+    entries: list[Any] = []
     size = 0
     for resource in itertools.cycle(resources):
         size += len(fhir_json.write(resource)) + 20

@@ -11,7 +11,7 @@ import pytest
 
 from fhir_infusion.store import outbox, standing
 from fhir_infusion.sync import peer as sync_peer
-from fhir_infusion.sync import sending, worker
+from fhir_infusion.sync import push, sending, worker
 from tests.counts import count
 from tests.faults.invariants import demanded
 from tests.faults.peer import Act, Peer
@@ -190,7 +190,7 @@ def test_f8_two_new_patients_are_created_side_by_side(rig: Rig, there: Peer):
 
 def test_a_thread_sends_one_row_after_the_other_and_ends_when_none_comes(rig: Rig, monkeypatch: pytest.MonkeyPatch):
     threads = []
-    deliver = sending.deliver
+    deliver = push.deliver
 
     def noted(peer: sync_peer.Peer, tenant: str, row: Row) -> Verdict:
         threads.append(threading.current_thread())

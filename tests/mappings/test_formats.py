@@ -26,7 +26,7 @@ NAMES = sorted(path.stem for path in (mappings_dir() / "formats").glob("*.yaml")
 
 @pytest.fixture(scope="module")
 def translator() -> Translator:
-    return open_translator(Settings(), overlays={None})
+    return open_translator(Settings(), overlays=())
 
 
 def samples(translator: Translator, name: str) -> list[Any]:

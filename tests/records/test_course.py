@@ -52,7 +52,7 @@ def only(courses: tuple[Course, ...]) -> Course:
 
 def run(course: Course) -> list[tuple[str, object, object, object]]:
     """Path, minutes from and to, and the rate in mL/h, low and high."""
-    shown = []
+    shown: list[tuple[str, object, object, object]] = []
     for one in course.stretches:
         ends = one.end / 60 if one.end is not None else None
         flow = one.volume
@@ -212,7 +212,8 @@ def test_the_course_of_an_administration_reaches_what_it_says_was_given(golden: 
 def test_the_course_of_an_order_tells_of_every_step(golden: Golden):
     record = golden.record()
     courses = planned(record)
-    told = {one.path for course in courses for one in (*course.stretches, *course.unknown)}
+    told = {one.path for course in courses for one in course.stretches}
+    told |= {one.path for course in courses for one in course.unknown}
     assert {path.partition(".")[0] for path in told} == {f"steps[{at}]" for at in range(len(record["steps"]))}
 
 

@@ -43,7 +43,7 @@ def spoken(text: str) -> str:
 
 
 def tag_of(reply: TestResponse) -> str:
-    return re.findall(r'name="seen" value="(\w+)"', reply.text)[0]
+    return str(re.findall(r'name="seen" value="(\w+)"', reply.text)[0])
 
 
 def dead(desk: Desk) -> int:
@@ -188,10 +188,13 @@ def test_a_stop_that_went_through_meanwhile_is_told_on_the_conflict(desk: Desk):
     ],
 )
 def test_a_conflict_about_who_a_patient_is_is_explained_in_words(desk: Desk, fields: tuple[str, ...], says: str):
-    old, new = ({"resourceType": "Patient", "id": "p", "name": [{"text": text}]} for text in ("Ann", NASTY))
-    texts = [fhir_json.write(one).decode() for one in (old, old, new)]
+    people: list[dict[str, Any]] = [
+        {"resourceType": "Patient", "id": "p", "name": [{"text": text}]} for text in ("Ann", NASTY)
+    ]
+    old, new = people
+    base, ours, theirs = (fhir_json.write(one).decode() for one in (old, old, new))
     desk.rig.service.store.transact(
-        TENANT, lambda tx: conflicts.open_conflict(tx, "", "Patient/p", fields, *texts, "who")
+        TENANT, lambda tx: conflicts.open_conflict(tx, "", "Patient/p", fields, base, ours, theirs, "who")
     )
     assert "here: two patients" in seen(desk.get("/console/conflicts"))
     page = desk.get("/console/conflicts/who")
@@ -342,7 +345,13 @@ def test_programs_of_operators_are_told_and_do_the_same_by_json(desk: Desk):
     assert post("replay", rows=[seq], reason=WHY)["rows"] == {"replayed": 1}
     assert post("skip", rows=[2], reason=WHY)["skipped"][0]["row"] == 2
     assert post("skip", rows=[2], reason=WHY) == 422
-    for wrong in ({"rows": [seq]}, {"rows": ["1"], "reason": WHY}, {"rows": [True], "reason": WHY}, {"rows": []}):
+    refused: tuple[dict[str, Any], ...] = (
+        {"rows": [seq]},
+        {"rows": ["1"], "reason": WHY},
+        {"rows": [True], "reason": WHY},
+        {"rows": []},
+    )
+    for wrong in refused:
         assert post("replay", **wrong) == 400
     assert post("replay", rows=[seq], reason=WHY, force=True) == 400
     assert exact(desk.get("/api/sync/remotes/peer/quarantine"))["items"][0]["version"] == name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from fhir_infusion.mapping.formats.values import Spelling, spelling
 from fhir_infusion.records.equality import same
 from fhir_infusion.records.number import from_spelling
 
-TABLES = {
+TABLES: dict[str, dict[str, dict[str, Any]]] = {
     "often": {
         "BID": {"frequency": 2, "period": 1},
         "Q36H": {"frequency": 1, "period": Decimal("1.5")},
