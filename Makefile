@@ -17,7 +17,7 @@ SEED   ?= 1
 LONG_MINUTES ?= 360
 
 .DEFAULT_GOAL := help
-.PHONY: help run test long lint format coverage bench mutants install constraints clean
+.PHONY: help run test long lint format coverage bench mutants install screenshots constraints clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -64,6 +64,9 @@ bench: $(VENV)/dev.stamp  ## how fast translation is, beside the naive path; wri
 
 mutants: $(VENV)/dev.stamp  ## change the code in MUTANTS=400 places; MODULE=mapping/residue; SEED=1; names what no test sees
 	nice -n 10 $(BIN)/python -m tests.mutants --count $(MUTANTS) --module "$(MODULE)" --seed $(SEED)
+
+screenshots: $(VENV)/dev.stamp  ## take the pictures of the pages anew, for the README; to be looked at
+	$(BIN)/python -m tests.browser.screenshots
 
 constraints: $(VENV)/dev.stamp  ## write the installed versions to docker/constraints.txt
 	@mkdir -p build
