@@ -102,6 +102,19 @@ def test_explain_finds_the_pairs_of_a_member_of_the_site(cli: Run):
     assert "InfusionOrder.group.identifier.value  <->  ward-orders.Order No" in ran.out
 
 
+def test_a_draft_takes_the_rows_of_a_feed_as_one_sample_and_says_which_file_is_none(cli: Run, tmp_path: Any):
+    rows = tmp_path / "rows.ndjson"
+    rows.write_text('{"run": "R1", "at": "2025/09/16 08.32"}\n{"run": "R1", "at": "2025/09/16 09.10"}\n')
+    ran = cli("mapping", "new", "pump", rows)
+    assert ran.code == 0
+    assert "  at: time(YYYY/MM/DD HH.mm)" in ran.out
+    assert '    [{"run": "R1", "at": "2025/09/16 08.32"},\n     {"run": "R1", "at": "2025/09/16 09.10"}]\n' in ran.out
+    rows.write_text('{"run": "R1"}\n{"run": R2}\n')
+    ran = cli("mapping", "new", "pump", rows)
+    assert ran.code == 1
+    assert f"{rows}: refused:" in ran.err
+
+
 def test_new_prints_a_draft_whose_decisions_are_marked_and_refuses_what_is_no_json(cli: Run, order: str, tmp_path: Any):
     sample = tmp_path / "order.json"
     sample.write_text(order, encoding="utf-8")

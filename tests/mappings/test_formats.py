@@ -178,6 +178,55 @@ def test_a_code_without_the_system_that_the_format_means_is_refused(translator: 
     assert [issue.path for issue in told.value.issues] == ["drug.codings[0].system"]
 
 
+@pytest.mark.parametrize("unit", ["", None])
+def test_an_amount_without_its_unit_is_refused_when_read(translator: Translator, unit: str | None):
+    sample = changed(samples(translator, "ward-orders")[0], "drugs", 0, "DoseUnit", to=unit)
+    with pytest.raises(Refused) as told:
+        from_format(translator, "ward-orders", sample)
+    assert [issue.path for issue in told.value.issues] == ["[0].steps[0].dosings[0].dose.unit"]
+    assert "unit" in told.value.issues[0].accepted
+
+
+def test_an_amount_without_its_unit_is_refused_when_written(translator: Translator):
+    record = from_format(translator, "ward-orders", samples(translator, "ward-orders")[0])[0].results[0]
+    step = changed(record["steps"][0], "dosings", 0, "dose", to={"value": 1})
+    with pytest.raises(Refused) as told:
+        to_format(translator, "ward-orders", [{**record, "steps": [step]}])
+    assert [issue.path for issue in told.value.issues] == ["steps[0].dosings[0].dose.unit"]
+
+
+@pytest.mark.parametrize("name", ["dose", "DOSE", "Do_se"])
+def test_a_member_that_is_one_of_the_shape_but_for_case_and_marks_is_refused_where_that_one_is_missing(
+    translator: Translator, name: str
+):
+    drug = samples(translator, "ward-orders")[0]["drugs"][0]
+    slipped = {name if key == "Dose" else key: value for key, value in drug.items()}
+    sample = changed(samples(translator, "ward-orders")[0], "drugs", 0, to=slipped)
+    with pytest.raises(Refused) as told:
+        from_format(translator, "ward-orders", sample)
+    assert [(issue.path, issue.accepted) for issue in told.value.issues] == [
+        (f"[0].ward-orders.drugs.{name}", "Dose, or a name that is not so near to it")
+    ]
+
+
+def test_an_unknown_member_that_is_near_to_one_that_is_there_is_kept(translator: Translator):
+    sample = changed(samples(translator, "ward-orders")[0], "drugs", 0, "dose", to="about")
+    records = [done.results[0] for done in from_format(translator, "ward-orders", sample)]
+    assert same(to_format(translator, "ward-orders", records).values, [sample])
+
+
+def test_a_code_that_the_format_does_not_have_is_refused_with_those_of_the_side_it_stands_on(translator: Translator):
+    sample = changed(samples(translator, "ward-orders")[0], "drugs", 0, "DoseUnit", to="MG")
+    with pytest.raises(Refused) as told:
+        from_format(translator, "ward-orders", sample)
+    assert told.value.issues[0].accepted == "IE, g, mcg, mg, ml, mmol"
+    record = from_format(translator, "ward-orders", samples(translator, "ward-orders")[0])[0].results[0]
+    step = changed(record["steps"][0], "dosings", 0, "dose", "unit", to="kg")
+    with pytest.raises(Refused) as told:
+        to_format(translator, "ward-orders", [{**record, "steps": [step]}])
+    assert told.value.issues[0].accepted == "[iU], g, mL, mg, mmol, ug"
+
+
 def test_words_alone_are_not_left_out_where_no_code_says_the_same(translator: Translator):
     record = from_format(translator, "ward-orders", samples(translator, "ward-orders")[0])[0].results[0]
     step = changed(record["steps"][0], "dosings", 0, "dose", to={"value": 1, "unit_text": "ampoules"})

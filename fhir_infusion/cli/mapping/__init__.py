@@ -16,6 +16,7 @@ from fhir_infusion.actions.mappings.turning import STATES, compare, turn
 from fhir_infusion.actions.prove import FULL, proofs
 from fhir_infusion.cli import load_settings
 from fhir_infusion.cli.corpus import corpus, folders
+from fhir_infusion.cli.inputs import open_source
 from fhir_infusion.cli.mapping import docs as _docs
 from fhir_infusion.cli.mapping import golden as golden_folder
 from fhir_infusion.cli.mapping import replay as _replay
@@ -107,13 +108,20 @@ def _prove(settings: Settings, examples: int) -> int:
 @click.argument("samples", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def new(name: str, samples: tuple[Path, ...]) -> int:
     """Print a first draft of the format NAME of a site's own JSON, made of SAMPLES; what nobody told is a decision."""
-    texts = [path.read_text(encoding="utf-8") for path in samples]
-    try:
-        click.echo(draft(name, [(text, read_plain(text.encode())) for text in texts]), nl=False)
-    except Refused as refused:
-        for issue in refused.issues:
-            tell(f"refused: {issue.path}: {issue.reason}; accepted: {issue.accepted}")
-        return REFUSED
+    read: list[tuple[str, Any]] = []
+    for path in samples:
+        with open_source(str(path)) as source:
+            try:
+                found = [(read_plain(item.data), item.data.decode()) for item in source.inputs]
+            except Refused as refused:
+                for issue in refused.issues:
+                    tell(f"{path}: refused: {issue.path}: {issue.reason}; accepted: {issue.accepted}")
+                return REFUSED
+        if source.is_lines:
+            rows = ",\n ".join(text.strip() for _, text in found)
+            found = [([value for value, _ in found], f"[{rows}]")]
+        read += [(text, value) for value, text in found]
+    click.echo(draft(name, read), nl=False)
     return DONE
 
 

@@ -21,7 +21,13 @@ _FORMS: Final = (
     "YYYYMMDDHHmmss",
     "YYYY-MM-DD HH:mm:ss",
     "YYYY-MM-DD HH:mm",
+    "YYYY-MM-DD HH.mm",
+    "YYYY/MM/DD HH:mm:ss",
+    "YYYY/MM/DD HH:mm",
+    "YYYY/MM/DD HH.mm",
+    "YYYY/MM/DD",
     "DD.MM.YYYY HH:mm:ss",
+    "DD.MM.YYYY HH.mm",
     "DD.MM.YYYY HH:mm",
     "DD.MM.YYYY",
     "YYYYMMDD",
@@ -32,6 +38,7 @@ _ISO_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _CLOCK: Final = re.compile(r"[0-2][0-9]:[0-5][0-9]")
 _DOTTED: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 _COMMA: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:,[0-9]+)?")
+_DIGITS: Final = re.compile(r"[0-9]+")
 _FLAGS: Final = ({"Y", "N"}, {"J", "N"}, {"yes", "no"}, {"ja", "nein"}, {"T", "F"}, {"0", "1"})
 
 _MEANT: Final = {
@@ -156,6 +163,8 @@ _PATTERNS: Final = (
 
 def _flags(every: set[str]) -> Guess:
     pair = next((pair for pair in _FLAGS if every == pair), None)
+    if pair is None and all(map(_DIGITS.fullmatch, every)):
+        return Guess("text", "digits: decimal-text, decimal-comma or whole-text where it is an amount")
     if pair is None:
         return Guess("text", "any text")
     yes = next(iter(pair & {"Y", "J", "yes", "ja", "T", "1"}))
@@ -191,7 +200,9 @@ def _shape(seen: Seen, indent: str, fillers: list[Any]) -> list[str]:
     for name, inner in seen.members.items():
         key = _quoted(name + ("[]" if inner.is_list else ""))
         if inner.members:
-            lines += [f"{indent}{key}:", *_shape(inner, indent + "  ", fillers)]
+            word = f"  # one record for each? then `{name}:` without [], and `each: {{list: {name}, by: [...]}}`"
+            is_top = inner.is_list and indent == "  "
+            lines += [f"{indent}{key}:{word if is_top else ''}", *_shape(inner, indent + "  ", fillers)]
             continue
         guess = spelling_of([value for value in inner.values if value not in fillers])
         lines.append(f"{indent}{key}: {_quoted(guess.spelling)}  # {guess.why}")
@@ -201,12 +212,14 @@ def _shape(seen: Seen, indent: str, fillers: list[Any]) -> list[str]:
 def _pairs(seen: Seen, before: str) -> list[str]:
     """Return the pairs that names suggest; what suggests nothing is left for ``mapping check`` to name."""
     lines, taken = [], set()
-    for path, name in _members(seen, before):
+    for path, name, values in _members(seen, before):
         words = " ".join(re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)).lower()
         near = difflib.get_close_matches(words, _NAMES, n=1, cutoff=0.75)
         if not near or _NAMES[near[0]] in taken:
             continue
         to = _NAMES[near[0]]
+        if to not in _MOMENTS and spelling_of(values).spelling.startswith(("time", "date", "clock", "iso", "? date")):
+            continue
         taken.add(to)
         codes = "status" if to == "status" else "units" if to.endswith(".unit") else ""
         pair = f"{{site: {_quoted(path)}, codes: {codes}}}" if codes else _quoted(path)
@@ -218,14 +231,23 @@ _NAMES: Final = {name: path for path, names in _MEANT.items() for name in names}
 """What members are called, and the record path of each."""
 
 
-def _members(seen: Seen, before: str) -> list[tuple[str, str]]:
+_MOMENTS: Final = {
+    "patient.birth_date",
+    "steps[only].timing.bounds_period.start",
+    "steps[only].timing.bounds_period.end",
+    "ordered_at",
+}
+"""The record paths that a moment or a day may be paired with."""
+
+
+def _members(seen: Seen, before: str) -> list[tuple[str, str, list[Any]]]:
     found = []
     for name, inner in seen.members.items():
         shown = f'"{name}"' if re.search(r"[.\[\]]", name) else name
         if inner.members and not inner.is_list:
             found += _members(inner, f"{before}{shown}.")
         elif not inner.members and not inner.is_list:
-            found.append((f"{before}{shown}", name))
+            found.append((f"{before}{shown}", name, [value for value in inner.values if value not in ("", None)]))
     return found
 
 

@@ -160,7 +160,9 @@ class Format:
         try:
             read = self.lens.read(tree)
         except Refused as refused:
-            raise Refused(*(_shown(issue) for issue in refused.issues)) from None
+            raise Refused(*(_shown(_of_side(issue, "in: ")) for issue in refused.issues)) from None
+        if bare := list(places.without_unit(read.result)):
+            raise Refused(*bare)
         return replace(read, ledger=_ledger(read.ledger, _read_line))
 
     def write(self, records: list[Json]) -> Written:
@@ -178,13 +180,13 @@ class Format:
 
     def _write(self, record: Json) -> Translation:
         plan = self.lens.plan
-        issues = list(places.demand(plan.root.iobj, record))
+        issues = [*places.demand(plan.root.iobj, record), *places.without_unit(record)]
         if issues:
             raise Refused(*issues)
         try:
             written = self.lens.write(record)
         except Refused as refused:
-            raise Refused(*(_unplaced(issue) for issue in refused.issues)) from None
+            raise Refused(*(_unplaced(_of_side(issue, "out: ")) for issue in refused.issues)) from None
         turn = Turning(self.given.fillers)
         value = restore(self.given.root, written.result, self.name, turn)
         if turn.issues:
@@ -211,6 +213,12 @@ def _read_line(line: Line) -> Line:
 
 def _shown(issue: Issue) -> Issue:
     return replace(issue, path=readable(issue.path))
+
+
+def _of_side(issue: Issue, side: str) -> Issue:
+    """Return a refusal of a code with the codes of the side that it stands on alone: the codec names those of both."""
+    found = next((part for part in issue.accepted.split("; ") if part.startswith(side)), None)
+    return issue if found is None else replace(issue, accepted=found.removeprefix(side))
 
 
 def _unplaced(issue: Issue) -> Issue:

@@ -6,6 +6,7 @@ Any other is left out by the format's ``rest`` rule, which names its why, and re
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.errors import BREAKS_RULE, Issue
@@ -65,7 +66,23 @@ INSTEAD: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
 """Fields that may be left out only beside others that say it: the unit in words beside the coded unit."""
 
 NO_KEY: Final = "the format has no key for the elements of this list"
+NO_UNIT: Final = "an amount without its unit could be taken for another one"
 NO_PLACE: Final = "the format has no place for this, and it could change what the patient gets"
+
+
+def without_unit(value: Any, at: str = "") -> Iterator[Issue]:
+    """Yield a refusal for each amount of a record that has a number and no unit, in code or in words."""
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from without_unit(item, f"{at}[{index}]")
+    elif isinstance(value, dict):
+        number = value.get("value")
+        if isinstance(number, int | Decimal) and not ("unit" in value or "unit_text" in value):
+            accepted = "the unit beside it, which the format takes or states as a `const`"
+            yield Issue("error", "required", f"{at}.unit", NO_UNIT, accepted, "unit", BREAKS_RULE)
+        for name, inner in value.items():
+            if name != "residue":
+                yield from without_unit(inner, f"{at}.{name}" if at else name)
 
 
 def complete(plan: Plan, fields: FieldTable, why: str) -> None:

@@ -145,6 +145,8 @@ def _prepared_object(node: Node, members: dict[str, Node], value: dict[str, Any]
         inner = members.get(name)
         if inner is None and node.closed:
             turn.refuse(_join(at, shown(name)), _UNKNOWN, "the members of the shape", "closed")
+        elif inner is None and (meant := _slip(name, members, value, turn)):
+            turn.refuse(_join(at, shown(name)), _NEAR, f"{meant}, or a name that is not so near to it", "near")
         elif inner is None or inner.kept:
             made |= {aside(name, is_filler=held is None): _text(held)} if _holds_nothing(held) else {safe(name): held}
         elif turn.is_filler(held) or held in ([], {}):
@@ -158,6 +160,22 @@ def _prepared_object(node: Node, members: dict[str, Node], value: dict[str, Any]
 
 
 _UNKNOWN: Final = "the shape does not know this member, and it stands where it could change what the patient gets"
+
+
+_NEAR: Final = "this is a member of the shape but for case, blanks and marks, and that one is missing"
+
+
+def _slip(name: str, members: dict[str, Node], value: dict[str, Any], turn: Turning) -> str:
+    """Return the member of the shape that an unknown one most likely means, where that one is missing; else nothing."""
+    for inner in members.values():
+        for one in inner.parts or (inner.name,):
+            if _folded(one) == _folded(name) and (one not in value or turn.is_filler(value[one])) and not inner.kept:
+                return one
+    return ""
+
+
+def _folded(name: str) -> str:
+    return "".join(filter(str.isalnum, name)).casefold() or name
 
 
 def _prepare_joined(node: Node, value: dict[str, Any], made: dict[str, Any], at: str, turn: Turning) -> None:

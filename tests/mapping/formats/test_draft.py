@@ -32,6 +32,9 @@ SAMPLE = """{"Order No": "A-1", "entered": "13.03.2025 08:05", "state": "ACT", "
         (["12/31/2025", "01/01/2025"], "date(MM/DD/YYYY)"),
         (["31/12/2025 08:05"], "time(DD/MM/YYYY HH:mm)"),
         (["12/31/2025 11:05 PM"], "time(MM/DD/YYYY hh:mm A)"),
+        (["2025/09/16 08.30"], "time(YYYY/MM/DD HH.mm)"),
+        (["2025/09/16"], "date(YYYY/MM/DD)"),
+        (["16.09.2025 08.30"], "time(DD.MM.YYYY HH.mm)"),
         (["08:05"], "clock(HH:mm)"),
         (["2025-07-03T08:05:00Z"], "iso-time"),
         (["2025-07-03"], "iso-date"),
@@ -42,6 +45,23 @@ def test_a_spelling_is_guessed_from_values_with_a_reason(values, spelling):
     guess = spelling_of(values)
     assert guess.spelling == spelling
     assert guess.why
+
+
+@pytest.mark.parametrize("name", ["tid", "pid", "PT_ID"])
+def test_a_moment_is_paired_with_no_number_of_a_patient_whatever_its_name(name):
+    sample = f'{{"{name}": "2025/09/16 08.32"}}'
+    assert "patient.identifier.value" not in draft("clinic", [(sample, read_plain(sample.encode()))])
+
+
+def test_digits_in_text_are_text_with_a_word_on_what_an_amount_needs():
+    assert spelling_of(["85", "2400"]).spelling == "text"
+    assert "decimal-comma" in spelling_of(["85", "2400"]).why
+
+
+def test_a_list_of_objects_comes_with_a_word_on_each():
+    sample = '{"no": 1, "drugs": [{"name": "a"}, {"name": "b"}]}'
+    text = draft("clinic", [(sample, read_plain(sample.encode()))])
+    assert "  # one record for each? then `drugs:` without [], and `each: {list: drugs, by: [...]}`" in text
 
 
 @pytest.mark.parametrize("values", [["03/04/2025"], ["03/04/2025", "05/06/2025"], []])
