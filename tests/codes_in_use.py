@@ -69,7 +69,6 @@ OF_OUR_JSON: Final = {
     "InfusionOrder.record",
     "Administration.record",
     "Administration.representation",
-    "Residue.release",
 }
 """Closed lists that never stand in FHIR."""
 

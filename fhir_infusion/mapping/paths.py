@@ -106,7 +106,7 @@ def _refers(reference: object, target: str) -> bool:
 _INTERNAL = re.compile(r"([a-z][a-z0-9_]*)(?:\[(only|many|first|rest|)\])?$")
 _NAME = re.compile(r"_?[A-Za-z][A-Za-z0-9_]*")
 _CONDITION = re.compile(
-    r"(fhir:)?([A-Za-z0-9_.]+)\s+(?:(exists|missing)|=\s*([^\s=]\S*)|in\s*\[([^\]]*)\]|refers to (\w+))$"
+    r"(fhir:)?([A-Za-z_][A-Za-z0-9_.]*)\s+(?:(exists|missing)|=\s*([^\s=]\S*)|in\s*\[([^\]]*)\]|refers to (\w+))$"
 )
 
 _INTERNAL_STEPS = "name, name[], name[only], name[many], name[first], name[rest]"

@@ -167,7 +167,7 @@ def test_an_array_is_put_together_in_the_order_it_had(
 
 
 def test_of_two_that_were_left_over_at_one_place_the_one_that_did_not_go_back_has_no_line():
-    residue = [{"path": "extension[]", "value": {"url": url}} for url in ("urn:a", "urn:b")]
+    residue = [{"release": "R4", "path": "extension[]", "value": {"url": url}} for url in ("urn:a", "urn:b")]
     lost = [Line("extension[]", "dropped", "", "no place")]
     assert put_back(residue, lost) == [Line("extension[]", "carried", "", "residue")]
     assert put_back(residue, lost * 2) == []
