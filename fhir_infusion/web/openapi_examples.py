@@ -87,6 +87,8 @@ def add(operation: Json, method: str, address: str) -> None:
                 one["example"] = _ONLY_R5.get(one["name"], one["example"])
         elif one["name"] == "definition_id":
             one["example"] = next(id_ for type_, id_ in _DEFINED.items() if f"/{type_}/" in address)
+        elif address.endswith("/sync/trace"):
+            one["example"] = _ours("/api/orders")["order_id"]
         elif one["name"] == "If-Match" and (one["required"] or method != "POST"):
             one.setdefault("example", 'W/"1"')
     for media, body in operation.get("requestBody", {}).get("content", {}).items():

@@ -23,9 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-# Where nothing else can be: there is no conflict, the invented endpoint of a subscription leads nowhere, and an order that
+# Where nothing else can be: there is no remote, no conflict, the invented endpoint of a subscription leads nowhere, and an order that
 # has begun is not deleted.
 OTHERS = {
+    ("GET", "/api/sync/rows/{{row}}"): 404,
+    **{("GET", f"/api/sync/remotes/{{{{remote}}}}/{what}"): 404 for what in ("aside", "quarantine")},
+    **{("POST", f"/api/sync/remotes/{{{{remote}}}}/{what}"): 404 for what in ("replay", "skip", "quarantine")},
     ("GET", "/api/sync/conflicts/{{conflict_id}}"): 404,
     ("POST", "/api/sync/conflicts/{{conflict_id}}/resolve"): 404,
     ("POST", "/fhir/r4/Subscription"): 422,
@@ -73,7 +76,7 @@ def named(one: Sent) -> str:
 @pytest.fixture
 def there(client: Client) -> Callable[[str], str]:
     """Put what the requests are about into the service; returns what fills the variables in."""
-    known = {"base": "", "token": "none", "conflict_id": "none"}
+    known = {"base": "", "token": "none", "conflict_id": "none", "remote": "none", "row": "1"}
     for kind, name in (("order", "1-order-infliximab"), ("administration", "3-administration-dobutamine")):
         known[f"id_of_{kind}"] = exact(client.post(f"/api/{kind}s", texts()[name]))["id"]
     made = client.post("/fhir/r4/MedicationRequest", texts()["4-medicationrequest-fluconazole"], FHIR)
