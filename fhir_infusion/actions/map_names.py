@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from fhir_infusion.config import Release
-from fhir_infusion.fhir.subset import SUBSETTED
 from fhir_infusion.mapping.concept_maps import BASE, VERSION
 from fhir_infusion.mapping.structure_map import CANNOT, rules
 from fhir_infusion.translator import FHIR_TYPE
@@ -61,11 +60,8 @@ def map_names(translator: Translator, release: Release) -> dict[str, MapName]:
 
 
 def structure_maps(translator: Translator, release: Release) -> Mapping[str, Json]:
-    """Return a StructureMap without its rules for each mapping of a release, by id; a tag says that it is not whole."""
-    part = {"tag": [SUBSETTED]}
-    return {
-        id_: {**structure_map(translator, name), "meta": part} for id_, name in map_names(translator, release).items()
-    }
+    """Return a StructureMap for each mapping of a release, by id."""
+    return {id_: structure_map(translator, name) for id_, name in map_names(translator, release).items()}
 
 
 def written_out(translator: Translator, name: MapName) -> Json:

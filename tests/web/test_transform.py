@@ -183,19 +183,9 @@ def test_every_mapping_is_listed_with_its_address(client: Client, release: str):
     overlays = client.flask.application.extensions["fhir-infusion"].service.translator.overlays
     assert len(found) == 4 * (1 + len(overlays))
     for one in found:
-        assert one.pop("meta")["tag"][0]["code"] == "SUBSETTED"
-        assert [rule["name"] for rule in one["group"][0]["rule"]] == ["document"]
+        assert exact(client.get(f"{here}/{one['id']}")) == one
         assert exact(client.get(f"{here}?url={one['url']}"))["total"] == 1
         assert one["url"] == OURS + one["id"]
-    for side in ("to-fhir", "to-internal"):
-        (listed,) = (one for one in found if one["id"] == f"infusion-order-{side}-{release}")
-        whole = exact(client.get(f"{here}/{listed['id']}"))
-        rules = whole["group"][0].pop("rule")
-        assert len(rules) > 40
-        assert "meta" not in whole
-        assert whole["description"].startswith(listed.pop("description"))
-        listed["group"][0].pop("rule")
-        assert {name: value for name, value in whole.items() if name != "description"} == listed
     assert client.get(f"{here}/infusion-order-to-fhir-{'r4' if release == 'r5' else 'r5'}").status_code == 404
 
 

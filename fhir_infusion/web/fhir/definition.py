@@ -15,7 +15,7 @@ from flask import request
 
 from fhir_infusion.actions.definitions import TYPES as SHIPPED
 from fhir_infusion.actions.definitions import definitions
-from fhir_infusion.actions.map_names import map_names, structure_maps, written_out
+from fhir_infusion.actions.map_names import structure_maps
 from fhir_infusion.mapping import concept_maps
 from fhir_infusion.web.context import web
 from fhir_infusion.web.fhir import listing
@@ -61,21 +61,12 @@ def get_of(type_: str) -> Callable[[str, str], Response]:
     def get(release: str, definition_id: str) -> Response:
         served = release_of(release)
         check_accept(request, served)
-        found = (
-            _whole_map(served, definition_id) if type_ == STRUCTURE_MAP else _known(served, type_).get(definition_id)
-        )
+        found = _known(served, type_).get(definition_id)
         if found is None:
             raise not_found("definition")
         return fhir_reply(found, served)
 
     return get
-
-
-def _whole_map(release: Release, definition_id: str) -> Json | None:
-    """Return a mapping with its rules: some 100 kB, which a list of all of them leaves out."""
-    translator = web().service.translator
-    name = map_names(translator, release).get(definition_id)
-    return None if name is None else written_out(translator, name)
 
 
 def _known(release: Release, type_: str) -> Mapping[str, Json]:
