@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fhir_infusion.mapping.paths import FStep, IStep
+from fhir_infusion.mapping.paths import show_fhir, show_internal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,9 +31,10 @@ def _pairs(scope: Scope, internal: str, fhir: str, depth: int) -> Iterator[tuple
     if depth > MOST_NESTED:
         return
     for leaf in _leaves(scope.fobj):
-        yield _joined(internal, leaf.internal), _joined(fhir, leaf.fhir), _rules(leaf), str(leaf.mark)
+        inner, outer = _joined(internal, show_internal(leaf.internal)), _joined(fhir, show_fhir(leaf.fhir))
+        yield inner, outer, _rules(leaf), str(leaf.mark)
     for items in _items(scope.fobj):
-        inner, outer = _joined(internal, items.internal), _joined(fhir, items.fhir)
+        inner, outer = _joined(internal, show_internal(items.internal)), _joined(fhir, show_fhir(items.fhir))
         yield inner, outer, "", str(items.mark)
         yield from _pairs(items.scope, inner, outer, depth + 1)
 
@@ -67,15 +68,9 @@ def _rules(leaf: Leaf) -> str:
     return "".join(told)
 
 
-def _joined(before: str, steps: tuple[IStep | FStep, ...]) -> str:
-    return ".".join([before, *map(_written, steps)])
-
-
-def _written(step: IStep | FStep) -> str:
-    if isinstance(step, IStep):
-        return step.name + {"": "", "list": "[]"}.get(step.mode, f"[{step.mode}]")
-    criteria = f"[{','.join(map(str, step.criteria))}]" if step.criteria else ""
-    return f"{step.name}{criteria}{'[]' if step.repeats else ''}{'->' + step.follow if step.follow else ''}"
+def _joined(before: str, shown: str) -> str:
+    """Return a path that goes on; what stands in the element itself has nothing to add, or a dot."""
+    return before if shown in {"", "."} else f"{before}.{shown}"
 
 
 def _bare(path: str) -> str:
