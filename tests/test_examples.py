@@ -22,7 +22,7 @@ from fhir_infusion.cli.roundtrip import judge
 from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.mapping.compare import bare, differences
-from fhir_infusion.mapping.inspect import Coverage, coverage
+from fhir_infusion.mapping.coverage import Coverage, coverage
 from tests import exact_json
 from tests.golden_write import translator
 from tests.standard.hl7 import errors

@@ -11,15 +11,14 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from fhir_infusion.mapping.inspect import Pair, pairs, plain
+from fhir_infusion.mapping.inspect import Pair, Rule, fixed, left_out, pairs, plain
 from fhir_infusion.records.fields import table as field_table
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from fhir_infusion.mapping.code_tables import CodeTable
     from fhir_infusion.mapping.lens import Lens
-    from fhir_infusion.mapping.plan import FObj, IObj, Scope
 
 Rows = tuple[tuple[str, ...], ...]
 """Cells of text; what is code in them stands between backquotes."""
@@ -97,8 +96,18 @@ def page(lens: Lens, codes: Mapping[str, CodeTable], displays: Mapping[str, str]
             )
             for type_, inner in parts.items()
         ),
-        Section("Fixed", "What is always so on one side.", ("where", "value"), tuple(_fixed(plan.root))),
-        Section("Left out", "What is not carried, and why.", ("what", "why"), tuple(_left_out(plan.root))),
+        Section(
+            "Fixed",
+            "What is always so on one side.",
+            ("where", "value"),
+            tuple((_where(one), _code(one.said)) for one in fixed(plan)),
+        ),
+        Section(
+            "Left out",
+            "What is not carried, and why.",
+            ("what", "why"),
+            tuple((_where(one), one.said) for one in left_out(plan)),
+        ),
         *(_codes(codes[name], displays) for name in used if name in codes),
     ]
     title = f"{plan.internal_type} and {plan.fhir_type}, {plan.release}"
@@ -225,68 +234,8 @@ def _when(when: str) -> str:
     return "; ".join(told)
 
 
-def _fixed(scope: Scope) -> Iterator[tuple[str, str]]:
-    for path, iobj in _records(scope.iobj):
-        for name, member in iobj.members.items():
-            if member.const is not None:
-                value = str(member.const).lower() if isinstance(member.const, bool) else str(member.const)
-                yield f"record {_code(_joined(path, name))}", _code(value)
-    for path, fobj, told in _elements(scope.fobj):
-        for name, value in ((name, value) for name, value in fobj.always.items() if name not in told):
-            yield f"FHIR {_code(_joined(path, name))}", _code(str(value))
-
-
-def _left_out(scope: Scope) -> Iterator[tuple[str, str]]:
-    for path, iobj in _records(scope.iobj):
-        for name, member in iobj.members.items():
-            if member.drop:
-                yield f"record {_code(_joined(path, name))}", member.drop
-    for path, fobj, _ in _elements(scope.fobj):
-        for name, why in fobj.drops.items():
-            yield f"FHIR {_code(_joined(path, name))}", why
-
-
-def _records(iobj: IObj, path: str = "", above: tuple[int, ...] = ()) -> Iterator[tuple[str, IObj]]:
-    """Yield each record object of a plan with its path, those in lists too, each list of one fragment once a place."""
-    if id(iobj) in above:
-        return
-    yield path, iobj
-    above = (*above, id(iobj))
-    for name, member in iobj.members.items():
-        for one in (member, member.only):
-            if one is None:
-                continue
-            if one.obj is not None:
-                yield from _records(one.obj, _joined(path, name), above)
-            for items in one.items:
-                yield from _records(items.scope.iobj, f"{_joined(path, name)}[]", above)
-
-
-def _elements(
-    fobj: FObj, path: str = "", told: frozenset[str] = frozenset(), above: tuple[int, ...] = ()
-) -> Iterator[tuple[str, FObj, frozenset[str]]]:
-    """Yield each FHIR object of a plan with its path, and the members that its slice says already."""
-    if id(fobj) in above:
-        return
-    here, above = path or fobj.type, (*above, id(fobj))
-    yield here, fobj, told
-    for name, member in fobj.members.items():
-        inner = [(f"{here}.{name}", member.obj, _NONE)]
-        inner += [(f"{here}.{name}->{follow.type}", follow.obj, _NONE) for follow in member.follows.values()]
-        inner += [(f"{here}.{name}[]", items.scope.fobj, _NONE) for items in member.rest]
-        for one in member.slices:
-            said = frozenset(way[0] for way, _ in one.constants)
-            inner.append((f"{here}.{name}[{one.step.token}]", one.items.scope.fobj if one.items else one.obj, said))
-        for place, obj, said in inner:
-            if obj is not None:
-                yield from _elements(obj, place, said, above)
-
-
-_NONE: Final[frozenset[str]] = frozenset()
-
-
-def _joined(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
+def _where(one: Rule) -> str:
+    return f"{one.side} {_code(one.path)}"
 
 
 def _codes(table: CodeTable, displays: Mapping[str, str]) -> Section:

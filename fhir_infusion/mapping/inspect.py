@@ -1,24 +1,20 @@
-"""What an engineer asks of the documents: which pair takes a path, and what a corpus leaves over."""
+"""What an engineer asks of the documents: which pair takes a path, what is fixed, what is left out."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
-from fhir_infusion.errors import Refused
 from fhir_infusion.mapping.paths import show_fhir, show_internal
 from fhir_infusion.mapping.plan import IObj, Items, Leaf, Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from fhir_infusion.mapping.lens import Lens
     from fhir_infusion.mapping.paths import Condition
-    from fhir_infusion.mapping.trace import Line
-
-Json = dict[str, Any]
+    from fhir_infusion.mapping.plan import FObj, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +74,25 @@ def _show(condition: Condition) -> str:
     return f"{side}{'.'.join(condition.path)} {condition.test} {', '.join(condition.values)}".strip()
 
 
-def explain(lens: Lens, path: str) -> list[Pair]:
-    """Return the pairs whose internal or FHIR path is the path, or lies below it.
+def matching(lens: Lens, wanted: str, shown: Callable[[str], str] = str) -> Iterator[Pair]:
+    """Return the pairs whose whole path on either side has ``wanted`` in it; case and brackets may be left out.
 
-    What stands in brackets is disregarded. A FHIR path may begin with the resource type.
+    ``shown`` says how the path of the other side is written, which in a format is not FHIR's.
     """
-    wanted = plain(path)
-    root = lens.plan.fhir_type + "."
-    whole = root + wanted.removeprefix(root)
-    return [pair for pair in pairs(lens) if _is_at(pair.internal, wanted) or _is_at(pair.fhir, whole)]
+    for pair in pairs(lens):
+        if says(f"{lens.plan.internal_type}.{pair.internal}", wanted) or says(shown(pair.fhir), wanted):
+            yield pair
 
 
-def _is_at(path: str, wanted: str) -> bool:
-    """Whether a path is the wanted one or lies below it."""
-    return f"{plain(path)}.".startswith(wanted + ".")
+def says(path: str, wanted: str) -> bool:
+    """Whether a path has another in it: with the brackets that it has, or without any."""
+    sought = _without_places(wanted)
+    return sought in _without_places(path) or sought in plain(path).lower()
+
+
+def _without_places(path: str) -> str:
+    """Return a path without what tells one element of a list by its place."""
+    return re.sub(r"\[(?:\d*|only|first)\]", "", path).lower()
 
 
 def plain(path: str) -> str:
@@ -99,75 +100,80 @@ def plain(path: str) -> str:
     return re.sub(r"\[[^\]]*\]", "", path)
 
 
-INFUSION: Final = re.compile(
-    r"(?:contained\.|medicationReference->Medication\.|medication\.reference->Medication\.)?"
-    r"(?:dosageInstruction|dosage|ingredient|device|performer|performerType|authoredOn|recorded|effective\w*|occurence\w*|"
-    r"effectiveDosePeriod)\b"
-)
-"""The elements that say how an infusion runs: dosage, ingredients, device, performer and times."""
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a document says of a place that no pair takes: its value where it is fixed, or why it is left out.
 
-_ASIDE: Final = re.compile(r"(?:contained\.|.*->\w+\.)?(?:text\.(?:div|status)|meta)\b")
-
-
-@dataclass(slots=True)
-class Coverage:
-    """What became of the element instances of a corpus.
-
-    Narrative, meta and unknown extensions are carried whole by design: they are counted ``aside``, not in ``states``.
-    ``reasons`` counts, by path and reason, the resources that were refused for it.
+    ``side`` is ``record`` or ``FHIR``.
     """
 
-    resources: int = 0
-    changed: int = 0
-    refused: int = 0
-    states: Counter[str] = field(default_factory=Counter)
-    infusion: Counter[str] = field(default_factory=Counter)
-    left: Counter[tuple[str, str]] = field(default_factory=Counter)
-    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
-
-    @property
-    def share(self) -> float:
-        """Return the share of element instances that are mapped, 0 to 1 (a report, never a dose)."""
-        return _share(self.states)
-
-    @property
-    def infusion_share(self) -> float:
-        """Return the share of the infusion elements alone (``INFUSION``)."""
-        return _share(self.infusion)
-
-    def take(self, lines: Iterable[Line]) -> None:
-        """Count the ledger of one resource."""
-        for line in lines:
-            path = plain(line.path.partition(".")[2])
-            if not path:
-                continue  # resourceType of a choice of documents
-            is_aside = bool(_ASIDE.match(path)) or (line.state == "carried" and "xtension" in path)
-            if line.state != "mapped":
-                self.left["aside" if is_aside else line.state, path] += 1
-            if not is_aside:
-                self.states[line.state] += 1
-                if INFUSION.match(path):
-                    self.infusion[line.state] += 1
+    side: str
+    path: str
+    said: str
 
 
-def _share(states: Counter[str]) -> float:
-    return states["mapped"] / states.total() if states else 1
+def fixed(plan: Plan) -> Iterator[Rule]:
+    """Return what is always so on one side."""
+    for path, iobj in _records(plan.root.iobj):
+        for name, member in iobj.members.items():
+            if member.const is not None:
+                value = str(member.const).lower() if isinstance(member.const, bool) else str(member.const)
+                yield Rule("record", _joined(path, name), value)
+    for path, fobj, told in _elements(plan.root.fobj):
+        for name, always in fobj.always.items():
+            if name not in told:
+                yield Rule("FHIR", _joined(path, name), str(always))
 
 
-def coverage(judge: Callable[[Json], tuple[Iterable[Line], bool]], resources: Iterable[Json]) -> Coverage:
-    """Count what becomes of a corpus; ``judge`` gives the ledger of a resource and whether it comes back equal.
+def left_out(plan: Plan) -> Iterator[Rule]:
+    """Return what is not carried, and why."""
+    for path, iobj in _records(plan.root.iobj):
+        for name, member in iobj.members.items():
+            if member.drop:
+                yield Rule("record", _joined(path, name), member.drop)
+    for path, fobj, _ in _elements(plan.root.fobj):
+        for name, why in fobj.drops.items():
+            yield Rule("FHIR", _joined(path, name), why)
 
-    It may raise ``Refused``.
-    """
-    found = Coverage()
-    for resource in resources:
-        found.resources += 1
-        try:
-            lines, is_same = judge(resource)
-        except Refused as error:
-            found.refused += 1
-            found.reasons.update({(plain(issue.path), issue.reason) for issue in error.issues})
-            continue
-        found.changed += not is_same
-        found.take(lines)
-    return found
+
+def _records(iobj: IObj, path: str = "", above: tuple[int, ...] = ()) -> Iterator[tuple[str, IObj]]:
+    """Yield each record object of a plan with its path, those in lists too, each list of one fragment once a place."""
+    if id(iobj) in above:
+        return
+    yield path, iobj
+    above = (*above, id(iobj))
+    for name, member in iobj.members.items():
+        for one in (member, member.only):
+            if one is None:
+                continue
+            if one.obj is not None:
+                yield from _records(one.obj, _joined(path, name), above)
+            for items in one.items:
+                yield from _records(items.scope.iobj, f"{_joined(path, name)}[]", above)
+
+
+def _elements(
+    fobj: FObj, path: str = "", told: frozenset[str] = frozenset(), above: tuple[int, ...] = ()
+) -> Iterator[tuple[str, FObj, frozenset[str]]]:
+    """Yield each FHIR object of a plan with its path, and the members that its slice says already."""
+    if id(fobj) in above:
+        return
+    here, above = path or fobj.type, (*above, id(fobj))
+    yield here, fobj, told
+    for name, member in fobj.members.items():
+        inner = [(f"{here}.{name}", member.obj, _NONE)]
+        inner += [(f"{here}.{name}->{follow.type}", follow.obj, _NONE) for follow in member.follows.values()]
+        inner += [(f"{here}.{name}[]", items.scope.fobj, _NONE) for items in member.rest]
+        for one in member.slices:
+            said = frozenset(way[0] for way, _ in one.constants)
+            inner.append((f"{here}.{name}[{one.step.token}]", one.items.scope.fobj if one.items else one.obj, said))
+        for place, obj, said in inner:
+            if obj is not None:
+                yield from _elements(obj, place, said, above)
+
+
+_NONE: Final[frozenset[str]] = frozenset()
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name

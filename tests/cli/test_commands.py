@@ -11,7 +11,6 @@ import jsonschema
 import pytest
 
 from fhir_infusion.cli import COMMANDS, root
-from fhir_infusion.cli.mapping.paths import matching
 from fhir_infusion.cli.run import run
 from fhir_infusion.config import mappings_dir
 from fhir_infusion.errors import Unavailable
@@ -91,11 +90,58 @@ def test_explain_finds_a_fhir_path_and_says_where_nothing_is(cli: Run):
     assert cli("mapping", "explain", "no.such.path").code == 1
 
 
-def test_explain_finds_every_record_field_that_is_mapped(translator: Translator):
-    plan = translator.lens("R4", "MedicationRequest").plan
-    shown = "\n".join(matching(plan, "InfusionOrder"))
+def test_explain_finds_every_record_field_that_is_mapped(cli: Run):
+    shown = cli("mapping", "explain", "InfusionOrder").out
     for field in ("status", "patient.identifier.value", "steps[].timing.frequency", "steps[].dosings[].dose"):
-        assert f"InfusionOrder.{field}" in shown, field
+        assert f"InfusionOrder.{field}  <->  MedicationRequest." in shown, field
+
+
+@pytest.mark.parametrize("path", ["dosageInstruction[0].doseAndRate[0].rateQuantity", "STEPS.dosings.rate"])
+def test_explain_takes_a_path_with_the_indexes_of_a_report_and_in_any_case(cli: Run, path: str):
+    assert "InfusionOrder.steps[].dosings[].rate  <->  " in cli("mapping", "explain", path).out
+
+
+def test_explain_shows_a_value_on_both_sides_from_the_examples_that_are_shipped(cli: Run):
+    lines = cli("mapping", "explain", "care_setting").lines
+    pair = next(index for index, line in enumerate(lines) if line.startswith("InfusionOrder.care_setting  <->  Medic"))
+    assert re.fullmatch(r'  "infusion-centre"  <->  "infusion-centre"  in 0\d-[a-z-]+/order.*', lines[pair + 1])
+
+
+def test_explain_shows_the_values_of_a_corpus_with_every_digit_and_in_both_units(
+    cli: Run, examples: Texts, tmp_path: Path
+):
+    dose = '"doseQuantity": {"value": 1.50, "system": "http://unitsofmeasure.org", "code": "g"}'
+    (tmp_path / "own.json").write_text(re.sub(r'"doseQuantity": \{[^}]*\}', dose, examples["resource"]))
+    lines = cli("mapping", "explain", "doseAndRate.doseQuantity", tmp_path / "own.json").lines
+    wanted = '{"value":1.50,"unit":"g"}  <->  {"value":1.50,"system":"http://unitsofmeasure.org","code":"g"}'
+    assert lines[0].startswith("InfusionOrder.steps[].dosings[].dose  <->  ")
+    assert lines[1] == f"  {wanted}  in {tmp_path / 'own.json'}"
+
+
+def test_explain_follows_a_reference_to_what_is_contained(cli: Run):
+    lines = cli("mapping", "explain", "preparation.total_volume").lines
+    pair = next(index for index, line in enumerate(lines) if "medicationReference->Medication" in line)
+    assert re.match(r'  \{"value":(\d+),"unit":"mL"\}  <->  \{"value":\1,.*"code":"mL"\}  in ', lines[pair + 1])
+
+
+def test_explain_shows_what_a_format_reads_and_the_site_s_spelling_beside_it(cli: Run):
+    ran = cli("mapping", "explain", "ward-orders.drugs")
+    told = dict(zip(ran.lines, ran.lines[1:], strict=False))
+    after = {line.partition("  <->  ")[2].partition("  (")[0]: value for line, value in told.items()}
+    assert after["ward-orders.drugs.Dose"] == '  1.50  <->  "1,50"  in sample 1 of ward-orders'
+    assert after["ward-orders.drugs.Freq.unit as codes(period_unit)"] == '  "d"  <->  "2xD"  in sample 1 of ward-orders'
+    joined = cli("mapping", "explain", "WRITTEN_DT").lines
+    assert joined[1] == (
+        '  "2024-12-31T23:45:00-05:00"  <->  {"WRITTEN_DT":"12/31/2024","WRITTEN_TM":"11:45 PM"}  in sample 1 of '
+        "home-infusion"
+    )
+
+
+def test_explain_tells_what_is_fixed_and_what_a_rule_leaves_out(cli: Run):
+    fixed = cli("mapping", "explain", "measurements[only].kind").lines
+    assert any("is always actual-weight  (formats/home-infusion)" in line for line in fixed)
+    left = cli("mapping", "explain", "InfusionOrder.insurance").lines
+    assert "InfusionOrder.insurance  is left out: the ward system has no field for it  (formats/ward-orders)" in left
 
 
 def test_the_shipped_documents_are_copied_where_nothing_is_yet(cli: Run, tmp_path: Path):

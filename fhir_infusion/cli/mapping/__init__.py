@@ -18,11 +18,11 @@ from fhir_infusion.cli import load_settings
 from fhir_infusion.cli.corpus import corpus, folders
 from fhir_infusion.cli.inputs import open_source
 from fhir_infusion.cli.mapping import docs as _docs
+from fhir_infusion.cli.mapping import explain as _explain
 from fhir_infusion.cli.mapping import golden as golden_folder
 from fhir_infusion.cli.mapping import replay as _replay
 from fhir_infusion.cli.mapping import structure_map as _structure_map
 from fhir_infusion.cli.mapping.options import FOLDER, mappings_option
-from fhir_infusion.cli.mapping.paths import matching
 from fhir_infusion.cli.options import overlay_option, release_option
 from fhir_infusion.cli.run import DONE, REFUSED, tell
 from fhir_infusion.config import mappings_dir
@@ -30,10 +30,9 @@ from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.differences import differences
 from fhir_infusion.fhir.exact import read_plain
-from fhir_infusion.mapping import inspect
+from fhir_infusion.mapping import coverage as counting
 from fhir_infusion.mapping.concept_maps import concept_map, tables_of
 from fhir_infusion.mapping.formats.draft import draft
-from fhir_infusion.mapping.formats.names import readable
 
 if TYPE_CHECKING:
     from fhir_infusion.config import Release, Settings
@@ -125,29 +124,6 @@ def new(name: str, samples: tuple[Path, ...]) -> int:
     return DONE
 
 
-@command.command("explain")
-@mappings_option
-@release_option
-@overlay_option
-@click.argument("path")
-def explain(mappings: Path | None, release: Release, overlay: str | None, path: str) -> int:
-    """Show which pairs hold PATH, of a record, FHIR or a format, in part or whole: both sides, rules, file:line."""
-    translator = _translator(load_settings(mappings=mappings), overlay)
-    found = 0
-    for fhir_type in sorted(translator.types):
-        plan = translator.lens(release, fhir_type, overlay).plan
-        for line in matching(plan, path):
-            found += 1
-            click.echo(line)
-    for _, one in sorted(translator.library.formats.items()):
-        for line in matching(one.lens.plan, path, readable):
-            found += 1
-            click.echo(line)
-    if not found:
-        tell(f"no pair of {release} has this path; try a part of it, such as 'rate'")
-    return DONE if found else REFUSED
-
-
 @command.command("copy")
 @click.argument("directory", type=click.Path(path_type=Path))
 def copy(directory: Path) -> int:
@@ -181,7 +157,7 @@ def coverage(mappings: Path | None, release: Release, overlay: str | None, files
     changed = 0
     for folder, places in folders(files):
         resources = (given for _, given in corpus(places) if given.get("resourceType") in translator.types)
-        found = inspect.coverage(judge, resources)
+        found = counting.coverage(judge, resources)
         if not found.resources:
             continue
         click.echo(folder)
@@ -263,4 +239,5 @@ def _translator(settings: Settings, overlay: str | None) -> Translator:
 
 command.add_command(_replay.replay)
 command.add_command(_docs.docs)
+command.add_command(_explain.explain)
 command.add_command(_structure_map.command)

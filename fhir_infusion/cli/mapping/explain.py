@@ -1,0 +1,90 @@
+"""``fhir-infusion mapping explain``: which pairs hold a path, with a value of each on both sides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fhir_infusion.actions.mappings.uses import Uses
+from fhir_infusion.actions.prove import samples_of
+from fhir_infusion.cli import load_settings
+from fhir_infusion.cli.corpus import corpus
+from fhir_infusion.cli.mapping.options import mappings_option
+from fhir_infusion.cli.options import overlay_option, release_option
+from fhir_infusion.cli.run import DONE, REFUSED, tell
+from fhir_infusion.mapping.formats.names import readable
+from fhir_infusion.mapping.inspect import fixed, left_out, matching, says
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from fhir_infusion.config import Release
+    from fhir_infusion.mapping.inspect import Pair
+    from fhir_infusion.mapping.lens import Lens
+    from fhir_infusion.translator import Translator
+
+
+@click.command("explain")
+@mappings_option
+@release_option
+@overlay_option
+@click.argument("path")
+@click.argument("files", nargs=-1, metavar="[CORPUS]...", type=click.Path(exists=True))
+def explain(mappings: Path | None, release: Release, overlay: str | None, path: str, files: tuple[str, ...]) -> int:
+    """Show which pairs hold PATH, of a record, FHIR or a format, in part or whole: both sides, rules, file:line.
+
+    Below each stands its first value in the CORPUS, on both sides; without one in the examples that are shipped, and
+    in the samples of the formats. What is fixed or left out by a rule at PATH is told too.
+    """
+    from fhir_infusion.cli.translator import translator_for  # noqa: PLC0415  brings fhir.resources
+
+    translator = translator_for(load_settings(mappings=mappings), overlay)
+    lenses = [translator.lens(release, one, overlay) for one in sorted(translator.types)]
+    told: list[tuple[str, Pair | None]] = [one for lens in lenses for one in _told(lens, path, str)]
+    for _, one in sorted(translator.library.formats.items()):
+        told += _told(one.lens, path, readable)
+    uses = Uses()
+    if any(pair is not None for _, pair in told):
+        for label, given in _examples(files):
+            uses.resource(translator, label, given, release, overlay)
+        _take_samples(translator, uses)
+    for line, pair in told:
+        click.echo(line)
+        if pair is not None and (use := uses.of(pair)) is not None:
+            click.echo(f"  {use.record}  <->  {use.other}  in {use.label}")
+    if not told:
+        tell(f"no pair of {release} has this path; try a part of it, such as 'rate'")
+    return DONE if told else REFUSED
+
+
+def _told(lens: Lens, path: str, shown: Callable[[str], str]) -> Iterator[tuple[str, Pair | None]]:
+    """Yield a line for each pair and each rule that has the path, with the pair."""
+    plan = lens.plan
+    for pair in matching(lens, path, shown):
+        is_plain = pair.how in {"plain", "key"} or pair.how.startswith("list")
+        rules = ("" if is_plain else f" as {pair.how}") + (f" when {pair.when}" if pair.when else "")
+        sides = f"{plan.internal_type}.{pair.internal}  <->  {shown(pair.fhir)}"
+        yield f"{sides}{rules}  ({plan.document}; {pair.mark})", pair
+    for how, rules_of in (("is always", fixed), ("is left out:", left_out)):
+        for rule in rules_of(plan):
+            where = f"{plan.internal_type}.{rule.path}" if rule.side == "record" else shown(rule.path)
+            if says(where, path):
+                yield f"{where}  {how} {rule.said}  ({plan.document})", None
+
+
+def _examples(files: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
+    from fhir_infusion.web.examples import therapies  # noqa: PLC0415  read only where none are given
+
+    if files:
+        yield from corpus(files)
+    else:
+        yield from ((one.name, one.record) for one in therapies().values())
+
+
+def _take_samples(translator: Translator, uses: Uses) -> None:
+    for name, one in sorted(translator.library.formats.items()):
+        for number, sample in enumerate(samples_of(one), 1):
+            for given in one.apart(sample):
+                uses.site(one, f"sample {number} of {name}", given)
