@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from fhir_infusion.fhir.dates import moment
+from fhir_infusion.records import units
 
 Node = Mapping[str, Any]
 
@@ -75,14 +76,16 @@ def _in_order(low: object, high: object) -> bool:
     """Tell whether a low quantity is not above a high one, where they can be compared."""
     if not isinstance(low, dict) or not isinstance(high, dict):
         return True
-    if (low.get("system"), low.get("code")) != (high.get("system"), high.get("code")):
-        return True
-    if "code" not in low and low.get("unit") != high.get("unit"):
-        return True
     least, most = low.get("value"), high.get("value")
-    if isinstance(least, int | Decimal) and isinstance(most, int | Decimal):
-        return least <= most
-    return True
+    if not isinstance(least, int | Decimal) or not isinstance(most, int | Decimal):
+        return True
+    code, other = low.get("code"), high.get("code")
+    if low.get("system") != high.get("system"):
+        return True
+    if code != other:
+        coded = low.get("system") == UCUM and isinstance(code, str) and isinstance(other, str)
+        return not (coded and units.is_more(least, str(code), most, str(other)))
+    return ("code" not in low and low.get("unit") != high.get("unit")) or least <= most
 
 
 def range_is_in_order(node: Node) -> bool:

@@ -103,6 +103,11 @@ def span(part: Mapping[str, Any] | None) -> Amount | None:
     )
 
 
+def least(part: Mapping[str, Any] | None) -> Amount | None:
+    """Return the length of a record span, the lower limit of one that is a range."""
+    return of(part["value"], part["unit"]) if part and "value" in part and "unit" in part else None
+
+
 def longest(part: Mapping[str, Any] | None) -> Amount | None:
     """Return the length of a record span, the upper limit of one that is a range."""
     return of(part.get("max", part["value"]), part["unit"]) if part and "value" in part and "unit" in part else None
@@ -169,3 +174,9 @@ def per_body(code: str) -> tuple[str, str] | None:
             parts.remove(body)
             return body, "/".join(parts)
     return None
+
+
+def is_by_same(code: str, other: str) -> bool:
+    """Return whether two codes are per the same size of the body, or neither is per any: ``mg/kg`` and ``g/kg``."""
+    one, two = per_body(code), per_body(other)
+    return one is two if one is None or two is None else one[0] == two[0]

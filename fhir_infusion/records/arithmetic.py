@@ -16,6 +16,7 @@ from fhir_infusion.records.findings import finding
 from fhir_infusion.records.given_findings import given_of_order
 from fhir_infusion.records.not_infusions import not_an_infusion
 from fhir_infusion.records.order_findings import order_findings
+from fhir_infusion.records.place_findings import place_findings
 from fhir_infusion.records.record_rules import RULES
 from fhir_infusion.records.rules import broken
 from fhir_infusion.records.text_findings import text_findings
@@ -41,7 +42,7 @@ def findings(record: Mapping[str, Any], *, as_sent: bool = True) -> tuple[Issue,
     doubtful = _as_sent(record, name) if as_sent else ()
     record = with_vital_signs(record)
     words = (*text_findings(record), *timing_findings(record))
-    return (*doubtful, *_not_rates(record), *specific(record), *not_an_infusion(record), *words)
+    return (*doubtful, *place_findings(record), *specific(record), *not_an_infusion(record), *words)
 
 
 def findings_between(
@@ -85,17 +86,3 @@ def _as_sent(record: Mapping[str, Any], name: str) -> Iterator[Issue]:
         for place, told in broken(record, name, RULES, lambda *_: True, as_sent=False):
             path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place).removeprefix(".")
             yield finding(path, str(told), told.rule, told.accepted)
-
-
-def _not_rates(record: Mapping[str, Any]) -> Iterator[Issue]:
-    for position, step in enumerate(record.get("steps", ())):
-        for at, dosing in enumerate(step.get("dosings", ())):
-            if "rate_as_stated" in dosing:
-                yield _not_a_rate(f"steps[{position}].dosings[{at}].rate_as_stated")
-    for position, segment in enumerate(record.get("segments", ())):
-        if "rate_as_stated" in segment:
-            yield _not_a_rate(f"segments[{position}].rate_as_stated")
-
-
-def _not_a_rate(path: str) -> Issue:
-    return finding(path, "what stands where a rate belongs is not per time", "rate-per-time", "a rate such as mL/h")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records import units
 from fhir_infusion.records.amounts import GFR_CAP, Amount, amount, differ, of, per_body, shown, stated
-from fhir_infusion.records.conversions import MASS, as_kind, for_this_body, is_pump_step
+from fhir_infusion.records.conversions import MASS, as_kind, as_rate, for_this_body, is_pump_step
 from fhir_infusion.records.findings import VOLUME_RATE, concentration, finding, measured, named_by, occasions
 
 if TYPE_CHECKING:
@@ -40,32 +40,62 @@ def body_findings(record: Part, step: Part, path: str) -> Iterator[Issue]:
     """Yield where an ordered and a calculated dose or rate of one step do not follow from each other."""
     dosings = step.get("dosings", ())
     for at, calculated in enumerate(dosings):
-        if calculated.get("basis") != "calculated":
-            continue
         for ordered in dosings:
-            if ordered.get("basis") == "ordered":
-                for name in ("dose", "rate"):
-                    yield from _follows(record, step, ordered, calculated, (name, f"{path}.dosings[{at}].{name}"))
+            if ordered is calculated:
+                continue
+            stated_so = ordered.get("basis") == "ordered" and calculated.get("basis") == "calculated"
+            for name, member, asked, got in _pairs(ordered, calculated):
+                if stated_so or _is_for_the_body(ordered, calculated, asked, got):
+                    place = (name, f"{path}.dosings[{at}].{member}")
+                    yield from _follows(record, step, calculated, (asked, got), place)
 
 
-def _follows(record: Part, step: Part, ordered: Part, calculated: Part, place: tuple[str, str]) -> Iterator[Issue]:
-    name, path = place
-    asked, got = amount(ordered.get(name)), amount(calculated.get(name))
+def _pairs(ordered: Part, calculated: Part) -> Iterator[tuple[str, str, Part, Part]]:
+    """Yield what two dosings both say: the dose, and the rate as a quantity or ratio."""
+    if "dose" in ordered and "dose" in calculated:
+        yield "dose", "dose", ordered["dose"], calculated["dose"]
+    rates = [as_rate(dosing) for dosing in (ordered, calculated) if "rate_range" not in dosing]
+    if len(rates) == 2 and rates[0] is not None and rates[1] is not None:
+        yield "rate", "rate" if "rate" in calculated else "rate_ratio", rates[0], rates[1]
+
+
+def _is_for_the_body(ordered: Part, calculated: Part, asked: Part, got: Part) -> bool:
+    """Return whether nobody says which was ordered, and one is per kg or m2, the other the same for this patient.
+
+    A drug rate beside the pump's is looked at by itself.
+    """
+    held = amount(got)
+    return (
+        "basis" not in ordered
+        and "basis" not in calculated
+        and held is not None
+        and held.dimension != VOLUME_RATE
+        and per_body(asked.get("unit", "")) is not None
+        and per_body(got["unit"]) is None
+    )
+
+
+def _follows(
+    record: Part, step: Part, calculated: Part, both: tuple[Part, Part], place: tuple[str, str]
+) -> Iterator[Issue]:
+    (ordered, said), (name, path) = both, place
+    asked, got = amount(ordered), amount(said)
     if asked is None or got is None:
         return
     days = occasions(step.get("timing", {})) if name == "dose" else 1
-    answers = list(_expected(named_by(record, calculated), ordered[name], asked, got))
+    answers = list(_expected(named_by(record, calculated), ordered, asked, got))
     caps = _caps(record, step, name, got)
     for _, makes in answers:
         reached = min([makes.base, *(cap for cap in caps if makes.base < cap * _TOO_MUCH)])
         # 2 g/kg may be ordered for all the days of a cycle together, and what is calculated be the dose of each.
         if not differ(reached, got.base) or (days > 1 and not differ(reached, got.base * days)):
             return
-        if name == "rate" and is_pump_step(calculated, got.base, reached):
+        if name == "rate" and is_pump_step({"rate": said}, got.base, reached):
             return
+    word = "calculated is" if calculated.get("basis") == "calculated" else "beside it stands"
     for how, makes in answers[:1]:
-        said = f"{how} makes {shown(makes, calculated[name]['unit'])}; calculated is {stated(calculated[name])}"
-        yield finding(path, said, "calculated-dose")
+        reason = f"{how} makes {shown(makes, said['unit'])}; {word} {stated(said)}"
+        yield finding(path, reason, "calculated-dose")
 
 
 def _caps(record: Part, step: Part, name: str, got: Amount) -> list[Fraction]:

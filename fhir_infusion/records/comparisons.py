@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any, Final
 
-from fhir_infusion.records.amounts import Amount, amount, exceeds, per_body, shown, stated
-from fhir_infusion.records.conversions import as_kind, for_this_body
+from fhir_infusion.records.amounts import Amount, amount, exceeds, is_by_same, per_body, shown, stated
+from fhir_infusion.records.conversions import TIME, as_kind, for_this_body
 
 Part = Mapping[str, Any]
 
@@ -24,7 +24,7 @@ def are_alike(quantity: Part, other: Part) -> bool:
     held, against = amount(quantity), amount(other)
     if held is None or against is None or held.dimension != against.dimension:
         return False
-    return bool(held.dimension) or per_body(quantity["unit"]) == per_body(other["unit"])
+    return bool(held.dimension) or is_by_same(quantity["unit"], other["unit"])
 
 
 def above(record: Part, what: str, quantity: Part | None, limit: Part | None) -> str:
@@ -67,3 +67,17 @@ def in_kind_of(
         return []
     edges = [bound] if per_body(limit["unit"]) is None else [edge for _, edge in for_this_body(record, limit)]
     return [(how, made, edge) for edge in edges for how, made in as_kind(record, quantity, edge.dimension, per)]
+
+
+def beyond_in(record: Part, quantity: Part, limit: Part, time: Fraction) -> tuple[str, Amount] | None:
+    """Return what a rate makes in so many seconds, where it is more than a limit; in words what it is reckoned by."""
+    rate, bound = amount(quantity), amount(limit)
+    if rate is None or bound is None or not time:
+        return None
+    made = rate.times(Amount(time, TIME, ""))
+    if made.dimension == bound.dimension and is_by_same(quantity["unit"], limit["unit"]):
+        return (stated(quantity), made) if exceeds(made.base, bound.base) else None
+    pairs = in_kind_of(record, quantity, limit, Amount(1 / time, (("s", -1),), ""))
+    if not pairs or not all(is_beyond(made, edge, over=True) for _, made, edge in pairs):
+        return None
+    return pairs[0][0], Amount(pairs[0][1].base, pairs[0][1].dimension, pairs[0][2].code)

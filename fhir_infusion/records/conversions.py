@@ -14,6 +14,7 @@ from fhir_infusion.records.amounts import (
     Amount,
     Dimension,
     amount,
+    decimal_of,
     differ,
     half_digit,
     of,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 MASS: Final = (("g", 1),)
+TIME: Final = (("s", 1),)
 NOTHING: Final = Fraction(0)
 THROUGH: Final = " of this preparation"
 
@@ -50,6 +52,19 @@ def rate_in_words(dosing: Mapping[str, Any]) -> str:
     if amount(dosing.get("rate")) is not None:
         return stated(dosing["rate"])
     return f"{stated(dosing['rate_ratio']['numerator'])} per {stated(dosing['rate_ratio']['denominator'])}"
+
+
+def as_rate(dosing: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the rate of a dosing as one quantity: of a range the highest, of 1000 mL per 8 h 125 mL/h."""
+    if "rate" in dosing or "rate_range" in dosing:
+        found: Mapping[str, Any] | None = dosing.get("rate", dosing.get("rate_range", {}).get("high"))
+        return found
+    parts = dosing.get("rate_ratio", {})
+    top, bottom = amount(parts.get("numerator")), amount(parts.get("denominator"))
+    if top is None or bottom is None or bottom.dimension != TIME or not bottom.base:
+        return None
+    value = Fraction(parts["numerator"]["value"]) / Fraction(parts["denominator"]["value"])
+    return {"value": decimal_of(value)[0], "unit": f"{top.code}/{bottom.code}"}
 
 
 def is_pump_step(dosing: Mapping[str, Any], makes: Fraction, other: Fraction) -> bool:

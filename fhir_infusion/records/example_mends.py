@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records.example_values import LATER, WORDS
 from fhir_infusion.records.parts import DOSAGE, is_dosed
+from fhir_infusion.records.quantity_rules import is_above
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,8 +35,8 @@ def _mend_range(made: Record, maker: Maker) -> None:
         low, high = made["low"], made["high"]
         if maker.chance(0.7):
             made["high"] = {**low, "value": 1_000_000_000}
-        elif "value" in low and "value" in high and low["value"] > high["value"]:
-            low["value"], high["value"] = high["value"], low["value"]
+        elif "value" in low and "value" in high and is_above(low, high):
+            made["low"], made["high"] = high, low
 
 
 def _plain(quantity: Record, maker: Maker) -> None:

@@ -37,14 +37,15 @@ FINDINGS: Final[Mapping[str, Compared]] = MappingProxyType(
         ),
         "rate-duration-dose": Compared(
             "Rate x duration, through weight and concentration where needed, with the dose; either may be of one "
-            "ingredient. Through the concentration only where the bag holds what runs.",
+            "ingredient. Of a range of rates or durations, what the least and the most make. Through the concentration "
+            "only where the bag holds what runs.",
             _PUMP,
         ),
         "concentration-rate": Compared("Volume rate x concentration, with the drug rate beside it.", _PUMP),
         "calculated-dose": Compared(
             "The ordered dose or rate by weight, body surface, AUC (Calvert, GFR at most 125 mL/min) or concentration, "
-            "with the calculated one; a cap takes the rest (not more than four fifths), and a dose may be divided over "
-            "the days.",
+            "with the calculated one, or with the other dose where nobody says which is which; a cap takes the rest "
+            "(not more than four fifths), and a dose may be divided over the days.",
             _PUMP,
         ),
         "measurement-unit": Compared(
@@ -53,10 +54,17 @@ FINDINGS: Final[Mapping[str, Compared]] = MappingProxyType(
         "body-surface": Compared("Body surface by height and weight (Mosteller), with the one stated.", "10 %"),
         "zero-dose": Compared("A dose of 0 in an order that is active or completed.", _YES),
         # an order: limits
-        "max-per-administration": Compared("Dose, with the cap of one administration.", _LIMIT),
+        "max-per-administration": Compared(
+            "Dose, or rate x duration where no dose says it, with the cap of one administration.", _LIMIT
+        ),
         "max-per-lifetime": Compared("Dose x count, with the cap of a life.", _NONE),
         "max-rate": Compared("Rate, ceiling of the titration, or dose / duration, with the largest rate.", _LIMIT),
-        "max-per-period": Compared("Dose x times, or rate x running time, with the limit of a period.", _LIMIT),
+        "max-per-period": Compared(
+            "Dose x times (by frequency, times of day, days of the week, meals, exact times or a code such as Q6H), or "
+            "rate x running time, with the limit of a period; of steps that follow each other, or stand at other times "
+            "of the day, the sum.",
+            _LIMIT,
+        ),
         "titration": Compared(
             "Start, floor and rates, with floor and ceiling; one step, with the window up to the ceiling; the start, "
             "with a rate that is ten times as much, or a tenth.",
@@ -120,6 +128,7 @@ FINDINGS: Final[Mapping[str, Compared]] = MappingProxyType(
         ),
         "timing-code": Compared("The code of a timing (BID, Q6H), with its frequency and period.", _NONE),
         "rate-per-time": Compared("The unit of what stands where a rate belongs.", _YES),
+        "amount-per-time": Compared("The unit of what stands where a dose or volume belongs, or its cap.", _YES),
         "not-an-infusion": Compared(
             "A drug that is only injected; a route that nothing runs in by, with no rate.", _YES
         ),

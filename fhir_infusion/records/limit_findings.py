@@ -7,10 +7,22 @@ passed by 1 %, and what is passed is told only where it holds for every way of r
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from fhir_infusion.records.amounts import Amount, amount, exceeds, per_body, shown, span, stated
-from fhir_infusion.records.comparisons import above, are_alike, in_kind_of, is_beyond
+from fhir_infusion.records.amounts import (
+    Amount,
+    amount,
+    exceeds,
+    longest,
+    per_body,
+    rounded,
+    shown,
+    span,
+    stated,
+)
+from fhir_infusion.records.comparisons import above, are_alike, beyond_in, in_kind_of, is_beyond
+from fhir_infusion.records.conversions import as_rate
 from fhir_infusion.records.demand_findings import demand_findings
 from fhir_infusion.records.findings import finding
 from fhir_infusion.records.period_findings import period_findings
@@ -31,7 +43,7 @@ def limit_findings(record: Part) -> Iterator[Issue]:
         if "max_per_administration" in step:
             yield from _per_administration(record, step, path)
         if "titration" in step:
-            yield from titration_findings(record, step, path, _rates(step))
+            yield from titration_findings(record, step, path, chain(_rates(step), _ratios(step)))
         if "patient_control" in step:
             yield from demand_findings(record, step, path)
         if "max_per_lifetime" in step:
@@ -53,12 +65,33 @@ def _doses(step: Part) -> Iterator[tuple[str, Part, Amount]]:
 
 
 def _per_administration(record: Part, step: Part, path: str) -> Iterator[Issue]:
-    """Of a dose per kg the cap takes the rest; what was calculated, or stated as such, is not above it."""
+    """Of a dose per kg the cap takes the rest; what was calculated, or stated as such, is not above it.
+
+    Where no dose can be held against the cap, what a rate makes in the time that it runs is.
+    """
+    cap = step["max_per_administration"]
+    known = False
     for place, quantity, _ in _doses(step):
-        if per_body(quantity["unit"]) is None:
-            said = above(record, "the dose", quantity, step["max_per_administration"])
+        alike = are_alike(quantity, cap)
+        known = known or alike
+        if alike or per_body(quantity["unit"]) is None:
+            said = above(record, "the dose", quantity, cap)
             if said:
+                known = True
                 yield finding(f"{path}.{place}", said, "max-per-administration")
+    duration = step.get("timing", {}).get("duration")
+    length = longest(duration)
+    if known or length is None:
+        return
+    for at, dosing in enumerate(step.get("dosings", ())):
+        rate = as_rate(dosing)
+        found = beyond_in(record, rate, cap, length.base) if rate and per_body(rate.get("unit", "")) is None else None
+        if found is not None:
+            how, made = found
+            told = f"{how} for {rounded(length.base / 3600)} h makes {shown(made, made.code or cap['unit'])}"
+            reason = f"{told}, above the limit of {stated(cap)}"
+            yield finding(f"{path}.dosings[{at}]", reason, "max-per-administration")
+            return
 
 
 def _lifetime(step: Part, path: str) -> Iterator[Issue]:
@@ -80,6 +113,13 @@ def _rates(step: Part) -> Iterator[tuple[str, Part]]:
         high = dosing.get("rate_range", {}).get("high")
         if high:
             yield f"dosings[{at}].rate_range.high", high
+
+
+def _ratios(step: Part) -> Iterator[tuple[str, Part]]:
+    for at, dosing in enumerate(step.get("dosings", ())):
+        rate = as_rate(dosing) if "rate_ratio" in dosing else None
+        if rate is not None:
+            yield f"dosings[{at}].rate_ratio", rate
 
 
 def _max_rate(record: Part, steps: Sequence[Part]) -> Iterator[Issue]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from fhir_infusion.records.amounts import Amount, amount, differ, per_body, shown, span, stated
+from fhir_infusion.records.amounts import Amount, amount, differ, least, longest, per_body, shown, stated
 from fhir_infusion.records.bag_findings import bag_findings, preparation_findings
 from fhir_infusion.records.body_findings import body_findings, measurement_findings, surface_findings
 from fhir_infusion.records.conversions import (
@@ -43,20 +43,45 @@ def order_findings(record: Part) -> Iterator[Issue]:
 
 
 def _rate_and_time(record: Part, step: Part, path: str, *, through: bool) -> Iterator[Issue]:
-    """Rate x duration is the dose; ``through`` the concentration too, where the bag was found to hold what runs."""
-    duration = span(step.get("timing", {}).get("duration"))
-    if duration is None:
+    """Rate x duration is the dose; ``through`` the concentration too, where the bag was found to hold what runs.
+
+    Of a range of rates, or of durations, the least makes no more than the dose, and the most no less.
+    """
+    timing = step.get("timing", {}).get("duration")
+    shortest, lasts = least(timing), longest(timing)
+    if timing is None or shortest is None or lasts is None:
         return
     dosings = step.get("dosings", ())
     for at, dosing in enumerate(dosings):
-        dose = dose_of(dosings, dosing) if "rate" in dosing or "rate_ratio" in dosing else None
+        low, high = _least_and_most(dosing)
+        dose = dose_of(dosings, dosing) if low is not None or high is not None else None
         held = amount(dose)
-        found = contradiction(record, dosing, duration, held, through=through) if held is not None else None
-        if found is not None and dose is not None:
+        if held is None or dose is None:
+            continue
+        found = contradiction(record, low, shortest, held, through=through) if low is not None else None
+        most = None
+        if low is not high or "max" in timing:
+            most = contradiction(record, high, lasts, held, through=through) if high is not None else None
+            found = found if found is not None and found[2].base > held.base else None
+            found = most if most is not None and most[2].base < held.base else found
+        if found is not None:
             how, of, makes = found
-            told = f"{how} for {stated(step['timing']['duration'])}{of} makes {shown(makes, dose['unit'])}"
+            told = f"{how} for {_lasting(timing, most=found is most)}{of} makes {shown(makes, dose['unit'])}"
             yield finding(f"{path}.dosings[{at}]", f"{told}; the dose is {stated(dose)}", "rate-duration-dose")
             return
+
+
+def _least_and_most(dosing: Part) -> tuple[Part | None, Part | None]:
+    """Return the rate of a dosing as it is, or the two ends of a range as a rate each."""
+    if "rate" in dosing or "rate_ratio" in dosing:
+        return dosing, dosing
+    limits = dosing.get("rate_range", {})
+    low, high = ({"rate": limits[end]} if end in limits else None for end in ("low", "high"))
+    return low, high
+
+
+def _lasting(timing: Part, *, most: bool) -> str:
+    return stated({"value": timing["max"], "unit": timing["unit"]} if most and "max" in timing else timing)
 
 
 def _rates_agree(record: Part, step: Part, path: str) -> Iterator[Issue]:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from fhir_infusion.records.amounts import Amount, amount, exceeds, longest, of, per_body, rounded, shown, stated
+from fhir_infusion.records.amounts import Amount, amount, exceeds, is_by_same, longest, per_body, rounded, shown, stated
 from fhir_infusion.records.bag_findings import occasions_of
-from fhir_infusion.records.comparisons import ROUNDED
-from fhir_infusion.records.conversions import THROUGH, dose_of, through_volume
+from fhir_infusion.records.comparisons import beyond_in, in_kind_of, is_beyond
+from fhir_infusion.records.conversions import THROUGH, as_rate, dose_of
 from fhir_infusion.records.equality import same
-from fhir_infusion.records.findings import finding, per_day
+from fhir_infusion.records.findings import finding
+from fhir_infusion.records.occurrences import times_in
 
 if TYPE_CHECKING:
     from fhir_infusion.errors import Issue
 
 Part = Mapping[str, Any]
-
-_DAY: Final = Fraction(86_400)
 
 
 def period_findings(record: Part) -> Iterator[Issue]:
@@ -31,7 +30,7 @@ def period_findings(record: Part) -> Iterator[Issue]:
         if "demand_dose" in step.get("patient_control", {}):
             continue
         for at, (limit, most, length) in enumerate(_limits(step)):
-            found = _in_period(record, step, most, length)
+            found = _in_period(record, step, limit["numerator"], most, length)
             if found:
                 told = True
                 yield _issue(position, at, found, limit)
@@ -54,9 +53,12 @@ def _issue(position: int, at: int, found: str, limit: Part) -> Issue:
 
 
 def _in_a_row(steps: Sequence[Part]) -> Iterator[Issue]:
-    """The steps of a ramp are one dose: what they make together is not above the limit that each of them states."""
+    """The steps of a ramp are one dose, those at different times of a day are doses of one day.
+
+    What they make together is not above the limit that each of them states.
+    """
     for members in occasions_of(steps):
-        if len({step.get("sequence", position) for position, step in members}) < max(2, len(members)):
+        if len(members) < 2 or not (_follow(members) or _are_apart(members)):
             continue
         position, first = members[0]
         for at, (limit, most, length) in enumerate(_limits(first)):
@@ -64,11 +66,28 @@ def _in_a_row(steps: Sequence[Part]) -> Iterator[Issue]:
             held = [dose for dose in doses if dose is not None and dose.dimension == most.dimension]
             if len(held) < len(members) or not all(_states(step, limit) for _, step in members):
                 continue
-            times = _times(first.get("timing", {}), length)
-            whole = Amount(sum((dose.base for dose in held), Fraction(0)) * times, most.dimension, "")
+            times = [times_in(step.get("timing", {}), length) for _, step in members]
+            total = sum((dose.base * often for dose, often in zip(held, times, strict=True)), Fraction(0))
+            whole = Amount(total, most.dimension, "")
             if exceeds(whole.base, most.base):
-                parts = " + ".join(shown(dose, most.code) for dose in held)
-                yield _issue(position, at, f"{rounded(times)} x ({parts}) makes {shown(whole, most.code)}", limit)
+                said = _added(held, times, most.code)
+                yield _issue(position, at, f"{said} makes {shown(whole, most.code)}", limit)
+
+
+def _follow(members: Sequence[tuple[int, Part]]) -> bool:
+    return len({step.get("sequence", position) for position, step in members}) == len(members)
+
+
+def _are_apart(members: Sequence[tuple[int, Part]]) -> bool:
+    """Return whether each step says its times of day, and no two say the same: these are no alternatives."""
+    times = [time for _, step in members for time in step.get("timing", {}).get("times_of_day", (None, None))]
+    return len(set(times)) == len(times)
+
+
+def _added(doses: Sequence[Amount], times: Sequence[Fraction], code: str) -> str:
+    if len(set(times)) == 1:
+        return f"{rounded(times[0])} x ({' + '.join(shown(dose, code) for dose in doses)})"
+    return " + ".join(f"{rounded(often)} x {shown(dose, code)}" for dose, often in zip(doses, times, strict=True))
 
 
 def _states(step: Part, limit: Part) -> bool:
@@ -86,52 +105,54 @@ def _doses(step: Part) -> Iterator[tuple[Part, Amount]]:
                 yield quantity, held
 
 
-def _in_period(record: Part, step: Part, most: Amount, length: Amount) -> str:
+def _in_period(record: Part, step: Part, limit: Part, most: Amount, length: Amount) -> str:
     """Return in words what a step makes in a period, where it is more than the most; a dose says it before a rate."""
     timing = step.get("timing", {})
-    times = _times(timing, length)
-    unit = most.code
+    times = times_in(timing, length)
     alike = False
     for quantity, held in _doses(step):
-        if held.dimension == most.dimension and per_body(quantity["unit"]) == per_body(unit):
+        if held.dimension == most.dimension and is_by_same(quantity["unit"], most.code):
             alike = True
             total = Amount(held.base * times, held.dimension, "")
             if exceeds(total.base, most.base):
                 return f"{rounded(times)} x {stated(quantity)} makes {shown(total, quantity['unit'])}"
-    if alike:
-        return ""
-    lasts = longest(timing.get("duration"))
-    running = length.base if lasts is None else min(length.base, lasts.base * times)
-    time = of(running, "s")
-    if time is None:
-        return ""
-    for dosing in step.get("dosings", ()):
-        quantity = dosing.get("rate", dosing.get("rate_range", {}).get("high"))
-        rate = amount(quantity)
-        if quantity is None or rate is None or per_body(quantity["unit"]) is not None:
-            continue
-        run = rate.times(time)
-        how = "" if run.dimension == most.dimension else THROUGH
-        made = through_volume(record, run, most.dimension) if how else run
-        if made is not None and exceeds(made.base, most.base * (ROUNDED if how else 1)):
-            return f"{stated(quantity)} for {rounded(running / 3600)} h{how} makes {shown(made, unit)}"
+    return "" if alike else _by_size(record, step, limit, times) or _running(record, step, limit, length.base, times)
+
+
+def _by_size(record: Part, step: Part, limit: Part, times: Fraction) -> str:
+    """Doses by weight, each at most the cap of one administration, where whichever weight may be meant says so."""
+    cap = amount(step.get("max_per_administration"))
+    for dosing in _runs(step):
+        for quantity in (dosing.get("dose"), dosing.get("dose_range", {}).get("high")):
+            pairs = in_kind_of(record, quantity, limit) if quantity and per_body(quantity.get("unit", "")) else []
+            made = [(how, _capped(one, cap, times), edge) for how, one, edge in pairs]
+            if made and all(is_beyond(total, edge, over=True) for _, total, edge in made):
+                how, total, edge = made[0]
+                return f"{rounded(times)} x {how} makes {shown(total, edge.code)}"
     return ""
 
 
-def _times(timing: Part, length: Amount) -> Fraction:
-    """Return how often a step is given in a length of time, at least once.
+def _capped(dose: Amount, cap: Amount | None, times: Fraction) -> Amount:
+    base = min(dose.base, cap.base) if cap is not None and cap.dimension == dose.dimension else dose.base
+    return Amount(base * times, dose.dimension, "")
 
-    Whole administrations: every 12 h makes two in 24 h, every 5 days makes one in a day. Never more than it is to be
-    given in all, nor after its bounds.
-    """
-    bounds = amount(timing.get("bounds_length"))
-    within = (
-        min(length.base, bounds.base) if bounds is not None and bounds.dimension == length.dimension else length.base
-    )
-    often = per_day(timing)
-    times = max(Fraction(1), often * within / _DAY) if often is not None else Fraction(1)
-    cycle = longest(timing.get("cycle_length"))
-    if often is None and cycle is not None and cycle.base and within >= cycle.base:
-        times = len(timing.get("days_of_cycle", ())) * (within / cycle.base) or times
-    count = timing.get("count_max", timing.get("count"))
-    return times if count is None else min(times, Fraction(count))
+
+def _running(record: Part, step: Part, limit: Part, length: Fraction, times: Fraction) -> str:
+    lasts = longest(step.get("timing", {}).get("duration"))
+    time = length if lasts is None else min(length, lasts.base * times)
+    for dosing in _runs(step):
+        rate = as_rate(dosing)
+        found = None if rate is None else beyond_in(record, rate, limit, time)
+        if found is not None:
+            how, made = found
+            through = THROUGH if how.endswith(THROUGH) else ""
+            said = f"{how.removesuffix(THROUGH)} for {rounded(time / 3600)} h{through}"
+            return f"{said} makes {shown(made, made.code or limit['unit'])}"
+    return ""
+
+
+def _runs(step: Part) -> list[Part]:
+    """Return the dosings of a step that say what runs: not what was ordered where it was calculated."""
+    dosings = step.get("dosings", ())
+    calculated = any(dosing.get("basis") == "calculated" for dosing in dosings)
+    return [dosing for dosing in dosings if not calculated or dosing.get("basis") != "ordered"]

@@ -262,8 +262,17 @@ def _range(part: Part) -> Iterator[Broken]:
     for name in ("low", "high"):
         if "comparator" in part.get(name, {}):
             yield breaks_fhir((name, "comparator"), "a comparator is not allowed here", _SIMPLE, "sqty-1")
-    if "value" in low and "value" in high and _unit(low) == _unit(high) and low["value"] > high["value"]:
+    if "value" in low and "value" in high and is_above(low, high):
         yield breaks_fhir((), "low is above high", "low at most high", "rng-2")
+
+
+def is_above(low: Part, high: Part) -> bool:
+    """Return whether one of two quantities with a value is certainly above the other."""
+    if _unit(low) == _unit(high):
+        return bool(low["value"] > high["value"])
+    if "unit_system" in low or "unit_system" in high or not {"unit"} <= low.keys() & high.keys():
+        return False
+    return units.is_more(low["value"], low["unit"], high["value"], high["unit"])
 
 
 def _unit(quantity: Part) -> tuple[Any, ...]:

@@ -19,7 +19,7 @@ from fhir_infusion.records.amounts import (
     Dimension,
     amount,
     half_digit,
-    per_body,
+    is_by_same,
     ratio,
     rounded,
     span,
@@ -101,7 +101,7 @@ def _is_alike(found: Amount, other: Amount) -> bool:
     dimension = just_units(other.dimension) if is_counted(found.dimension) else other.dimension
     if found.dimension != dimension or (found.code in _BODY) != (other.code in _BODY):
         return False
-    return bool(found.dimension) or per_body(found.code) == per_body(other.code)
+    return bool(found.dimension) or is_by_same(found.code, other.code)
 
 
 def _is_rate(found: Amount) -> bool:

@@ -56,6 +56,12 @@ def _contradictions(timing: Part, path: str) -> Iterator[Issue]:
             yield finding(f"{path}.codings[{at}]", reason, "timing-code")
 
 
+def per_day_of_code(coding: Part) -> Fraction | None:
+    """Return how often a day the code of a timing says, where it is one that is known."""
+    said = _says(coding)
+    return None if said is None else said[0]
+
+
 def _says(coding: Part) -> tuple[Fraction, str] | None:
     code = coding.get("code", "")
     every = _EVERY.fullmatch(code)

@@ -130,6 +130,13 @@ def convert(value: Decimal | int | Fraction, code: str, to: str) -> Fraction | N
     return Fraction(value) * source.factor / target.factor
 
 
+def is_more(value: Decimal | int, code: str, than: Decimal | int, other: str) -> bool:
+    """Return whether one amount is certainly above another of a different unit; what has no dimension is not known."""
+    unit = parse(code)
+    converted = convert(value, code, other) if unit is not None and unit.dimension else None
+    return converted is not None and converted > than
+
+
 def same_meaning(code: str, other: str) -> bool:
     """Return whether two UCUM codes mean the same unit: ``ml`` and ``mL``."""
     return code == other or (parse(code) is not None and parse(code) == parse(other))

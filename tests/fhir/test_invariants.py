@@ -44,7 +44,11 @@ EVERY: list[tuple[str, str, list[dict[str, Any]], list[dict[str, Any]]]] = [
             {"low": UNIT, "high": amount(1)},
             {"low": {"unit": "mg"}, "high": {"unit": "mg", "value": 1}},
         ],
-        [{"low": amount(2), "high": amount(1)}, {"low": {"value": 2}, "high": {"value": 1}}],
+        [
+            {"low": amount(2), "high": amount(1)},
+            {"low": {"value": 2}, "high": {"value": 1}},
+            {"low": amount(2, "g"), "high": amount(1500, "mg")},
+        ],
     ),
     (
         "Period",

@@ -74,7 +74,7 @@ QUIET: list[Record] = [
     order(step({**ORDERED, "rate": q("0.23", "ug/kg/min")}, {**CALCULATED, "rate": q("0.6", "mL/h")}), preparation=BAG, measurements=[weight(80)]),
     order(step({"rate": q(0, "ug/min")}, titration={"start": q(30, "ug/min")})),
     order(measurements=[measure("height", 180, "cm"), weight(80), measure("body-surface-area", "1.79", "m2")]),
-    order(step({"dose": q(1, "g"), "rate_range": {"high": q(8, "mg/min")}}, timing=over(1), max_rate=q(10, "mg/min"))),
+    order(step({"dose": q(1, "g"), "rate_range": {"high": q(8, "mg/min")}}, timing=over(2), max_rate=q(10, "mg/min"))),
     order(AUC, measurements=[measure("gfr", 140, "{score}")]),
     order(step({**ORDERED, "dose": q(5, "mg/mL")}, {**CALCULATED, "dose": q(999, "mg")}), measurements=[measure("gfr", 90, "mL/min")]),
     order(step({**ORDERED, "dose": q(5, "mg.min/mL")}, {**CALCULATED, "dose": q(999, "mL")}), measurements=[measure("gfr", 90, "mL/min")]),

@@ -106,6 +106,97 @@ CAPPED_AND_PARTS = {
     ),
 }
 
+LIMIT_OF_A_DAY: Record = {"max_per_period": [{"numerator": q(3, "g"), "denominator": q(24, "h")}]}
+
+HOW_OFTEN = {
+    "on three days of the week, each day": order(
+        step(
+            {"dose": q(1, "g")},
+            timing={**PER_DAY, "days_of_week": ["mon", "wed", "fri"]},
+            max_per_period=[{"numerator": q(3, "g"), "denominator": q(1, "wk")}],
+        )
+    ),
+    "three times a week on three days of it": order(
+        step(
+            {"dose": q(1, "g")},
+            timing={"frequency": 3, "period": 1, "period_unit": "wk", "days_of_week": ["mon", "wed", "fri"]},
+            max_per_period=[{"numerator": q(3, "g"), "denominator": q(1, "wk")}],
+        )
+    ),
+    "three days of the week within a day": order(
+        step({"dose": q(3, "g")}, timing={"days_of_week": ["mon", "tue", "wed"]}, **LIMIT_OF_A_DAY)
+    ),
+    "at three times of a day": order(
+        step(
+            {"dose": q(1, "g")},
+            timing={
+                "frequency": 3,
+                "period": 1,
+                "period_unit": "d",
+                "times_of_day": ["08:00:00", "14:00:00", "20:00:00"],
+            },
+            **LIMIT_OF_A_DAY,
+        )
+    ),
+    "every three weeks at one of two times of the day": order(
+        step(
+            {"dose": q(2, "g")},
+            timing={"frequency": 1, "period": 3, "period_unit": "wk", "times_of_day": ["08:00:00", "14:00:00"]},
+            **LIMIT_OF_A_DAY,
+        )
+    ),
+    "a code that nobody knows": order(
+        step({"dose": q(2, "g")}, timing={"code": {"codings": [{"code": "Q6H PRN"}]}}, **LIMIT_OF_A_DAY)
+    ),
+    "exact times a day apart": order(
+        step(
+            {"dose": q(2, "g")},
+            timing={"events": ["2026-03-04T08:00:00Z", "2026-03-05T08:00:00Z"]},
+            **LIMIT_OF_A_DAY,
+        )
+    ),
+    "two doses at one time of the day, either of which may be meant": order(
+        *(
+            step({"dose": q(2, "g")}, sequence=1, timing={"times_of_day": ["08:00:00"]}, **LIMIT_OF_A_DAY)
+            for _ in range(2)
+        )
+    ),
+    "a dose by weight that the cap of one dose keeps below the limit of a day": order(
+        step(
+            {"dose": q(15, "mg/kg")},
+            timing={"frequency": 4, "period": 1, "period_unit": "d"},
+            max_per_administration=q("0.75", "g"),
+            **LIMIT_OF_A_DAY,
+        ),
+        measurements=[weight(80)],
+    ),
+    "a dose by weight that is below the limit by one of two weights": order(
+        step({"dose": q(10, "mg/kg")}, timing={"frequency": 4, "period": 1, "period_unit": "d"}, **LIMIT_OF_A_DAY),
+        measurements=[weight(80), weight(70, "ideal-weight")],
+    ),
+    "a rate beside its dose, which is below the cap": order(
+        step({"dose": q(4, "g"), "rate": q(100, "mL/h")}, timing=over(1), max_per_administration=q(4, "g")),
+        preparation=bag(100, per(4, "g", 100)),
+    ),
+    "a rate that runs just the cap": order(
+        step({"rate": q(1, "g/h")}, timing=over(4), max_per_administration=q(4, "g")),
+    ),
+    "two doses beside each other, one by weight, as nobody says which was ordered": order(
+        step({"dose": q(5, "mg/kg")}, {"dose": q(360, "mg")}), measurements=[weight(70)]
+    ),
+    "a dose within what a range of rates makes in a range of durations": order(
+        step(
+            {"dose": q(500, "mL"), "rate_range": {"low": q(100, "mL/h"), "high": q(200, "mL/h")}},
+            timing={"duration": {"value": 2, "max": 6, "unit": "h"}},
+        )
+    ),
+    "an AUC, which is an amount times a time": order(step({**ORDERED, "dose": q(5, "mg.min/mL")})),
+    "a rate of drops, and one of a count of what nobody says": order(
+        step({"rate_ratio": {"numerator": {"value": 20, "unit_text": "gtt"}, "denominator": q(1, "min")}}),
+        step({"rate_ratio": {"numerator": q(5, "mg"), "denominator": {"value": 1, "unit_text": "hour"}}}),
+    ),
+}
+
 BOLUS_FROM_THE_BAG = {
     "heparin: a bolus of 60 mL, then 13.5 mL/h without an end": order(
         step(
@@ -267,6 +358,7 @@ RAMPS = {
 }  # fmt: skip
 
 ALL = {
+    **HOW_OFTEN,
     **CAPPED_AND_PARTS,
     **UNITS_IN_TEXT,
     **RAMPS,
