@@ -6,6 +6,8 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from gunicorn.http.errors import ParseException
+
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.exact import read_plain
 from fhir_infusion.web.context import BODY
@@ -23,17 +25,32 @@ def read_bytes(request: Request, most: int = MOST_BYTES) -> bytes:
     """Return the whole body.
 
     Raises ``Refused``: 413 beyond ``most`` bytes, 400 ``incomplete`` where fewer bytes came than were declared (behind
-    gunicorn Flask hands over the shorter body without an error).
+    gunicorn Flask hands over the shorter body without an error) or pieces of it are wrong or missing, 408 where it does
+    not come in time.
     """
     declared = request.content_length
     if declared is not None and declared > most:
         raise refusal(413, "too-long", "the body is too large", accepted=f"at most {most} bytes")
-    body = request.stream.read(most + 1)
+    body = read_piece(request, most + 1)
     if len(body) > most:
         raise refusal(413, "too-long", "the body is too large", accepted=f"at most {most} bytes")
     if declared is not None and len(body) != declared:
         raise refusal(400, "incomplete", "the body is shorter than its Content-Length", accepted="the whole body")
     return body
+
+
+def read_piece(request: Request, size: int) -> bytes:
+    """Return the next bytes of the body, as many as asked for where there are so many.
+
+    Raises ``Refused``: 400 ``incomplete`` where pieces of it (chunks) are wrong or missing, 408 where it does not come
+    in time.
+    """
+    try:
+        return request.stream.read(size)
+    except TimeoutError:
+        raise refusal(408, "timeout", "the body did not come in time", accepted="a body sent at once") from None
+    except (OSError, ParseException):  # the families of gunicorn's errors of chunks, and of a connection that is lost
+        raise refusal(400, "incomplete", "the body is not whole", accepted="the whole body, in right chunks") from None
 
 
 def read_object(

@@ -13,6 +13,7 @@ from flask import Response, request
 
 from fhir_infusion.config import read_secret
 from fhir_infusion.errors import SettingsError
+from fhir_infusion.web.bodies import read_piece
 from fhir_infusion.web.context import web
 from fhir_infusion.web.refusals import header_refusal, refusal
 
@@ -29,7 +30,7 @@ def take(remote: str, **_: str) -> Response:
     if not hmac.compare_digest(shown.encode(), f"Bearer {expected}".encode()) or not expected:
         raise header_refusal(401, "login", "Authorization", "there is no valid token", "the token of a subscription")
     left = MOST_BYTES
-    while piece := request.stream.read(min(left + 1, 64 * 1024)):
+    while piece := read_piece(request, min(left + 1, 64 * 1024)):
         left -= len(piece)
         if left < 0:
             raise refusal(413, "too-long", "a notification is empty", accepted=f"{MOST_BYTES} bytes")

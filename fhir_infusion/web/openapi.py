@@ -55,6 +55,7 @@ _FAILURES: Final = {
     "401": "There is no valid token (only where the service does not run open on loopback).",
     "403": "The token is not one for operators.",
     "404": "There is no such record.",
+    "408": "The body did not come in time.",
     "409": "A side has changed since it was held, or is being sent.",
     "412": "The record was changed since it was read.",
     "413": "The body is too large.",
@@ -133,12 +134,12 @@ def _operation(method: str, address: str, summary: str) -> dict[str, Any]:
         _describe_conflicts(operation, method, is_one=bool(names))
     elif address.startswith("/api/formats/"):
         openapi_bodies.describe_format(operation)
-        operation["responses"].update(_problems("400", "401", "404", "413", "415", "422", "503"))
+        operation["responses"].update(_problems("400", "401", "404", "408", "413", "415", "422", "503"))
     elif address.startswith(f"{sync_api.PATH}/"):
         operation["responses"].update(_problems(*openapi_sync.describe(operation, method, address)))
     elif address == "/api/translate":
         openapi_bodies.describe_translation(operation)
-        operation["responses"].update(_problems("400", "401", "413", "415", "422"))
+        operation["responses"].update(_problems("400", "401", "408", "413", "415", "422"))
     elif address.startswith(mappings.PATH):
         openapi_bodies.describe_mappings(operation, is_reload=method == "POST")
         operation["responses"].update(_problems("401", *(("403", "422") if method == "POST" else ())))
@@ -162,7 +163,7 @@ def _describe_conflicts(operation: dict[str, Any], method: str, *, is_one: bool)
     content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{kind}"}}}
     operation["responses"]["200"] = {"description": "As it is now.", "content": content}
     failures = ("400", "401", "403", "503") if not is_one else ("401", "403", "404", "503")
-    more = ("400", "409", "412", "413", "415", "422") if method == "POST" else ()
+    more = ("400", "409", "408", "412", "413", "415", "422") if method == "POST" else ()
     operation["responses"].update(_problems(*failures, *more))
 
 

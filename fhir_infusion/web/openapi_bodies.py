@@ -179,6 +179,7 @@ _FAILURES: Final = {
     "401": "There is no valid token (only where the service does not run open on loopback).",
     "404": "There is no such resource, type or release.",
     "406": "What is asked for cannot be said in this release, or not in the format asked for.",
+    "408": "The body did not come in time.",
     "409": "The resource may not be deleted as it is; or its identifier is that of a deleted one.",
     "410": "The resource was deleted.",
     "412": "The resource was changed since it was read, or several meet the criteria.",

@@ -87,7 +87,7 @@ def describe(operation: dict[str, Any], method: str, address: str) -> tuple[str,
         content = _json(body)
         content["application/json"]["example"] = _EXAMPLES[body]
         operation["requestBody"] = {"required": True, "content": content}
-        return ("400", "401", "403", "404", "409", "413", "415", "422", "503")
+        return ("400", "401", "403", "404", "408", "409", "413", "415", "422", "503")
     return ("400", "401", "403", "404", "503")
 
 

@@ -10,16 +10,19 @@ from __future__ import annotations
 import select
 import signal
 import threading
+import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from gunicorn import util
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
+from gunicorn.workers import gthread
 from gunicorn.workers.gthread import ThreadWorker
 
 from fhir_infusion.errors import Issue
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.web import logs
+from fhir_infusion.web.patience import STALL_SECONDS, WRITE_SECONDS, Parser, TooSlow
 from fhir_infusion.web.problems import Problem, document
 from fhir_infusion.web.replies import PROBLEM_JSON
 from fhir_infusion.web.turns import Turns
@@ -33,8 +36,17 @@ _TOO_LONG: Final = {
 }
 
 
+FIRST_SECONDS: Final = 0.02
+"""How long a thread waits for the first bytes of a new connection, which is then watched without one."""
+
+LINGER_SECONDS: Final = 0.5
+"""How long a connection that is closed is kept for its client to close it first, so that it reads the answer."""
+
 STAY_MILLISECONDS: Final = 20
 """How long a thread waits for the next request of a client that it has just answered."""
+
+LATER: Final = gthread._DEFER  # type: ignore[attr-defined]  # noqa: SLF001  its word for it; its stubs are older
+CLOSED: Final = object()
 
 _LOOKS: Final = frozenset({"GET", "HEAD"})
 
@@ -59,21 +71,47 @@ class QuietWorker(ThreadWorker):
 
     def handle(self, conn: Any) -> Any:
         """Answer a request, and those that the same client sends soon after; say whether the connection is kept."""
+        if not conn.initialized:
+            if not conn.wait_for_data(FIRST_SECONDS):
+                return LATER
+            conn.parser = Parser(self.cfg, conn.sock, conn.client, self._others_wait)
         kept = super().handle(conn)
         while kept is True and self._stays(conn):
             kept = super().handle(conn)
-        return kept
+        if kept is not False:
+            return kept
+        util.close_graceful(conn.sock, LINGER_SECONDS)
+        return CLOSED
+
+    def finish_request(self, conn: Any, fs: Any) -> None:
+        """Take a connection back, unless it was closed in its thread.
+
+        To close one that its client leaves open takes gunicorn up to two seconds, in which here, in the thread that
+        takes connections, nobody would be served.
+        """
+        if not fs.cancelled() and fs.exception() is None and fs.result() is CLOSED:
+            self.nr_conns -= 1
+        else:
+            super().finish_request(conn, fs)
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         """Answer a request. One that changes something takes no turn: it waits for the disk together with others."""
-        if req.method not in _LOOKS:
-            return super().handle_request(req, conn)
-        with self._turns.turn():
-            return super().handle_request(req, conn)
+        conn.sock.settimeout(WRITE_SECONDS)
+        try:
+            if req.method not in _LOOKS:
+                return super().handle_request(req, conn)
+            with self._turns.turn():
+                return super().handle_request(req, conn)
+        finally:
+            conn.parser.unreader.end_by(time.monotonic() + STALL_SECONDS)
+
+    def _others_wait(self) -> bool:
+        """Say whether requests wait for a thread."""
+        return self.tpool._work_queue.qsize() > 0  # noqa: SLF001  the executor tells no other way
 
     def _stays(self, conn: Any) -> bool:
         """Say whether the client sends again at once; who waits for a thread goes first."""
-        if not self.alive or self.tpool._work_queue.qsize() or conn.is_http2:  # noqa: SLF001  the executor tells no other way
+        if not self.alive or self._others_wait() or conn.is_http2:
             return False
         if not self._seats.acquire(blocking=False):
             return False
@@ -99,6 +137,9 @@ def problem_of(error: BaseException) -> Problem:
     for kind, (status, reason, accepted) in _TOO_LONG.items():
         if isinstance(error, kind):
             return Problem(status, (Issue("error", "too-long", "", reason, accepted),))
+    if isinstance(error, TooSlow):
+        reason, accepted = "the request did not come in time", "a request sent at once"
+        return Problem(408, (Issue("error", "timeout", "", reason, accepted),))
     if isinstance(error, ParseException):
         return Problem(400, (Issue("error", "structure", "", "the request is not right HTTP", "HTTP/1.1"),))
     return Problem(500, (Issue("fatal", "exception", "", "the service failed"),))

@@ -64,7 +64,7 @@ def asked(worker: quiet_worker.QuietWorker, times: int) -> tuple[int, bool]:
     with ours:
         kept = worker.handle(TConn(worker.cfg, ours, ("127.0.0.1", 1), ("127.0.0.1", 2)))
     client.join()
-    return len(answers), bool(kept)
+    return len(answers), kept is True
 
 
 def test_who_asks_again_at_once_is_answered_by_the_same_thread(server, monkeypatch):
