@@ -8,6 +8,8 @@ remove it. Such residue is kept where its place is still there:
    describes what was before, nor a contained resource, to which nothing refers any more.
 3. It is written in that release, once: what does not go back there, or makes it wrong, is not kept.
 
+What a site's own JSON says besides is kept whole: its format itself leaves out what may describe what was edited.
+
 What is not kept is told by a finding, by the names of its elements and without values. A narrative goes with every edit
 and is not told.
 """
@@ -20,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fhir_infusion.actions import whole
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.mapping.extended import EXTENDED
+from fhir_infusion.mapping.formats.format import PREFIX
 from fhir_infusion.mapping.putback import family
 from fhir_infusion.mapping.residue import is_derived
 from fhir_infusion.store import text
@@ -36,18 +39,20 @@ _TOKEN: Final = re.compile(r"\[[^\]]*\]")
 
 def with_other_releases(service: Service, record: Json, before: Json, release: str) -> tuple[Json, tuple[Issue, ...]]:
     """Return a record with what only other releases said of the record before, and findings of what is not kept."""
-    foreign = [one for one in before.get("residue", ()) if family(one["release"]) != family(release)]
-    if not foreign:
+    others = [one for one in before.get("residue", ()) if family(one["release"]) != family(release)]
+    if not others:
         return record, ()
+    of_sites = [one for one in others if one["release"].startswith(PREFIX)]
+    foreign = [one for one in others if one not in of_sites]
     is_same = _bare(record) == _bare(before)
     left = [one for one in foreign if _may_go_back(one["path"], is_same=is_same)]
     keyed: Json = _keyed(record, before)
-    kept: list[Json] = []
+    kept: list[Json] = of_sites
     issues: list[Issue] = []
     for own in dict.fromkeys(family(one["release"]) for one in left):
         of_family = [one for one in left if family(one["release"]) == own]
         going, found = _going_back(service, keyed, of_family)
-        kept += going
+        kept = [*kept, *going]
         issues += found
     lost = [one["path"] for one in foreign if one not in kept and not _is_seal(one["path"]) and one["path"] != "text"]
     issues += _told(lost, dict.fromkeys(one["release"] for one in foreign))

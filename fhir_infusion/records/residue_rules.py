@@ -94,6 +94,7 @@ _SHAPES: Final = {
     "$texts": (lambda value: isinstance(value, str), "a text"),
     "$units": (lambda value: isinstance(value, str), "a text"),
     "$extended": (lambda value: isinstance(value, str), "a text"),
+    "$beside": (_is_object, "an object"),
     "$no-total": (lambda value: value is True, "true"),
     "$pause-by-state": (lambda value: value is True, "true"),
     "$as-sent": (lambda value: value is True, "true"),

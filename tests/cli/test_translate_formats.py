@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.exact_json import loads
+from tests.mapping.formats.kit import small
 
 if TYPE_CHECKING:
     from fhir_infusion.translator import Translator
@@ -100,6 +101,16 @@ def test_explain_finds_the_pairs_of_a_member_of_the_site(cli: Run):
     ran = cli("mapping", "explain", "ward-orders.Order No")
     assert ran.code == 0
     assert "InfusionOrder.group.identifier.value  <->  ward-orders.Order No" in ran.out
+
+
+def test_a_check_tells_of_a_dose_that_is_only_kept(cli: Run, translator: Translator, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(translator.library.formats, "small", small("Dose per m2: kept"))
+    ran = cli("mapping", "check", "--examples", "0")
+    assert ran.code == 0
+    told = "stays behind once anything is edited; accepted: a pair"
+    assert [line for line in ran.lines if line.startswith("told: ")] == [
+        f"told: formats/small.yaml:14: 'Dose per m2' is kept and looks like an amount: no rule looks at it, and it {told}"
+    ]
 
 
 def test_a_draft_takes_the_rows_of_a_feed_as_one_sample_and_says_which_file_is_none(cli: Run, tmp_path: Any):

@@ -45,6 +45,22 @@ def test_the_same_again_changes_nothing(client: Client):
     ]
 
 
+def test_after_an_edit_in_fhir_nothing_stands_in_the_site_s_json_that_may_describe_what_was_before(client: Client):
+    order = sample("ward-orders")
+    first, _ = results(client.post("/api/formats/ward-orders", order))
+    read = client.get(f"/fhir/r4/MedicationRequest/{first['id']}")
+    resource = exact(read)
+    resource["note"] = [{"text": "seen"}]
+    written = client.put(f"/fhir/r4/MedicationRequest/{first['id']}", resource, if_match=read.headers["ETag"])
+    site = {**order, "drugs": order["drugs"][:1]}
+    assert json.loads(client.get(f"/api/orders/{first['id']}?format=ward-orders").text) == site
+    resource["dosageInstruction"][0]["doseAndRate"][0]["doseQuantity"]["value"] = 2
+    client.put(f"/fhir/r4/MedicationRequest/{first['id']}", resource, if_match=written.headers["ETag"])
+    site["drugs"] = [{**site["drugs"][0], "Dose": "2"}]
+    del site["WardColour"]
+    assert json.loads(client.get(f"/api/orders/{first['id']}?format=ward-orders").text) == site
+
+
 def test_one_wrong_drug_is_refused_by_itself_and_its_value_is_not_told(client: Client):
     order = sample("ward-orders")
     order["drugs"][1]["Dose"] = "1.000,0"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fhir_infusion.actions.mappings.turning import STATES, compare, turn
-from fhir_infusion.actions.prove import FULL, proofs
+from fhir_infusion.actions.prove import FULL, proofs, samples_of
 from fhir_infusion.cli import load_settings
 from fhir_infusion.cli.corpus import corpus, folders
 from fhir_infusion.cli.inputs import open_source
@@ -32,6 +32,7 @@ from fhir_infusion.fhir.differences import differences
 from fhir_infusion.fhir.exact import read_plain
 from fhir_infusion.mapping import coverage as counting
 from fhir_infusion.mapping.concept_maps import concept_map, tables_of
+from fhir_infusion.mapping.formats.doubts import doubts
 from fhir_infusion.mapping.formats.draft import draft
 
 if TYPE_CHECKING:
@@ -99,6 +100,9 @@ def _prove(settings: Settings, examples: int) -> int:
         for broken in proof.broken[:10]:
             click.echo(f"  law '{broken.law}' breaks at {broken.path} (example {broken.seed})")
         holds = holds and proof.holds
+    for _, one in sorted(library.formats.items()):
+        for line in doubts(one, samples_of(one)):
+            click.echo(f"told: {line}")
     return DONE if holds else REFUSED
 
 

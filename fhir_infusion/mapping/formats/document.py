@@ -14,9 +14,10 @@ from fhir_infusion.mapping.code_tables import CodeTable, code_table
 from fhir_infusion.mapping.document import Mark, Shapes, Table, misshapen
 from fhir_infusion.mapping.formats import times
 from fhir_infusion.mapping.formats.groups import Each, Feed, each_of, feed_of
-from fhir_infusion.mapping.formats.names import safe
+from fhir_infusion.mapping.formats.keeping import Kept, is_kept, kept
+from fhir_infusion.mapping.formats.names import site_path
 from fhir_infusion.mapping.formats.shape import JOINED, Node
-from fhir_infusion.mapping.formats.values import KEPT, spelling
+from fhir_infusion.mapping.formats.values import spelling
 from fhir_infusion.records.fields import ROOTS
 
 FORMAT_SHAPES: Final[Shapes] = {
@@ -69,7 +70,10 @@ def read_format(file: str, table: Table) -> Given:
         raise DocumentError(*complaints)
     name, zone = str(table["format"]), times.zone_of(table["zone"]) if "zone" in table else None
     root = Node(name, table.marks["shape"], members={}, closed=table.get("unknown") == "refuse")
-    _Shapes(zone, _groups(table.get("tables") or Table(), complaints), complaints).members(table["shape"], root)
+    shapes = _Shapes(zone, _groups(table.get("tables") or Table(), complaints), complaints)
+    shapes.members(table["shape"], (root,))
+    for one in shapes.kept:
+        one.settle(complaints)
     given = Given(name, table["record"], root, Table(), table.mark)
     given.why = str((table.get("rest") or Table()).get("why", ""))
     given.fillers = tuple(table.get("absent") or ())
@@ -174,9 +178,11 @@ class _Shapes:
     zone: tzinfo | None
     tables: Mapping[str, Mapping[str, Mapping[str, Any]]]
     complaints: list[str]
+    kept: list[Kept] = field(default_factory=list)
 
-    def members(self, table: Table, node: Node) -> None:
-        """Read the members of an object."""
+    def members(self, table: Table, nodes: tuple[Node, ...]) -> None:
+        """Read the members of the last object; those before are what it stands in."""
+        node = nodes[-1]
         members = node.members if node.members is not None else {}
         for key, value in table.items():
             mark, is_list = table.marks[key], key.endswith("[]")
@@ -185,11 +191,13 @@ class _Shapes:
             inner = Node(name, mark, is_list, parts=parts, closed=node.closed)
             if isinstance(value, Table):
                 inner.members = {}
-                self.members(value, inner)
+                self.members(value, (*nodes, inner))
             elif not isinstance(value, str):
                 self.complaints.append(f"{mark}: a member of a shape is a spelling, or a table of members")
                 continue
-            elif value != KEPT:
+            elif is_kept(value):
+                self.kept.append(kept(value, inner, nodes))
+            else:
                 made = spelling(value, self.zone, self.tables)
                 if isinstance(made, str):
                     self.complaints.append(f"{mark}: {made}")
@@ -203,22 +211,7 @@ class _Shapes:
 
 # ------------------------------------------------------------------------------------------------ pairs
 
-_STEP: Final = re.compile(r'(?:"([^"]+)"|([^."\[\]]+))((?:\[[^\]]*\])*)(?:\.|$)')
 _WHEN: Final = re.compile(r"site:(.+?)(\s+(?:exists|missing)|\s*=\s*\S+|\s+in\s*\[.*\])$")
-
-
-def site_path(text: str) -> str | None:
-    """Return a site path with the names that the engine takes; ``None`` where it is no path."""
-    steps, at = [], 0
-    while at < len(text):
-        match = _STEP.match(text, at)
-        if match is None:
-            return None
-        name = match[1] or match[2]
-        brackets = re.sub(r"\[([^=\]]+)=", lambda found: f"[{safe(found[1].strip())}=", match[3])
-        steps.append(safe(name.strip()) + brackets)
-        at = match.end()
-    return ".".join(steps) if steps else None
 
 
 def _pairs(table: Table, systems: Mapping[str, str], complaints: list[str]) -> Table:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from fhir_infusion.errors import DocumentError, Issue, Refused
 from fhir_infusion.mapping.build import Ingredients, build
 from fhir_infusion.mapping.document import Document, Table
-from fhir_infusion.mapping.formats import places
+from fhir_infusion.mapping.formats import beside, places
 from fhir_infusion.mapping.formats.document import Given, read_format
-from fhir_infusion.mapping.formats.groups import Feed
+from fhir_infusion.mapping.formats.groups import Each, Feed
 from fhir_infusion.mapping.formats.names import readable
 from fhir_infusion.mapping.formats.shape import Turning, elements, prepare, restore
 from fhir_infusion.mapping.formats.values import SITE_FITS
 from fhir_infusion.mapping.lens import Ledger, Lens, Translation
+from fhir_infusion.mapping.trace import Line
 from fhir_infusion.records.fields import table as field_table
 from fhir_infusion.records.moments import interval
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from fhir_infusion.mapping.code_tables import CodeTable
     from fhir_infusion.mapping.plan import Plan
     from fhir_infusion.mapping.residue import Entry
-    from fhir_infusion.mapping.trace import Line, Warned
+    from fhir_infusion.mapping.trace import Warned
 
 Json = dict[str, Any]
 
@@ -163,6 +164,10 @@ class Format:
             raise Refused(*(_shown(_of_side(issue, "in: ")) for issue in refused.issues)) from None
         if bare := list(places.without_unit(read.result)):
             raise Refused(*bare)
+        sealed = beside.seal(self.given.root, read.result.get("residue", ()), one, turn)
+        if sealed is not None:
+            entry = {"release": self.lens.plan.release, "path": beside.BESIDE, "value": sealed}
+            read.result["residue"].append(entry)
         return replace(read, ledger=_ledger(read.ledger, _read_line))
 
     def write(self, records: list[Json]) -> Written:
@@ -170,15 +175,46 @@ class Format:
 
         Raises ``Refused`` with every reason.
         """
-        translations, objects = [], []
-        for record in records:
-            translation = self._write(record)
-            translations.append(translation)
-            objects.append(translation.result)
+        written = [self._written(record) for record in records]
+        stale = [self._stale(record, one) for record, one in zip(records, written, strict=True)]
+        self._share(records, written, stale)
+        translations = tuple(
+            self._without(record, old) if old else one for record, one, old in zip(records, written, stale, strict=True)
+        )
+        objects = [translation.result for translation in translations]
         values = objects if self.given.group is None else self.given.group.together([dict(one) for one in objects])
-        return Written(values, tuple(translations))
+        return Written(values, translations)
 
-    def _write(self, record: Json) -> Translation:
+    def _stale(self, record: Json, written: Translation) -> list[beside.Stale]:
+        """Return what a record keeps that may describe what was edited since it was read."""
+        turn = Turning(self.given.fillers)
+        return beside.stale(self.given.root, self._residue(record), written.result, turn)
+
+    def _share(self, records: list[Json], written: list[Translation], stale: list[list[beside.Stale]]) -> None:
+        """Let records that are one object of the site leave out the same of what they have in common."""
+        if isinstance(self.given.group, Each):
+            for run in self.given.group.runs([one.result for one in written]):
+                own = [(self._residue(records[each]), stale[each]) for each in run]
+                beside.share(self.given.root, own, self.given.group.name)
+
+    def _residue(self, record: Json) -> list[Json]:
+        return [one for one in record.get("residue", ()) if one["release"] == self.lens.plan.release]
+
+    def _without(self, record: Json, stale: list[beside.Stale]) -> Translation:
+        """Write a record without what may describe what was edited.
+
+        Raises ``Refused`` where the shape says so of one of these.
+        """
+        refused = [one.issue(self.name) for one in stale if one.keeping.refuse]
+        if refused:
+            raise Refused(*refused)
+        left = [entry for entry in record["residue"] if not any(entry is one.entry for one in stale)]
+        written = self._written({**record, "residue": left})
+        lines = [Line(one.shown, "dropped", "", one.why) for one in stale if not one.is_filler]
+        ledger = written.ledger
+        return replace(written, ledger=Ledger((*ledger.exceptions, *lines), lambda: [*ledger.lines(), *lines]))
+
+    def _written(self, record: Json) -> Translation:
         plan = self.lens.plan
         issues = [*places.demand(plan.root.iobj, record), *places.without_unit(record)]
         if issues:

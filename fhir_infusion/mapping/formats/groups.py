@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
@@ -70,6 +71,11 @@ class Each:
             _demand_same(last, common, self.name)
             made[-1][self.name].append(one.get(self.name, {}))
         return made
+
+    def runs(self, objects: list[Json]) -> list[list[int]]:
+        """Return the positions of the objects that are one of the site: with equal keys, following each other."""
+        keys = [self._key(one, "") for one in objects]
+        return [[at for at, _ in run] for _, run in groupby(enumerate(keys), lambda pair: pair[1])]
 
     def _key(self, one: Any, at: str) -> str:
         return _key_of(one, self.by, at)

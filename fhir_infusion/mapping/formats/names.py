@@ -26,6 +26,7 @@ _OTHER: Final = re.compile(r"[^A-Za-z0-9]")
 _ESCAPED: Final = re.compile(r"_(?:([0-9a-f]*)_)")
 _USUAL: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_-]{0,63}")
 _WORD: Final = re.compile(r"[A-Za-z0-9_]+")
+_STEP: Final = re.compile(r'(?:"([^"]+)"|([^."\[\]]+))((?:\[[^\]]*\])*)(?:\.|$)')
 
 
 def safe(name: str) -> str:
@@ -65,3 +66,17 @@ def shown(name: str) -> str:
 def readable(path: str) -> str:
     """Return a path with the site's own names."""
     return _WORD.sub(lambda match: plain_aside(match[0]) if "_" in match[0] else match[0], path)
+
+
+def site_path(text: str) -> str | None:
+    """Return a site path with the names that the engine takes; ``None`` where it is no path."""
+    steps, at = [], 0
+    while at < len(text):
+        match = _STEP.match(text, at)
+        if match is None:
+            return None
+        name = match[1] or match[2]
+        brackets = re.sub(r"\[([^=\]]+)=", lambda found: f"[{safe(found[1].strip())}=", match[3])
+        steps.append(safe(name.strip()) + brackets)
+        at = match.end()
+    return ".".join(steps) if steps else None

@@ -139,12 +139,13 @@ def _below(member: IMember) -> Iterator[IObj]:
 
 def unpaired(root: Node, plan: Plan) -> Iterator[Node]:
     """Yield each member of a shape that no pair takes."""
-    yield from _unpaired(root, [plan.root.fobj])
+    yield from _unpaired(root, [plan.root.fobj], frozenset())
 
 
-def _unpaired(node: Node, objects: list[FObj]) -> Iterator[Node]:
+def _unpaired(node: Node, objects: list[FObj], asked: frozenset[str]) -> Iterator[Node]:
+    """``asked`` are the names by which the criteria of slices tell these objects apart."""
     for inner in (node.members or {}).values():
-        if inner.kept:
+        if inner.kept or inner.path_name in asked:
             continue
         found = [one.members[inner.path_name] for one in objects if inner.path_name in one.members]
         if not found:
@@ -156,7 +157,9 @@ def _unpaired(node: Node, objects: list[FObj]) -> Iterator[Node]:
                 below += [part.obj for part in member.slices if part.obj is not None]
                 below += [part.items.scope.fobj for part in member.slices if part.items is not None]
                 below += [items.scope.fobj for items in member.rest]
-            yield from _unpaired(inner, below)
+            parts = [part for member in found for part in member.slices]
+            names = {each.path[0] for part in parts for each in part.step.criteria if each.path}
+            yield from _unpaired(inner, below, frozenset(names))
 
 
 # ------------------------------------------------------------------------------------------------ constants

@@ -38,12 +38,26 @@ class SiteElement:
     codes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """While what a member that no pair takes goes back, see ``beside``.
+
+    ``names`` are the ways to the members that must be unchanged, all where there are none; ``always``: whatever is
+    edited. ``refuse``: where it may not go back the record is refused.
+    """
+
+    names: tuple[tuple[str, ...], ...] = ()
+    always: bool = False
+    refuse: bool = False
+
+
 @dataclass(slots=True)
 class Node:
     """One member of the site's JSON, or the whole.
 
     ``spelling`` is set where it is a simple value, ``members`` where it is an object; with neither it is kept as it
-    is. ``parts`` are the members that say the value together. ``closed``: no unknown member may stand in it.
+    is, as ``keeping`` says. ``parts`` are the members that say the value together. ``closed``: no unknown member may
+    stand in it.
     """
 
     name: str
@@ -53,6 +67,7 @@ class Node:
     members: dict[str, Node] | None = None
     parts: tuple[str, ...] = ()
     closed: bool = False
+    keeping: Keeping = Keeping()
 
     @property
     def path_name(self) -> str:
@@ -203,6 +218,11 @@ def _text(value: Any) -> str:
     return _ENCODE.encode(value).decode()
 
 
+def ordered_text(value: Any) -> bytes:
+    """Return a value as the text of its JSON, members in the order of their names."""
+    return _ORDERED.encode(value)
+
+
 def _raw(value: object) -> msgspec.Raw:
     if isinstance(value, Decimal):
         return msgspec.Raw(spelling_of(value).encode())
@@ -210,6 +230,7 @@ def _raw(value: object) -> msgspec.Raw:
 
 
 _ENCODE: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=_raw)
+_ORDERED: Final = msgspec.json.Encoder(order="sorted", decimal_format="number", enc_hook=_raw)
 _DECODE: Final = msgspec.json.Decoder(float_hook=from_spelling)
 
 

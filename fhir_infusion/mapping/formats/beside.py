@@ -1,0 +1,180 @@
+"""What no pair takes, and what it was read beside: it goes back only where that is unchanged.
+
+A member that is kept may describe any other: a dose for each square metre beside the dose that was made of it, a name
+beside a code. When an object of the site is read, its residue keeps a digest of all that the pairs take
+(``$beside``). What is kept goes back while that is what will be written; else it stays behind with a line, or the
+record is refused, as the shape says:
+
+    kept                      while all that the pairs take is unchanged; so does a member that the shape does not know
+    kept(with A, B)           while A and B are
+    kept(always)              always: it describes nothing
+    kept(else refuse)         where it would have to stay behind, the record is refused
+    kept(with A, B; else refuse)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final
+
+from fhir_infusion.errors import BREAKS_RULE, Issue
+from fhir_infusion.mapping.formats.names import is_aside, plain_aside, readable, safe
+from fhir_infusion.mapping.formats.shape import Keeping, ordered_text
+from fhir_infusion.mapping.residue import ABSENT, split_path
+from fhir_infusion.records.equality import same
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from fhir_infusion.mapping.formats.shape import Node, Turning
+
+Json = dict[str, Any]
+Way = tuple[str, ...]
+"""Names of paths from the object of one record to a member, without keys of lists."""
+
+BESIDE: Final = "$beside"
+"""The path of the residue entry."""
+
+EDITED: Final = "it may describe what was edited since it was read"
+UNKNOWN: Final = "nothing tells what it was read beside"
+ALONE: Final = "the records that are one object of the site do not all say this"
+_MENDED: Final = "a record as it was read, or a pair for this member"
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """A residue entry that may describe what was edited; ``way`` is its place without keys."""
+
+    entry: Json
+    way: Way
+    keeping: Keeping
+    why: str
+
+    @property
+    def is_filler(self) -> bool:
+        """Whether it stands for nothing."""
+        return split_path(self.entry["path"])[-1][0].startswith(ABSENT)
+
+    @property
+    def shown(self) -> str:
+        """Return its path with the site's own names."""
+        return readable(self.entry["path"])
+
+    def issue(self, name: str) -> Issue:
+        """Return the refusal of the record of a format."""
+        return Issue("error", "business-rule", f"{name}.{self.shown}", self.why, _MENDED, "kept", BREAKS_RULE)
+
+
+def seal(root: Node, residue: Iterable[Json], value: Any, turn: Turning) -> Json | None:
+    """Return what a residue that was read from an object of the site was read beside; nothing where there is none."""
+    keepings = [(way, keeping) for _, way, keeping in _entries(root, residue) if not keeping.always]
+    if not keepings:
+        return None
+    made: Json = {"of": _digest(_said(root, value, turn))}
+    named = {".".join(way): _of_names(root, keeping.names, value, turn) for way, keeping in keepings if keeping.names}
+    return {**made, "with": named} if named else made
+
+
+def stale(root: Node, residue: Sequence[Json], value: Any, turn: Turning) -> list[Stale]:
+    """Return what may not go back beside the object that a record would be written as."""
+    sealed: Mapping[str, Any] = next((entry["value"] for entry in residue if entry["path"] == BESIDE), {})
+    whole = ""
+    found = []
+    for entry, way, keeping in _entries(root, residue):
+        if keeping.always:
+            continue
+        if keeping.names:
+            before = (sealed.get("with") or {}).get(".".join(way))
+            now = _of_names(root, keeping.names, value, turn)
+        else:
+            before, now = sealed.get("of"), whole or _digest(_said(root, value, turn))
+            whole = now
+        if before != now:
+            found.append(Stale(entry, way, keeping, EDITED if before else UNKNOWN))
+    return found
+
+
+def share(root: Node, records: Sequence[tuple[Sequence[Json], list[Stale]]], own: str) -> None:
+    """Add to what is stale what records that are one object do not all say, ``own`` being the list of what is theirs.
+
+    ``records`` are the residue of each and what of it is stale.
+    """
+    common = [
+        {
+            entry["path"]: entry
+            for entry in residue
+            if split_path(entry["path"])[0][0] != safe(own) and not any(entry is one.entry for one in old)
+        }
+        for residue, old in records
+    ]
+    for mine, (_, old) in zip(common, records, strict=True):
+        for path, entry in mine.items():
+            if path[0] == "$" or path.endswith("[*]"):
+                continue
+            if not all(path in other and same(other[path]["value"], entry["value"]) for other in common):
+                way = _way(path)
+                old.append(Stale(entry, way, _keeping(root, way), ALONE))
+
+
+def _way(path: str) -> Way:
+    return tuple(safe(plain_aside(name)) if is_aside(name) else name for name, _ in split_path(path))
+
+
+def _entries(root: Node, residue: Iterable[Json]) -> Iterator[tuple[Json, Way, Keeping]]:
+    """Yield each entry that holds something, its way, and how it is kept."""
+    for entry in residue:
+        name, token = split_path(entry["path"])[-1]
+        if name.startswith(("$", ABSENT)) or token == "*":  # noqa: S105  a place in an array, no secret
+            continue
+        way = _way(entry["path"])
+        yield entry, way, _keeping(root, way)
+
+
+def _keeping(node: Node, way: Way) -> Keeping:
+    """Return how the shape says that a member is kept; what it does not know may describe anything."""
+    for name in way:
+        inner = next((one for one in (node.members or {}).values() if one.path_name == name), None)
+        if inner is None:
+            return Keeping()
+        node = inner
+    return node.keeping
+
+
+# ------------------------------------------------------------------------------------------------ digests
+
+
+def _said(node: Node, value: Any, turn: Turning) -> Any:
+    """Return what the pairs take of a value of the site, fillers left out."""
+    if isinstance(value, list):
+        return [_said(node, item, turn) for item in value]
+    if node.members is None or not isinstance(value, dict):
+        return value
+    made: Json = {}
+    for inner in node.members.values():
+        for name in () if inner.kept else inner.parts or (inner.name,):
+            if name in value and not turn.is_filler(value[name]):
+                held = _said(inner, value[name], turn)
+                if held not in ({}, []):
+                    made[name] = held
+    return made
+
+
+def _of_names(root: Node, names: Iterable[Way], value: Any, turn: Turning) -> str:
+    return _digest([_at(root, way, _said(root, value, turn)) for way in names])
+
+
+def _at(node: Node, way: Way, value: Any) -> Any:
+    """Return what stands at a way, in each element of a list."""
+    if isinstance(value, list):
+        return [_at(node, way, item) for item in value]
+    if not way or not isinstance(value, dict):
+        return value
+    inner = next(one for one in (node.members or {}).values() if one.path_name == way[0])
+    if inner.parts:
+        return [value.get(part) for part in inner.parts]
+    return _at(inner, way[1:], value[inner.name]) if inner.name in value else None
+
+
+def _digest(value: Any) -> str:
+    return blake2b(ordered_text(value), digest_size=6).hexdigest()

@@ -1,0 +1,84 @@
+"""What an engineer is told of a format that is used all the same: what no pair takes and looks like an amount.
+
+A dose, a rate or a limit that is only kept says nothing to a record: no rule checks it, FHIR never shows it, and it
+stays behind with the first edit.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from fhir_infusion.mapping.formats.names import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from fhir_infusion.mapping.formats.format import Format
+    from fhir_infusion.mapping.formats.shape import Node
+
+_WORD: Final = re.compile(r"[A-ZÄÖÜ]?[a-zäöüß]+|[A-ZÄÖÜ]+(?![a-zäöüß])|m2|m²|µg")
+_SAID: Final = """
+dose doses dosis dosage dosierung rate laufrate flow amount menge strength volume vol volumen vtbi bolus basal limit
+max maximum cap concentration conc konzentration weight wt gewicht bsa kof duration dauer titration
+kg mg ug mcg µg ng ml mmol meq mval ie iu ui units m2 m²
+"""
+_WORDS: Final = frozenset(_SAID.split())
+_AMOUNT: Final = re.compile(
+    r"[<>≤≥=]*\s*[0-9]+(?:[.,][0-9]+)?\s*(?:[nuµm]?g|mcg|kg|m?l|mmol|meq|mval|ie|iu|ui|e|units?|%|gtt|drops)\b.*",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def doubts(one: Format, samples: Iterable[Any]) -> list[str]:
+    """Return a line, with the place in the document, for each member that is kept and looks like an amount."""
+    found = [
+        f"{mark}: {text}"
+        for sample in samples
+        for each in one.apart(sample)
+        for mark, text in _of_value(one.given.root, each)
+    ]
+    return list(dict.fromkeys([*_of_shape(one.given.root), *found]))
+
+
+def _of_shape(node: Node) -> Iterator[str]:
+    for inner in (node.members or {}).values():
+        if inner.kept and not inner.keeping.names and _is_name(inner.name):
+            yield f"{inner.mark}: {_told(inner)}"
+        yield from _of_shape(inner)
+
+
+def _told(node: Node) -> str:
+    after = "goes back beside an edited dose" if node.keeping.always else "stays behind once anything is edited"
+    return f"'{node.name}' is kept and looks like an amount: no rule looks at it, and it {after}; accepted: a pair"
+
+
+def _of_value(node: Node, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _of_value(node, item)
+    if not isinstance(value, dict) or node.members is None:
+        return
+    known = {name: inner for inner in node.members.values() for name in inner.parts or (inner.name,)}
+    for name, held in value.items():
+        inner = known.get(name)
+        if inner is None and (_is_name(name) or _is_amount(held)):
+            text = f"'{shown(name)}' of a sample is not in the shape and looks like an amount: no rule looks at it"
+            yield str(node.mark), f"{text}, and it stays behind once anything is edited; accepted: a pair"
+        elif inner is not None and inner.kept:
+            if not inner.keeping.names and _is_amount(held):
+                yield str(inner.mark), _told(inner)
+        elif inner is not None and not inner.parts:
+            yield from _of_value(inner, held)
+
+
+def _is_name(name: str) -> bool:
+    return any(word.lower() in _WORDS for word in _WORD.findall(name))
+
+
+def _is_amount(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_is_name(name) or _is_amount(held) for name, held in value.items())
+    if isinstance(value, list):
+        return any(map(_is_amount, value))
+    return isinstance(value, str) and _AMOUNT.fullmatch(value.strip()) is not None

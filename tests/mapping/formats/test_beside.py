@@ -1,0 +1,203 @@
+"""What no pair takes goes back only beside what it was read beside, so that no old dose stands beside a new one."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from fhir_infusion.errors import Refused
+from fhir_infusion.mapping.formats.beside import ALONE, BESIDE, EDITED, UNKNOWN
+from fhir_infusion.records import check
+from tests.mapping.formats.kit import HEAD, PAIRS, SHAPE, built, complaints, dosed, dropped, records, small
+
+SITE = {"No": "1", "Pat": "7", "Drug": "Doxorubicin", "Dose": "91", "Unit": "mg"}
+PER_AREA = {"Per m2": "50 mg/m²"}
+
+
+def test_what_was_not_edited_comes_back_with_all_that_it_keeps():
+    one = small("Per m2: kept")
+    value = {**SITE, **PER_AREA, "Colour": "red", "Printer": {"no": None}}
+    assert one.write(records(one, value)).values == [value]
+
+
+def test_a_dose_that_is_kept_beside_a_dose_that_was_edited_does_not_go_back():
+    one = small("Per m2: kept")
+    (record,) = records(one, SITE | PER_AREA)
+    edited = dosed(record, Decimal(120))
+    assert one.write([edited]).values == [{**SITE, "Dose": "120"}]
+    assert dropped(one, edited) == [("Per m2", EDITED)]
+
+
+@pytest.mark.parametrize("held", ["50 mg/m²", 50, "", None, {"value": 50, "unit": "mg/m2"}, [None, "x"], {}])
+def test_so_it_is_with_a_member_that_the_shape_does_not_know_whatever_it_holds(held: Any):
+    one = small()
+    value = {**SITE, "Per m2": held}
+    (record,) = records(one, value)
+    assert one.write([record]).values == [value]
+    (written,) = one.write([dosed(record, Decimal(120))]).values
+    assert written.get("Per m2") in (None, "")
+
+
+def test_the_same_number_in_another_spelling_is_another_dose():
+    one = small("Per m2: kept")
+    (record,) = records(one, SITE | PER_AREA)
+    assert dropped(one, dosed(record, Decimal("91.0"))) == [("Per m2", EDITED)]
+
+
+def test_an_edit_taken_back_brings_back_what_was_kept():
+    one = small("Per m2: kept")
+    (record,) = records(one, SITE | PER_AREA)
+    again = dosed(dosed(record, Decimal(120)), 91)
+    assert one.write([again]).values == [SITE | PER_AREA]
+
+
+def test_what_describes_nothing_goes_back_whatever_was_edited():
+    one = small("Printer: kept(always)")
+    (record,) = records(one, {**SITE, "Printer": {"no": None}})
+    edited = dosed(record, Decimal(120))
+    assert one.write([edited]).values == [{**SITE, "Dose": "120", "Printer": {"no": None}}]
+    assert dropped(one, edited) == []
+
+
+def test_what_is_kept_with_members_goes_back_while_these_are_unchanged():
+    one = small("Controlled: kept(with Drug, Pat)")
+    (record,) = records(one, {**SITE, "Controlled": "Y"})
+    assert one.write([dosed(record, Decimal(120))]).values == [{**SITE, "Dose": "120", "Controlled": "Y"}]
+    other = {**record, "drug": {"text": "Morphine"}}
+    assert one.write([other]).values == [{**SITE, "Drug": "Morphine"}]
+    assert dropped(one, other) == [("Controlled", EDITED)]
+
+
+@pytest.mark.parametrize("how", ["else refuse", "with Dose, Unit; else refuse"])
+def test_a_record_is_refused_where_the_shape_says_so(how: str):
+    one = small(f"Per m2: kept({how})")
+    (record,) = records(one, SITE | PER_AREA)
+    assert one.write([record]).values == [SITE | PER_AREA]
+    with pytest.raises(Refused) as told:
+        one.write([dosed(record, Decimal(120))])
+    assert [(issue.path, issue.reason, issue.status) for issue in told.value.issues] == [("small.Per m2", EDITED, 422)]
+
+
+def test_residue_that_does_not_tell_what_it_was_read_beside_stays_behind():
+    one = small("Per m2: kept")
+    (record,) = records(one, SITE | PER_AREA)
+    bare = {**record, "residue": [entry for entry in record["residue"] if entry["path"] != BESIDE]}
+    assert one.write([bare]).values == [SITE]
+    assert dropped(one, bare) == [("Per m2", UNKNOWN)]
+
+
+def test_what_it_was_read_beside_is_a_right_entry_of_a_record_and_tells_no_value():
+    one = small("Per m2: kept")
+    (record,) = records(one, SITE | PER_AREA)
+    check.refuse(record)
+    (entry,) = [entry for entry in record["residue"] if entry["path"] == BESIDE]
+    assert entry.keys() == {"release", "path", "value"}
+    assert [len(digest) for digest in entry["value"].values()] == [12]
+
+
+def test_members_of_objects_around_are_named_by_their_names_and_of_lists_all_are_meant():
+    text = """\
+shape:
+  No: text
+  Pat: text
+  Drug: text
+  Parts[]:
+    Pos: text
+    Share: kept(with Amount)
+    Of all: kept(with Drug)
+    Amount: decimal-text
+    Unit: text
+"""
+    pairs = PAIRS.replace("  steps[only].dosings[only].dose.value: Dose\n", "").replace(
+        "  steps[only].dosings[only].dose.unit: {site: Unit, codes: units}\n",
+        "  preparation.ingredients[]: {site: 'Parts[]', pairs: {ingredient_id: Pos, amount.value: Amount, "
+        "amount.unit: {site: Unit, codes: units}}}\n",
+    )
+    one = built(HEAD + text + pairs)
+    part = {"Pos": "1", "Share": "50 %", "Of all": "a", "Amount": "10", "Unit": "mg"}
+    site = {"No": "1", "Pat": "7", "Drug": "Mixture", "Parts": [part, {**part, "Pos": "2"}]}
+    (record,) = records(one, site)
+    assert one.write([record]).values == [site]
+    first, second = record["preparation"]["ingredients"]
+    edited = {
+        **record,
+        "preparation": {"ingredients": [first, {**second, "amount": {**second["amount"], "value": 20}}]},
+    }
+    (written,) = one.write([edited]).values
+    assert [("Share" in each, "Of all" in each) for each in written["Parts"]] == [(False, True), (False, True)]
+
+
+def test_an_element_that_no_slice_takes_stays_behind_with_an_edit_of_its_neighbour():
+    text = SHAPE.replace("  Dose: decimal-text\n  Unit: text\n", "  Said[]: {is: text, n: decimal-text, u: text}\n")
+    pairs = PAIRS.replace("value: Dose", 'value: "Said[is=DOSE].n"').replace("site: Unit", '"site": "Said[is=DOSE].u"')
+    one = built(HEAD + text + pairs)
+    dose, area = {"is": "DOSE", "n": "91", "u": "mg"}, {"is": "PER_M2", "n": "50", "u": "mg/m2"}
+    site = {"No": "1", "Pat": "7", "Drug": "Doxorubicin", "Said": [dose, area]}
+    (record,) = records(one, site)
+    assert one.write([record]).values == [site]
+    (written,) = one.write([dosed(record, 120)]).values
+    assert written["Said"] == [{**dose, "n": "120"}]
+
+
+EACH = (
+    HEAD
+    + """\
+shape:
+  Sheet: text
+  Pat: text
+  Ward: kept
+  Bed: kept(always)
+  drugs: {No: text, Drug: text, Dose: decimal-text, Unit: text}
+each: {list: drugs, by: [Sheet]}
+"""
+    + PAIRS.replace(": No", ": drugs.No")
+    .replace(": Drug", ": drugs.Drug")
+    .replace(": Dose", ": drugs.Dose")
+    .replace("site: Unit", "site: drugs.Unit")
+    .replace("  order_id", "  group.identifier.value: Sheet\n  order_id")
+)
+
+
+def test_what_records_of_one_object_have_in_common_stays_behind_for_all_where_it_does_for_one():
+    one = built(EACH)
+    drug = {"No": "1", "Drug": "A", "Dose": "5", "Unit": "mg", "extra": 1}
+    site = {"Sheet": "S", "Pat": "7", "Ward": "3", "Bed": "9", "drugs": [drug, {**drug, "No": "2"}], "Total": "10 mg"}
+    first, second = records(one, site)
+    assert one.write([first, second]).values == [site]
+    edited = dosed(first, 6)
+    bare = {"No": "1", "Drug": "A", "Dose": "6", "Unit": "mg"}
+    common = {"Sheet": "S", "Pat": "7", "Bed": "9"}
+    assert one.write([edited, second]).values == [{**common, "drugs": [bare, {**drug, "No": "2"}]}]
+    assert dropped(one, edited, second) == [
+        ("drugs.extra", EDITED),
+        ("Ward", EDITED),
+        ("Total", EDITED),
+        ("Ward", ALONE),
+        ("Total", ALONE),
+    ]
+
+
+def test_a_record_that_keeps_nothing_goes_into_one_object_with_one_that_does():
+    one = built(EACH)
+    drug = {"No": "1", "Drug": "A", "Dose": "5", "Unit": "mg"}
+    site = {"Sheet": "S", "Pat": "7", "Bed": "9", "drugs": [drug, {**drug, "No": "2"}], "Empty": ""}
+    first, second = records(one, site)
+    second.pop("residue")
+    assert one.write([first, second]).values == [{"Sheet": "S", "Pat": "7", "drugs": site["drugs"]}]
+    assert dropped(one, first, second) == [("Bed", ALONE), ("Empty", ALONE)]
+
+
+def test_how_a_member_is_kept_is_read_with_its_place():
+    def told(how: str) -> str:
+        (line,) = complaints(HEAD + SHAPE + f"  Per m2: {how}\n" + PAIRS)
+        return line
+
+    assert told("kept(sometimes)") == (
+        "formats/small.yaml:14: 'kept(sometimes)' is not understood; accepted: kept, kept(always), kept(else refuse), "
+        "kept(with A, B), kept(with A, B; else refuse)"
+    )
+    assert told("kept(with Does)") == (
+        "formats/small.yaml:14: 'Does' is no member that a pair takes, here or around; accepted: No, Pat, Drug, Dose, Unit"
+    )
