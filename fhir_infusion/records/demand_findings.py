@@ -28,7 +28,7 @@ def demand_findings(record: Part, step: Part, path: str) -> Iterator[Issue]:
     yield from _demand_dose(record, step, control, path)
     yield from _most_demands(control, path)
     for at, limit in enumerate(step.get("max_per_period", ())):
-        most, length = amount(limit.get("numerator")), _time(limit.get("denominator"))
+        most, length = amount(limit.get("numerator")), time_of(limit.get("denominator"))
         if most is not None and length is not None and "demand_dose" in control:
             yield from _limited(record, control, limit, (most, length), f"{path}.max_per_period[{at}]")
 
@@ -49,7 +49,7 @@ def _demand_dose(record: Part, step: Part, control: Part, path: str) -> Iterator
 
 def _most_demands(control: Part, path: str) -> Iterator[Issue]:
     """A number of demands that the lockout does not allow limits nothing."""
-    most, period, lockout = control.get("max_demands"), _time(control.get("max_demands_period")), _lockout(control)
+    most, period, lockout = control.get("max_demands"), time_of(control.get("max_demands_period")), _lockout(control)
     if most is None or period is None or lockout is None:
         return
     allowed = ceil(period.base / lockout.base)
@@ -67,7 +67,7 @@ def _limited(record: Part, control: Part, limit: Part, bounds: tuple[Amount, Amo
         return
     said = f"the limit of {stated(limit['numerator'])} in {stated(limit['denominator'])}"
     unit, demanded = limit["numerator"]["unit"], stated(control["demand_dose"])
-    basal = _basal(record, length, most)
+    basal = basal_in(record, length, most)
     beside = f" and a basal rate that makes {shown(Amount(basal, most.dimension, ''), unit)}" if basal else ""
     if exceeds(demand.base + basal, most.base):
         yield finding(place, f"one demand of {demanded}{beside} is above {said}", "pca-limit")
@@ -83,7 +83,7 @@ def _limited(record: Part, control: Part, limit: Part, bounds: tuple[Amount, Amo
 
 def _demands(control: Part, length: Amount) -> tuple[int | None, str]:
     """Return how many demands are served in a time at most, and what binds."""
-    lockout, period = _lockout(control), _time(control.get("max_demands_period"))
+    lockout, period = _lockout(control), time_of(control.get("max_demands_period"))
     found = [] if lockout is None else [(ceil(length.base / lockout.base), f"lockout {stated(control['lockout'])}")]
     if "max_demands" in control and period is not None:
         most = control["max_demands"] * ceil(length.base / period.base)
@@ -92,15 +92,16 @@ def _demands(control: Part, length: Amount) -> tuple[int | None, str]:
 
 
 def _lockout(control: Part) -> Amount | None:
-    return _time(control.get("lockout"))
+    return time_of(control.get("lockout"))
 
 
-def _time(quantity: Part | None) -> Amount | None:
+def time_of(quantity: Part | None) -> Amount | None:
+    """Return a time that is longer than none."""
     held = amount(quantity)
     return held if held is not None and held.dimension == _TIME and held.base else None
 
 
-def _basal(record: Part, length: Amount, most: Amount) -> Fraction:
+def basal_in(record: Part, length: Amount, most: Amount) -> Fraction:
     """Return what the basal rates of an order make in a time, in the kind of a limit."""
     total = Fraction(0)
     for step in record.get("steps", ()):

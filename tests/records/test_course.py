@@ -130,15 +130,14 @@ def test_a_range_and_a_titration_stay_low_and_high():
     ("step", "reason"),
     [
         ({"dosings": [{"rate_text": "as tolerated"}]}, "its rate is stated in words or in a unit that is not per time"),
-        ({"dosings": [{"dose": q(5, "mg")}]}, "no rate is stated, and no dose with the time that it takes"),
+        ({"dosings": [{}]}, "no rate is stated, and no dose with the time that it takes"),
         ({"dosings": [{"rate": {"value": 5, "unit_text": "drops"}}]}, "its rate cannot be computed with"),
-        ({"role": "demand", "dosings": [{"dose": q(1, "mg")}]}, "a step for the patient's demands has no course"),
-        ({"role": "alternative", "dosings": [{"dose": q(1, "mg")}]}, "a step for another case has no course"),
+        ({"role": "alternative", "dosings": [{"dose": q(1, "mg")}]}, "it is for another case, and not drawn"),
     ],
 )
 def test_what_cannot_be_computed_is_told_and_not_drawn(step: Record, reason: str):
     course = only(planned(order(step)))
-    assert course.stretches == ()
+    assert (course.stretches, course.portions) == ((), ())
     assert [(path, told[: len(reason)]) for path, told in reasons(course)] == [("steps[0]", reason)]
 
 
@@ -209,11 +208,13 @@ def test_the_course_of_an_administration_reaches_what_it_says_was_given(golden: 
 
 
 @pytest.mark.parametrize("golden", [one for one in goldens() if one.kind == "order"], ids=str)
-def test_the_course_of_an_order_tells_of_every_step(golden: Golden):
+def test_the_course_of_an_order_tells_of_every_step_once(golden: Golden):
     record = golden.record()
     courses = planned(record)
+    assert sorted(at for course in courses for at in course.steps) == list(range(len(record["steps"])))
     told = {one.path for course in courses for one in course.stretches}
-    told |= {one.path for course in courses for one in course.unknown}
+    told |= {one.path for course in courses for one in course.portions}
+    told |= {one.path for course in courses for one in course.unknown if one.path}
     assert {path.partition(".")[0] for path in told} == {f"steps[{at}]" for at in range(len(record["steps"]))}
 
 

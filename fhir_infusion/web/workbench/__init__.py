@@ -79,9 +79,9 @@ def _page(asked: Asked, text: str) -> Response:
     except Refused as refused:
         view.issues = [Told(issue, None) for issue in refused.issues]
     beside = _beside(chosen.record, items, is_example=is_example)
-    order, administration = beside
-    if order is not None and administration is not None:
-        view.findings += [Told(issue, None) for issue in findings_of_order(order, administration)]
+    administration = beside.shown or next((one for one in beside.administrations if one.get("segments")), None)
+    if beside.order is not None and administration is not None:
+        view.findings += [Told(issue, None) for issue in findings_of_order(beside.order, administration)]
     made = outcome(asked, items, chosen, view, beside)
     tried = None
     if asked.document:
@@ -123,18 +123,30 @@ def _turned(asked: Asked, text: str) -> tuple[str, Asked]:
 
 
 def _beside(record: Json | None, items: Items, *, is_example: bool) -> Beside:
-    """Return the order and the administration of a record: itself, and what is at hand of the other.
+    """Return what is at hand beside a record: of an order all that was given of it, of an administration its order.
 
-    The other is in the same Bundle, or among the examples of the therapy; of several administrations it is the first
-    that ran.
+    The others are in the same Bundle, or among the examples of the therapy.
     """
     if record is None:
-        return None, None
+        return Beside()
     others = [*items.records, *(one.record for one in examples.therapies().values() if is_example)]
     if record.get("record") == "Administration":
-        return next((one for one in others if _carries_out(record, one)), None), record
-    given = [one for one in others if _carries_out(one, record)]
-    return record, next((one for one in given if one.get("segments")), None)
+        order = next((one for one in others if _carries_out(record, one)), None)
+        return Beside(order, _all_of(order, record, others), record)
+    return Beside(record, _all_of(record, None, others))
+
+
+def _all_of(order: Json | None, own: Json | None, others: Iterable[Json]) -> tuple[Json, ...]:
+    """Return the administrations of an order, each once; ``own`` is one of them, and stands for its example."""
+    found: dict[str, Json] = {} if own is None else {_name(own): own}
+    for one in others:
+        if order is not None and one.get("record") == "Administration" and _carries_out(one, order):
+            found.setdefault(_name(one), one)
+    return tuple(found.values())
+
+
+def _name(administration: Json) -> str:
+    return str(administration.get("administration_id") or administration.get("resource_id") or id(administration))
 
 
 def _carries_out(administration: Json, order: Json) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.web.workbench.charts import Chart, charts
+from fhir_infusion.web.workbench.administrations import Drawn, drawn
 from fhir_infusion.web.workbench.items import Item, Items
 from fhir_infusion.web.workbench.looking import Entry, View
 from fhir_infusion.web.workbench.shown import Row, window
@@ -15,8 +15,15 @@ if TYPE_CHECKING:
     from fhir_infusion.web.workbench.asked import Asked
     from fhir_infusion.web.workbench.shown import Side
 
-Beside = tuple[dict[str, Any] | None, dict[str, Any] | None]
-"""An order and an administration, as far as they are at hand."""
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """An order, all that was given of it as far as it is at hand, and which of that is ``shown``."""
+
+    order: dict[str, Any] | None = None
+    administrations: tuple[dict[str, Any], ...] = ()
+    shown: dict[str, Any] | None = None
+
 
 LINES: Final = 800
 """Lines of JSON on one page of a side: measured, a browser lays out more than twice as many without a pause."""
@@ -75,7 +82,7 @@ class Outcome:
     entry_pages: Pages
     listed: tuple[tuple[int, Item], ...]
     item_pages: Pages
-    charts: tuple[Chart, ...] = ()
+    drawn: Drawn = field(default_factory=Drawn)
     states: Mapping[str, int] = field(default_factory=dict)
     size: int = LINES
 
@@ -94,7 +101,7 @@ class Outcome:
 
 
 def outcome(asked: Asked, items: Items, chosen: Item, view: View, beside: Beside) -> Outcome:
-    """Return what the page shows; ``beside`` is the order and the administration whose courses are drawn."""
+    """Return what the page shows; ``beside`` is what the courses are drawn of."""
     titles = ("Record", "FHIR") if chosen.written else (asked.format or "FHIR", "Record")
     entries = [entry for entry in view.ledger if entry.line.state in asked.states]
     first, last, pages = window(len(entries), ENTRIES, asked.page)
@@ -110,7 +117,7 @@ def outcome(asked: Asked, items: Items, chosen: Item, view: View, beside: Beside
         Pages("page", first + 1, last, len(entries), min(asked.page, pages - 1), pages),
         tuple(enumerate(items.items))[start:end],
         Pages("record", start + 1, end, len(items.items), at, item_pages),
-        charts(*beside),
+        drawn(beside.order, beside.administrations, beside.shown),
         view.counts,
     )
 
