@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from fhir_infusion.config import Settings
 from fhir_infusion.store import Store
@@ -16,6 +17,8 @@ class Service:
     """``clock`` returns an aware UTC datetime, ``new_id`` a new resource id.
 
     ``dialect`` is the overlay in which resources are given and taken here, empty where that is how they are kept.
+    ``ahead`` holds what was read of the resources of a transaction before it began (``actions.reading.Read``), by their
+    release and digest.
     """
 
     store: Store
@@ -24,3 +27,4 @@ class Service:
     new_id: Callable[[], str]
     settings: Settings
     dialect: str = ""
+    ahead: Mapping[tuple[str, str], Any] = field(default_factory=dict)

@@ -22,13 +22,13 @@ from fhir_infusion.actions import (
     family,
     follow,
     matching,
+    reading,
     record_administration,
     release_text,
     repeated,
     resolve,
     revive,
     rules,
-    second_opinion,
     transact,
     whole,
 )
@@ -37,7 +37,6 @@ from fhir_infusion.actions.transact import Also, Json, Made, Outcome, Part
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.fhir import subset
 from fhir_infusion.fhir.served import MAPPED
-from fhir_infusion.fhir.validate import validate
 from fhir_infusion.store import text, versions
 
 if TYPE_CHECKING:
@@ -105,10 +104,10 @@ def creation(
 
     Raises ``Refused`` as :func:`create`, here or in the work.
     """
-    record, findings = _read(service, resource, release, body_hash)
-    resource = _at_home(service, resource, record, release)
+    was_read = reading.read(service, resource, release, body_hash)
+    resource, record, findings = was_read.resource, was_read.record, was_read.findings
     type_ = str(resource["resourceType"])
-    begin = family.first(service, caller, type_, Part(id, release, resource, record), origin)
+    begin = family.first(service, caller, type_, Part(id, release, resource, record, rows=was_read.rows), origin)
 
     def step(tx: Tx) -> Made:
         earlier = matching.match(tx, type_, if_none_exist) if if_none_exist else None
@@ -196,19 +195,19 @@ def change(
     # That we left something out for another release is our word, not the client's, who read it with that.
     whole_one = subset.unmarked(resource)
     is_marked, resource = whole_one is not resource, whole_one
-    record, findings = _read(service, resource, release)
-    resource = _at_home(service, resource, record, release)
+    was_read = reading.read(service, resource, release)
+    resource, record, findings, rows = was_read.resource, was_read.record, was_read.findings, was_read.rows
     type_ = str(resource["resourceType"])
     before = service.store.read(caller.tenant, lambda tx: versions.current(tx, type_, id))
     if before is None:
         if if_match is not None:
             raise Refused(transact.stale())
-        work = family.first(service, caller, type_, Part(id, release, resource, record), origin)
+        work = family.first(service, caller, type_, Part(id, release, resource, record, rows=rows), origin)
     else:
         if before.record and not before.deleted:
             record, left = carried.with_other_releases(service, record, whole.part_of(before), release)
             findings = (*findings, *left)
-        part = Part(id, release, resource, record, before, before.parent)
+        part = Part(id, release, resource, record, before, before.parent, rows)
         if is_marked and not origin:
             release_text.refuse_a_piece(service, caller.tenant, before, release)
         if before.deleted:
@@ -237,35 +236,6 @@ def _beyond(
     """
     beside = record_administration.beside(service, tx, whole.family(tx, stored), refuse=refuse)
     return (*beside, *resolve.findings(service, tx, stored, resource, known, refuse=refuse))
-
-
-def _read(service: Service, resource: Json, release: str, body_hash: str = "") -> tuple[Json, tuple[Issue, ...]]:
-    """Return the record of a resource without what only servers say (``{}`` where none maps it), and the findings.
-
-    ``body_hash`` is the digest of the same, where it is known.
-    """
-    bare = transact.without_server_elements(resource)
-    is_mapped = resource["resourceType"] in MAPPED
-    if bare != resource or not is_mapped:
-        issues = validate(resource, release)
-        errors = [issue for issue in issues if issue.severity in {"error", "fatal"}]
-        if errors:
-            raise Refused(*errors)
-        if not is_mapped:
-            second_opinion.ask(service, bare, release, body_hash or text.digest(bare))
-            return {}, issues
-    translated = service.translator.to_internal(bare, release, service.dialect or None)
-    second_opinion.ask(service, bare, release, body_hash or text.digest(bare))
-    (record,) = translated.results
-    return {name: value for name, value in record.items() if name != "resource_id"}, translated.findings
-
-
-def _at_home(service: Service, resource: Json, record: Json, release: str) -> Json:
-    """Return a resource as it is kept: one in the dialect of another server is written anew from its record."""
-    if not service.dialect or resource["resourceType"] not in MAPPED:
-        return resource
-    (kept,) = service.translator.to_fhir(whole.single(record), release, as_sent=True).results
-    return {**kept, **{name: resource[name] for name in ("id", "meta") if name in resource}}
 
 
 def _is_there(tx: Tx, resource: Json, id: str) -> bool:

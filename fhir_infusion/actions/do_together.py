@@ -3,7 +3,7 @@
 It is one piece of work of the store. 1. Each entry that writes gets the id of what it means: a new one, or that of what
 is there already (by its condition or business identifier); two entries may not mean one resource. 2. References between
 entries are replaced, conditional ones looked up. 3. The entries are done in the order of the standard, each seeing what
-those before it did.
+those before it did. Before it begins the resources are read (``_read_ahead``), so that others wait for writing only.
 
 Sent again it has its effect once: under an Idempotency-Key (``repeated``), or where it is the same to the last digit
 and creates an order or administration with a business identifier, which cannot be created twice.
@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
-from fhir_infusion.actions import repeated, transact
+from fhir_infusion.actions import reading, repeated, transact
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.fhir import bundle
 from fhir_infusion.fhir import search as fhir_search
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fhir_infusion.actions.caller import Caller
+    from fhir_infusion.actions.reading import Read
     from fhir_infusion.fhir.bundle import Asked
     from fhir_infusion.fhir.json import Resource
     from fhir_infusion.store import Tx
@@ -43,6 +45,8 @@ Run = Callable[["Asked", Service], Entry]
 """Does one entry with the service that it is given; raises what it is refused with."""
 
 _WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_READ: Final = frozenset({"POST", "PUT"})
+"""The methods that have a whole resource with them."""
 
 
 def transaction(
@@ -60,25 +64,77 @@ def transaction(
     named = any(one.method == "POST" and _business_identifiers(service, one) for one in asked)
     key = f"{_KEPT}|{body_hash}" if named else ""
 
+    new: dict[int, str] = {}
+
+    def is_known(tx: Tx) -> bool:
+        return bool(key) and idempotency.find(tx, "", key) is not None
+
+    def attempt(run: repeated.Run[list[Entry]]) -> list[Entry]:
+        nonlocal service
+        service = replace(service, ahead=_read_ahead(service, caller, release, asked, new, home, is_known))
+        return run(work)
+
     def work(tx: Tx) -> list[Entry]:
         earlier = idempotency.find(tx, "", key) if key else None
         if earlier is not None:
             return [_again(told) for told in earlier.id.split("\n")]
         joined = replace(service, store=Joined(service.store, tx))
-        ids = _Ids(joined, tx, release, home)
-        meant = {one.place: _meant(ids, one) for one in asked if one.method in _WRITES}
+        ids = _Ids(joined, tx, release, home, new)
+        meant = _all_meant(ids, asked)
         _refuse_doubles(asked, meant)
-        known = {one.full_url: meant[one.place] for one in asked if one.full_url and meant.get(one.place)}
+        known = _known(asked, meant)
         answers = {one.place: _done(joined, one, meant, known, ids, run) for one in bundle.in_order(asked)}
         in_order = [answers[one.place] for one in asked]
         if key:
             idempotency.keep(tx, "", key, idempotency.Effect(body_hash, _KEPT, _kept(in_order)))
         return in_order
 
-    return repeated.once(service, caller, _ANSWERS, lambda run: run(work))
+    return repeated.once(service, caller, _ANSWERS, attempt)
 
 
 _ANSWERS: Final[repeated.Form[list[Entry]]] = repeated.Form(lambda one: {"entry": one}, lambda _, said: said["entry"])
+
+
+def _read_ahead(
+    service: Service,
+    caller: Caller,
+    release: str,
+    asked: Sequence[Asked],
+    new: dict[int, str],
+    home: str,
+    is_known: Callable[[Tx], bool],
+) -> Mapping[tuple[str, str], Read]:
+    """Return what is read of the resources, as they will be written if nothing changes before the transaction.
+
+    What is refused here, or differs then, is read in the transaction, which tells of it. ``new`` is given the ids of
+    what is created; nothing is read where the transaction ``is_known`` to have had its effect.
+    """
+
+    def bodies(tx: Tx) -> list[Resource]:
+        if is_known(tx):
+            return []
+        ids = _Ids(replace(service, store=Joined(service.store, tx)), tx, release, home, new)
+        known = _known(asked, _all_meant(ids, asked))
+        found = []
+        for one in asked:
+            if one.method in _READ and isinstance(one.body, dict) and one.type in SERVED:
+                with suppress(Refused):
+                    found.append(rewritten(one.body, one.full_url, known, ids.named, home))
+        return found
+
+    with suppress(Refused):
+        return reading.ahead(service, service.store.read(caller.tenant, bodies), release)
+    return {}
+
+
+def _all_meant(ids: _Ids, asked: Sequence[Asked]) -> dict[int, str]:
+    """Return ``Type/id`` of what each entry writes, by its place."""
+    return {one.place: _meant(ids, one) for one in asked if one.method in _WRITES}
+
+
+def _known(asked: Sequence[Asked], meant: Mapping[int, str]) -> dict[str, str]:
+    """Return what each entry with a fullUrl means."""
+    return {one.full_url: meant[one.place] for one in asked if one.full_url and meant.get(one.place)}
 
 
 def _meant(ids: _Ids, one: Asked) -> str:
@@ -125,10 +181,12 @@ def _first(id: str, new_id: Callable[[], str]) -> Callable[[], str]:
 class _Ids:
     """Finds out what an entry means."""
 
-    def __init__(self, service: Service, tx: Tx, release: str, home: str) -> None:
+    def __init__(self, service: Service, tx: Tx, release: str, home: str, new: dict[int, str]) -> None:
+        """``new`` holds the id that an entry creates its resource under, by its place."""
         self._service = service
         self._tx = tx
         self._release = release
+        self._new = new
         self.home = home
 
     def of(self, one: Asked) -> str:
@@ -139,8 +197,13 @@ class _Ids:
             return f"{one.type}/{one.id}"
         found = self._condition(one)
         if found is None and one.method in {"POST", "PUT"}:
-            found = self._by_business_identifier(one) or self._service.new_id()
+            found = self._by_business_identifier(one) or self._new_id(one.place)
         return f"{one.type}/{found}" if found else ""
+
+    def _new_id(self, place: int) -> str:
+        if place not in self._new:
+            self._new[place] = self._service.new_id()
+        return self._new[place]
 
     def named(self, reference: str) -> str:
         """Return ``Type/id`` for a conditional reference.

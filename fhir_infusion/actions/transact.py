@@ -77,7 +77,10 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One resource to be written: what it is, and the version that it follows."""
+    """One resource to be written: what it is, and the version that it follows.
+
+    ``rows`` are those that it is found by, where they are known before its transaction.
+    """
 
     id: str
     release: str
@@ -85,6 +88,7 @@ class Part:
     record: Json
     previous: Stored | None = None
     parent: str = ""
+    rows: tuple[Entry, ...] | None = None
 
 
 def system_of(service: Service, type: str) -> str:
@@ -120,7 +124,7 @@ def write(service: Service, tx: Tx, caller: Caller, type: str, part: Part, origi
             _refuse_a_plan(order)
             depends_on = depends_on or order.aggregate
     bound, minted = _binding(service, tx, type, part)
-    rows = entries(part.resource, part.release)
+    rows = part.rows if part.rows is not None else entries(part.resource, part.release)
     if minted is not None:
         rows = (*rows, Entry("identifier", "token", minted.system, minted.value))
     digest = service.translator.library.digest

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import threading
 from copy import deepcopy
 from typing import Any
 
 import pytest
 
+from fhir_infusion.actions import second_opinion
+from fhir_infusion.store import Store
 from tests.web.conftest import FHIR, Client, exact, issues
 
 Json = dict[str, Any]
@@ -75,6 +78,43 @@ def test_a_transaction_keeps_all_and_its_references_lead_to_what_was_made(client
     assert read["request"]["reference"] == order
     assert read["medicationReference"]["reference"] == drug
     assert exact(client.get(f"{BASE}/{order}"))["subject"]["reference"] == patient
+
+
+@pytest.fixture
+def readers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The thread in which each resource is read, checked and asked a second opinion about."""
+    names: list[str] = []
+    monkeypatch.setattr(second_opinion, "ask", lambda *_: names.append(threading.current_thread().name))
+    return names
+
+
+def test_the_resources_of_a_transaction_are_read_before_it_so_that_others_wait_for_writing_only(
+    client: Client, whole: Json, readers: list[str]
+):
+    whole["entry"][1]["request"]["ifNoneExist"] = "identifier=http://example.org|no-other"
+    assert client.post(BASE, whole, FHIR).status_code == 200
+    assert readers == [threading.current_thread().name] * 4
+    assert client.post(BASE, whole, FHIR).status_code == 200
+    assert len(readers) == 4, "what had its effect before is not read again"
+
+
+def test_what_changes_after_a_transaction_was_read_is_seen_by_it_all_the_same(
+    client: Client, whole: Json, readers: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    transact, patient = Store.transact, whole["entry"][3]["resource"]
+    made: list[str] = []
+
+    def beaten(store: Store, tenant: str, work: Any) -> Any:
+        monkeypatch.setattr(Store, "transact", transact)
+        made.append(exact(client.post(f"{BASE}/Patient", patient, FHIR))["id"])
+        return transact(store, tenant, work)
+
+    monkeypatch.setattr(Store, "transact", beaten)
+    given, order, _, found = locations(client.post(BASE, whole, FHIR))
+    assert found == f"Patient/{made[0]}"
+    assert readers[-2:] == ["store-writer"] * 2, "what refers to that patient is read again"
+    for one in (given, order):
+        assert exact(client.get(f"{BASE}/{one}"))["subject"] == {"reference": found}
 
 
 def test_one_entry_that_is_refused_undoes_all_and_is_named(client: Client, whole: Json):
