@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 from fhir_infusion.cli.inputs import open_source
 from fhir_infusion.cli.progress import steps_bar
 from fhir_infusion.cli.run import tell
+from fhir_infusion.cli.site_documents import documents
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.records.fields import ROOTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from fhir_infusion.mapping.formats.format import Format
 
 SUFFIXES = {".json", ".ndjson", ".jsonl"}
 
@@ -40,6 +44,30 @@ def resources_in(label: str, given: dict[str, Any]) -> Iterator[tuple[str, dict[
         if isinstance(entry, dict) and isinstance(entry.get("resource"), dict):
             mark = "." if "#" in label else "#"
             yield from resources_in(f"{label}{mark}entry[{index}]", entry["resource"])
+
+
+def is_ours(value: Any) -> bool:
+    """Whether a value is a record or a resource, not a document of a site."""
+    return isinstance(value, dict) and (isinstance(value.get("resourceType"), str) or value.get("record") in ROOTS)
+
+
+def site_corpus(one: Format, places: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """Yield every document of a site with its label, and every record and resource that stands among them.
+
+    What is not strict JSON is told and passed over.
+    """
+    for file in steps_bar(list(_files(places)), "files"):
+        with open_source(str(file)) as source:
+            for label, value in documents(one, source):
+                if isinstance(value, Refused):
+                    tell(f"{label}: {value.issues[0].reason}; passed over")
+                    continue
+                several = value if isinstance(value, list) else [value]
+                for ours in filter(is_ours, several):
+                    yield from resources_in(label, ours)
+                theirs = [each for each in several if not is_ours(each)]
+                if theirs:
+                    yield label, theirs if isinstance(value, list) else value
 
 
 def folders(places: Sequence[str]) -> Iterator[tuple[str, list[str]]]:

@@ -1,7 +1,6 @@
 """``translate`` from and to a site's own JSON.
 
-An object or an array of objects is one document; in NDJSON each line is one. The rows of a feed belong together over
-all lines of a file. Each record of the input is answered by itself: one that is refused does not stop the others.
+Each record of the input is answered by itself: one that is refused does not stop the others.
 """
 
 from __future__ import annotations
@@ -11,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.actions.formats import checked, format_named, to_format
 from fhir_infusion.cli.run import as_refused
+from fhir_infusion.cli.site_documents import documents
 from fhir_infusion.cli.translating import Done, Task, done_of, translate_bundle, translate_one
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.fhir.exact import read_plain
-from fhir_infusion.mapping.formats.groups import Feed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,20 +76,11 @@ class Formats:
             for item in source.inputs:
                 yield from self._ours(item)
             return
-        one = format_named(self.task.translator, self.given)
-        waiting: list[Any] = []
-        for item in source.inputs:
-            try:
-                value = read_plain(item.data)
-            except Refused as refused:
-                yield item.label, {}, refused
-                continue
-            if isinstance(one.given.group, Feed):
-                waiting += value if isinstance(value, list) else [value]
+        for label, value in documents(format_named(self.task.translator, self.given), source):
+            if isinstance(value, Refused):
+                yield label, {}, value
             else:
-                yield from self._site(item.label, value)
-        if waiting:
-            yield from self._site(source.file, waiting)
+                yield from self._site(label, value)
 
     def _site(self, label: str, value: Any) -> Iterator[tuple[str, Json, Done | Refused]]:
         """Read a document of the site, record by record."""

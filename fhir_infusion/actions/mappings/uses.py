@@ -5,14 +5,14 @@ Resources are read; records are written and what comes of it is read again, so t
 
 from __future__ import annotations
 
-import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from fhir_infusion.actions.mappings.along import value_at
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.mapping.formats.names import readable
-from fhir_infusion.mapping.formats.shape import JOINED
 from fhir_infusion.mapping.inspect import plain
 
 if TYPE_CHECKING:
@@ -67,13 +67,16 @@ class Uses:
         except Refused:
             return
 
-    def site(self, one: Format, label: str, given: Json) -> None:
-        """Take in an object of a site's JSON, as ``Format.apart`` gives it."""
+    def site(self, one: Format, label: str, value: Any) -> None:
+        """Take in a document of a site's JSON."""
         try:
-            read = one.read_one(given)
+            objects = one.apart(value)
         except Refused:
             return
-        self._take(label, given, read.result, read.ledger.lines())
+        for given in objects:
+            with suppress(Refused):
+                read = one.read_one(given)
+                self._take(label, given, read.result, read.ledger.lines())
 
     def _take(self, label: str, given: Json, record: Json, lines: Iterable[Line]) -> None:
         for line in lines:
@@ -89,47 +92,14 @@ class Uses:
                 place = seen.path
                 while plain(place) != other:
                     place = place.rpartition(".")[0]
-                return Use(seen.label, _text(_at(seen.record, seen.to)), _text(_at(seen.given, _inside(place))))
+                values = value_at(seen.record, seen.to), value_at(seen.given, _inside(place))
+                return Use(seen.label, *map(_text, values))
         return None
 
 
 def _inside(path: str) -> str:
     """Return a path without the name of what it begins in."""
     return path.partition(".")[2]
-
-
-_INDEX: Final = re.compile(r"\[(\d+|only|first)\]")
-_FOLLOWED: Final = re.compile(r"->\w+")
-
-
-def _at(whole: Json, path: str) -> Any:
-    """Return the value at a path of the ledger; a code that stands for several members is the value of each."""
-    value: Any = whole
-    while path and isinstance(value, dict | list):
-        path = path.removeprefix(".")
-        if isinstance(value, list):
-            index = _INDEX.match(path)
-            if index is None:
-                return value
-            value, path = value[int(index[1]) if index[1].isdigit() else 0], path[index.end() :]
-        elif followed := _FOLLOWED.match(path):
-            value, path = _contained(whole, value), path[followed.end() :]
-        else:
-            name = max((name for name in value if _begins(path, name)), key=len, default=None)
-            if name is None:
-                return {part: value[part] for part in path.split(JOINED) if part in value}
-            value, path = value[name], path[len(name) :]
-    return value
-
-
-def _begins(path: str, name: str) -> bool:
-    return path.startswith(name) and path[len(name) :][:1] in ("", ".", "[", "-")
-
-
-def _contained(whole: Json, reference: Json) -> Any:
-    """Return the contained resource that a reference names."""
-    id_ = str(reference.get("reference", "")).removeprefix("#")
-    return next((one for one in whole.get("contained", ()) if one.get("id") == id_), {})
 
 
 def _text(value: Any) -> str:

@@ -6,45 +6,38 @@ A corpus is files and directories of resources (``*.json``, ``*.ndjson``); Bundl
 from __future__ import annotations
 
 import shutil
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from fhir_infusion.actions.mappings.turning import STATES, compare, turn
 from fhir_infusion.actions.prove import FULL, proofs, samples_of
 from fhir_infusion.cli import load_settings
-from fhir_infusion.cli.corpus import corpus, folders
 from fhir_infusion.cli.inputs import open_source
+from fhir_infusion.cli.mapping import coverage as _coverage
+from fhir_infusion.cli.mapping import diff as _diff
 from fhir_infusion.cli.mapping import docs as _docs
 from fhir_infusion.cli.mapping import explain as _explain
 from fhir_infusion.cli.mapping import golden as golden_folder
 from fhir_infusion.cli.mapping import replay as _replay
 from fhir_infusion.cli.mapping import structure_map as _structure_map
 from fhir_infusion.cli.mapping.options import FOLDER, mappings_option
-from fhir_infusion.cli.options import overlay_option, release_option
+from fhir_infusion.cli.options import release_option
 from fhir_infusion.cli.run import DONE, REFUSED, tell
 from fhir_infusion.config import mappings_dir
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.fhir.differences import differences
 from fhir_infusion.fhir.exact import read_plain
-from fhir_infusion.mapping import coverage as counting
 from fhir_infusion.mapping.concept_maps import concept_map, tables_of
 from fhir_infusion.mapping.formats.doubts import doubts
 from fhir_infusion.mapping.formats.draft import draft
 
 if TYPE_CHECKING:
     from fhir_infusion.config import Release, Settings
-    from fhir_infusion.mapping.trace import Line
     from fhir_infusion.translator import Translator
 
 QUICK_EXAMPLES = 50
 """What a check in an editor asks; before a document is served it is asked more."""
-
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
-corpus_argument = click.argument("files", nargs=-1, required=True, metavar="CORPUS...", type=click.Path(exists=True))
 
 
 @click.group("mapping")
@@ -140,86 +133,6 @@ def copy(directory: Path) -> int:
     return DONE
 
 
-@command.command("coverage")
-@mappings_option
-@release_option
-@overlay_option
-@corpus_argument
-def coverage(mappings: Path | None, release: Release, overlay: str | None, files: tuple[str, ...]) -> int:
-    """Count what becomes of the elements of a corpus, folder by folder: each path that is not mapped, and the shares.
-
-    Narrative, meta and unknown extensions are carried whole: they are listed as `aside` and not in the shares. What
-    is refused is counted by place and reason. Exit code 1 if any resource did not come back as it was.
-    """
-    translator = _translator(load_settings(mappings=mappings), overlay)
-
-    def judge(resource: dict[str, Any]) -> tuple[list[Line], bool]:
-        read = translator.to_internal(resource, release, overlay)
-        back = translator.to_fhir(read.results[0], release, overlay, as_sent=True).results
-        return read.lines, len(back) == 1 and next(differences(resource, back[0]), None) is None
-
-    changed = 0
-    for folder, places in folders(files):
-        resources = (given for _, given in corpus(places) if given.get("resourceType") in translator.types)
-        found = counting.coverage(judge, resources)
-        if not found.resources:
-            continue
-        click.echo(folder)
-        for (state, path), count in sorted(found.left.items(), key=lambda item: (item[0][0], -item[1], item[0][1])):
-            click.echo(f"  {state:8} {count:6}  {path}")
-        if found.states:
-            shares = (share_in_words(states) for states in (found.states, found.infusion))
-            click.echo("  {} mapped; of the infusion elements {}".format(*shares))
-        click.echo(f"  {found.resources} resources: {found.changed} changed, {found.refused} refused")
-        for (path, reason), count in sorted(found.reasons.items(), key=lambda item: (-item[1], item[0])):
-            click.echo(f"  refused  {count:6}  {path or 'the whole'}: {reason}")
-        changed += found.changed
-    return REFUSED if changed else DONE
-
-
-def share_in_words(states: Counter[str]) -> str:
-    """Return ``99.5 % (424 of 426)``, rounded down: 100 % is all."""
-    mapped, total = states["mapped"], states.total()
-    permille = 1000 * mapped // total if total else 1000
-    return f"{permille // 10}.{permille % 10} % ({mapped} of {total})"
-
-
-@command.command("diff")
-@release_option
-@overlay_option
-@json_option
-@click.argument("old", type=FOLDER)
-@click.argument("new", type=FOLDER)
-@corpus_argument
-def diff(
-    release: Release,
-    overlay: str | None,
-    as_json: bool,
-    old: Path,
-    new: Path,
-    files: tuple[str, ...],
-) -> int:
-    """Show what a change of the documents, from directory OLD to NEW, changes in what a corpus is translated into.
-
-    Resources become records, records become resources. What both refuse is counted apart.
-    """
-    before, after = (_translator(load_settings(mappings=one), overlay) for one in (old, new))
-    counts: Counter[str] = Counter()
-    for label, given in corpus(files):
-        found = compare(*(turn(one, given, release, overlay) for one in (before, after)))
-        counts[found.state] += 1
-        if as_json:
-            click.echo(fhir_json.write({"input": label, **found.document()}))
-        elif found.state != "same":
-            click.echo(f"{found.state} {label}: {found.in_words()}")
-    states = [state for state in STATES if state != "skipped" or counts[state]]
-    if as_json:
-        click.echo(fhir_json.write({"summary": {state: counts[state] for state in states}}))
-    else:
-        click.echo(", ".join(f"{counts[state]} {state}" for state in states))
-    return REFUSED if counts["changed"] else DONE
-
-
 @command.command("concept-maps")
 @mappings_option
 @release_option
@@ -242,6 +155,8 @@ def _translator(settings: Settings, overlay: str | None) -> Translator:
 
 
 command.add_command(_replay.replay)
+command.add_command(_coverage.coverage)
+command.add_command(_diff.diff)
 command.add_command(_docs.docs)
 command.add_command(_explain.explain)
 command.add_command(_structure_map.command)

@@ -9,8 +9,8 @@ import click
 from fhir_infusion.actions.mappings.uses import Uses
 from fhir_infusion.actions.prove import samples_of
 from fhir_infusion.cli import load_settings
-from fhir_infusion.cli.corpus import corpus
-from fhir_infusion.cli.mapping.options import mappings_option
+from fhir_infusion.cli.corpus import corpus, is_ours, site_corpus
+from fhir_infusion.cli.mapping.options import format_option, known_format, mappings_option
 from fhir_infusion.cli.options import overlay_option, release_option
 from fhir_infusion.cli.run import DONE, REFUSED, tell
 from fhir_infusion.mapping.formats.names import readable
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fhir_infusion.config import Release
+    from fhir_infusion.mapping.formats.format import Format
     from fhir_infusion.mapping.inspect import Pair
     from fhir_infusion.mapping.lens import Lens
     from fhir_infusion.translator import Translator
@@ -30,26 +31,37 @@ if TYPE_CHECKING:
 @mappings_option
 @release_option
 @overlay_option
+@format_option
 @click.argument("path")
 @click.argument("files", nargs=-1, metavar="[CORPUS]...", type=click.Path(exists=True))
-def explain(mappings: Path | None, release: Release, overlay: str | None, path: str, files: tuple[str, ...]) -> int:
+def explain(
+    mappings: Path | None,
+    release: Release,
+    overlay: str | None,
+    site_format: str | None,
+    path: str,
+    files: tuple[str, ...],
+) -> int:
     """Show which pairs hold PATH, of a record, FHIR or a format, in part or whole: both sides, rules, file:line.
 
     Below each stands its first value in the CORPUS, on both sides; without one in the examples that are shipped, and
-    in the samples of the formats. What is fixed or left out by a rule at PATH is told too.
+    in the samples of the formats. With --format the CORPUS is a site's own JSON. What is fixed, or left out by a rule,
+    is told too.
     """
     from fhir_infusion.cli.translator import translator_for  # noqa: PLC0415  brings fhir.resources
 
     translator = translator_for(load_settings(mappings=mappings), overlay)
     lenses = [translator.lens(release, one, overlay) for one in sorted(translator.types)]
     told: list[tuple[str, Pair | None]] = [one for lens in lenses for one in _told(lens, path, str)]
-    for _, one in sorted(translator.library.formats.items()):
-        told += _told(one.lens, path, readable)
+    for _, shipped in sorted(translator.library.formats.items()):
+        told += _told(shipped.lens, path, readable)
     uses = Uses()
     if any(pair is not None for _, pair in told):
-        for label, given in _examples(files):
-            uses.resource(translator, label, given, release, overlay)
-        _take_samples(translator, uses)
+        for label, given, one in _examples(translator, site_format, files):
+            if one is None:
+                uses.resource(translator, label, given, release, overlay)
+            else:
+                uses.site(one, label, given)
     for line, pair in told:
         click.echo(line)
         if pair is not None and (use := uses.of(pair)) is not None:
@@ -74,17 +86,18 @@ def _told(lens: Lens, path: str, shown: Callable[[str], str]) -> Iterator[tuple[
                 yield f"{where}  {how} {rule.said}  ({plan.document})", None
 
 
-def _examples(files: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
-    from fhir_infusion.web.examples import therapies  # noqa: PLC0415  read only where none are given
-
-    if files:
-        yield from corpus(files)
+def _examples(
+    translator: Translator, site_format: str | None, files: tuple[str, ...]
+) -> Iterator[tuple[str, Any, Format | None]]:
+    """Yield each example with its label and its format, if it is a site's: those of the corpus before the samples."""
+    if site_format is not None:
+        one = known_format(translator, site_format)
+        yield from ((label, value, None if is_ours(value) else one) for label, value in site_corpus(one, files))
+    elif files:
+        yield from ((label, given, None) for label, given in corpus(files))
     else:
-        yield from ((one.name, one.record) for one in therapies().values())
+        from fhir_infusion.web.examples import therapies  # noqa: PLC0415  read only where they are shown
 
-
-def _take_samples(translator: Translator, uses: Uses) -> None:
+        yield from ((one.name, one.record, None) for one in therapies().values())
     for name, one in sorted(translator.library.formats.items()):
-        for number, sample in enumerate(samples_of(one), 1):
-            for given in one.apart(sample):
-                uses.site(one, f"sample {number} of {name}", given)
+        yield from ((f"sample {number} of {name}", value, one) for number, value in enumerate(samples_of(one), 1))
