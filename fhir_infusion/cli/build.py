@@ -119,10 +119,7 @@ def build_running(
     """
     service = build_service(settings, wait_seconds, translator)
     try:
-        known = _known(settings.database)
-        with _in_turn(known):
-            keep_proven(service.translator.library, settings, known)
-        live = live_mappings(service, known)
+        live = live_mappings(service)
         if translator is not None:
             # Loaded before the fork, maybe long ago: another process of these may have reloaded since.
             live.reload()
@@ -132,8 +129,14 @@ def build_running(
         raise
 
 
-def live_mappings(service: Service, known: Path | None) -> Live:
-    """Return the documents that a service uses, to be read anew while it runs; ``known`` holds what is proven."""
+def live_mappings(service: Service) -> Live:
+    """Ask the laws of the documents that a service uses, and return these, to be read anew while it runs.
+
+    Raises ``DocumentError`` as :func:`keep_proven`.
+    """
+    known = _known(service.settings.database)
+    with _in_turn(known):
+        keep_proven(service.translator.library, service.settings, known)
 
     def prove(library: Library) -> None:
         with _in_turn(known):

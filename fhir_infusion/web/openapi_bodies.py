@@ -130,6 +130,15 @@ _MAPPINGS: Final[dict[str, Any]] = {
         },
     },
     "overlays": _TEXTS,
+    "formats": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": dict.fromkeys(("format", "record"), _TEXT),
+            "required": ["format", "record"],
+        },
+        "description": "The formats of sites' own JSON, each with the kind of record that it is mapped to.",
+    },
     "failure": {
         "type": "object",
         "properties": {"at": {**_TEXT, "format": "date-time"}, "complaints": _TEXTS},
@@ -143,7 +152,7 @@ SCHEMAS: Final[dict[str, Any]] = {
     "Mappings": {
         "type": "object",
         "properties": _MAPPINGS,
-        "required": ["digest", "documents", "overlays"],
+        "required": ["digest", "documents", "overlays", "formats"],
         "additionalProperties": False,
     },
     "Resource": {"type": "object", "properties": {"resourceType": _TEXT}, "required": ["resourceType"]},

@@ -102,6 +102,7 @@ class Live:
             **({"proven": self.proven.isoformat()} if self.proven is not None else {}),
             "documents": documents,
             "overlays": sorted(library.overlays()),
+            "formats": [{"format": name, "record": one.record} for name, one in sorted(library.formats.items())],
         }
         if failure is not None:
             told["failure"] = {"at": failure.at.isoformat(), "complaints": list(failure.complaints)}
