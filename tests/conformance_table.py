@@ -27,12 +27,16 @@ ALL_OF_THE_SYSTEM: Final = ("transaction", "batch", "search-system", "history-sy
 """http://hl7.org/fhir/system-restful-interaction."""
 
 REFUSED: Final = {
-    "?_filter=status eq active": "`_filter`",
-    "?_contained=true": "`_contained`, `_containedType`",
-    "?_text=dobutamine": "`_text`, `_content`",
-    "?_query=named": "named queries (`_query`)",
-    "?_list=7": "`_list`",
-    "?code:in=http://example.org/vs": "`:in`, `:not-in`, `:above`, `:below` (no terminology server)",
+    "MedicationRequest?_filter=status eq active": "`_filter`",
+    "MedicationRequest?_contained=true": "`_contained`, `_containedType`",
+    "MedicationRequest?_text=dobutamine": "`_text`, `_content`",
+    "MedicationRequest?_query=named": "named queries (`_query`)",
+    "MedicationRequest?_list=7": "`_list`",
+    "MedicationRequest?_language=en": "`_language`, `_in`",
+    "Observation?code-value-quantity=29463-7$gt70": "composite parameters (Observation)",
+    "Patient?phonetic=Smith": "`phonetic`",
+    "Location?near=42.2|-83.7|11|km": "`near`, `contains` (Location)",
+    "MedicationRequest?code:in=http://example.org/vs": "`:in`, `:not-in`, `:above`, `:below` (no terminology server)",
 }
 """Searches of the standard that are answered with 400, and what they stand for; a test asks each."""
 

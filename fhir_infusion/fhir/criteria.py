@@ -60,7 +60,9 @@ def criterion(resource_type: str, name: str, value: str, here: Here, links: int 
     if name.startswith("_has:"):
         return _has(resource_type, name, value, here, links)
     head, dot, rest = name.partition(".")
-    base, _, modifier = head.partition(":")
+    base, colon, modifier = head.partition(":")
+    if colon and not modifier:
+        unknown(name_in_path(base), "a colon without a modifier", "the name alone, or with a modifier behind the colon")
     if dot and base not in OF_EVERY_TYPE:
         return _chain(_known(resource_type, base, here), modifier, (rest, value), here, links)
     if base in OF_EVERY_TYPE:

@@ -7,6 +7,7 @@ RFC 7240 (Prefer).
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
@@ -55,7 +56,7 @@ def check_content_type(request: Request, release: str | None, more: tuple[str, .
     """
     accepted = ", ".join((*more, JSON if release is None else FHIR_JSON))
     _check_encoding(request)
-    media, options = parse_options_header(request.headers.get("Content-Type", ""))
+    media, options = _media_type(request.headers.get("Content-Type", ""))
     if media not in ({JSON, *more} if release is None else {JSON, FHIR_JSON, *more}):
         reason = "the body is not declared as JSON" if media else "the media type of the body is not stated"
         raise header_refusal(415, "not-supported", "Content-Type", reason, accepted)
@@ -71,10 +72,16 @@ def check_form(request: Request) -> None:
     Raises ``Refused`` (415).
     """
     _check_encoding(request)
-    media, options = parse_options_header(request.headers.get("Content-Type", ""))
+    media, options = _media_type(request.headers.get("Content-Type", ""))
     if media not in {FORM, ""}:
         raise header_refusal(415, "not-supported", "Content-Type", "it is not declared as a form", FORM)
     _check_charset(options)
+
+
+def _media_type(stated: str) -> tuple[str, dict[str, str]]:
+    """Return a media type, whose case says nothing (RFC 9110 section 8.3.1), with its options."""
+    media, options = parse_options_header(stated)
+    return media.lower(), options
 
 
 def _check_encoding(request: Request) -> None:
@@ -107,7 +114,7 @@ def check_accept(request: Request, release: str | None, in_body: Sequence[tuple[
         return
     wrong_version = False
     for value, quality in parse_accept_header(header):
-        media, options = parse_options_header(value)
+        media, options = _media_type(value)
         if quality <= 0 or not _matches(media, wanted):
             continue
         if release is None or _same_release(options, release):
@@ -120,7 +127,7 @@ def check_accept(request: Request, release: str | None, in_body: Sequence[tuple[
 
 def _check_format(stated: str, release: str) -> None:
     # A plus sign that was not escaped arrives as a space.
-    media, options = parse_options_header(stated.replace(" ", "+"))
+    media, options = _media_type(stated.replace(" ", "+"))
     if media not in _FORMATS:
         raise header_refusal(406, "not-supported", "_format", "the format is not offered", "json")
     if not _same_release(options, release):
@@ -142,13 +149,13 @@ def _wrong_release(status: int, name: str, release: str) -> Exception:
 
 
 def preferences(request: Request) -> Preferences:
-    """Read ``Prefer``. What is not known is passed over, as RFC 7240 section 2 asks."""
+    """Read ``Prefer``. What is not known, or was said before, is passed over, as RFC 7240 section 2 asks."""
     body: Return | None = None
     lenient = is_async = False
     for part in ",".join(request.headers.getlist("Prefer")).replace(";", ",").split(","):
         name, _, value = (piece.strip().strip('"') for piece in part.partition("="))
         if name.lower() == "return":
-            body = _RETURNS.get(value.lower()) or body
+            body = body or _RETURNS.get(value.lower())
         elif name.lower() == "handling":
             lenient = value.lower() == "lenient"
         elif name.lower() == "respond-async":
@@ -167,10 +174,13 @@ def if_match(request: Request) -> str | None:
     """Return the version named by ``If-Match``, None where the header is absent.
 
     Raises ``Refused`` (400) where it does not name exactly one version: ``*`` or a list would let a writer overwrite
-    what it has not read.
+    what it has not read, and so would a moment (``If-Unmodified-Since``), in whose second there may be two.
     """
     header = request.headers.get("If-Match")
     if header is None:
+        if "If-Unmodified-Since" in request.headers:
+            reason = "a change on condition of a moment is not made"
+            raise header_refusal(400, "not-supported", "If-Unmodified-Since", reason, "If-Match")
         return None
     found = _ETAG.fullmatch(header.strip())
     if found is None:
@@ -190,18 +200,22 @@ def creates_only(request: Request) -> bool:
 
 
 def is_unchanged(request: Request, etag: str, changed_at: datetime | None) -> bool:
-    """Say whether ``If-None-Match``, or else ``If-Modified-Since``, tells that the reader has this state already."""
-    header = request.headers.get("If-None-Match")
+    """Say whether ``If-None-Match``, or else ``If-Modified-Since``, tells that the reader has this state already.
+
+    A moment of HTTP has no fraction: who read in the second of a change may have read what was before it, so that only
+    a later one tells, or that of a first version (RFC 9110 section 8.8.2.2).
+    """
+    header, opaque = request.headers.get("If-None-Match"), etag.removeprefix("W/")
     if header is not None:
-        opaque = etag.removeprefix("W/")
         return header.strip() == "*" or opaque in (part.strip().removeprefix("W/") for part in header.split(","))
     since = request.headers.get("If-Modified-Since")
     if since is None or changed_at is None:
         return False
-    try:
-        return changed_at.replace(microsecond=0) <= parsedate_to_datetime(since)
-    except (TypeError, ValueError):
-        return False
+    second = changed_at.replace(microsecond=0)
+    with suppress(TypeError, ValueError):
+        moment = parsedate_to_datetime(since)
+        return second < moment or (second == moment and opaque == '"1"')
+    return False
 
 
 def etag(version: object) -> str:

@@ -319,6 +319,7 @@ def test_a_parameter_that_is_no_text_is_400(tried: Tried, query: str):
     [
         ("patient=", "invalid"),
         (f"status:{CANARY}=active", "not-supported"),
+        ("status:=active", "not-supported"),
         ("authoredon=zz2024", "invalid"),
         (f"authoredon={CANARY}", "invalid"),
         ("authoredon=2024-02-30", "invalid"),

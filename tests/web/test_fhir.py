@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from urllib.parse import parse_qsl, urlsplit
+from datetime import timedelta
+from email.utils import format_datetime, parsedate_to_datetime
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
 
@@ -55,6 +57,7 @@ def test_a_created_resource_is_kept_to_the_digit_under_an_id_of_ours(client: Cli
         ("return=OperationOutcome", "OperationOutcome"),
         ("respond-async, return=OperationOutcome", "OperationOutcome"),
         ("return=nonsense", "MedicationRequest"),
+        ("return=minimal, return=representation", None),
     ],
 )
 def test_prefer_decides_the_body_of_the_answer(client: Client, resource: Json, prefer: str, kind: str | None):
@@ -167,6 +170,36 @@ def test_a_reader_that_has_the_version_gets_304(client: Client, resource: Json):
     assert client.get(path, if_modified_since=first.headers["Last-Modified"]).status_code == 304
     assert client.get(path, if_modified_since="Thu, 01 Jan 2015 00:00:00 GMT").status_code == 200
     assert client.get(path, if_none_match='W/"2"', if_modified_since=first.headers["Last-Modified"]).status_code == 200
+
+
+def test_who_read_in_the_second_of_a_change_is_not_told_that_nothing_changed(client: Client, resource: Json):
+    first = client.post(MR, resource, FHIR)
+    path = f"{MR}/{exact(first)['id']}"
+    stopped = client.put(path, {**exact(first), "status": "stopped"}, FHIR, if_match='W/"1"')
+    second = stopped.headers["Last-Modified"]
+    again = client.get(path, if_modified_since=second)
+    assert (again.status_code, exact(again)["status"]) == (200, "stopped")
+    later = format_datetime(parsedate_to_datetime(second) + timedelta(seconds=1), usegmt=True)
+    assert client.get(path, if_modified_since=later).status_code == 304
+
+
+@pytest.mark.parametrize("media", ["APPLICATION/FHIR+JSON", "Application/Json; Charset=UTF-8"])
+def test_the_case_of_a_media_type_says_nothing(client: Client, resource: Json, media: str):
+    reply = client.post(MR, resource, media, accept=media)
+    assert reply.status_code == 201, reply.text
+    path = f"{MR}/{exact(reply)['id']}"
+    assert client.get(path, accept=media).status_code == 200
+    assert client.get(f"{path}?_format={quote(media)}").status_code == 200
+
+
+def test_a_change_on_condition_of_a_moment_is_400_so_that_no_condition_is_passed_over(client: Client):
+    client.put("/fhir/r4/Patient/p", {"resourceType": "Patient", "id": "p"}, FHIR)
+    moment = "Sun, 06 Nov 1994 08:49:37 GMT"
+    body = {"resourceType": "Patient", "id": "p", "active": True}
+    reply = client.put("/fhir/r4/Patient/p", body, FHIR, if_unmodified_since=moment)
+    assert (reply.status_code, issues(reply)[0]["path"]) == (400, "http.If-Unmodified-Since")
+    assert client.delete("/fhir/r4/Patient/p", if_unmodified_since=moment).status_code == 400
+    assert exact(client.get("/fhir/r4/Patient/p"))["meta"]["versionId"] == "1"
 
 
 def test_what_was_written_in_one_release_is_read_in_the_others_with_equal_bodies(client: Client, resource: Json):
@@ -424,6 +457,7 @@ def test_a_child_that_carries_a_dose_as_its_parent_does_is_told_to_who_posts_it(
     assert (unresolved["severity"], unresolved["code"]) == ("information", "not-found")
 
 
+@pytest.mark.parametrize("release", ["r4", "r4b", "r5"])
 @pytest.mark.parametrize("query", conformance_table.REFUSED)
-def test_a_search_that_the_conformance_page_calls_absent_is_400(client: Client, query: str):
-    assert client.get(f"{MR}{query}").status_code == 400
+def test_a_search_that_the_conformance_page_calls_absent_is_400(client: Client, query: str, release: str):
+    assert client.get(f"/fhir/{release}/{query}").status_code == 400
