@@ -17,6 +17,7 @@ from fhir_infusion.fhir import json as exact
 from fhir_infusion.fhir.exact import read_plain
 from fhir_infusion.mapping.codecs import NAMED
 from fhir_infusion.mapping.document import DOCUMENT_SHAPES, FRAGMENT_SHAPES, PAIR_SHAPES, read_yaml
+from fhir_infusion.mapping.formats.columns import COLUMN_SHAPES
 from fhir_infusion.mapping.formats.document import FORMAT_SHAPES
 from fhir_infusion.mapping.formats.format import Format, build_format
 from fhir_infusion.mapping.formats.groups import DERIVED_SHAPES, EACH_SHAPES, FEED_SHAPES
@@ -102,10 +103,22 @@ def _built(name: str) -> Format:
 
 
 def test_every_keyword_and_spelling_of_formats_is_explained_and_every_keyword_is_in_the_schema() -> None:
-    words = {*FORMAT_SHAPES, *EACH_SHAPES, *FEED_SHAPES, *DERIVED_SHAPES, *SIMPLE, KEPT, "table(", "clock("}
+    words = {
+        *FORMAT_SHAPES,
+        *COLUMN_SHAPES,
+        *EACH_SHAPES,
+        *FEED_SHAPES,
+        *DERIVED_SHAPES,
+        *SIMPLE,
+        KEPT,
+        "table(",
+        "clock(",
+    }
     assert sorted(word for word in words if f"`{word}" not in MANUAL) == []
     known = SCHEMA["$defs"]["format"]["properties"]
     assert known.keys() == FORMAT_SHAPES.keys()
+    columns = known["columns"]["additionalProperties"]["items"]["properties"]
+    assert columns.keys() == COLUMN_SHAPES.keys()
     assert known["each"]["properties"].keys() == EACH_SHAPES.keys()
     assert known["feed"]["properties"].keys() == FEED_SHAPES.keys()
     derived = known["feed"]["properties"]["derive"]["additionalProperties"]["properties"]

@@ -112,6 +112,9 @@ WRONG: list[tuple[str, tuple[Any, ...], Any, str]] = [
     ("tpn-pharmacy", ("Beutel", "Volumen"), "2000 ml", "tpn-pharmacy.Beutel.Volumen"),
     ("tpn-pharmacy", ("Gabe", "Phasen", 0, "Dauer min"), "60", "tpn-pharmacy.Gabe.Phasen[0].Dauer min"),
     ("tpn-pharmacy", ("Patient", "gewogen am"), "26.10.2025, 02:15", "tpn-pharmacy.Patient.gewogen am"),
+    ("chemo-list", ("mg_per_m2",), "100", "chemo-list.mg_per_m2"),
+    ("chemo-list", ("fluid_ml",), "250 ml", "chemo-list.fluid_ml"),
+    ("chemo-list", ("patient",), 771, "chemo-list.patient"),
     ("pump-events", (0, "ts"), "20251026023000", "pump-events.begun"),
     ("pump-events", (1, "rate"), "7,50", "pump-events.events[1].rate"),
     ("pump-events", (1, "rate_unit"), "gtt/min", "pump-events.events[1].rate_unit"),
@@ -278,6 +281,19 @@ def test_pounds_stay_pounds_in_the_record_and_in_fhir(translator: Translator):
     (weight,) = [one for one in resource["contained"] if one["resourceType"] == "Observation"]
     assert weight["valueQuantity"]["code"] == "[lb_av]"
     assert str(weight["valueQuantity"]["value"]) == "154.50"
+
+
+def test_a_dose_for_a_surface_and_the_one_made_of_it_are_checked_by_the_arithmetic_and_never_stale(
+    translator: Translator,
+):
+    sample = samples(translator, "chemo-list")[0]
+    (done,) = from_format(translator, "chemo-list", sample)
+    assert done.findings == ()
+    (wrong,) = from_format(translator, "chemo-list", {**sample, "dose_mg": Decimal("128.0")})
+    assert [finding.rule for finding in wrong.findings] == ["calculated-dose"]
+    step = changed(done.results[0]["steps"][0], "dosings", 1, "dose", "value", to=180)
+    (written,) = to_format(translator, "chemo-list", [{**done.results[0], "steps": [step]}]).values
+    assert same(written, {**{name: value for name, value in sample.items() if name != "vial_plan"}, "dose_mg": 180})
 
 
 def test_several_ingredients_and_the_phases_of_a_cycle_are_read(translator: Translator):

@@ -152,9 +152,9 @@ def _said(node: Node, value: Any, turn: Turning) -> Any:
         return value
     made: Json = {}
     for inner in node.members.values():
-        for name in () if inner.kept else inner.parts or (inner.name,):
+        for name in () if inner.kept else inner.names:
             if name in value and not turn.is_filler(value[name]):
-                held = _said(inner, value[name], turn)
+                held = _said(inner, value[name], turn) if name == inner.name else value[name]
                 if held not in ({}, []):
                     made[name] = held
     return made
@@ -171,8 +171,8 @@ def _at(node: Node, way: Way, value: Any) -> Any:
     if not way or not isinstance(value, dict):
         return value
     inner = next(one for one in (node.members or {}).values() if one.path_name == way[0])
-    if inner.parts:
-        return [value.get(part) for part in inner.parts]
+    if inner.parts or inner.columns:
+        return [value.get(name) for name in inner.names]
     return _at(inner, way[1:], value[inner.name]) if inner.name in value else None
 
 

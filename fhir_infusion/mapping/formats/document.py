@@ -13,6 +13,7 @@ from fhir_infusion.errors import DocumentError
 from fhir_infusion.mapping.code_tables import CodeTable, code_table
 from fhir_infusion.mapping.document import Mark, Shapes, Table, misshapen
 from fhir_infusion.mapping.formats import times
+from fhir_infusion.mapping.formats.columns import columns_of
 from fhir_infusion.mapping.formats.groups import Each, Feed, each_of, feed_of
 from fhir_infusion.mapping.formats.keeping import Kept, is_kept, kept
 from fhir_infusion.mapping.formats.names import site_path
@@ -31,6 +32,7 @@ FORMAT_SHAPES: Final[Shapes] = {
     "codes": (Table,),
     "tables": (Table,),
     "shape": (Table,),
+    "columns": (Table,),
     "each": (Table,),
     "feed": (Table,),
     "pairs": (Table,),
@@ -72,6 +74,7 @@ def read_format(file: str, table: Table) -> Given:
     root = Node(name, table.marks["shape"], members={}, closed=table.get("unknown") == "refuse")
     shapes = _Shapes(zone, _groups(table.get("tables") or Table(), complaints), complaints)
     shapes.members(table["shape"], (root,))
+    columns_of(table.get("columns") or Table(), root, complaints)
     for one in shapes.kept:
         one.settle(complaints)
     given = Given(name, table["record"], root, Table(), table.mark)

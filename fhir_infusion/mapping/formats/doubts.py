@@ -59,7 +59,7 @@ def _of_value(node: Node, value: Any) -> Iterator[tuple[str, str]]:
             yield from _of_value(node, item)
     if not isinstance(value, dict) or node.members is None:
         return
-    known = {name: inner for inner in node.members.values() for name in inner.parts or (inner.name,)}
+    known = node.spelled()
     for name, held in value.items():
         inner = known.get(name)
         if inner is None and (_is_name(name) or _is_amount(held)):
@@ -68,7 +68,7 @@ def _of_value(node: Node, value: Any) -> Iterator[tuple[str, str]]:
         elif inner is not None and inner.kept:
             if not inner.keeping.names and _is_amount(held):
                 yield str(inner.mark), _told(inner)
-        elif inner is not None and not inner.parts:
+        elif inner is not None:
             yield from _of_value(inner, held)
 
 

@@ -71,6 +71,11 @@ class Format:
         """Name the kind of its records: ``InfusionOrder`` or ``Administration``."""
         return self.given.record
 
+    @property
+    def without_order(self) -> frozenset[str]:
+        """Return the names of the record's lists of which the site's JSON shows no order."""
+        return places.without_order(self.given.root, self.lens.plan)
+
     def read(self, value: Any) -> list[Translation]:
         """Read the site's JSON: an object or a list of them, rows of a feed in any number.
 

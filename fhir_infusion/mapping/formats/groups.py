@@ -233,7 +233,7 @@ def feed_of(table: Table, root: Node, complaints: list[str]) -> Feed | None:
     derived = _derived(table.get("derive") or Table(), node, members, complaints)
     names = {one.name for one in derived}
     common = frozenset(
-        part for name, inner in members.items() if name != rows and name not in names for part in inner.parts or (name,)
+        part for name, inner in members.items() if name != rows and name not in names for part in inner.names
     )
     complaints += [f"{table.marks['by']}: '{one}' is not in the shape" for one in by if one not in common]
     return Feed(tuple(by), rows, row, common, order, derived)

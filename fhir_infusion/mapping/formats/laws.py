@@ -5,7 +5,8 @@ For a sample s and each variation of it that reading takes, with the records r =
 - *right*: each record of r is a right record of ours;
 - *back*: write(r) is s, to the letter: fillers, unknown members and the spelling of numbers too (of a feed in which the
   rows of several records are mixed: record by record);
-- *edit*: a change of one place of r, where it can be written, is read back as that change and nothing else.
+- *edit*: a change of one place of r, where it can be written, is read back as that change and nothing else, but for the
+  order of lists that stand in columns.
 
 A sample must be taken. A variation may be refused; another is made in its place.
 """
@@ -21,6 +22,7 @@ from fhir_infusion.errors import Refused
 from fhir_infusion.mapping.compare import bare, differences
 from fhir_infusion.mapping.formats.times import NotTakenError
 from fhir_infusion.mapping.laws import Broken, Proof, edit, without_texts
+from fhir_infusion.mapping.residue import digest
 from fhir_infusion.records import check
 
 if TYPE_CHECKING:
@@ -91,7 +93,7 @@ def _ask(one: Format, value: Any, dice: Dice) -> Iterator[tuple[str, str]]:
         check.refuse(back)
     except (Refused, IndexError):
         return
-    yield from _first("edit", _meant(edited), _meant(back))
+    yield from _first("edit", *(_sorted(_meant(one_side), one.without_order) for one_side in (edited, back)))
 
 
 def _first(law: str, left: Any, right: Any) -> Iterator[tuple[str, str]]:
@@ -106,6 +108,16 @@ _MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T\S+")
 def _meant(value: Any) -> Any:
     """Return what a record says: without residue and texts that describe, its moments as moments."""
     return _moments(without_texts(bare(value)))
+
+
+def _sorted(value: Any, names: frozenset[str]) -> Any:
+    """Return a record with the lists of these names in an order of their content."""
+    if isinstance(value, list):
+        return [_sorted(inner, names) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    made = {name: _sorted(inner, names) for name, inner in value.items()}
+    return {name: sorted(inner, key=digest) if name in names else inner for name, inner in made.items()}
 
 
 def _moments(value: Any) -> Any:
@@ -150,21 +162,20 @@ _STRANGE: Final[tuple[Any, ...]] = ("a text", 7, Decimal("1.50"), None, "", [], 
 
 
 def _holds(node: Node, name: str) -> bool:
-    return any(name in (inner.parts or (inner.name,)) for inner in _members(node))
+    return name in _spelled(node)
 
 
-def _members(node: Node) -> list[Node]:
+def _spelled(node: Node) -> dict[str, Node]:
     """Return the members of a node, those in its lists of rows among them, for the rows of a feed hold both."""
-    found = []
+    found = node.spelled()
     for inner in (node.members or {}).values():
-        found.append(inner)
-        if inner.members is not None and inner.is_list:
-            found += inner.members.values()
+        if inner.members is not None and inner.is_list and not inner.columns:
+            found = {**inner.spelled(), **found}
     return found
 
 
 def _other(node: Node, name: str, value: Any, dice: Dice) -> Any:
-    inner = next(one for one in _members(node) if name in (one.parts or (one.name,)))
+    inner = _spelled(node)[name]
     if isinstance(value, list) and value:
         index = dice.randrange(len(value))
         if dice.random() < _SELDOM:

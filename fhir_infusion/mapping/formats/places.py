@@ -137,6 +137,27 @@ def _below(member: IMember) -> Iterator[IObj]:
                 yield items.scope.iobj
 
 
+def without_order(root: Node, plan: Plan) -> frozenset[str]:
+    """Return the names of the record's lists that stand in columns, which have no order."""
+    return frozenset(_without_order(plan.root.iobj, frozenset(_in_columns(root))))
+
+
+def _in_columns(node: Node) -> Iterator[str]:
+    for inner in (node.members or {}).values():
+        if inner.columns:
+            yield inner.path_name
+        yield from _in_columns(inner)
+
+
+def _without_order(iobj: IObj, names: frozenset[str]) -> Iterator[str]:
+    for member in iobj.members.values():
+        for one in (member, member.only):
+            if one is not None:
+                yield from (items.internal[-1].name for items in one.items if items.fhir[-1].name in names)
+        for inner in _below(member):
+            yield from _without_order(inner, names)
+
+
 def unpaired(root: Node, plan: Plan) -> Iterator[Node]:
     """Yield each member of a shape that no pair takes."""
     yield from _unpaired(root, [plan.root.fobj], frozenset())

@@ -7,7 +7,7 @@ it. Whatever the engine then leaves over of the tree is residue, and goes back t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +15,7 @@ import msgspec
 
 from fhir_infusion.errors import BREAKS_FHIR, BREAKS_RULE, Issue
 from fhir_infusion.mapping.document import Mark
+from fhir_infusion.mapping.formats.columns import Column, gather, names_of, spread
 from fhir_infusion.mapping.formats.names import aside, is_aside, plain, plain_aside, safe, shown
 from fhir_infusion.mapping.formats.times import NotTakenError
 from fhir_infusion.mapping.formats.values import Spelling
@@ -56,8 +57,8 @@ class Node:
     """One member of the site's JSON, or the whole.
 
     ``spelling`` is set where it is a simple value, ``members`` where it is an object; with neither it is kept as it
-    is, as ``keeping`` says. ``parts`` are the members that say the value together. ``closed``: no unknown member may
-    stand in it.
+    is, as ``keeping`` says. ``parts`` are the members that say the value together. ``columns`` are those that the
+    elements of a list stand in. ``closed``: no unknown member may stand in it.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Node:
     parts: tuple[str, ...] = ()
     closed: bool = False
     keeping: Keeping = Keeping()
+    columns: tuple[Column, ...] = ()
 
     @property
     def path_name(self) -> str:
@@ -78,6 +80,19 @@ class Node:
     def kept(self) -> bool:
         """Whether it says nothing to a record."""
         return self.spelling is None and self.members is None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the site's members that it stands in."""
+        return tuple(names_of(self.columns)) or self.parts or (self.name,)
+
+    def spelled(self) -> dict[str, Node]:
+        """Return the names of the site's members in this object, each with what says how it is spelled."""
+        found: dict[str, Node] = {}
+        for inner in (self.members or {}).values():
+            within = names_of(inner.columns)
+            found |= {name: (inner.members or {})[within[name]] if within else inner for name in inner.names}
+        return found
 
 
 @dataclass(slots=True)
@@ -153,7 +168,7 @@ def _prepared(node: Node, value: Any, at: str, turn: Turning) -> Any:
 
 def _prepared_object(node: Node, members: dict[str, Node], value: dict[str, Any], at: str, turn: Turning) -> Any:
     made: dict[str, Any] = {}
-    parts = {part for inner in members.values() for part in inner.parts}
+    parts = {part for inner in members.values() if inner.parts or inner.columns for part in inner.names}
     for name, held in value.items():
         if name in parts:
             continue
@@ -171,6 +186,8 @@ def _prepared_object(node: Node, members: dict[str, Node], value: dict[str, Any]
     for inner in members.values():
         if inner.parts:
             _prepare_joined(inner, value, made, at, turn)
+        elif inner.columns:
+            _prepare_columns(inner, value, made, at, turn)
     return made
 
 
@@ -183,7 +200,7 @@ _NEAR: Final = "this is a member of the shape but for case, blanks and marks, an
 def _slip(name: str, members: dict[str, Node], value: dict[str, Any], turn: Turning) -> str:
     """Return the member of the shape that an unknown one most likely means, where that one is missing; else nothing."""
     for inner in members.values():
-        for one in inner.parts or (inner.name,):
+        for one in inner.names:
             if _folded(one) == _folded(name) and (one not in value or turn.is_filler(value[one])) and not inner.kept:
                 return one
     return ""
@@ -205,6 +222,26 @@ def _prepare_joined(node: Node, value: dict[str, Any], made: dict[str, Any], at:
         turn.refuse(here, "these members say one value together", f"text in each of {node.name}", "joined")
         return
     made[node.path_name] = _prepared(node, JOINED.join(map(str, texts)), here, turn)
+
+
+def _prepare_columns(node: Node, value: dict[str, Any], made: dict[str, Any], at: str, turn: Turning) -> None:
+    gathered = gather(node.columns, value, turn.is_filler)
+    here = _join(at, node.path_name)
+    before = len(turn.issues)
+    if gathered.elements:
+        made[node.path_name] = prepare(node, gathered.elements, here, turn)
+    places = {
+        f"{here}[{index}].{safe(name)}": _join(at, safe(column))
+        for index, one in enumerate(gathered.came_from)
+        for name, column in one.has.items()
+    }
+    turn.issues[before:] = [replace(one, path=places.get(one.path, one.path)) for one in turn.issues[before:]]
+    for name in gathered.left:
+        if turn.is_filler(value[name]):
+            made[aside(name, is_filler=True)] = _text(value[name])
+        else:
+            reason = "this belongs to something else, and nothing says that it is there"
+            turn.refuse(_join(at, safe(name)), reason, "it beside what it belongs to, or without it", "columns")
 
 
 def _holds_nothing(value: Any) -> bool:
@@ -265,6 +302,7 @@ def _restored(node: Node, value: Any, at: str, turn: Turning) -> Any:
 def _restored_object(members: dict[str, Node], value: dict[str, Any], at: str, turn: Turning) -> dict[str, Any]:
     known = {inner.path_name: inner for inner in members.values() if not inner.kept}
     said: dict[str, Any] = {}
+    lists: dict[str, list[Any]] = {}
     for name, held in value.items():
         inner = known.get(name)
         here = _join(at, name)
@@ -272,13 +310,19 @@ def _restored_object(members: dict[str, Node], value: dict[str, Any], at: str, t
             continue
         if inner is None:
             said[plain(name)] = held
+        elif inner.columns:
+            lists[inner.name] = restore(inner, held, here, turn)
         elif inner.parts:
             texts = str(_restored(inner, held, here, turn)).split(JOINED)
             said |= dict(zip(inner.parts, texts, strict=False))
         else:
             said[inner.name] = restore(inner, held, here, turn)
+    for inner in known.values():
+        if inner.name in lists and (wrong := spread(inner.columns, lists[inner.name], said, turn.is_filler)):
+            accepted = "elements that the columns of the format say, each once"
+            turn.refuse(_join(at, inner.path_name), wrong, accepted, "columns", BREAKS_RULE)
     for name, held in value.items():
         if is_aside(name) and plain_aside(name) not in said:
             said[plain_aside(name)] = _DECODE.decode(held)
-    order = {name: index for index, node in enumerate(members.values()) for name in node.parts or (node.name,)}
+    order = {name: index for index, node in enumerate(members.values()) for name in node.names}
     return dict(sorted(said.items(), key=lambda pair: order.get(pair[0], len(order))))
