@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from sqlalchemy import ColumnElement, and_, bindparam, literal, select, tuple_, update
 
+from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.store import dialect
 from fhir_infusion.store.tables import CURSORS, INBOX
 from fhir_infusion.store.tx import from_ms, to_ms
@@ -56,6 +57,11 @@ class Quarantined:
     last_updated: str
     codes: str
     received: datetime
+
+    @property
+    def place(self) -> list[str]:
+        """Where it stands in their order."""
+        return [str(to_ms(self.received)), self.type, self.id, self.version]
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,16 +201,27 @@ def let_go(tx: Tx, endpoint: str, type: str, id: str) -> None:
     tx.connection.execute(update(INBOX).where(mine, INBOX.c.state == "quarantined").values(state="history"))
 
 
-def quarantined(tx: Tx, endpoint: str, limit: int = 100) -> tuple[Quarantined, ...]:
-    """Return what could not be taken, oldest first, without its text."""
+def quarantined(tx: Tx, endpoint: str, limit: int = 100, after: Sequence[str] = ()) -> tuple[Quarantined, ...]:
+    """Return what could not be taken, oldest first, without its text; ``after`` is the ``place`` of the one before.
+
+    Raises:
+        Refused: ``after`` is not of this listing.
+    """
     names = ("type", "id", "version", "last_updated", "codes", "received")
-    found = (
-        select(*(INBOX.c[name] for name in names))
-        .where(INBOX.c.tenant == tx.tenant, INBOX.c.endpoint == endpoint, INBOX.c.state == "quarantined")
-        .order_by(INBOX.c.received)
-        .limit(limit)
+    order = tuple(INBOX.c[name] for name in ("received", "type", "id", "version"))
+    found = select(*(INBOX.c[name] for name in names)).where(
+        INBOX.c.tenant == tx.tenant, INBOX.c.endpoint == endpoint, INBOX.c.state == "quarantined"
     )
-    rows: list[tuple[Any, ...]] = [tuple(row) for row in tx.connection.execute(found)]
+    if after:
+        try:
+            received, *key = after
+            place = (int(received), *key)
+        except ValueError:
+            place = ()
+        if len(place) != len(order):
+            raise Refused(Issue("error", "invalid", "", "the page token is not of this listing"))
+        found = found.where(tuple_(*order) > tuple_(*map(literal, place)))
+    rows: list[tuple[Any, ...]] = [tuple(row) for row in tx.connection.execute(found.order_by(*order).limit(limit))]
     return tuple(Quarantined(row[0], row[1], row[2], row[3], row[4], from_ms(row[5])) for row in rows)
 
 

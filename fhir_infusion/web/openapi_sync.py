@@ -65,7 +65,7 @@ _ANSWERS: Final[dict[tuple[str, str], tuple[str, str, dict[str, str]]]] = {
     ("GET", f"{_REMOTE}/aside"): ("RowPage", "", {**whose.ASIDE, **listing.PARAMETERS}),
     ("POST", f"{_REMOTE}/replay"): ("Replayed", "RowsAsked", {}),
     ("POST", f"{_REMOTE}/skip"): ("Skipped", "RowsAsked", {}),
-    ("GET", f"{_REMOTE}/quarantine"): ("QuarantinePage", "", {}),
+    ("GET", f"{_REMOTE}/quarantine"): ("QuarantinePage", "", dict(listing.PARAMETERS)),
     ("POST", f"{_REMOTE}/quarantine"): ("Retried", "VersionsAsked", {}),
 }
 """By method and address: the schema of the answer, that of the body, and the parameters."""

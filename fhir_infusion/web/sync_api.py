@@ -6,16 +6,13 @@ Each is the function of its command. Lists hold no content; who is shown what a 
 from __future__ import annotations
 
 from dataclasses import asdict
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import request
 
-from fhir_infusion.store import inbox
 from fhir_infusion.sync import replaying
 from fhir_infusion.sync.advice import advice
 from fhir_infusion.sync.inspecting import line_of, retry_quarantined, show_row
-from fhir_infusion.sync.mending import AT_ONCE
 from fhir_infusion.sync.status import status as status_of
 from fhir_infusion.sync.trace import trace_of
 from fhir_infusion.web import listing, whose
@@ -88,18 +85,17 @@ def skip(remote: str) -> Response:
 def quarantine(remote: str) -> Response:
     """List what could not be taken, the oldest first. ``GET /api/sync/remotes/<remote>/quarantine``."""
     check_accept(request, None)
-    listing.checked({})
-    section = whose.remote_of(remote)
-    kept = web().service.store.read(section.tenant, partial(inbox.quarantined, endpoint=section.name, limit=AT_ONCE))
+    asked = listing.asked(f"{PATH}/remotes/{remote}/quarantine", {})
+    rows, after = whose.quarantined(whose.remote_of(remote), asked)
     items = [
         {
             "version": f"{one.type}/{one.id}/_history/{one.version}",
             "codes": one.codes,
             "received": one.received.isoformat(),
         }
-        for one in kept
+        for one in rows
     ]
-    return json_reply({"items": items})
+    return listing.reply(asked, items, after)
 
 
 def retry(remote: str) -> Response:

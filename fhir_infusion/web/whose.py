@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from fhir_infusion.store import aside
+from fhir_infusion.store import aside, inbox
 from fhir_infusion.web.context import caller, web
 from fhir_infusion.web.refusals import not_found
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fhir_infusion.config import Remote
+    from fhir_infusion.store.inbox import Quarantined
     from fhir_infusion.store.outbox import Row, State
     from fhir_infusion.web.listing import Asked
 
@@ -62,3 +63,10 @@ def put_aside(remote: Remote, asked: Asked) -> tuple[Sequence[Row], list[str] | 
     which = partial(aside.put_aside, endpoint=remote.name, states=states, after=after, code=chosen.get("code"))
     rows = web().service.store.read(remote.tenant, partial(which, limit=asked.count + 1))
     return rows[: asked.count], [str(rows[asked.count - 1].seq)] if len(rows) > asked.count else None
+
+
+def quarantined(remote: Remote, asked: Asked) -> tuple[Sequence[Quarantined], list[str] | None]:
+    """Return what could not be taken, a page of it, and where the next page begins, None after the last."""
+    which = partial(inbox.quarantined, endpoint=remote.name, limit=asked.count + 1, after=asked.after)
+    rows = web().service.store.read(remote.tenant, which)
+    return rows[: asked.count], rows[asked.count - 1].place if len(rows) > asked.count else None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
+from fhir_infusion.web.tokens import add_token
 from tests.browser.conftest import serious
 from tests.browser.ward import HOSTILE, open_ward
 from tests.real.serving import eventually
@@ -128,3 +129,71 @@ def test_axe_finds_nothing_serious_where_something_waits(
             assert serious(page, axe_source) == [], path
             page.set_viewport_size({"width": 390, "height": 844})
             assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+
+
+def test_what_another_decided_meanwhile_is_said_and_nothing_is_done_twice(page: Page, ward: Ward):
+    page.goto(ward.serving.base + "/console/remotes/hospital/aside?state=dead")
+    row = page.get_by_role("checkbox").first.get_attribute("value")
+    page.get_by_role("checkbox").first.check()
+    ward.ask("POST", "/api/sync/remotes/hospital/skip", {"rows": [int(str(row))], "reason": "by another"})
+    page.get_by_label("Why").fill(WHY)
+    page.get_by_role("button", name="Give up").click()
+    page.get_by_role("alert").wait_for()
+    page.goto(ward.serving.base + "/console/audit?action=sync-skipped")
+    assert [one for one in page.get_by_role("row").all_inner_texts() if WHY in one] == []
+
+
+def test_a_conflict_that_another_decided_meanwhile_is_not_decided_again(page: Page, ward: Ward):
+    held = ward.ask("GET", "/api/sync/conflicts")["items"][0]["id"]
+    page.goto(f"{ward.serving.base}/console/conflicts/{held}")
+    shown = ward.serving.call("GET", f"/api/sync/conflicts/{held}")
+    tag = {name.lower(): value for name, value in shown.headers.items()}["etag"]
+    ward.ask(
+        "POST", f"/api/sync/conflicts/{held}/resolve", {"keep": "theirs", "reason": "by another"}, **{"If-Match": tag}
+    )
+    page.get_by_label("Ours: our newest version").check()
+    page.get_by_label("Why").fill(WHY)
+    page.get_by_role("button", name="Decide").click()
+    page.get_by_text("by another").or_(page.get_by_role("heading", name="Not done")).first.wait_for()
+    page.goto(ward.serving.base + "/console/audit?action=conflict-resolved")
+    assert [one for one in page.get_by_role("row").all_inner_texts() if WHY in one] == []
+
+
+@pytest.mark.parametrize("with_tokens", [False, True])
+def test_a_double_click_does_it_once_and_says_that_it_was_done(page: Page, tmp_path: Path, *, with_tokens: bool):
+    with open_ward(tmp_path, with_tokens=with_tokens) as ward:
+        page.goto(ward.serving.base + "/console/conflicts")
+        if with_tokens:
+            page.get_by_label("Token").fill(ward.token)
+            page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("link", name=re.compile("Compare and decide")).click()
+        page.get_by_label("Theirs: it is written here").check()
+        page.get_by_label("Why").fill(WHY)
+        page.get_by_role("button", name="Decide").dblclick()
+        page.get_by_role("status").get_by_text("Decided about MedicationRequest/").wait_for()
+        page.get_by_role("link", name="Audit trail").click()
+        page.get_by_label("Action").fill("conflict-resolved")
+        page.get_by_role("button", name="Show").click()
+        page.get_by_text(f"theirs: {WHY}").first.wait_for()
+        assert len([one for one in page.get_by_role("row").all_inner_texts() if WHY in one]) == 1
+
+
+def test_all_of_a_list_are_chosen_at_once(page: Page, ward: Ward):
+    page.goto(ward.serving.base + "/console/remotes/hospital/aside")
+    page.get_by_role("button", name="Choose all of these").click()
+    boxes = page.get_by_role("checkbox")
+    assert boxes.count() == 2
+    assert [boxes.nth(at).is_checked() for at in range(2)] == [True, True]
+    page.get_by_role("button", name="Choose all of these").click()
+    assert [boxes.nth(at).is_checked() for at in range(2)] == [False, False]
+
+
+def test_who_is_no_operator_sees_no_console_and_is_told_what_is_missing(page: Page, tmp_path: Path):
+    with open_ward(tmp_path, with_tokens=True) as ward:
+        _, plain = add_token(tmp_path / "tokens.toml", "plain", "default", "2026-01-02")
+        for path in ("/console", "/console/conflicts", "/console/remotes/hospital/aside"):
+            page.goto(ward.serving.base + path)
+            page.get_by_label("Token").fill(plain)
+            page.get_by_role("button", name="Sign in").click()
+            page.get_by_text("does not open this page").wait_for()
+            assert "A-1" not in page.get_by_role("main").inner_text()

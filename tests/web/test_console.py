@@ -12,6 +12,7 @@ from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.store import attempts, audit, conflicts, endpoints, inbox, outbox
 from fhir_infusion.sync.advice import advice
 from fhir_infusion.sync.status import status
+from fhir_infusion.web import paging
 from fhir_infusion.web.app import create_app
 from fhir_infusion.web.console.pages import CONSOLE
 from tests.faults.peer import Act, once
@@ -56,17 +57,17 @@ def dead(desk: Desk) -> int:
     return row.seq
 
 
-def quarantined(desk: Desk) -> str:
+def quarantined(desk: Desk, id_: str = "q") -> str:
     """Have a version come that cannot be read; return its name."""
-    text = f'{{"resourceType":"{MR}","id":"q","note":[{{"text":"{NASTY}"}}]}}'
-    received = inbox.Received(MR, "q", "1", "2025-05-01T08:00:00Z", text)
+    text = f'{{"resourceType":"{MR}","id":"{id_}","note":[{{"text":"{NASTY}"}}]}}'
+    received = inbox.Received(MR, id_, "1", "2025-05-01T08:00:00Z", text)
 
     def work(tx: Tx) -> None:
         inbox.receive(tx, "peer", [received])
-        inbox.mark(tx, "peer", MR, "q", "1", "quarantined", "required")
+        inbox.mark(tx, "peer", MR, id_, "1", "quarantined", "required")
 
     desk.rig.service.store.transact(TENANT, work)
-    return f"{MR}/q/_history/1"
+    return f"{MR}/{id_}/_history/1"
 
 
 def test_every_page_that_lists_shows_no_value_of_a_patient_or_an_order(desk: Desk):
@@ -245,6 +246,30 @@ def test_what_could_not_be_taken_is_shown_as_text_and_tried_again(desk: Desk):
     done = desk.post("/console/remotes/peer/quarantine", version=name, reason=WHY)
     assert "Tried again: 1. Taken now: 0. Not taken: 1." in seen(desk.get(done.headers["Location"]))
     assert desk.get("/console/remotes/peer/quarantine/content?version=none").status_code == 422
+
+
+def test_what_could_not_be_taken_is_listed_page_by_page_and_each_once(desk: Desk):
+    names = []
+    for at in range(7):
+        desk.rig.clock.move(at % 3)  # some come at one moment
+        names.append(quarantined(desk, f"q{at}"))
+    address, told, pages = "/console/remotes/peer/quarantine?limit=3", [], 0
+    while address:
+        page = desk.get(address)
+        told += re.findall(r'name="version" value="([^"]+)"', page.text)
+        more = re.findall(r'<a href="([^"]+)">More</a>', page.text)
+        address, pages = unescape(more[0]) if more else "", pages + 1
+    assert (sorted(told), pages) == (names, 3)
+    asked = exact(desk.get("/api/sync/remotes/peer/quarantine?limit=5"))
+    rest = exact(desk.get("/" + asked["next"].split("/", 3)[3]))
+    assert [one["version"] for one in (*asked["items"], *rest["items"])] == told
+    assert "next" not in rest
+
+
+def test_the_token_of_another_list_is_no_page_of_what_could_not_be_taken(desk: Desk):
+    token = paging.sign(desk.rig.service.store.secret, TENANT, [("", "/console/remotes/peer/quarantine")], ["1", "2"])
+    refused = desk.get(f"/console/remotes/peer/quarantine?page={token}")
+    assert (refused.status_code, "the page token is not of this listing" in seen(refused)) == (400, True)
 
 
 def test_a_remote_that_is_paused_says_why_and_goes_on_with_a_reason(desk: Desk):

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from fhir_infusion.store import inbox
 from fhir_infusion.sync.inspecting import retry_quarantined, show_quarantined
-from fhir_infusion.sync.mending import AT_ONCE
-from fhir_infusion.web import whose
+from fhir_infusion.web import listing, whose
 from fhir_infusion.web.console import common
 from fhir_infusion.web.console.remotes import PATH as REMOTES
 from fhir_infusion.web.context import caller, web
@@ -23,7 +20,6 @@ VERSION: Final = {"version": "Type/id/_history/version, as it is there."}
 
 def listed(remote: str) -> Response:
     """List what could not be taken, the oldest first. ``GET /console/remotes/<remote>/quarantine``."""
-    common.stated({})
     return _list(remote)
 
 
@@ -52,7 +48,8 @@ def _path(remote: str) -> str:
 
 
 def _list(remote: str, found: Problem | None = None) -> Response:
+    asked = common.asked(_path(remote), {})
     section = whose.remote_of(remote)
-    kept = partial(inbox.quarantined, endpoint=section.name, limit=AT_ONCE)
-    rows = web().service.store.read(section.tenant, kept)
-    return common.render("quarantine.html", "remotes", found, remote=section.name, rows=rows, most=AT_ONCE)
+    rows, after = whose.quarantined(section, asked)
+    more = listing.next_of(asked, after) if after is not None else ""
+    return common.render("quarantine.html", "remotes", found, remote=section.name, rows=rows, more=more)

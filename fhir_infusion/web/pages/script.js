@@ -37,6 +37,7 @@ function send(form, submitter) {
 // Called whenever a page was put in its place; pages listen for the event "page" to begin their work.
 function ready() {
   document.getElementById("sign-out").hidden = !token();
+  for (const button of document.querySelectorAll("[data-choose]")) button.hidden = false;
   document.dispatchEvent(new Event("page"));
 }
 
@@ -48,8 +49,18 @@ document.addEventListener("click", (event) => {
   event.preventDefault();
   show(url);
 });
+// A list in a form is chosen as a whole, and with a second click none of it.
+document.addEventListener("click", (event) => {
+  const form = event.target.closest?.("[data-choose]")?.form;
+  if (!form) return;
+  const boxes = [...form.querySelectorAll("input[type=checkbox]")], all = boxes.every((box) => box.checked);
+  for (const box of boxes) box.checked = !all;
+});
 document.addEventListener("submit", async (event) => {
   if (event.defaultPrevented) return;
+  // A second click on what is under way asks for it twice, and the answer would be that of the second.
+  if (event.target.dataset.sent) { event.preventDefault(); return; }
+  if (event.target.method === "post") event.target.dataset.sent = "yes";
   if (event.target.id === "sign-in") {
     event.preventDefault();
     sessionStorage.setItem(TOKEN, document.getElementById("token").value.trim());
@@ -60,13 +71,14 @@ document.addEventListener("submit", async (event) => {
     if (state) state.textContent = "This token does not open this page.";
   } else if (token()) {
     event.preventDefault();
-    send(event.target, event.submitter);
+    send(event.target, event.submitter).finally(() => { delete event.target.dataset.sent; });
   }
 });
 document.getElementById("sign-out").addEventListener("click", () => {
   sessionStorage.removeItem(TOKEN);
   location.reload();
 });
+addEventListener("pageshow", () => { for (const form of document.querySelectorAll("[data-sent]")) delete form.dataset.sent; });
 addEventListener("popstate", () => { if (token()) show(location.href, {}, false); });
 addEventListener("DOMContentLoaded", () => {
   if (document.getElementById("sign-in") && token()) show(location.href, {}, false);
