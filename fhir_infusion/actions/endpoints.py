@@ -67,7 +67,10 @@ def resolved(host: str, port: int) -> list[str]:
     Raises:
         OSError: there is no such name.
     """
-    found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    except UnicodeError:  # a part of it is longer than a name may have, or empty
+        raise OSError("there can be no such name") from None
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 

@@ -13,12 +13,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask, Response, g, request
+from werkzeug.exceptions import MethodNotAllowed
 
 from fhir_infusion.actions.mappings.live import Live
 from fhir_infusion.actions.prove import SHORT, ensure_all_proven
 from fhir_infusion.web import logs, pages, problems, replies
 from fhir_infusion.web.context import EXTENSION, FAILURE, Web, correlation_id, is_inner, web
 from fhir_infusion.web.metrics import Metrics
+from fhir_infusion.web.refusals import refusal
 from fhir_infusion.web.routes import FHIR, ROUTES
 from fhir_infusion.web.security import build_gate, refuse_unless_operator
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 PUBLIC = frozenset(route.rule for route in ROUTES if route.is_public)
 OPERATORS = frozenset(route.rule for route in ROUTES if route.for_operators)
 PAGES = frozenset(route.rule for route in ROUTES if route.is_page)
+OPERATIONS = frozenset(last for route in ROUTES if (last := route.rule.rpartition("/")[2]).startswith("$"))
 
 
 def create_app(
@@ -94,7 +97,19 @@ def _begin() -> Response | None:
     g.caller = gate.pass_through(asked, is_public=template in PUBLIC)
     if template in OPERATORS:
         refuse_unless_operator(g.caller)
+    _demand_operation(asked, template)
     return None
+
+
+def _demand_operation(asked: Request, template: str) -> None:
+    """Refuse (404) an operation that there is not, which else were an id that is not here, or a method (405)."""
+    last = asked.path.rstrip("/").rpartition("/")[2]
+    if not asked.path.startswith("/fhir/") or not last.startswith("$") or "$" in template:
+        return
+    if isinstance(asked.routing_exception, MethodNotAllowed) and last in OPERATIONS:
+        return
+    accepted = "an operation of the CapabilityStatement (metadata), where it says"
+    raise refusal(404, "not-supported", "there is no such operation here", accepted=accepted)
 
 
 def _finish(response: Response) -> Response:

@@ -24,7 +24,7 @@ LATER = {"prefer": "respond-async", "accept": FHIR}
 
 def begun(client: Client, query: str = "", release: str = "r4") -> str:
     reply = client.get(f"/fhir/{release}/$export{query}", **LATER)
-    assert reply.status_code == 202
+    assert (reply.status_code, reply.data, "Content-Type" in reply.headers) == (202, b"", False)
     return reply.headers["Content-Location"]
 
 

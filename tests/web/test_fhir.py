@@ -457,6 +457,30 @@ def test_a_child_that_carries_a_dose_as_its_parent_does_is_told_to_who_posts_it(
     assert (unresolved["severity"], unresolved["code"]) == ("information", "not-found")
 
 
+@pytest.mark.parametrize(
+    ("method", "address"),
+    [
+        *((method, "Patient/$foo") for method in ("GET", "POST", "PUT", "PATCH", "DELETE")),
+        ("GET", "$foo"),
+        ("POST", "$foo"),
+        ("GET", "Patient/7/$foo"),
+        ("POST", "Patient/7/$foo/"),
+        ("GET", "Patient/$everything"),
+        ("GET", "Observation/7/$everything"),
+    ],
+)
+def test_an_operation_that_there_is_not_is_404_and_told_as_one(client: Client, method: str, address: str):
+    reply = client.flask.open(f"/fhir/r4/{address}", method=method, data="{}", content_type=FHIR)
+    told = issues(reply)[0]
+    assert (reply.status_code, told["code"]) == (404, "not-supported")
+    assert told["reason"].startswith("there is no such operation here")
+
+
+def test_an_operation_asked_for_by_a_method_that_it_has_not_is_405(client: Client):
+    reply = client.put("/fhir/r4/Patient/7/$everything", {}, FHIR)
+    assert (reply.status_code, reply.headers["Allow"]) == (405, "GET, HEAD, POST")
+
+
 @pytest.mark.parametrize("release", ["r4", "r4b", "r5"])
 @pytest.mark.parametrize("query", conformance_table.REFUSED)
 def test_a_search_that_the_conformance_page_calls_absent_is_400(client: Client, query: str, release: str):

@@ -101,6 +101,13 @@ def test_nothing_is_sent_to_where_only_we_should_reach(url: str):
     assert not url or url not in str(refused.value) + issue.accepted
 
 
+@pytest.mark.parametrize("host", ["a" * 64 + ".example", "a..example", ".example"])
+def test_a_host_that_can_be_no_name_is_refused_as_one_that_leads_nowhere(host: str):
+    with pytest.raises(Refused) as refused:
+        endpoints.check(GUARDED, f"https://{host}/hook", "Subscription.endpoint")
+    assert refused.value.issues[0].status == 422
+
+
 @pytest.mark.parametrize("url", ["https://public.example/hook?a=b", "https://sixth.example:8443/", "https://8.8.8.8/x"])
 @pytest.mark.usefixtures("names")
 def test_an_address_of_the_public_network_is_taken(url: str):

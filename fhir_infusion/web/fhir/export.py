@@ -26,7 +26,7 @@ from fhir_infusion.web.refusals import header_refusal, not_found, parameter_refu
 from fhir_infusion.web.replies import json_reply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from fhir_infusion.errors import Issue
     from fhir_infusion.web.parameters import Parameters
@@ -70,7 +70,7 @@ def cancel(release: str, export_id: str) -> Response:
     """Forget an export; what was fetched stays with who has it."""
     release_of(release)
     exporting.cancel(web().service, caller(), export_id)
-    return Response(status=202)
+    return _later({})
 
 
 def file(release: str, export_id: str, name: str) -> Response:
@@ -99,7 +99,14 @@ def _begin(release: str, in_body: Parameters) -> Response:
         raise parameter_refusal("_type", "it names a type that is not served", ", ".join(SERVED))
     export = exporting.begin(web().service, caller(), served, request.url, types, _since(asked))
     address = f"{base_url(served)}/$export-status/{export.export_id}"
-    return Response(status=202, headers={"Content-Location": address})
+    return _later({"Content-Location": address})
+
+
+def _later(headers: Mapping[str, str]) -> Response:
+    """Return a 202, which has no body and so no media type: Flask's own would be HTML."""
+    response = Response(status=202, headers=headers)
+    del response.headers["Content-Type"]
+    return response
 
 
 def _understood(asked: Parameters) -> Parameters:
