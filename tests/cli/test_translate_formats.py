@@ -65,6 +65,22 @@ def test_one_wrong_drug_is_refused_by_itself_with_its_place(cli: Run, order: str
     assert "1.000,0" not in ran.out + ran.err
 
 
+def test_a_number_that_comes_twice_is_refused_in_one_object_over_lines_and_in_records(cli: Run, order: str):
+    twice: Any = json.loads(order)
+    twice["drugs"][1]["LineId"] = "A-4711-1"
+    ran = cli("translate", "--from", "ward-orders", "--to", "fhir", stdin=json.dumps(twice))
+    assert ran.code == 1
+    assert [one["resourceType"] for one in ran.json] == ["MedicationRequest", "OperationOutcome"]
+    assert ran.json[1]["issue"][0]["expression"] == ["order_id"]
+    line = json.dumps(json.loads(order))
+    ran = cli("translate", "--from", "ward-orders", "--to", "internal", stdin=f"{line}\n{line}\n")
+    assert [one.get("order_id") for one in ran.json] == ["A-4711-1", "A-4711-2", None, None]
+    record = ran.lines[0]
+    ran = cli("translate", "--to", "ward-orders", stdin=f"{record}\n{record}\n")
+    assert ran.code == 1
+    assert ran.json[0]["issue"][0]["expression"] == ["[1].order_id"]
+
+
 def test_lines_are_answered_one_by_one_and_what_is_no_json_is_refused(cli: Run, order: str):
     line = json.dumps(json.loads(order))
     other = line.replace("A-4711", "B-1")

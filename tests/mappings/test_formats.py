@@ -138,6 +138,29 @@ def test_a_wrong_value_is_refused_with_its_place_in_the_site_s_own_names(
     assert all(issue.accepted for issue in told.value.issues)
 
 
+@pytest.mark.parametrize("number", ["", None])
+def test_an_order_without_its_number_is_refused_when_read_and_when_written(translator: Translator, number: str | None):
+    sample = changed(samples(translator, "ward-orders")[0], "drugs", 0, "LineId", to=number)
+    with pytest.raises(Refused) as told:
+        from_format(translator, "ward-orders", sample)
+    assert [issue.path for issue in told.value.issues] == ["[0].order_id"]
+    record = from_format(translator, "ward-orders", samples(translator, "ward-orders")[0])[0].results[0]
+    with pytest.raises(Refused) as told:
+        to_format(translator, "ward-orders", [{name: value for name, value in record.items() if name != "order_id"}])
+    assert [(issue.path, issue.status) for issue in told.value.issues] == [("order_id", 422)]
+
+
+def test_a_number_that_two_drugs_of_one_order_have_is_refused_both_ways(translator: Translator):
+    sample = samples(translator, "ward-orders")[0]
+    records = [done.results[0] for done in from_format(translator, "ward-orders", sample)]
+    with pytest.raises(Refused) as told:
+        from_format(translator, "ward-orders", changed(sample, "drugs", 1, "LineId", to="A-4711-1"))
+    assert [(issue.path, issue.code) for issue in told.value.issues] == [("[1].order_id", "duplicate")]
+    with pytest.raises(Refused) as told:
+        to_format(translator, "ward-orders", [records[0], {**records[1], "order_id": "A-4711-1"}])
+    assert [issue.path for issue in told.value.issues] == ["[1].order_id"]
+
+
 def test_an_edit_of_the_record_changes_what_it_names_and_nothing_else_of_the_site_s_json(translator: Translator):
     (sample,) = samples(translator, "ward-orders")
     first, second = (done.results[0] for done in from_format(translator, "ward-orders", sample))

@@ -2,11 +2,14 @@
 
     names, values, times       member names as path names; how a site spells numbers, flags, dates and times
     shape                      the members of the site's JSON, and the typed tree that the mapping engine works on
+    columns                    members of one object that are elements of a list
+    keeping, beside            what no pair takes, and while what it goes back
     groups                     several records in one object, and rows that are one administration
     document                   reading a format document, with file:line of everything
     places                     constants, and what a format has no place for
     format                     what a caller uses
     draft                      a first draft of a format, from samples
+    doubts                     what an engineer is told of a format that is used all the same
     laws                       proving a format from its samples and variations of them
 
 The engine of the FHIR mappings does the work in between: to it the typed tree is a resource of one more release.

@@ -1,18 +1,24 @@
-"""What an engineer is told of a format that is used all the same: what no pair takes and looks like an amount.
+"""What an engineer is told of a format that is used all the same.
 
+Two records of the samples with one number, and what no pair takes and looks like an amount.
 A dose, a rate or a limit that is only kept says nothing to a record: no rule checks it, FHIR never shows it, and it
 stays behind with the first edit.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from fhir_infusion.errors import Refused
+from fhir_infusion.mapping.compare import bare
 from fhir_infusion.mapping.formats.names import shown
+from fhir_infusion.mapping.formats.places import NUMBERS
+from fhir_infusion.records.equality import same
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from fhir_infusion.mapping.formats.format import Format
     from fhir_infusion.mapping.formats.shape import Node
@@ -30,7 +36,7 @@ _AMOUNT: Final = re.compile(
 )
 
 
-def doubts(one: Format, samples: Iterable[Any]) -> list[str]:
+def doubts(one: Format, samples: Sequence[Any]) -> list[str]:
     """Return a line, with the place in the document, for each member that is kept and looks like an amount."""
     found = [
         f"{mark}: {text}"
@@ -38,7 +44,21 @@ def doubts(one: Format, samples: Iterable[Any]) -> list[str]:
         for each in one.apart(sample)
         for mark, text in _of_value(one.given.root, each)
     ]
-    return list(dict.fromkeys([*_of_shape(one.given.root), *found]))
+    return list(dict.fromkeys([*_of_shape(one.given.root), *found, *_of_numbers(one, samples)]))
+
+
+def _of_numbers(one: Format, samples: Iterable[Any]) -> Iterator[str]:
+    """Yield a line where two records of the samples have one number and are not of one patient and drug."""
+    number = NUMBERS[one.record]
+    seen: dict[Any, Any] = {}
+    for sample in samples:
+        for each in one.apart(sample):
+            with contextlib.suppress(Refused):  # the laws tell of a sample that is not taken
+                record = one.read_one(each).result
+                who = [bare(record.get(name)) for name in ("patient", "drug")]
+                if not same(seen.setdefault(record[number], who), who):
+                    what = f"two records of the samples have one {number}, and not one patient and drug"
+                    yield f"{one.given.pairs.mark}: {what}; accepted: a number that no other record has"
 
 
 def _of_shape(node: Node) -> Iterator[str]:

@@ -21,7 +21,7 @@ from fhir_infusion.records.fields import table as field_table
 from fhir_infusion.records.moments import interval
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from fhir_infusion.mapping.code_tables import CodeTable
@@ -92,6 +92,8 @@ class Format:
             except Refused as refused:
                 several = f"[{position}]" if len(objects) > 1 else ""
                 issues += [issue.under(several) if several else issue for issue in refused.issues]
+        if not issues:
+            issues = _twice(translation.result for translation in read)
         if issues:
             raise Refused(*issues)
         return read
@@ -167,8 +169,8 @@ class Format:
             read = self.lens.read(tree)
         except Refused as refused:
             raise Refused(*(_shown(_of_side(issue, "in: ")) for issue in refused.issues)) from None
-        if bare := list(places.without_unit(read.result)):
-            raise Refused(*bare)
+        if wrong := [*places.without_number(read.result), *places.without_unit(read.result)]:
+            raise Refused(*wrong)
         sealed = beside.seal(self.given.root, read.result.get("residue", ()), one, turn)
         if sealed is not None:
             entry = {"release": self.lens.plan.release, "path": beside.BESIDE, "value": sealed}
@@ -180,6 +182,8 @@ class Format:
 
         Raises ``Refused`` with every reason.
         """
+        if issues := _twice(records):
+            raise Refused(*issues)
         written = [self._written(record) for record in records]
         stale = [self._stale(record, one) for record, one in zip(records, written, strict=True)]
         self._share(records, written, stale)
@@ -221,7 +225,11 @@ class Format:
 
     def _written(self, record: Json) -> Translation:
         plan = self.lens.plan
-        issues = [*places.demand(plan.root.iobj, record), *places.without_unit(record)]
+        issues = [
+            *places.without_number(record),
+            *places.demand(plan.root.iobj, record),
+            *places.without_unit(record),
+        ]
         if issues:
             raise Refused(*issues)
         try:
@@ -241,6 +249,17 @@ class Format:
             return replace(one, to=readable(one.to), path=readable(one.path) if one.path not in own else one.path)
 
         return replace(written, result=value, ledger=_ledger(written.ledger, line))
+
+
+def _twice(records: Iterable[Json]) -> list[Issue]:
+    """Return a refusal of each record whose number another had before."""
+    numbers, issues = places.Numbers(), []
+    for position, record in enumerate(records):
+        try:
+            numbers.demand_new(record)
+        except Refused as refused:
+            issues += [issue.under(f"[{position}]") for issue in refused.issues]
+    return issues
 
 
 def _ledger(ledger: Ledger, turn: Callable[[Line], Line | None]) -> Ledger:
@@ -295,6 +314,10 @@ def build_format(file: str, table: Table, codes: Mapping[str, CodeTable]) -> For
     ]
     for path in places.wrong_drops(plan, given.record):
         what = f"'{path}' could change what the patient gets, so no rule may leave it out; accepted: a pair"
+        left.append(f"{given.pairs.mark}: {what}")
+    number = plan.root.iobj.members.get(places.NUMBERS[given.record])
+    if number is None or not number.leaves:
+        what = f"no pair takes '{places.NUMBERS[given.record]}': {places.NO_NUMBER}; accepted: a pair for it"
         left.append(f"{given.pairs.mark}: {what}")
     if left:
         raise DocumentError(*left)

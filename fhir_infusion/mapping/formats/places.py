@@ -6,10 +6,11 @@ Any other is left out by the format's ``rest`` rule, which names its why, and re
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.errors import BREAKS_RULE, Issue
+from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
 from fhir_infusion.mapping.plan import FObj, IMember, IObj, Plan
 from fhir_infusion.mapping.residue import is_derived
 
@@ -65,6 +66,11 @@ INSTEAD: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
 }
 """Fields that may be left out only beside others that say it: the unit in words beside the coded unit."""
 
+NUMBERS: Final[Mapping[str, str]] = {"InfusionOrder": "order_id", "Administration": "administration_id"}
+"""By record, the field that holds the site's own number of it."""
+
+NO_NUMBER: Final = "without the site's own number the same sent again would be another one"
+TWICE: Final = "another record of this input has this number"
 NO_KEY: Final = "the format has no key for the elements of this list"
 NO_UNIT: Final = "an amount without its unit could be taken for another one"
 NO_PLACE: Final = "the format has no place for this, and it could change what the patient gets"
@@ -83,6 +89,30 @@ def without_unit(value: Any, at: str = "") -> Iterator[Issue]:
         for name, inner in value.items():
             if name != "residue":
                 yield from without_unit(inner, f"{at}.{name}" if at else name)
+
+
+def without_number(record: Json) -> Iterator[Issue]:
+    """Yield a refusal for a record that does not say the site's own number of it."""
+    number = NUMBERS[record["record"]]
+    if number not in record:
+        yield Issue("error", "required", number, NO_NUMBER, "the number", "number", BREAKS_RULE)
+
+
+@dataclass(slots=True)
+class Numbers:
+    """The site's own numbers of the records of one input."""
+
+    seen: set[Any] = field(default_factory=set)
+
+    def demand_new(self, record: Json) -> None:
+        """Take in the number of a record.
+
+        Raises ``Refused``: another had it before.
+        """
+        number = NUMBERS[record["record"]]
+        if record.get(number) in self.seen:
+            raise Refused(Issue("error", "duplicate", number, TWICE, "each number once", "number", BREAKS_RULE))
+        self.seen.add(record.get(number))
 
 
 def complete(plan: Plan, fields: FieldTable, why: str) -> None:

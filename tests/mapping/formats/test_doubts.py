@@ -36,6 +36,14 @@ def test_so_it_is_with_a_member_of_a_sample_that_the_shape_does_not_know():
     ]
 
 
+def test_one_number_of_two_patients_or_drugs_in_the_samples_is_told():
+    told = "two records of the samples have one order_id, and not one patient and drug"
+    line = f"formats/small.yaml:15: {told}; accepted: a number that no other record has"
+    assert doubts(small(), [SITE, {**SITE, "Drug": "Other"}]) == [line]
+    assert doubts(small(), [SITE, {**SITE, "Pat": "8"}]) == [line]
+    assert doubts(small(), [SITE, {**SITE, "Dose": "100"}]) == []
+
+
 @pytest.mark.parametrize("member", ["Per m2: kept(with Dose, Unit)", "Printer: kept", "copies: kept(always)"])
 def test_nothing_is_told_of_what_is_kept_with_its_dose_or_is_no_amount(member: str):
     assert doubts(small(member), [{**SITE, "Printer": {"copies": 2}, "Colour": "red 7"}]) == []
