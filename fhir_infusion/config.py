@@ -74,7 +74,7 @@ class Settings:
 
     ``strict_sample`` is the share, 0 to 1, of accepted resources that fhir.resources checks as well.
     ``database_password_file`` holds the password of PostgreSQL, where libpq does not find it by itself; ``workers`` are
-    processes of ``serve``, of which SQLite takes one.
+    processes of ``serve``.
     ``public_url`` begins every address that we give out; without it that is the ``Host`` of the request, over http.
     ``answers_days`` is how long what was answered under an Idempotency-Key is kept.
     ``mappings`` is a directory used instead of the shipped documents, for sites with overlays of their own.
@@ -344,7 +344,6 @@ def _check(settings: Settings) -> None:
         ),
         "database_password_file: accepted with postgresql:// only": bool(settings.database_password_file) and embedded,
         "workers: accepted is a number from 1 to 64": not 1 <= settings.workers <= 64,
-        "workers: accepted is 1 with SQLite, which one process writes": settings.workers > 1 and embedded,
         "order_system: accepted is an absolute URI": not re.fullmatch(uri, settings.order_system),
         "administration_system: accepted is an absolute URI": not re.fullmatch(uri, settings.administration_system),
         "administration_system: accepted is another URI than order_system": (

@@ -111,7 +111,6 @@ REFUSED = [
     ("database = 'postgresql:///db?password=secret'", "without a password"),
     ("database = 'postgresql:///db?sslmode=disable&sslpassword=secret'", "without a password"),
     ("database_password_file = 'secret'", "accepted with postgresql:// only"),
-    ("workers = 2", "accepted is 1 with SQLite"),
     ("workers = 0", "from 1 to 64"),
     ("order_system = 'orders'", "order_system: accepted is an absolute URI"),
     ("administration_system = 'https://example.org/fhir-infusion/orders'", "another URI than order_system"),

@@ -19,7 +19,7 @@ from fhir_infusion.errors import DocumentError
 from fhir_infusion.fhir import validate
 from fhir_infusion.fhir.releases import RELEASES
 from fhir_infusion.service import Service
-from fhir_infusion.store import dialect, open_reader, open_store, postgresql
+from fhir_infusion.store import dialect, open_reader, open_shared, open_store, postgresql
 from fhir_infusion.translator import Translator, open_translator
 from fhir_infusion.web.running import Running
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from fhir_infusion.config import Settings
     from fhir_infusion.mapping.library import Library
-    from fhir_infusion.store import Store
+    from fhir_infusion.store import Shared, Store
 
 
 def clock() -> datetime:
@@ -60,12 +60,18 @@ def load_translator(settings: Settings) -> Translator:
     return translator
 
 
-def build_service(settings: Settings, wait_seconds: float = 0, translator: Translator | None = None) -> Service:
+def build_service(
+    settings: Settings, wait_seconds: float = 0, translator: Translator | None = None, held: Shared | None = None
+) -> Service:
     """Return a service that writes. Call it after the last fork; close its store at the end.
+
+    ``translator`` and ``held`` are what several processes have from before their fork.
 
     Raises ``DocumentError``, ``SettingsError``, or ``Unavailable`` where another process writes the database.
     """
     translator = translator or load_translator(settings)
+    if held is not None:
+        return Service(open_shared(held, clock), translator, clock, new_id, settings)
     store = open_store(
         settings.database, clock, wait_seconds=wait_seconds, password_file=settings.database_password_file
     )
@@ -109,15 +115,19 @@ def reading_store(settings: Settings) -> Iterator[Store]:
 
 
 def build_running(
-    settings: Settings, address: str, wait_seconds: float, translator: Translator | None = None
+    settings: Settings,
+    address: str,
+    wait_seconds: float,
+    translator: Translator | None = None,
+    held: Shared | None = None,
 ) -> Running:
     """Return a service with its threads running, for ``serve``; its mapping documents keep the laws.
 
-    ``translator`` is what was loaded before the fork, if anything was.
+    ``translator`` and ``held`` as of :func:`build_service`.
 
     Raises as :func:`build_service`.
     """
-    service = build_service(settings, wait_seconds, translator)
+    service = build_service(settings, wait_seconds, translator, held)
     try:
         live = live_mappings(service)
         if translator is not None:

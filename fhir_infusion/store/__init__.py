@@ -7,9 +7,9 @@ What may never happen here: a translation, a decision about the content of an or
 acknowledgement of something that is not on disk.
 """
 
-from fhir_infusion.store.database import Store, open_reader, open_store
-from fhir_infusion.store.lock import Owner
+from fhir_infusion.store.database import Store, open_reader, open_shared, open_store, share
+from fhir_infusion.store.lock import Owner, Shared
 from fhir_infusion.store.lock import owner_of_url as owner
 from fhir_infusion.store.tx import Tx
 
-__all__ = ["Owner", "Store", "Tx", "open_reader", "open_store", "owner"]
+__all__ = ["Owner", "Shared", "Store", "Tx", "open_reader", "open_shared", "open_store", "owner", "share"]

@@ -1,8 +1,9 @@
-"""The store of one database: SQLite's is opened for writing by one process, PostgreSQL's by any number.
+"""The store of one database: SQLite's is opened for writing by one process and those it forks, PostgreSQL's by any.
 
 Opening SQLite for writing: 1. make the file, 2. take the lock, 3. check the file where the last writer did not end
-cleanly, 4. bring the tables up to date, 5. start the writer thread. With PostgreSQL only 4, one process at a time, and
-5. Readers never wait for a writer.
+cleanly, 4. bring the tables up to date, 5. start the writer thread. Where several processes are to write, 1 to 4 are
+done before the fork (:func:`share`) and 5 in each (:func:`open_shared`). With PostgreSQL only 4, one process at a time,
+and 5. Readers never wait for a writer.
 """
 
 from __future__ import annotations
@@ -48,10 +49,12 @@ class Store:
         reading: Engine,
         clock: Callable[[], datetime],
         writer: Writer | None,
-        held: lock.WriterLock | None,
+        held: lock.WriterLock | lock.Member | None,
         locking: Engine | None = None,
+        turns: lock.Turns | None = None,
     ) -> None:
         self._locking = locking
+        self._turns = turns
         self._reading = reading
         self._readers = Readers(reading)
         self._clock = clock
@@ -112,13 +115,8 @@ class Store:
             Unavailable: the storage does not answer.
         """
         if self._locking is None:
-            within = self._alone.setdefault(name, threading.Lock())
-            taken = within.acquire(blocking=False)
-            try:
+            with self._alone_here(name) as taken:
                 yield taken
-            finally:
-                if taken:
-                    within.release()
             return
         try:
             connection = self._locking.connect()
@@ -133,6 +131,21 @@ class Store:
         finally:
             with suppress(*STORAGE_ERRORS):
                 connection.close()
+
+    @contextmanager
+    def _alone_here(self, name: str) -> Iterator[bool]:
+        """Do as ``alone``, among the threads of this process and the processes that take turns."""
+        within = self._alone.setdefault(name, threading.Lock())
+        if not within.acquire(blocking=False):
+            yield False
+            return
+        try:
+            taken = self._turns is None or self._turns.try_exclusive(name)
+            yield taken
+            if self._turns is not None and taken:
+                self._turns.end_exclusive(name)
+        finally:
+            within.release()
 
     def announce(self, address: str) -> str:
         """Tell other processes that work is taken at ``address`` (host:port); return the token they will show.
@@ -149,13 +162,13 @@ class Store:
     @property
     def is_shared(self) -> bool:
         """Whether other processes may write the same database."""
-        return dialect.is_shared(self._reading)
+        return self._turns is not None or dialect.is_shared(self._reading)
 
     def healthy(self) -> bool:
         """Say whether changes are taken now. A server is asked: it may have gone since the last change."""
         if self._writer is None or not self._writer.healthy():
             return False
-        return not self.is_shared or postgresql.answers(self._reading)
+        return not dialect.is_shared(self._reading) or postgresql.answers(self._reading)
 
     def close(self) -> None:
         """Finish what waits, and free the lock. Closing twice is harmless."""
@@ -167,6 +180,8 @@ class Store:
             else:
                 self._lock.abandon()
             self._lock = None
+        if self._turns is not None:
+            self._turns.close()
 
 
 def open_store(
@@ -185,18 +200,61 @@ def open_store(
         SettingsError: the URL is of another form, or the database was made by a newer version of this program.
     """
     if postgresql.is_url(url):
-        return _open_shared(url, clock, wait_seconds, password_file)
+        return _open_server(url, clock, wait_seconds, password_file)
     path = dialect.path_of(url)
     dialect.prepare_file(path)
     held = lock.acquire(path, wait_seconds)
-    engine = dialect.writing_engine(path)
-    try:
+    engine = _made_ready(path, held)
+    return _opened(lambda: Store(dialect.reading_engine(path), clock, Writer(engine, clock), held), held)
+
+
+def share(url: str, *, wait_seconds: float = 0) -> lock.Shared | None:
+    """Take SQLite's lock for processes that are still to be forked, and bring the tables up to date.
+
+    Each opens its store with :func:`open_shared`; whoever asked releases the lock after their end. None with
+    PostgreSQL, which needs no lock.
+
+    Raises as :func:`open_store`.
+    """
+    if postgresql.is_url(url):
+        return None
+    path = dialect.path_of(url)
+    dialect.prepare_file(path)
+    held = lock.acquire(path, wait_seconds)
+    _made_ready(path, held).dispose()
+    return lock.Shared(path, held)
+
+
+def open_shared(held: lock.Shared, clock: Callable[[], datetime]) -> Store:
+    """Open a database for writing beside the other processes that were forked with ``held``.
+
+    Raises:
+        Unavailable: the storage failed.
+    """
+    path, member = held.database, lock.Member(held)
+    turns = lock.Turns(path)
+    writer = Writer(dialect.writing_engine(path), clock, turns.turn)
+    return _opened(lambda: Store(dialect.reading_engine(path), clock, writer, member, turns=turns), member)
+
+
+def _made_ready(path: Path, held: lock.WriterLock) -> Engine:
+    """Return an engine that writes, after the file was checked where that is due and the tables are up to date."""
+
+    def ready() -> Engine:
+        engine = dialect.writing_engine(path)
         if held.unclean:
             _check(engine)
         migrate.upgrade(engine)
         _make_secret(engine)
-        writer = Writer(engine, clock)
-        return Store(dialect.reading_engine(path), clock, writer, held)
+        return engine
+
+    return _opened(ready, held)
+
+
+def _opened(opening: Callable[[], T], held: lock.WriterLock | lock.Member) -> T:
+    """Return what is opened; the lock is given back where that fails."""
+    try:
+        return opening()
     except STORAGE_ERRORS as error:
         held.abandon()
         raise Unavailable("the database cannot be opened for writing") from error
@@ -205,7 +263,7 @@ def open_store(
         raise
 
 
-def _open_shared(url: str, clock: Callable[[], datetime], wait_seconds: float, password_file: Path | None) -> Store:
+def _open_server(url: str, clock: Callable[[], datetime], wait_seconds: float, password_file: Path | None) -> Store:
     engine = postgresql.writing_engine(url, password_file)
     until = time.monotonic() + wait_seconds
     while True:

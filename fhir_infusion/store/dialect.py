@@ -2,8 +2,8 @@
 
 Where both have a word for it, it is chosen here by the connection; how PostgreSQL is connected to stands in
 ``postgresql``. SQLite runs with WAL and ``synchronous=FULL``: a commit that returned is on disk
-(https://www.sqlite.org/pragma.html#pragma_synchronous). One connection of one thread writes and does the checkpoints,
-which removes the condition of the WAL-reset fault of SQLite 3.7.0 to 3.51.2.
+(https://www.sqlite.org/pragma.html#pragma_synchronous). One connection at a time writes and does the checkpoints
+(``lock``), which removes the condition of the WAL-reset fault of SQLite 3.7.0 to 3.51.2.
 """
 
 from __future__ import annotations

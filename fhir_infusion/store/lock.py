@@ -1,5 +1,9 @@
 """Who may write: a lock on a file beside the database, held for as long as the process lives.
 
+Several processes that write one database are forked by the one that holds the lock, and take turns: one writes, or
+brings the log into the file, at a time. The fault of SQLite 3.7.0 to 3.51.2 by which a log may be emptied while another
+connection writes (https://www.sqlite.org/wal.html#walresetbug) needs two at once.
+
 The lock is the kernel's (``flock``), so that kill -9 frees it; what stands in the file is only told to others: the
 process, the loopback address where it takes work, and the token to show there. A file that still names a process when
 nobody holds the lock means that the writer before us did not end cleanly.
@@ -7,11 +11,15 @@ nobody holds the lock means that the writer before us did not end cleanly.
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import hashlib
 import json
+import mmap
 import os
 import secrets
 import time
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +28,7 @@ from fhir_infusion.store import postgresql
 from fhir_infusion.store.dialect import path_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _PAUSE_SECONDS = 0.05
@@ -63,6 +72,86 @@ class WriterLock:
         content = json.dumps(asdict(owner)).encode()
         os.pwrite(self._descriptor, content, 0)
         os.ftruncate(self._descriptor, len(content))
+
+
+class Shared:
+    """The lock of ``database``, held by the process that forks those that write, each of which is a :class:`Member`."""
+
+    def __init__(self, database: Path, held: WriterLock) -> None:
+        self.database = database
+        self.held = held
+        self.unclean = mmap.mmap(-1, 1)  # one byte that all of them see
+
+    def release(self) -> None:
+        """Leave after the last member: cleanly where each of them did."""
+        if self.unclean[0]:
+            self.held.abandon()
+        else:
+            self.held.release()
+
+
+class Member:
+    """The lock as it is shared by one process, which keeps it with the others until their end."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+
+    def announce(self, address: str) -> str:
+        """Tell others where work is taken; return the token that they will show, the same for each process."""
+        return self._shared.held.announce(address)
+
+    def release(self) -> None:
+        """Leave cleanly."""
+
+    def abandon(self) -> None:
+        """Leave without calling the database clean."""
+        self._shared.unclean[0] = 1
+
+
+class Turns:
+    """Turns of the processes that share a lock, on a file of its own."""
+
+    def __init__(self, database: Path) -> None:
+        path = database.with_name(f"{database.name}.turns")
+        self._descriptor: int | None = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for a turn to write; a process that dies in its turn gives it back. One thread of a process asks."""
+        descriptor = self._open()
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+    def try_exclusive(self, name: str) -> bool:
+        """Take a name that no other process has until :meth:`end_exclusive`; say whether we have it."""
+        try:
+            fcntl.lockf(self._open(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _place(name))
+        except OSError:
+            return False
+        return True
+
+    def end_exclusive(self, name: str) -> None:
+        """Give a name back."""
+        if self._descriptor is not None:
+            fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, _place(name))
+
+    def close(self) -> None:
+        """Leave; who asks for a name after that does not have it. Closing twice is harmless."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _open(self) -> int:
+        if self._descriptor is None:
+            raise OSError(errno.EBADF, "the turns are over")
+        return self._descriptor
+
+
+def _place(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:7])
 
 
 def acquire(database: Path, wait_seconds: float = 0) -> WriterLock:

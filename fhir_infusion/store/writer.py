@@ -12,9 +12,10 @@ that commits in groups 83 ms at 64 callers. When the disk fails, nothing of the 
 is written through that connection: after a failed fsync the kernel may have dropped what it could not write while
 SQLite would go on with it. The thread opens the database anew and has it checked before it writes again.
 
-Where other processes write the same database (PostgreSQL), a group is of one tenant, whose changes nobody else makes
-meanwhile (``feed.hold``). What was undone by a deadlock, or lost with its connection before the commit, is run again on
-a new one. A connection lost during the commit leaves it open whether that happened: the caller is told to ask again.
+Where other processes write the same SQLite file, a group is one turn (``lock.Turns``). With PostgreSQL it is of one
+tenant, whose changes nobody else makes meanwhile (``feed.hold``). What was undone by a deadlock, or lost with its
+connection before the commit, is run again on a new one. A connection lost during the commit leaves it open whether that
+happened: the caller is told to ask again.
 Measured with PostgreSQL 15 on the same machine, one tenant, 16 callers: a transaction for each piece on a connection
 of its own 106/s (99th percentile 478 ms), groups 325/s (86 ms): the row of the tenant is held during a commit, and one
 wait for the disk serves many.
@@ -29,7 +30,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -68,6 +69,9 @@ class _Job:
     future: Future[Any] = field(default_factory=Future)
 
 
+_Result = tuple[_Job, Any, Exception | None]
+
+
 class _GroupFailedError(Exception):
     """The transaction of the whole group is lost; holds why, and whether it may have happened all the same."""
 
@@ -83,8 +87,15 @@ class _GroupFailedError(Exception):
 class Writer:
     """The writer thread of one database. ``transact`` may be called from any thread but its own."""
 
-    def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Callable[[], datetime],
+        turn: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        """``turn`` gives the block in which no other process writes SQLite's file."""
         self._engine = engine
+        self._turn = turn
         self._shared = dialect.is_shared(engine)
         self._clock = clock
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
@@ -150,7 +161,7 @@ class Writer:
                     # Not at the next request but at once: the store is ready again before anybody asks.
                     connection = self._reopen()
             if connection is not None:
-                with suppress(*STORAGE_ERRORS):
+                with suppress(*STORAGE_ERRORS), self._turn():
                     dialect.checkpoint(connection)
         finally:
             self._open = False
@@ -165,7 +176,8 @@ class Writer:
                 connection = connection or self._open_checked()
                 if connection is None:
                     raise _GroupFailedError("lost" if self._shared else "broken")  # noqa: TRY301  one place decides
-                self._commit(connection, group)
+                with self._turn():
+                    results = self._commit(connection, group)
             except _GroupFailedError as failure:
                 self._trouble = failure.trouble
                 if connection is not None:
@@ -177,6 +189,7 @@ class Writer:
                 return None
             self._trouble = None
             self._outage.is_over()
+            _tell(results)
             return connection
 
     def _next_group(self) -> tuple[list[_Job], bool]:
@@ -217,7 +230,7 @@ class Writer:
             return self._jobs.get_nowait()
         return self._jobs.get(timeout=_PAUSE_SECONDS if self._trouble else None)
 
-    def _commit(self, connection: Connection, group: list[_Job]) -> None:
+    def _commit(self, connection: Connection, group: list[_Job]) -> list[_Result]:
         try:
             transaction = connection.begin()
             if self._trouble is not None:
@@ -233,11 +246,7 @@ class Writer:
         except DRIVER_ERRORS as error:
             raise _GroupFailedError(trouble_of(error), in_doubt=True) from error
         reach("store.after-commit")
-        for job, result, failure in results:
-            if failure is None:
-                job.future.set_result(result)
-            else:
-                job.future.set_exception(failure)
+        return results
 
     def _run_one(self, connection: Connection, job: _Job) -> tuple[Any, Exception | None]:
         cursor = connection.connection.cursor()
@@ -299,6 +308,14 @@ class Writer:
             if job.future.set_running_or_notify_cancel():
                 waiting.append(job)
         _fail(waiting, self._trouble or "broken")
+
+
+def _tell(results: list[_Result]) -> None:
+    for job, result, failure in results:
+        if failure is None:
+            job.future.set_result(result)
+        else:
+            job.future.set_exception(failure)
 
 
 def _fail(group: list[_Job], found: Trouble) -> None:

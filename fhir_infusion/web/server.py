@@ -1,8 +1,9 @@
-"""Serving with gunicorn: one process of threads, since SQLite takes one writing process; several with PostgreSQL.
+"""Serving with gunicorn: one process of threads, or several, which share what was made before their fork.
 
 1. In the parent: the settings are checked, the address is bound; where there will be several workers, the mappings are
-   loaded, which their memory is mostly of. No thread, connection or lock is there before the fork. What is there is
-   taken out of the collector's sight, which would write to each object, so that the processes go on sharing it.
+   loaded, which their memory is mostly of, and SQLite's lock is taken. No thread, connection or other lock is there
+   before the fork. What is there is taken out of the collector's sight, which would write to each object, so that the
+   processes go on sharing it.
 2. In the worker (``post_worker_init``): the service is built with its writing and synchronising threads, which takes
    the database lock; a worker that follows another waits for the lock as long as the other may take to end.
 3. At the end: no new connections, running requests are finished, then the threads end and the lock is given back.

@@ -3,8 +3,8 @@
 Both keep what they acknowledge on disk (SQLite with a full sync; H2 with no write delay) and get the same requests from
 the same clients, one server at a time, in turns. Told are answers a second, the 50th, 95th and 99th percentile, the
 processor time that each answer took, which other work on the machine changes least, and the memory that is taken: what
-is resident, of pages that processes share each its part. ``--database postgresql --workers 2`` has the service as several
-processes, whose memory and time are told with those of the database's. ``--overload 60`` adds a minute of more than the
+is resident, of pages that processes share each its part. ``--workers 2`` has the service as several
+processes, whose memory and time are told together, ``--database postgresql`` with those of the database's. ``--overload 60`` adds a minute of more than the
 service manages, without HAPI.
 """
 
@@ -289,7 +289,7 @@ def told(took: Took) -> Json:
 @click.option("--only", multiple=True, help="Of create, read, search, transaction.")
 @click.option("--alone", is_flag=True, help="Without HAPI.")
 @click.option("--database", type=click.Choice(["sqlite", "postgresql"]), default="sqlite", show_default=True)
-@click.option("--workers", default=1, show_default=True, help="Processes of ours; several with PostgreSQL only.")
+@click.option("--workers", default=1, show_default=True, help="Processes of ours.")
 @click.option("--overload", default=0.0, help="Seconds of creates from 64 clients at once, then 16 again.")
 def main(
     *,

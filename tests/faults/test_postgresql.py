@@ -202,10 +202,20 @@ def test_f24_a_database_that_crashes_under_load_loses_nothing_that_was_acknowled
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_commands_work_beside_several_serving_processes(
-    postgresql_server: postgresql.Server, cache: Path, tmp_path: Path
+    request: pytest.FixtureRequest, cache: Path, tmp_path: Path, kind: str
 ):
-    url = postgresql_server.emptied()
+    if kind == "sqlite":
+        url = f"sqlite:///{tmp_path / 'store.db'}"
+        said = {("db", "check"): "the database file is whole", ("audit", "verify"): "the audit trail is whole"}
+    else:
+        url = request.getfixturevalue("postgresql_server").emptied()
+        said = {
+            ("db", "check"): "the database server knows of no damage",
+            ("db", "upgrade"): "the database is up to date",
+            ("audit", "verify"): "the audit trail is whole",
+        }
     with ExitStack() as stack:
         port, process = stack.enter_context(serving(tmp_path, cache, url))
         ending = threading.Event()
@@ -217,13 +227,9 @@ def test_commands_work_beside_several_serving_processes(
             time.sleep(0.05)
         ending.set()
         client.join()
-        for arguments, said in (
-            (("db", "check"), "the database server knows of no damage\n"),
-            (("db", "upgrade"), "the database is up to date\n"),
-            (("audit", "verify"), "the audit trail is whole\n"),
-        ):
+        for arguments, answer in said.items():
             command = [sys.executable, "-m", "fhir_infusion", *arguments, "--database", url]
             ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-            assert (ran.returncode, ran.stdout, ran.stderr) == (0, said, "")
+            assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"{answer}\n", "")
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS) == 0

@@ -1,4 +1,4 @@
-"""Races through real server processes: one on SQLite, two on PostgreSQL."""
+"""Races through real server processes: one and two on SQLite, two on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -59,17 +59,17 @@ def connected(port: int, number: int) -> Iterator[list[Connection]]:
             one.close()
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite", "sqlite, two processes", "postgresql"])
 def port(
     request: pytest.FixtureRequest,
     cache: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[int]:
     folder = tmp_path_factory.mktemp("races")
-    url, processes = f"sqlite:///{folder}/store.db", 1
+    url, processes = f"sqlite:///{folder}/store.db", 1 if request.param == "sqlite" else 2
     if request.param == "postgresql":
         server: postgresql.Server = request.getfixturevalue("postgresql_server")
-        url, processes = server.database(), 2
+        url = server.database()
     with serving(folder, cache, url, processes) as (found, _):
         yield found
 

@@ -81,17 +81,21 @@ def _acknowledged(rig: Rig, wards: list[Ward]) -> None:
     rig.acknowledged += [("MedicationRequest", id_, 1, "") for id_ in known]
 
 
-def _with_kills(directory: Path, kills: int) -> dict[str, list[str]]:
+def _with_kills(directory: Path, kills: int, processes: int = 1) -> dict[str, list[str]]:
+    """Kill all of the service, or, of several processes, one every other time."""
     directory.mkdir()
     there, draw = Peer(), random.Random(kills)
-    serving = Serving(directory, REMOTE.format(base=there.base))
+    serving = Serving(directory, REMOTE.format(base=there.base), processes=processes)
     try:
         serving.start()
         wards = _wards(serving)
-        for _ in range(kills):
+        for number in range(kills):
             time.sleep(draw.uniform(0.1, 1.5))
-            serving.kill()
-            serving.start()
+            if processes > 1 and number % 2 == 0:
+                os.kill(int(draw.choice(sorted(serving.workers()))), signal.SIGKILL)
+            else:
+                serving.kill()
+                serving.start()
         _ended(wards, serving)
         serving.stop()
         return _checked(there, serving, wards)
@@ -103,7 +107,9 @@ def _with_kills(directory: Path, kills: int) -> dict[str, list[str]]:
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 def test_f1_a_service_that_is_killed_while_it_takes_and_tells_orders_ends_as_one_that_is_not_i1_to_i8(tmp_path: Path):
-    assert _with_kills(tmp_path / "killed", count(3, 100)) == _with_kills(tmp_path / "whole", 0)
+    whole = _with_kills(tmp_path / "whole", 0)
+    assert _with_kills(tmp_path / "killed", count(3, 100)) == whole
+    assert _with_kills(tmp_path / "two processes killed", count(4, 100), processes=2) == whole
 
 
 def _with_crashes(directory: Path, url: str, crash: Callable[[], None], crashes: int) -> dict[str, list[str]]:

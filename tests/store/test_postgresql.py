@@ -12,9 +12,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from types import SimpleNamespace
-from typing import Any
 
 import psycopg
 import pytest
@@ -24,14 +22,15 @@ from sqlalchemy import event
 
 from fhir_infusion.config import Settings
 from fhir_infusion.errors import Refused, SettingsError, Unavailable
-from fhir_infusion.fhir.query import Criterion, Query, Wanted
+from fhir_infusion.fhir.query import Query
 from fhir_infusion.store import audit, dialect, open_reader, open_store, outbox, owner, postgresql, search, versions
 from fhir_infusion.store.tables import METADATA
 from tests.counts import count
 from tests.postgresql import GUARDED, PASSWORD
-from tests.store.helpers import MR, SYSTEM, TENANT, Clock, draft, effect, put, tamper
+from tests.store.helpers import MR, SYSTEM, TENANT, Clock, effect, put, tamper
 from tests.store.test_crash import ROOT, Posting, check_whole
 from tests.store.test_search import BY_CHANGE, NEWEST_FIRST
+from tests.store.test_several import put_with_row, together
 
 
 def now():
@@ -58,26 +57,6 @@ def stores(url):
 def admin(url):
     with psycopg.connect(url, autocommit=True) as connection:
         yield connection
-
-
-def together(*works):
-    """Run works at once, each in a thread; return what they returned, or raised."""
-    start: threading.Barrier = threading.Barrier(len(works))
-    done: list[Any] = [None] * len(works)
-
-    def run(number, work):
-        start.wait()
-        try:
-            done[number] = work()
-        except Exception as failure:  # noqa: BLE001  it is what is looked at
-            done[number] = failure
-
-    threads = [threading.Thread(target=run, args=item) for item in enumerate(works)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return done
 
 
 # ------------------------------------------------------------------------------------------------- opening
@@ -240,24 +219,6 @@ def test_the_database_tells_what_it_knows_of_itself(stores, postgresql_server):
 # ------------------------------------------------------------------------------- several processes, one database
 
 
-def test_the_same_key_at_two_processes_makes_one_effect(stores):
-    done = together(*[lambda store=store: store.transact(TENANT, effect("same")) for store in stores * 8])
-    assert sorted(new for _, new in done) == [False] * 15 + [True]
-    assert {stored.id for stored, _ in done} == {"id-same"}
-    assert len(stores[0].read(TENANT, outbox.rows)) == 1
-    assert stores[0].read(TENANT, audit.verify) == ()
-
-
-def test_of_two_changes_from_one_version_at_two_processes_one_is_told_that_it_moved(stores):
-    first = put(stores[0], "a")
-    change = draft("a", "a", previous=first)
-    done = together(
-        *[lambda store=store: store.transact(TENANT, lambda tx: versions.put(tx, change)).version for store in stores]
-    )
-    assert sorted(map(str, done)) == ["", "2"]
-    assert any(isinstance(one, versions.Moved) for one in done)
-
-
 def test_two_processes_that_are_killed_lose_and_double_nothing_and_keep_one_chain_f1_p2(url):
     acknowledged: dict[str, int] = {}
     again: list[str] = []
@@ -275,85 +236,6 @@ def test_two_processes_that_are_killed_lose_and_double_nothing_and_keep_one_chai
     check_whole(url, acknowledged)
 
 
-def test_who_asks_for_what_changed_since_misses_nothing_that_several_processes_write(stores, url):
-    """L: a change of an earlier moment never becomes visible after one of a later moment was seen."""
-    writing, last = threading.Event(), 0
-    seen: set[str] = set()
-    made = count(60, 2000)
-
-    def write(store, half):
-        for number in range(made):
-            put(store, f"{half}-{number}")
-
-    def follow():
-        nonlocal last
-        reader = open_reader(url, now)
-        rounds = 0
-        while True:
-            ended = writing.is_set()
-            since = Wanted("gt", start=last, end=last + 1)
-            query = Query((Criterion("_lastUpdated", "lastUpdated", (since,)),), sort=BY_CHANGE)
-            page = reader.read(TENANT, partial(search.page, type=MR, query=query, count=50))
-            seen.update(entry.id for entry in page.entries)
-            if page.entries:
-                last = max(int(entry.last_updated.timestamp() * 1000 + 0.5) for entry in page.entries)
-            rounds += 1
-            if ended and page.after is None and not page.entries:
-                reader.close()
-                return rounds
-
-    followed = []
-    follower = threading.Thread(target=lambda: followed.append(follow()))
-    follower.start()
-    done = together(*[lambda store=store, half=half: write(store, half) for half, store in enumerate(stores)])
-    writing.set()
-    follower.join()
-    assert done == [None, None]
-    assert seen == {f"{half}-{number}" for half in range(2) for number in range(made)}
-    assert followed[0] > 1
-
-
-def test_tenants_of_one_group_are_written_apart_and_each_has_its_chain(stores):
-    tenants = ("north", "south", "east")
-    done = together(
-        *[
-            lambda store=store, tenant=tenant, n=n: store.transact(tenant, effect(f"{tenant}-{n}-{id(store)}"))[1]
-            for store in stores
-            for tenant in tenants
-            for n in range(8)
-        ]
-    )
-    assert done == [True] * 48
-    for tenant in tenants:
-        assert len(stores[0].read(tenant, outbox.rows)) == 16
-        assert stores[0].read(tenant, audit.verify) == ()
-
-
-def test_a_row_is_claimed_by_one_worker_and_of_a_resource_one_row_at_a_time(stores):
-    for number in range(20):
-        put_with_row(stores[0], f"r{number % 10}")
-    claimed = []
-    for _ in range(6):
-        done = together(
-            *[
-                lambda store=store: store.transact(TENANT, lambda tx: outbox.claim(tx, "pharmacy", "w", 3, 60))
-                for store in stores
-            ]
-        )
-        claimed += [row for rows in done for row in rows]
-    assert len(claimed) == 10
-    assert {row.aggregate for row in claimed} == {f"{MR}/r{number}" for number in range(10)}
-    assert {row.version for row in claimed} == {1}
-
-
-def put_with_row(store, id_):
-    def work(tx):
-        stored = versions.put(tx, draft(id_, id_, previous=versions.current(tx, MR, id_)))
-        return outbox.enqueue(tx, "pharmacy", stored.aggregate, stored.version, "hash", stop=False)
-
-    return store.transact(TENANT, work)
-
-
 def test_rows_that_somebody_holds_are_passed_over(stores, url):
     put_with_row(stores[0], "a")
     put_with_row(stores[0], "b")
@@ -363,14 +245,6 @@ def test_rows_that_somebody_holds_are_passed_over(stores, url):
         assert [row.aggregate for row in claim] == [f"{MR}/b"]
     claim = stores[1].transact(TENANT, lambda tx: outbox.claim(tx, "pharmacy", "w", 10, 60))
     assert [row.aggregate for row in claim] == [f"{MR}/a"]
-
-
-def test_only_one_process_is_alone(stores):
-    one, two = stores
-    with one.alone("pull peer") as first, two.alone("pull peer") as second, two.alone("pull other") as other:
-        assert (first, second, other) == (True, False, True)
-    with two.alone("pull peer") as again:
-        assert again
 
 
 # ------------------------------------------------------------------------------------- what can happen to a transaction
