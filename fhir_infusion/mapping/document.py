@@ -170,7 +170,7 @@ def _convert(node: yaml.Node, file: str) -> Any:
         plain = {"true": True, "false": False, "~": None, "null": None, "": None}
         if text in plain:
             return plain[text]
-        if re.fullmatch(r"-?\d+", text):
+        if re.fullmatch(r"0|-?[1-9]\d*", text):  # a code such as 007 stays what it is
             return int(text)
     return text
 

@@ -120,7 +120,7 @@ def columns_of(table: Table, root: Node, complaints: list[str]) -> None:
         mark = table.marks[path]
         holder, node = _list_at(root, str(path))
         if holder is None or node is None:
-            complaints.append(f"{mark}: '{path}' is given in the shape as a list of objects; accepted: a name of one")
+            complaints.append(f"{mark}: '{path}' is no list of objects in the shape; accepted: one given with []")
         elif not isinstance(given, list) or not given:
             complaints.append(f"{mark}: the columns of '{path}' are a list of elements, each with `has`")
         else:

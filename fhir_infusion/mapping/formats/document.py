@@ -113,6 +113,8 @@ def _wrong_head(file: str, table: Table) -> list[str]:
         found.append(f"{table.marks['zone']}: '{table['zone']}' {what}")
     if table.get("unknown", "keep") not in ("keep", "refuse"):
         found.append(f"{table.marks['unknown']}: `unknown` is keep or refuse")
+    if not table["samples"]:
+        found.append(f"{table.marks['samples']}: the laws are asked of samples; accepted: one or more")
     if "each" in table and "feed" in table:
         found.append(f"{table.marks['feed']}: `each` and `feed` do not go together")
     return found + _wrong_rest(table)
@@ -164,6 +166,13 @@ def _codes(tables: Table, complaints: list[str]) -> dict[str, CodeTable]:
     for name, table in tables.items():
         if not isinstance(table, Table):
             complaints.append(f"{tables.marks[name]}: a code table maps the record's codes to the site's")
+            continue
+        rows = table["map"] if isinstance(table.get("map"), Table) else table
+        wrong = [key for key, code in rows.items() if not isinstance(code, (str, int, Table)) or isinstance(code, bool)]
+        if wrong:
+            complaints += [
+                f"{rows.marks[key]}: the code of '{key}' is no text; accepted: it in quotes" for key in wrong
+            ]
             continue
         whole = Table({"codes": name, **(table if "map" in table else {"map": table})})
         whole.mark, whole.marks = table.mark, {"codes": table.mark, "map": table.mark, **table.marks}

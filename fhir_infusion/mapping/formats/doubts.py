@@ -44,6 +44,9 @@ def doubts(one: Format, samples: Sequence[Any]) -> list[str]:
         for each in one.apart(sample)
         for mark, text in _of_value(one.given.root, each)
     ]
+    if any(isinstance(filler, int | str) and str(filler) in ("0", "0.0", "0,0") for filler in one.given.fillers):
+        zero = "zero stands for nothing (`absent`): a rate of zero, which is a pause, is not read"
+        found.append(f"{one.given.mark}: {zero}; accepted: `absent` without it")
     return list(dict.fromkeys([*_of_shape(one.given.root), *found, *_of_numbers(one, samples)]))
 
 

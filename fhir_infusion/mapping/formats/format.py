@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.errors import DocumentError, Issue, Refused
 from fhir_infusion.mapping.build import Ingredients, build
@@ -327,4 +328,8 @@ def build_format(file: str, table: Table, codes: Mapping[str, CodeTable]) -> For
 
 def _of_site(line: str) -> str:
     place, _, words = line.partition(": ")
-    return f"{place}: {readable(words.replace('FHIR', 'site').replace('`fhir`', '`site`'))}"
+    return f"{place}: {readable(_FHIR.sub('site', words))}"
+
+
+_FHIR: Final = re.compile(r"\bFHIR\b|(?<!')\bfhir\b(?!')")
+"""How the engine's complaints name the other side; what stands in quotes is the document's own."""

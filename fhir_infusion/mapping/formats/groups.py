@@ -18,6 +18,8 @@ from fhir_infusion.mapping.formats.names import shown
 from fhir_infusion.records.equality import same
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from fhir_infusion.mapping.formats.shape import Node
 
 Json = dict[str, Any]
@@ -205,9 +207,11 @@ def each_of(table: Table, root: Node, complaints: list[str]) -> Each | None:
         return None
     node = members.get(name)
     if node is None or node.members is None or node.is_list:
-        complaints.append(f"{table.marks['list']}: '{name}' is given in the shape as one object, without []")
+        objects = [one.name for one in members.values() if one.members is not None and not one.is_list]
+        what = f"'{name}' is no object of the shape; accepted: one that the shape gives without []"
+        complaints.append(f"{table.marks['list']}: {what}{''.join(f', {one}' for one in objects)}")
         return None
-    complaints += [f"{table.marks['by']}: '{one}' is not in the shape" for one in by if one not in members]
+    complaints += _not_in(table, "by", by, members)
     return Each(name, tuple(by))
 
 
@@ -223,20 +227,32 @@ def feed_of(table: Table, root: Node, complaints: list[str]) -> Feed | None:
         return None
     node = members.get(rows)
     if node is None or node.members is None or not node.is_list:
-        complaints.append(f"{table.marks['rows']}: '{rows}' is given in the shape as a list of objects")
+        lists = [one.name for one in members.values() if one.members is not None and one.is_list]
+        what = f"'{rows}' is no list of objects in the shape; accepted: one that the shape gives with []"
+        complaints.append(f"{table.marks['rows']}: {what}{''.join(f', {one}' for one in lists)}")
         return None
-    if row not in node.members:
-        complaints.append(f"{table.marks['row']}: '{row}' is not a member of '{rows}[]' in the shape")
     order = str(table.get("order", ""))
-    if order and order not in node.members:
-        complaints.append(f"{table.marks['order']}: '{order}' is not a member of '{rows}[]' in the shape")
+    complaints += [*_not_in(table, "row", [row], node.members)]
+    moments = [one.name for one in node.members.values() if one.spelling and one.spelling.type in ("date", "dateTime")]
+    if order and order not in moments:
+        what = f"'{order}' is no moment of the rows"
+        complaints.append(f"{table.marks['order']}: {what}; accepted: {', '.join(moments) or 'none is there'}")
     derived = _derived(table.get("derive") or Table(), node, members, complaints)
     names = {one.name for one in derived}
     common = frozenset(
         part for name, inner in members.items() if name != rows and name not in names for part in inner.names
     )
-    complaints += [f"{table.marks['by']}: '{one}' is not in the shape" for one in by if one not in common]
+    complaints += _not_in(table, "by", by, common)
     return Feed(tuple(by), rows, row, common, order, derived)
+
+
+def _not_in(table: Table, keyword: str, names: Iterable[str], members: Iterable[str]) -> list[str]:
+    known = sorted(members)
+    return [
+        f"{table.marks[keyword]}: '{name}' is not in the shape there; accepted: {', '.join(known)}"
+        for name in names
+        if name not in known
+    ]
 
 
 def _derived(table: Table, row: Node, members: Mapping[str, Node], complaints: list[str]) -> tuple[Derived, ...]:
@@ -250,11 +266,15 @@ def _derived(table: Table, row: Node, members: Mapping[str, Node], complaints: l
         take, of = said.get("take"), said.get("of")
         place = inside if take == "next" else members
         if take not in ("first", "last", "next") or of not in inside:
-            complaints.append(f"{mark}: `take` is first, last or next, and `of` a member of a row")
-        elif name not in place:
+            accepted = ", ".join(inside)
             complaints.append(
-                f"{mark}: '{name}' is not in the shape, {'in the rows' if take == 'next' else 'at its top'}"
+                f"{mark}: `take` is first, last or next, and `of` a member of a row; accepted: {accepted}"
             )
+        elif name not in place:
+            where = "in the rows" if take == "next" else "at its top"
+            complaints.append(f"{mark}: '{name}' is not in the shape, {where}; accepted: {', '.join(place)}")
+        elif unknown := _not_in(said, "only", map(str, said.get("only") or ()), inside):
+            complaints += unknown
         else:
             codes = said.get("codes")
             only = {key: tuple(map(str, held)) for key, held in (said.get("only") or Table()).items()}

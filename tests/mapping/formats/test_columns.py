@@ -170,7 +170,7 @@ def test_the_laws_hold_for_columns():
 @pytest.mark.parametrize(
     ("right", "wrong", "told"),
     [
-        ("  doses:\n", "  dosis:\n", "15: 'dosis' is given in the shape as a list of objects; accepted: a name of one"),
+        ("  doses:\n", "  dosis:\n", "15: 'dosis' is no list of objects in the shape; accepted: one given with []"),
         ("value: Per m2}", "valu: Per m2}", "16: 'valu' is no member of 'doses[]' in the shape; accepted: basis, value, unit"),
         ("with: [Per m2]", "with: [Per kg]", "15: 'Per kg' is neither a column nor a member beside 'doses'; accepted: "),
         ("{value: Per m2}", "{}", "16: columns have one or more in `has`"),

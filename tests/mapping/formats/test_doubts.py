@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fhir_infusion.mapping.formats.doubts import doubts
-from tests.mapping.formats.kit import small
+from tests.mapping.formats.kit import HEAD, PAIRS, SHAPE, built, small
 
 SITE = {"No": "1", "Pat": "7", "Drug": "Doxorubicin", "Dose": "91", "Unit": "mg"}
 
@@ -34,6 +34,12 @@ def test_so_it_is_with_a_member_of_a_sample_that_the_shape_does_not_know():
     assert doubts(small(), [{**SITE, "Basis": "50 mg/m²"}, {**SITE, "Limit": 3}]) == [
         f"formats/small.yaml:8: '{name}' of a sample is not in the shape and {STAYS}" for name in ("Basis", "Limit")
     ]
+
+
+def test_zero_that_stands_for_nothing_is_told():
+    for zero in ("0", '"0"', "0.0"):
+        (line,) = doubts(built((HEAD + SHAPE + PAIRS).replace('absent: [""', f"absent: [{zero}")), [SITE])
+        assert line.startswith("formats/small.yaml:1: zero stands for nothing")
 
 
 def test_one_number_of_two_patients_or_drugs_in_the_samples_is_told():
