@@ -126,6 +126,21 @@ def all_of(tx: Tx, endpoint: str, after: str = "", limit: int = 500) -> tuple[Li
     return tuple(Link(*row) for row in tx.connection.execute(found))
 
 
+def behind(tx: Tx, endpoint: str, after: str, limit: int) -> tuple[tuple[str, ...], str | None]:
+    """Look through ``limit`` links that stand, those after ``after``: return of which ours went on since it was sent.
+
+    Returns:
+        Their aggregates, deleted ones left out, and after which the next look begins, None at the end.
+    """
+    rows, id_ = RESOURCES.c, func.substr(LINKS.c.aggregate, func.length(LINKS.c.remote_type) + 2)
+    same = and_(rows.tenant == LINKS.c.tenant, rows.type == LINKS.c.remote_type, rows.id == id_)
+    newest = select(rows.version).where(same, rows.deleted == false()).scalar_subquery()
+    mine = (LINKS.c.tenant == tx.tenant, LINKS.c.endpoint == endpoint, LINKS.c.aggregate > after)
+    found = select(LINKS.c.aggregate, newest > LINKS.c.last_sent_version).where(*mine, LINKS.c.ladder.not_in(GONE))
+    seen = tx.connection.execute(found.order_by(LINKS.c.aggregate).limit(limit)).all()
+    return tuple(row[0] for row in seen if row[1]), seen[-1][0] if len(seen) == limit else None
+
+
 def of_type(tx: Tx, endpoint: str, type: str) -> tuple[Link, ...]:
     """Return the links of a type."""
     theirs = (LINKS.c.tenant == tx.tenant, LINKS.c.endpoint == endpoint, LINKS.c.remote_type == type)

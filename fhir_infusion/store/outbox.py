@@ -253,6 +253,24 @@ def has_any(tx: Tx, endpoint: str, aggregate: str, states: tuple[State, ...]) ->
     return tx.connection.execute(found).first() is not None
 
 
+_FROM: Final = Statement(
+    select(OUTBOX.c.seq)
+    .where(
+        OUTBOX.c.aggregate == bindparam("of_aggregate"),
+        OUTBOX.c.tenant == bindparam("of_tenant"),
+        OUTBOX.c.endpoint == bindparam("of_endpoint"),
+        OUTBOX.c.version >= bindparam("of_version"),
+    )
+    .limit(1)
+)
+
+
+def has_from(tx: Tx, endpoint: str, aggregate: str, version: int) -> bool:
+    """Say whether a version of a resource, or a later one, was put here, whatever became of it."""
+    named = {"of_tenant": tx.tenant, "of_endpoint": endpoint, "of_aggregate": aggregate, "of_version": version}
+    return _FROM.one(tx, named) is not None
+
+
 def rows(
     tx: Tx,
     endpoint: str | None = None,

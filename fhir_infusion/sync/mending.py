@@ -10,11 +10,10 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.actions import rules, transact
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.remotes import TYPES
-from fhir_infusion.store import audit, conflicts, endpoints, inbox, links, outbox, text, versions
-from fhir_infusion.sync import holding, judging
+from fhir_infusion.store import audit, conflicts, endpoints, inbox, links, outbox, versions
+from fhir_infusion.sync import holding, judging, telling
 from fhir_infusion.sync.case import as_received
 from fhir_infusion.sync.deletions import gone_there
 from fhir_infusion.sync.peer import Peer
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
     from fhir_infusion.service import Service
     from fhir_infusion.store import Tx
-    from fhir_infusion.store.versions import Stored
 
 AT_ONCE: Final = 200
 """No request for a repair names more resources than this, so that it ends in time."""
@@ -178,20 +176,8 @@ def _enqueue(tx: Tx, by: Decision, one: Standing) -> None:
     link = links.get(tx, name, one.ours)
     if link is not None:  # what it says of the newest version is not so, else the peer would have it
         links.put(tx, replace(link, last_sent_version=min(link.last_sent_version, stored.version - 1)))
-    stop, payload = rules.is_stop(text.read(stored.record)), text.text_digest(stored.text)
-    first = _first(by.peer, tx, stored)
-    outbox.enqueue(tx, name, one.ours, stored.version, payload, stop=stop, depends_on=first)
+    telling.enqueue(tx, by.peer, stored)
     by.note(tx, one, stored.version)
-
-
-def _first(peer: Peer, tx: Tx, stored: Stored) -> str:
-    """Return the aggregate that has to be there before this one, empty where none has."""
-    if stored.parent:
-        return f"{stored.type}/{stored.parent}"
-    if stored.type != "MedicationAdministration":
-        return ""
-    order = transact.order_of(peer.service, tx, text.read(stored.record))
-    return order.aggregate if order is not None else ""
 
 
 def _hold(by: Decision, one: Standing, theirs: str) -> None:

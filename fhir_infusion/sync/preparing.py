@@ -1,6 +1,7 @@
 """What is sent of an outbox row, or why nothing is.
 
-1. Nothing to do: superseded by a newer one that was sent, or the resource was deleted there (never created again).
+1. Nothing to do: superseded by a newer one that was sent, or that nobody put into the outbox (``telling``), or the
+   resource was deleted there (never created again).
 2. It is not certain whose it is: held for a person (``actions.follow``); a stop is not.
 3. Make what is sent: references resolved, the patient found or created (``outgoing``). What they have already is never
    given to another patient there, but to the one that the first was merged into.
@@ -21,7 +22,7 @@ from fhir_infusion.store import links, text, versions
 from fhir_infusion.store.links import Link
 from fhir_infusion.store.outbox import Row
 from fhir_infusion.store.versions import Bound, Stored
-from fhir_infusion.sync import merged_there
+from fhir_infusion.sync import merged_there, telling
 from fhir_infusion.sync.case import codes_of
 from fhir_infusion.sync.obstacles import Blocked, Obstacle
 from fhir_infusion.sync.ours import version_of
@@ -65,20 +66,20 @@ def prepared(  # noqa: PLR0911  each return is one reason not to send
     """
     type_, _, id_ = row.aggregate.partition("/")
 
-    def known(tx: Tx) -> tuple[Stored | None, Bound | None, Link | None, Stored | None, str]:
+    def known(tx: Tx) -> tuple[Stored | None, Bound | None, Link | None, Stored | None, str, bool]:
         stored, link = versions.version(tx, type_, id_, row.version), links.get(tx, peer.name, row.aggregate)
         agreed = versions.version(tx, type_, id_, link.last_acked_version) if link is not None else None
         doubt = follow.doubt(tx, stored) if stored is not None and row.lane != "stop" else ""
-        return stored, versions.identifier_of(tx, type_, id_), link, agreed, doubt
+        is_behind = telling.untold(tx, peer, row.aggregate, row.version) is not None
+        return stored, versions.identifier_of(tx, type_, id_), link, agreed, doubt, is_behind
 
-    stored, bound, link, agreed, doubt = peer.service.store.read(tenant, known)
+    stored, bound, link, agreed, doubt, is_behind = peer.service.store.read(tenant, known)
     if stored is None or bound is None:
         return Verdict("dead", "nothing-stored", alert="nothing-stored")
     if link is not None and link.is_gone:
         return Verdict("dead", link.ladder, alert="gone")
-    if link is not None and row.version <= link.last_sent_version and row.version != link.last_acked_version:
-        # Sent already in a newer version, or merged into one: this one lacks what was taken from the peer.
-        return Verdict("superseded", "newer-was-sent")
+    if why := _superseded(peer, tenant, row, link, is_behind=is_behind):
+        return Verdict("superseded", why)
     if doubt:
         return Verdict("conflict" if doubt == "held" else "dead", follow.HELD, alert=f"patient-{doubt}")
     try:
@@ -94,6 +95,15 @@ def prepared(  # noqa: PLR0911  each return is one reason not to send
             return replace(job, blocked=body)
         return Verdict(body.state, body.code, alert=body.code)
     return replace(job, body=body) if isinstance(body, dict) else not_sent(peer, row, body)
+
+
+def _superseded(peer: Peer, tenant: str, row: Row, link: Link | None, *, is_behind: bool) -> str:
+    """Return the code with which a row is not sent since ours went on, empty where it is; the newest goes out then."""
+    if link is not None and row.version <= link.last_sent_version and row.version != link.last_acked_version:
+        # Sent already in a newer version, or merged into one: this one lacks what was taken from the peer.
+        return "newer-was-sent"
+    # One in doubt is verified first: the newest goes after it.
+    return telling.UNTOLD if is_behind and telling.instead(peer, tenant, row) and row.state == "leased" else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from fhir_infusion.sync.notifications import Notifier
 from fhir_infusion.sync.peer import LOG, Peer
 from fhir_infusion.sync.pull import ELSEWHERE, Pulled, pull, pulled_at
 from fhir_infusion.sync.sending import CHECK_SECONDS, Senders, push_all, tell_late_stops
+from fhir_infusion.sync.telling import catch_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -148,8 +149,10 @@ class _Line:
                 self.awake.wait(IDLE_SECONDS)
 
     def _greet(self) -> None:
-        """Ask for the CapabilityStatement, and say in one line what it is."""
+        """Ask for the CapabilityStatement, and say in one line what it is; tell what was not told (``telling``)."""
         try:
+            if catch_up(self.peer, self.peer.remote.tenant):
+                self.awake.set()
             told = what_it_is(self.peer)
         except Unavailable as error:
             told = type(error).__name__
@@ -247,6 +250,8 @@ def sync_now(service: Service, name: str, direction: str = "both") -> tuple[int,
     try:
         pushes = direction in {"push", "both"} and remote.direction in {"push", "both"}
         pulls = direction in {"pull", "both"} and remote.direction in {"pull", "both"}
+        if pushes:
+            catch_up(peer, tenant)
         pushed = push_all(peer, tenant) if pushes else 0
         return pushed, pull(peer, tenant) if pulls else ()
     finally:
