@@ -130,17 +130,19 @@ def check_remotes(remotes: Sequence[Remote], where: str) -> None:
     known: dict[str, str] = {}
     for remote in remotes:
         _check_remote(remote, f"{where}[remotes.{remote.name}]")
-        other = known.setdefault(_address(remote.base_url), remote.name)
+        other = known.setdefault(address(remote.base_url), remote.name)
         if other != remote.name:
             # What one tells that server the other would pull as a change made there, and tell it again.
             reason = f"base_url: this server stands in [remotes.{other}] already; accepted is one section a server"
             raise SettingsError(f"{where}[remotes.{remote.name}]: {reason}")
 
 
-def _address(base_url: str) -> str:
+def address(base_url: str) -> str:
+    """Return which server a URL names, however it is spelled; each name of loopback is one."""
     url = urlsplit(base_url)
+    host = "localhost" if is_loopback(url.hostname or "") else url.hostname
     port = url.port or {"http": 80, "https": 443}.get(url.scheme, 0)
-    return f"{url.scheme}://{url.hostname}:{port}{url.path.rstrip('/')}"
+    return f"{url.scheme}://{host}:{port}{url.path.rstrip('/')}"
 
 
 def is_safe_url(remote: Remote, text: str) -> bool:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 
 VARIABLE = "FHIR_INFUSION_COUNT"
+SEEDS = "FHIR_INFUSION_SEEDS"
+"""``FIRST:END``: the seeds of this run where a test goes through seeds, so that a long run goes on where one ended."""
 
 
 def chosen() -> str:
@@ -16,6 +18,19 @@ def chosen() -> str:
     if name not in {"short", "long"}:
         raise ValueError(f"{VARIABLE}: accepted are short and long")
     return name
+
+
+def seeds(short: int, long: int) -> range:
+    """Return the seeds of this run: the first so many, or those that are asked for.
+
+    Raises:
+        ValueError: what is asked for is not ``FIRST:END``.
+    """
+    asked = os.environ.get(SEEDS)
+    if asked is None:
+        return range(count(short, long))
+    first, _, end = asked.partition(":")
+    return range(int(first), int(end))
 
 
 def count(short: int, long: int) -> int:

@@ -185,6 +185,10 @@ REFUSED = [
         "[remotes.a]\nbase_url = 'https://a.example/r4'\n[remotes.b]\nbase_url = 'https://A.example:443/r4/'",
         r"\[remotes.b\]: base_url: this server stands in \[remotes.a\] already; accepted is one section a server",
     ),
+    (
+        "[remotes.a]\nbase_url = 'http://localhost:8090/fhir'\n[remotes.b]\nbase_url = 'http://127.0.0.1:8090/fhir'",
+        r"\[remotes.b\]: base_url: this server stands in \[remotes.a\] already; accepted is one section a server",
+    ),
     ("port = ", "not TOML"),
 ]
 

@@ -102,6 +102,19 @@ def pause(tx: Tx, endpoint: str, why: str) -> bool:
     return True
 
 
+def place(tx: Tx, endpoint: str) -> str:
+    """Return at which address a peer was linked, empty where that is not known."""
+    found = tx.connection.execute(select(ENDPOINTS.c.place).where(*_mine(tx, endpoint))).scalar_one_or_none()
+    return found or ""
+
+
+def note_place(tx: Tx, endpoint: str, address: str) -> None:
+    """Note where a peer is. What was read at another address, and led to nothing, is forgotten: it is read anew."""
+    if place(tx, endpoint):
+        tx.connection.execute(delete(CURSORS).where(CURSORS.c.tenant == tx.tenant, CURSORS.c.endpoint == endpoint))
+    _put(tx, endpoint, place=address)
+
+
 def resume(tx: Tx, endpoint: str, client: str, reason: str) -> str:
     """Go on with a peer, and doubt all that was known of it; return why it was paused. Audited."""
     why = paused(tx, endpoint)
@@ -127,7 +140,7 @@ def resume(tx: Tx, endpoint: str, client: str, reason: str) -> str:
 
 def _put(tx: Tx, endpoint: str, **values: int | str) -> None:
     row = {"tenant": tx.tenant, "endpoint": endpoint, "paused": 0, "why": "", "trouble": "", "troubled": 0}
-    row |= {"can": "", "probed": 0, "throttled": 0}
+    row |= {"can": "", "probed": 0, "throttled": 0, "place": ""}
     dialect.insert_once(tx.connection, ENDPOINTS, row)
     tx.connection.execute(update(ENDPOINTS).where(*_mine(tx, endpoint)).values(**values))
 

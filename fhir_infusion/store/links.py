@@ -52,6 +52,10 @@ class Link:
         """Return the link of what is not there any more: it was deleted, or nothing is known of it (``is_lost``)."""
         return replace(self, ladder="lost" if is_lost else "gone")
 
+    def as_nowhere(self) -> Link:
+        """Return the link of what is lost, and whose id there is somebody else's now."""
+        return replace(self.as_gone(is_lost=True), remote_id="", version_id="", etag="")
+
 
 GONE: Final = ("gone", "lost")
 """How the link of what is not there any more was made: nothing of these is created again by itself."""

@@ -288,6 +288,7 @@ ENDPOINTS: Final = Table(
     words("can"),
     number("probed"),
     number("throttled"),
+    words("place"),
     sqlite_with_rowid=False,
 )
 

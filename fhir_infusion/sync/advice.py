@@ -50,6 +50,7 @@ TROUBLES: Final = {
 }
 PAUSES: Final = {
     "restored": "it was restored from a backup, as it seems: versions went back there",
+    "moved": "base_url names another address than the one at which ours are known: is it the same server?",
     "vanished": "several of ours are not known there any more",
 }
 

@@ -30,7 +30,7 @@ from fhir_infusion.store import inbox, links, versions
 from fhir_infusion.store.links import Link
 from fhir_infusion.sync import absent, holding, judging, moments, restored
 from fhir_infusion.sync.case import Case, as_received, case_of, codes_of, stamped, tell_left
-from fhir_infusion.sync.compare import content, same
+from fhir_infusion.sync.compare import content, is_another, same
 from fhir_infusion.sync.conflicts import Merge, merge, stop_of
 from fhir_infusion.sync.deletions import gone_there
 from fhir_infusion.sync.incoming import incoming
@@ -130,12 +130,21 @@ def _linked(case: Case, link: Link, stored: Stored) -> Applied:  # noqa: PLR0911
     if same(content(case.resource), content(fhir_json.read(link.base))):
         return _marked(case, Applied("echo"), linked)
     if link.doubted:
-        revived = case.resource.get("status") not in ENDED and fhir_json.read_again(stored.text)["status"] in ENDED
-        return _held(replace(case, alarm="restored-active" if revived else ""), link, stored, ("restored",))
+        return _doubted(case, link, stored)
     merged = _merge(case, link, stored)
     if merged is not None and merged.held == ("subject",):
         case, merged = _followed(case, link, stored, merged)
     return Applied("waiting") if merged is None else _merged(case, linked, stored, merged)
+
+
+def _doubted(case: Case, link: Link, stored: Stored) -> Applied:
+    """Hold what is not as it was agreed on before a pause; where its id is somebody else's now, ours is lost there."""
+    if is_another(fhir_json.read(link.base), case.resource):
+        nowhere = link.as_nowhere()
+        case.peer.service.store.transact(case.tenant, lambda tx: gone_there(tx, case.peer, nowhere, is_lost=True))
+        return apply(case.peer, case.tenant, case.received)  # as a new one
+    revived = case.resource.get("status") not in ENDED and fhir_json.read_again(stored.text)["status"] in ENDED
+    return _held(replace(case, alarm="restored-active" if revived else ""), link, stored, ("restored",))
 
 
 def _is_unsure(case: Case, link: Link) -> bool:

@@ -23,11 +23,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from fhir_infusion.errors import Issue, Refused, SettingsError
-from fhir_infusion.store import endpoints, inbox, loads
+from fhir_infusion.store import inbox, loads
 from fhir_infusion.store.failpoint import reach
 from fhir_infusion.store.loads import Load
 from fhir_infusion.store.tx import to_ms
-from fhir_infusion.sync import files, manifest, moments, retry
+from fhir_infusion.sync import files, manifest, moments, places, retry
 from fhir_infusion.sync.feed import PASSING
 from fhir_infusion.sync.files import SEEN, Time
 from fhir_infusion.sync.manifest import Begun, NotOffered, Ready, Running, Unusable
@@ -113,7 +113,7 @@ class _Steps:
                 return self._told(begun, Wait(timedelta(seconds=1)))
             current = begun
             while True:
-                if why := self._store.read(self._tenant, lambda tx: endpoints.paused(tx, self._peer.name)):
+                if why := places.paused(self._peer, self._tenant):
                     return self._told(current, Wait(POLL, f"paused: {why}; see `fhir-infusion sync resume`"))
                 outcome = self._step(current)
                 if not isinstance(outcome, Load):

@@ -108,6 +108,29 @@ def equivalent(sent: Resource, kept: Resource) -> bool:
     )
 
 
+def is_another(agreed: Resource, there: Resource) -> bool:
+    """Say whether what is there is not what both sides agreed on, in whatever state, but somebody else's.
+
+    Each has identifiers, and none is of both; or they are of different patients, where identifiers do not tell.
+    """
+    one, other = _identifiers(agreed), _identifiers(there)
+    if one and other:
+        return not one & other
+    return not alike(agreed.get("subject"), there.get("subject"))
+
+
+def is_answer_to_another(sent: Resource, answered: Resource) -> bool:
+    """Say whether an answer to a write speaks of somebody else's resource: no identifier of ours, another patient."""
+    is_named = bool(_identifiers(sent) & _identifiers(answered))
+    return not is_named and not alike(sent.get("subject"), answered.get("subject"))
+
+
+def _identifiers(resource: Resource) -> set[tuple[str, str]]:
+    listed: Any = resource.get("identifier")
+    named = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    return {(str(one.get("system", "")), str(one["value"])) for one in named if "value" in one}
+
+
 def spelled(mine: Any, base: Any, other: Any) -> Any:
     """Return ``other`` with our spelling of each number that it did not change: ``1.50`` stays where it has ``1.5``.
 

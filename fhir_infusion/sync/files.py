@@ -14,9 +14,9 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.remotes import TYPES
-from fhir_infusion.store import endpoints, inbox, loads
+from fhir_infusion.store import inbox, loads
 from fhir_infusion.store.failpoint import reach
-from fhir_infusion.sync import moments, replies, restored
+from fhir_infusion.sync import moments, places, replies, restored
 from fhir_infusion.sync.case import as_received
 from fhir_infusion.sync.deletions import noted
 from fhir_infusion.sync.manifest import File
@@ -187,4 +187,4 @@ def _joined(codes: str, more: Sequence[Sequence[str]]) -> str:
 
 
 def _is_paused(peer: Peer, tenant: str) -> bool:
-    return bool(peer.service.store.read(tenant, lambda tx: endpoints.paused(tx, peer.name)))
+    return bool(places.paused(peer, tenant))

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.remotes import TYPES
-from fhir_infusion.store import audit, conflicts, endpoints, inbox, links, outbox, versions
-from fhir_infusion.sync import holding, judging, telling
+from fhir_infusion.store import audit, conflicts, inbox, links, outbox, versions
+from fhir_infusion.sync import holding, judging, places, telling
 from fhir_infusion.sync.case import as_received
 from fhir_infusion.sync.deletions import gone_there
 from fhir_infusion.sync.peer import Peer
@@ -79,7 +79,7 @@ def demand_reason(reason: str) -> None:
 
 def refuse_paused(peer: Peer, tenant: str) -> None:
     """Refuse to act on a remote that is left alone, 409."""
-    if peer.service.store.read(tenant, lambda tx: endpoints.paused(tx, peer.name)):
+    if places.paused(peer, tenant):
         accepted = "to go on with it first: `fhir-infusion sync resume`"
         raise Refused(Issue("error", "conflict", "", "the remote is paused", accepted, status=CONFLICT))
 

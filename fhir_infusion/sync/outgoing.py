@@ -42,6 +42,10 @@ class Crossing:
     is_known_there: bool = False
 
 
+LATEST: Final = 20
+"""So many versions of a resource are compared with what is there, where nothing is known of how it came there."""
+
+
 class _ObstacleError(Exception):
     """Carries an obstacle out of the walk through the references."""
 
@@ -69,12 +73,15 @@ def outgoing(crossing: Crossing, resource: Resource, bound: Bound | None) -> Res
         return stop.obstacle
 
 
-def as_sent(crossing: Crossing, bound: Bound | None, most: int = 20) -> list[tuple[int, Resource]]:
-    """Return the latest versions of what is stored, each as it is sent, without those that cannot be."""
+def as_sent(crossing: Crossing, bound: Bound | None, tried: frozenset[int]) -> list[tuple[int, Resource]]:
+    """Return the latest versions of what is stored, each as it is sent, without those that cannot be.
+
+    Of those before, the ones that were ``tried``: after a long silence it is an early one that arrived.
+    """
     peer, tenant, stored = crossing.peer, crossing.tenant, crossing.stored
     kept = peer.service.store.read(tenant, lambda tx: versions.history(tx, stored.type, stored.id))
     found = []
-    for one in kept[:most]:
+    for one in (*kept[:LATEST], *(one for one in kept[LATEST:] if one.version in tried)):
         try:
             text = find.vread(peer.service, peer.caller(tenant), peer.release, one.type, one.id, str(one.version)).text
             body = outgoing(Crossing(peer, tenant, one), fhir_json.read(text), bound)

@@ -61,6 +61,8 @@ class Peer:
         self._told = ""
         self._circuit = retry.CLOSED
         self._look_up_at = 0.0
+        self.is_placed = False
+        """Whether this process knows that the address is the one that was linked (``places``)."""
         self.missed: set[str] = set()
         """What of ours the feed did not show, and a read did not find, so soon after it was written."""
         self._trouble: str | None = None

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.errors import Unavailable
 from fhir_infusion.remotes import PATIENT
-from fhir_infusion.store import endpoints, inbox, loads
+from fhir_infusion.store import inbox, loads
 from fhir_infusion.store.failpoint import reach
-from fhir_infusion.sync import corrections
+from fhir_infusion.sync import corrections, places
 from fhir_infusion.sync.apply import apply
 from fhir_infusion.sync.deletions import take_deletions
 from fhir_infusion.sync.feed import fetch
@@ -83,7 +83,7 @@ def turn_of(tenant: str, endpoint: str) -> str:
 
 
 def _paused(peer: Peer, tenant: str) -> str:
-    why = peer.service.store.read(tenant, lambda tx: endpoints.paused(tx, peer.name))
+    why = places.paused(peer, tenant)
     return f"paused: {why}; see `fhir-infusion sync resume`" if why else ""
 
 

@@ -25,7 +25,7 @@ from fhir_infusion.store.links import Link
 from fhir_infusion.sync import absent, arrived, holding, journal, ladder
 from fhir_infusion.sync.apply import apply
 from fhir_infusion.sync.case import as_received
-from fhir_infusion.sync.compare import content, equivalent, same
+from fhir_infusion.sync.compare import content, equivalent, is_another, is_answer_to_another, same
 from fhir_infusion.sync.conflicts import stop_of
 from fhir_infusion.sync.deletions import gone_there
 from fhir_infusion.sync.outgoing import Crossing, as_sent
@@ -44,6 +44,7 @@ from fhir_infusion.sync.replies import (
     Written,
 )
 from fhir_infusion.sync.verdicts import (
+    ANOTHER,
     DUPLICATE,
     LATE,
     Verdict,
@@ -102,7 +103,7 @@ def _create(job: Job) -> tuple[Row, Verdict]:  # noqa: PLR0911  each return is o
     rung = job.peer.rung(job.type)
     if not isinstance(rung, str):
         return job.row, not_sent(job.peer, job.row, rung)
-    if job.row.state == "unknown" and rung != "A" and (again := look_again(job.row)) is not None:
+    if job.row.state == "unknown" and (again := look_again(job.row, rung)) is not None:
         return job.row, again
     row = _sending(job)
     reply = ladder.create(job.peer.endpoint, rung, job.body, job.bound.system, job.bound.value)
@@ -152,7 +153,10 @@ def _adopt(job: Job, entry: Entry) -> tuple[Row, Verdict]:
 
 def _versions(job: Job) -> list[tuple[int, Resource]]:
     """Return our versions as they are sent, the one of the row first."""
-    others = as_sent(Crossing(job.peer, job.tenant, job.stored), job.bound)
+    store, name, ours = job.peer.service.store, job.peer.name, job.row.aggregate
+    rows = store.read(job.tenant, lambda tx: outbox.rows(tx, name, limit=10_000, aggregate=ours))
+    tried = frozenset(row.version for row in rows if row.attempt)
+    others = as_sent(Crossing(job.peer, job.tenant, job.stored), job.bound, tried)
     return [(job.row.version, job.body), *((version, body) for version, body in others if version != job.row.version)]
 
 
@@ -212,6 +216,8 @@ def _contest(  # noqa: PLR0913  what is there, and what is known of it
 
     ``is_there``: the row was in doubt, and its version is there beneath what they changed since.
     """
+    if link.doubted and is_another(fhir_json.read(link.base), there):
+        return job.row, Verdict("dead", "lost", link=link.as_nowhere())
     stamp = stamp or _stamp_of(job, link)
     received = as_received(job.type, stamp, text)
     store = job.peer.service.store
@@ -235,8 +241,9 @@ def _contest(  # noqa: PLR0913  what is there, and what is known of it
 
 
 def _held(job: Job, link: Link, there: Resource, stamp: Stamp, code: str) -> tuple[Row, Verdict]:
-    """Send a stop all the same, and nothing else."""
-    stopped = stop_of(job.body, there) if job.row.lane == "stop" else None
+    """Send a stop all the same, and nothing else; and no stop of what is somebody else's."""
+    may_stop = job.row.lane == "stop" and not (link.base and is_another(fhir_json.read(link.base), there))
+    stopped = stop_of(job.body, there) if may_stop else None
     if stopped is None:
         return job.row, Verdict("conflict", code, alert="" if _is_told(job) else "conflict")
     return _stop_only(job, link, stopped, stamp)
@@ -280,6 +287,9 @@ def _stop_blocked(job: Job, link: Link, blocked: Blocked) -> tuple[Row, Verdict]
     if not isinstance(there, Found):
         is_lost = isinstance(there, Missing | Gone)
         return job.row, _lost(job, link, there) if is_lost else not_sent(job.peer, job.row, there)
+    if link.base and is_another(fhir_json.read(link.base), there.resource):
+        lost = link.as_nowhere() if link.doubted else None
+        return job.row, Verdict("dead", "lost", link=lost, alert="" if lost else blocked.code)
     if there.resource.get("status") in STOPS:
         return _sure(job), Verdict("acked", "stop-only", alert=blocked.code)
     stopped = stop_of(job.body, there.resource)
@@ -325,6 +335,8 @@ def _acked(job: Job, reply: Written, rung: str) -> Verdict:
     if stamp is None or resource is None:
         return Verdict("unknown", "no-location")
     text = text or fhir_json.write(resource).decode()
+    if is_answer_to_another(job.body, resource):
+        return Verdict("unknown", ANOTHER, backoff(job.peer, job.row))
     if reply.status == 200 and job.link is None and not equivalent(job.body, resource):
         # A conditional create that found another's resource: nothing of ours was written.
         return Verdict("unknown", "exists-already", backoff(job.peer, job.row))

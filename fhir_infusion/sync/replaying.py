@@ -173,7 +173,7 @@ class _Again:
         peer, type_ = self._peer, row.aggregate.partition("/")[0]
         link = peer.service.store.read(self._tenant, lambda tx: links.get(tx, peer.name, row.aggregate))
         is_lost = link is not None and link.ladder == "lost"
-        if link is not None and is_lost:
+        if link is not None and is_lost and link.remote_id:
             there = peer.endpoint.read(type_, link.remote_id)
             if not isinstance(there, Missing | Found):
                 self.told(row.seq, self._gone(link) if isinstance(there, Gone) else "unasked", row)

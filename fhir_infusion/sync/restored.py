@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.remotes import address
 from fhir_infusion.store import aside, endpoints, inbox, links
 from fhir_infusion.store.inbox import Received
 from fhir_infusion.sync import absent, moments
@@ -157,8 +158,16 @@ def resume(service: Service, client: str, remote: str, reason: str) -> dict[str,
     """
     if not reason.strip():
         raise Refused(Issue("error", "required", "reason", "a reason is required for the audit trail", status=422))
-    tenant = service.settings.remote(remote).tenant
-    why = service.store.transact(tenant, lambda tx: endpoints.resume(tx, remote, client, reason))
+    found = service.settings.remote(remote)
+    tenant = found.tenant
+
+    def work(tx: Tx) -> str:
+        why = endpoints.resume(tx, remote, client, reason)
+        if why:
+            endpoints.note_place(tx, remote, address(found.base_url))
+        return why
+
+    why = service.store.transact(tenant, work)
     if not why:
         accepted = "a remote that `fhir-infusion sync status` says is paused"
         raise Refused(Issue("error", "not-found", "", "this remote is not paused", accepted, status=404))

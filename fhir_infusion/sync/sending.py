@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.errors import Unavailable
 from fhir_infusion.store import attempts, outbox, suspects
-from fhir_infusion.sync import journal
+from fhir_infusion.sync import journal, places
 from fhir_infusion.sync.gather import AT_ONCE
 from fhir_infusion.sync.peer import LOG, Peer
 from fhir_infusion.sync.push import deliver
@@ -82,6 +82,8 @@ class Senders:
             return 0
         store, name = self._peer.service.store, self._peer.name
         if not store.read(self._tenant, lambda tx: outbox.waiting(tx, name)):
+            return 0
+        if not self._peer.is_placed and places.paused(self._peer, self._tenant):
             return 0
         ordinary = max(0, most - busy)
         rows = store.transact(self._tenant, lambda tx: self._claimed(tx, ordinary, free - ordinary))

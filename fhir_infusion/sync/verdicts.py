@@ -34,6 +34,7 @@ from fhir_infusion.sync.replies import (
 if TYPE_CHECKING:
     from fhir_infusion.fhir.json import Resource
     from fhir_infusion.store.outbox import Row
+    from fhir_infusion.sync.ladder import Rung
     from fhir_infusion.sync.peer import Peer
 
 
@@ -57,6 +58,9 @@ LOOKS: Final = 3
 LATE: Final = timedelta(seconds=2)
 """Between two such looks; doubled each time."""
 
+ANOTHER: Final = "another-answered"
+"""The code of a write that was answered with somebody else's resource: it is verified, and never linked to that."""
+
 DUPLICATE: Final = Verdict("duplicate", "several-match", alert="duplicate")
 
 
@@ -66,8 +70,15 @@ def gone(link: Link, *, is_lost: bool = False) -> Verdict:
     return Verdict("dead", code, link=link.as_gone(is_lost=is_lost))
 
 
-def look_again(row: Row) -> Verdict | None:
-    """Return the verdict to wait and look again, None where it was looked often enough."""
+def look_again(row: Row, rung: Rung) -> Verdict | None:
+    """Return the verdict to wait and look again, None where it was looked often enough; it is not on rung A.
+
+    What was answered with somebody else's and is not found is not sent again: as what it is there, a person finds out.
+    """
+    if row.last_error_code == ANOTHER:
+        return Verdict("dead", ANOTHER, alert=ANOTHER)
+    if rung == "A":
+        return None
     looks = int(row.last_error_code.removeprefix("absent-")) if row.last_error_code.startswith("absent-") else 0
     if looks + 1 >= LOOKS:
         return None

@@ -16,8 +16,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.errors import FhirInfusionError, SettingsError, Unavailable
-from fhir_infusion.store import endpoints
-from fhir_infusion.sync import statement
+from fhir_infusion.sync import places, statement
 from fhir_infusion.sync.housekeeping import Housekeeper
 from fhir_infusion.sync.notifications import Notifier
 from fhir_infusion.sync.peer import LOG, Peer
@@ -178,7 +177,7 @@ class _Line:
         peer = self.peer
         if time.monotonic() >= self._next_check:
             self._next_check = time.monotonic() + CHECK_SECONDS
-            self._paused = peer.service.store.read(peer.remote.tenant, lambda tx: endpoints.paused(tx, peer.name))
+            self._paused = places.paused(peer, peer.remote.tenant)
             tell_late_stops(peer, peer.remote.tenant)
         self._senders.renew()
         self._senders.fill()

@@ -9,6 +9,7 @@ from fhir_infusion.config import Remote, Settings
 from fhir_infusion.service import Service
 from fhir_infusion.store import open_store
 from fhir_infusion.translator import open_translator
+from tests.fresh import lay_down
 from tests.store.helpers import Clock
 
 SETTINGS = Settings(
@@ -33,7 +34,7 @@ def clock():
 @pytest.fixture
 def service(database, clock, translator):
     numbers = itertools.count(1)
-    store = open_store(database, clock)
+    store = open_store(lay_down(database), clock)
     yield Service(store, translator, clock, lambda: f"id-{next(numbers)}", SETTINGS)
     store.close()
 

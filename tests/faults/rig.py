@@ -20,6 +20,7 @@ from fhir_infusion.sync import peer as sync_peer
 from fhir_infusion.sync import pull, sending
 from fhir_infusion.translator import Translator, load_library
 from tests.faults.peer import Peer
+from tests.fresh import lay_down
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -254,6 +255,6 @@ def open_rig(there: Peer, database: Path | str, clock: Clock, remote: Remote | N
     settings = settings_for(there.base, database, **options)
     if remote is not None:
         settings = Settings(**{**{name: getattr(settings, name) for name in settings.__slots__}, "remotes": (remote,)})
-    store = open_store(settings.database, clock)
+    store = open_store(lay_down(settings.database), clock)
     service = Service(store, Translator(library(), settings), clock, lambda: str(uuid.uuid4()), settings)
     return Rig(service, sync_peer.Peer(service, settings.remotes[0], draw=lambda: 1.0), clock, there)

@@ -19,6 +19,7 @@ from fhir_infusion.translator import Translator, open_translator
 from fhir_infusion.web.app import create_app
 from fhir_infusion.web.examples import texts
 from tests.exact_json import dumps, loads
+from tests.fresh import lay_down
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,7 +111,7 @@ def make_service(database: str, another_database: Callable[[], str], translator:
         def clock() -> datetime:
             return start + timedelta(seconds=next(seconds))
 
-        store = open_store(settings.database, clock)
+        store = open_store(lay_down(settings.database), clock)
         made.append(Service(store, translator, clock, lambda: f"id-{next(numbers)}", settings))
         return made[-1]
 

@@ -1,0 +1,19 @@
+"""Where a peer was when it was linked: ids of one server mean nothing on another."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0020"
+down_revision = "0019"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Make the change."""
+    op.add_column("endpoints", sa.Column("place", sa.Text(), nullable=False, server_default=""))
+
+
+def downgrade() -> None:
+    """Raise: versions that were appended are not taken back."""
+    raise NotImplementedError
