@@ -117,14 +117,20 @@ FINDINGS: Final[Mapping[str, Compared]] = MappingProxyType(
             "route, with those ordered.",
             "a limit none, or 1 % through a weight or a concentration; the time 5 %; else 10 times",
         ),
+        "order-ended": Compared(
+            "What was given, with the state of its order: a draft, cancelled or entered in error; stopped or held "
+            "before it began, or while it runs.",
+            _YES,
+        ),
         "dose-total-missing": Compared("Segments that carry doses, in one resource that says no total.", _YES),
         "dose-twice": Compared("A dose of an administration and of one that it is part of.", _YES),
         "not-done-dose": Compared("A dose above 0 in an administration that was not done.", _YES),
         # words, codes, routes
         "text-contradicts": Compared(
             "Each amount in the text, with the quantities of the record and what follows from them; units (of any "
-            "activity) only where none of their kind in the text is right.",
-            "none; what follows, half of the last digit in the text (at most 5 %)",
+            "activity) only where none of their kind in the text is right. The words of a step on its duration "
+            "(over 4 hours), frequency (every 8 hours, twice a day) and route, where none of them is right.",
+            "none; what follows, half of the last digit in the text (at most 5 %); a frequency 10 %",
         ),
         "timing-code": Compared("The code of a timing (BID, Q6H), with its frequency and period.", _NONE),
         "rate-per-time": Compared("The unit of what stands where a rate belongs.", _YES),

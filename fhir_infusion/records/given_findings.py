@@ -10,27 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records.amounts import Amount, amount, differ, rounded, shown, stated
 from fhir_infusion.records.comparisons import above
-from fhir_infusion.records.conversions import as_kind, rate_of
+from fhir_infusion.records.conversions import as_kind, as_rate, rate_of
 from fhir_infusion.records.findings import VOLUME_RATE, concentration, finding
-from fhir_infusion.records.moments import seconds_between
-from fhir_infusion.records.not_infusions import NOT_RUN, SNOMED
+from fhir_infusion.records.moments import is_after, seconds_between
+from fhir_infusion.records.not_infusions import SNOMED
+from fhir_infusion.records.word_findings import ROUTES
 
 if TYPE_CHECKING:
     from fhir_infusion.errors import Issue
 
 Part = Mapping[str, Any]
-
-ROUTES: Final[Mapping[str, str]] = MappingProxyType({
-    **NOT_RUN,
-    "47625008": "intravenous", "72607000": "intrathecal", "58100008": "intra-arterial",
-    "38239002": "intraperitoneal", "372460008": "intracardiac",
-})  # fmt: skip
-"""SNOMED CT routes of which none is a kind of another."""
 
 _SLIP: Final = 10
 _RUN: Final = frozenset({"completed", "stopped", "in-progress", "on-hold"})
@@ -42,7 +35,10 @@ _AT_ONCE: Final = frozenset({"bolus"})
 def given_of_order(order: Part, record: Part) -> Iterator[Issue]:
     """Yield where the dose or a rate of an administration is beyond what its order says."""
     steps: Sequence[Part] = order.get("steps", ())
-    if record["status"] not in _RUN or not steps:
+    if record["status"] not in _RUN:
+        return
+    yield from _ended(order, record)
+    if not steps:
         return
     beside = {**{name: order[name] for name in ("measurements", "preparation") if name in order}, **record}
     yield from _dose(beside, steps, whole=order.get("infusion_type") not in _BY_THE_CLOCK and "part_of" not in record)
@@ -78,6 +74,32 @@ def _dose(record: Part, steps: Sequence[Part], *, whole: bool) -> Iterator[Issue
         yield finding(place, f"the dose given is {stated(given)}; ordered is {how}", "beyond-order")
 
 
+def _ended(order: Part, record: Part) -> Iterator[Issue]:
+    """Something ran by an order that nothing may run by: never, or since it changed its state, or it runs still.
+
+    What was given before a stop is charted after it, too; where it is not said when an order was stopped or held, only
+    what is still running is told.
+    """
+    state = order.get("status", "")
+    if state in _NEVER:
+        yield finding("order", f"something was given, and its order is {state}", "order-ended", "an active order")
+    elif state in _HALTED:
+        since, start = order.get("status_changed_at"), _start(record)
+        later = since is not None and start is not None and is_after(start, since)
+        if later or record["status"] == "in-progress":
+            said = f"it began after its order was {state}" if later else f"it is running, and its order is {state}"
+            yield finding("order", said, "order-ended", "an active order")
+
+
+def _start(record: Part) -> str | None:
+    when = record.get("when", {})
+    found: str | None = when.get("start", when.get("at"))
+    return found
+
+
+_NEVER: Final = frozenset({"draft", "cancelled", "entered-in-error"})
+"""Cancelled is "withdrawn before any administrations have occurred" (FHIR); what had begun is stopped."""
+_HALTED: Final = frozenset({"stopped", "on-hold", "ended"})
 _DOSES: Final = frozenset({"dose", "dose_range"})
 
 
@@ -92,10 +114,10 @@ def _rates(order: Part, record: Part, steps: Sequence[Part]) -> Iterator[Issue]:
     limits = [step["max_rate"] for step in steps if "max_rate" in step]
     everywhere = len(limits) == len(steps)
     for position, segment in enumerate(record.get("segments", ())):
-        rate, quantity = rate_of(segment), segment.get("rate")
+        rate, quantity = rate_of(segment), as_rate(segment)
         if rate is None or quantity is None or not rate.base or segment.get("event") in _AT_ONCE:
             continue
-        place = f"segments[{position}].rate"
+        place = f"segments[{position}].{'rate' if 'rate' in segment else 'rate_ratio'}"
         same = _is_of_the_same(order, record)
         told = [above(record, "the rate", quantity, limit) if same or not _is_volume(limit) else "" for limit in limits]
         if everywhere and all(told):
@@ -145,7 +167,8 @@ def _ordered(steps: Sequence[Part]) -> Iterator[Part]:
     """Yield all that an order says of its rates: as ordered, calculated, titrated, limited."""
     for step in steps:
         for dosing in step.get("dosings", ()):
-            yield from (dosing[name] for name in ("rate",) if name in dosing)
+            rate = as_rate(dosing)
+            yield from (rate,) if rate is not None and "rate_range" not in dosing else ()
             yield from dosing.get("rate_range", {}).values()
         titration = step.get("titration", {})
         yield from (titration[name] for name in ("start", "ceiling") if name in titration)

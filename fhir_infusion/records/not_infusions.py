@@ -56,9 +56,11 @@ def not_an_infusion(record: Mapping[str, Any]) -> Iterator[Issue]:
             path, f"not an infusion: {drug} is a subcutaneous injection", "not-an-infusion", "an injection order"
         )
         return
-    for path, part in _routed(record):
-        route = "" if _runs(record, part) else _route(part["route"])
-        if route:
+    routed = [(path, part, _route(part["route"])) for path, part in _routed(record)]
+    # The extra doses of a subcutaneous infusion are pushed by its pump, too.
+    running = {route for _, part, route in routed if route and _runs(record, part)}
+    for path, _, route in routed:
+        if route and route not in running:
             reason = f"not an infusion: the route is {route}, and neither rate nor duration is stated"
             yield finding(f"{path}route", reason, "not-an-infusion", "a rate or a duration, or an injection order")
 

@@ -44,6 +44,13 @@ _AMOUNT: Final = re.compile(
     rf"(?<![\w.,])(\d{{1,12}}(?:[.,]\d{{1,12}})*)\s?((?:{_UNIT})(?:\s?(?:/|\sper\s)\s?(?:{_UNIT}))*)(?![\w/])",
     re.IGNORECASE,
 )
+_LIMIT: Final = re.compile(
+    r"\b(?:max(?:imum)?|up to|(?:do )?not (?:to )?exceed|titrate|increase|decrease|raise|lower|adjust)"
+    r"(?:[ .:]{1,2}(?:dose|rate|of|is|by|in steps of)){0,3}[ .:]{1,2}\Z",
+    re.IGNORECASE,
+)
+"""The words before an amount that say that it is a limit or a change."""
+_LIMITS: Final = frozenset({"titration", "max_rate", "max_per_administration", "max_per_period", "max_per_lifetime"})
 _TIME: Final = (("s", 1),)
 _ACTIVITY: Final = (("m", -3), (COUNT, 1))
 _MEASURED: Final = 2
@@ -63,7 +70,9 @@ def text_findings(record: Part) -> Iterator[Issue]:
     for path, text in texts:
         told: list[tuple[Amount, str]] = []
         agreed: set[Dimension] = set()
-        for number, unit in _AMOUNT.findall(text) if len(text) <= _LONGEST else ():
+        aside: set[Amount] = set()
+        for match in _AMOUNT.finditer(text) if len(text) <= _LONGEST else ():
+            number, unit = match.groups()
             found = _said(number, unit)
             if found is None or found.dimension == _TIME:
                 continue
@@ -75,12 +84,20 @@ def text_findings(record: Part) -> Iterator[Issue]:
             if alike and made is not None and not _follows(made, found, _rounding(number, found)):
                 words = ", ".join(dict.fromkeys(map(_words, alike)))
                 told.append((found, f"the text says {number} {unit}; the structure says {words}"))
+                aside |= {found} if _LIMIT.search(text, 0, match.start()) else set()
             else:
                 agreed.add(found.dimension)
         for found, reason in told:
-            # A nomogram says many numbers of units, of which the structure says the one to begin with.
-            if not (is_counted(found.dimension) and found.dimension in agreed):
+            # A nomogram says many numbers of units, of which the structure says the one to begin with; and many a text
+            # says how a rate is raised, and to what, of which the structure says nothing.
+            known = found.dimension in agreed
+            if not (known and (is_counted(found.dimension) or (found in aside and not _is_limited(record)))):
                 yield finding(path, reason, "text-contradicts")
+
+
+def _is_limited(record: Part) -> bool:
+    """Return whether the structure says a limit or how a rate is raised: then the text is to say the same."""
+    return any(not _LIMITS.isdisjoint(step) for step in record.get("steps", ()))
 
 
 def _contradicted(found: Amount, held: list[tuple[Amount, Part]]) -> list[Part]:

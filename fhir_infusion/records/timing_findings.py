@@ -52,7 +52,7 @@ def _contradictions(timing: Part, path: str) -> Iterator[Issue]:
     most = Fraction(timing.get("frequency_max", frequency)) / (Fraction(timing["period"]) * unit)
     for at, coding, says in said:
         if not least <= says[0] <= most:
-            reason = f"the code {coding['code']} says {says[1]}; the timing says {_words(timing)}"
+            reason = f"the code {coding['code']} says {says[1]}; the timing says {said_of(timing)}"
             yield finding(f"{path}.codings[{at}]", reason, "timing-code")
 
 
@@ -70,7 +70,8 @@ def _says(coding: Part) -> tuple[Fraction, str] | None:
     return SAYS.get(code) if coding.get("system") == ABBREVIATIONS else None
 
 
-def _words(timing: Part) -> str:
+def said_of(timing: Part) -> str:
+    """Return in words how often a timing says, by its frequency and period."""
     often = _range(timing, "frequency", 1)
     return f"{often} {'time' if often == '1' else 'times'} in {_range(timing, 'period', 1)} {timing['period_unit']}"
 

@@ -217,6 +217,16 @@ FOUND: list[tuple[Record, str, str, str]] = [
     (order(step({"dose": q(500, "mL"), "rate_range": {"low": q(500, "mL/h"), "high": q(600, "mL/h")}}, timing=over(4))), "rate-duration-dose", "steps[0].dosings[0]", "500 mL/h for 4 h makes 2000 mL; the dose is 500 mL"),
     (order(step({"dose": q(500, "mL"), "rate": q(500, "mL/h")}, timing={"duration": {"value": 4, "max": 5, "unit": "h"}})), "rate-duration-dose", "steps[0].dosings[0]", "500 mL/h for 4 h makes 2000 mL; the dose is 500 mL"),
     (order(step({"dose": q(500, "mL"), "rate_range": {"high": q(50, "mL/h")}}, timing={"duration": {"value": 4, "max": 5, "unit": "h"}})), "rate-duration-dose", "steps[0].dosings[0]", "50 mL/h for 5 h makes 250 mL; the dose is 500 mL"),
+    (order(step({"rate": q("2.5", "ug/kg/min")}, text="2.5 mcg/kg/min, max 200 mcg/kg/min", titration={"ceiling": q(20, "ug/kg/min")})), "text-contradicts", "steps[0].text", "the text says 200 mcg/kg/min; the structure says 2.5 ug/kg/min, 20 ug/kg/min"),
+    (order(step({"dose": q(50, "mg")}, text="up to 5 mg")), "text-contradicts", "steps[0].text", "the text says 5 mg; the structure says 50 mg"),
+    # words on how long, how often and which way
+    (order(step({"dose": q(1, "g")}, timing=over(30, "min"), text="1 g IV over 4 hours")), "text-contradicts", "steps[0].text", "the text says over 4 hours; the structure says 30 min"),
+    (order(step({"dose": q(1, "g")}, timing={"duration": {"value": 2, "max": 4, "unit": "h"}}, text="1 g over at least 30 min")), "text-contradicts", "steps[0].text", "the text says over 30 min; the structure says 2 to 4 h"),
+    (order(step({"dose": q(1, "g")}, timing={"frequency": 1, "period": 6, "period_unit": "h"}, text="1 g every 8 hours")), "text-contradicts", "steps[0].text", "the text says every 8 hours; the structure says 1 time in 6 h"),
+    (order(step({"dose": q(1, "g")}, timing={"frequency": 3, "period": 1, "period_unit": "d"}, text="1 g q12h")), "text-contradicts", "steps[0].text", "the text says every 12 h; the structure says 3 times in 1 d"),
+    (order(step({"dose": q(1, "g")}, timing={"frequency": 2, "period": 1, "period_unit": "wk"}, text="1 g twice daily")), "text-contradicts", "steps[0].text", "the text says twice a day; the structure says 2 times in 1 wk"),
+    (order(step({"dose": q(1, "g")}, timing={"code": {"codings": [{"code": "Q6H"}]}}, text="1 g BID")), "text-contradicts", "steps[0].text", "the text says BID; the structure says Q6H"),
+    (order(step({"dose": q(2, "mg")}, route={"codings": [{"system": SNOMED, "code": "47625008"}]}, text="2 mg intrathecally")), "text-contradicts", "steps[0].text", "the text says intrathecal; the route is intravenous"),
     # the patient's own demands
     (order({"role": "demand", "dosings": [{"dose": q(2, "mg")}], "patient_control": {"demand_dose": q(1, "mg")}}), "demand-dose", "steps[0].dosings[0].dose", "one demand is 1 mg; the dose is 2 mg"),
     (order({"role": "demand", "dosings": [{"dose": q(2, "mL")}], "patient_control": {"demand_dose": q(1, "mg")}}, preparation=BAG), "demand-dose", "steps[0].dosings[0].dose", "one demand is 1 mg of this preparation, which is 0.5 mL; the dose is 2 mL"),
@@ -268,8 +278,10 @@ FOUND: list[tuple[Record, str, str, str]] = [
 
 OF_AN_ORDER = (
     order(
-        {"role": "demand", "patient_control": {"demand_dose": q(1, "mg")}}, step({"rate": q(5, "mL/h")}, role="basal")
+        {"role": "demand", "patient_control": {"demand_dose": q(1, "mg")}},
+        step({"rate": q(5, "mL/h")}, role="basal"),
+        status="cancelled",
     ),
     given_(demand_counts={"deliveries": 24, "delivered": q(18, "mg")}, segments=[{"rate": q(50, "mL/h")}]),
 )
-"""An order and an administration that say otherwise of its demands and its rate."""
+"""A cancelled order and an administration that says otherwise of its demands and its rate."""

@@ -52,6 +52,54 @@ def ran(value: int | str, unit: str, **more: object) -> Record:
     return given_(segments=[{"rate": q(value, unit), **more}])
 
 
+STATES = [
+    ({"status": "cancelled"}, {}, "something was given, and its order is cancelled"),
+    ({"status": "entered-in-error"}, {"status": "stopped"}, "something was given, and its order is entered-in-error"),
+    ({"status": "draft"}, {"status": "in-progress"}, "something was given, and its order is draft"),
+    ({"status": "stopped"}, {"status": "in-progress"}, "it is running, and its order is stopped"),
+    ({"status": "on-hold"}, {"status": "in-progress"}, "it is running, and its order is on-hold"),
+    (
+        {"status": "stopped", "status_changed_at": "2024-05-01T10:00:00Z"},
+        {"when": {"start": "2024-05-01T12:30:00+02:00"}},
+        "it began after its order was stopped",
+    ),
+]
+
+
+@pytest.mark.parametrize(("state", "ran_so", "said"), STATES)
+def test_what_runs_by_an_order_that_nothing_may_run_by_is_told(state, ran_so, said):
+    told = findings_of_order(order(**state), given_(**ran_so))
+    assert [(issue.rule, issue.path, issue.reason) for issue in told] == [("order-ended", "order", said)]
+
+
+@pytest.mark.parametrize(
+    ("state", "ran_so"),
+    [
+        ({"status": "stopped"}, {}),  # charted late, or stopped after it
+        ({"status": "completed"}, {"status": "in-progress"}),
+        ({"status": "cancelled"}, {"status": "not-done"}),
+        ({"status": "cancelled"}, {"status": "entered-in-error"}),
+        ({"status": "unknown"}, {"status": "in-progress"}),
+        ({"status": "stopped", "status_changed_at": "2024-05-01"}, {"when": {"at": "2024-05-01T10:00:00Z"}}),
+        ({"status": "stopped", "status_changed_at": "2024-05-01T10:00:00Z"}, {"when": {"start": "2024-05-01T09:30:00Z"}}),
+    ],
+)  # fmt: skip
+def test_what_was_given_before_its_order_ended_is_not_told(state, ran_so):
+    assert findings_of_order(order(**state), given_(**ran_so)) == ()
+
+
+def test_rates_that_are_ratios_are_held_against_each_other():
+    ten = {"numerator": q(80, "mL"), "denominator": q(8, "h")}
+    ordered = order(step({"rate_ratio": ten}))
+    record = given_(segments=[{"rate_ratio": {**ten, "numerator": q(800, "mL")}}])
+    (told,) = findings_of_order(ordered, record)
+    assert (told.path, told.reason) == (
+        "segments[0].rate_ratio",
+        "the rate is 100 mL/h; the largest ordered is 10 mL/h",
+    )
+    assert findings_of_order(ordered, given_(segments=[{"rate_ratio": ten}])) == ()
+
+
 @pytest.mark.parametrize(
     ("ordered", "record", "path", "said"),
     [

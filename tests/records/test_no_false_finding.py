@@ -11,7 +11,7 @@ import pytest
 
 from fhir_infusion.records.arithmetic import findings
 from fhir_infusion.records.check import check
-from tests.records.found import BAG, CALCULATED, ORDERED, Record, given_, order, over, q, step, weight
+from tests.records.found import BAG, CALCULATED, ORDERED, SNOMED, Record, given_, order, over, q, step, weight
 
 
 def bag(volume: int, *ingredients: Record, **more: Any) -> Record:
@@ -197,6 +197,55 @@ HOW_OFTEN = {
     ),
 }
 
+IV: Record = {"codings": [{"system": SNOMED, "code": "47625008"}]}
+
+WORDS = {
+    "how a rate is raised and to what, of which the structure says nothing": order(
+        step(
+            {"rate": q("2.5", "ug/kg/min")},
+            text="2.5 mcg/kg/min, titrate by 1.5 mcg/kg/min every 10 min, max. rate 20 mcg/kg/min, not to exceed: 30 mcg/kg/min",
+        )
+    ),
+    "how long, in another unit": order(step({"dose": q(1, "g")}, timing=over(1), text="1 g over 60 minutes")),
+    "how long, the first and the rest": order(
+        step({"dose": q(1, "g")}, timing=over(24), text="1 g: a quarter over 10 min, the rest over 24 h")
+    ),
+    "how long, which the structure does not say": order(step({"dose": q(1, "g")}, text="1 g over 60 minutes")),
+    "how long, as the least duration": order(
+        step({"dose": q(1, "g")}, timing=over(2), minimum_duration=q(1, "h"), text="1 g over at least 60 min")
+    ),
+    "how often, in another unit": order(
+        step({"dose": q(1, "g")}, timing={"frequency": 1, "period": 3, "period_unit": "wk"}, text="1 g every 21 days")
+    ),
+    "how often, by month and by weeks": order(
+        step({"dose": q(1, "g")}, timing={"frequency": 1, "period": 1, "period_unit": "mo"}, text="1 g every 4 weeks")
+    ),
+    "how often, three times a day and every 8 hours": order(
+        step({"dose": q(1, "g")}, timing={"frequency": 3, "period": 1, "period_unit": "d"}, text="1 g q8h")
+    ),
+    "how often, within a range": order(
+        step(
+            {"dose": q(1, "g")},
+            timing={"frequency": 1, "period": 4, "period_max": 6, "period_unit": "h"},
+            text="1 g every 6 hours",
+        )
+    ),
+    "how often, beside days of a cycle": order(
+        step({"dose": q(1, "g")}, timing={"days_of_cycle": [1, 8], "cycle_length": {"value": 28, "unit": "d"}}, text="1 g weekly, 2 of every 3 weeks")
+    ),
+    "how often it is adjusted": order(
+        step(
+            {"rate": q(5, "mL/h")},
+            timing=PER_DAY,
+            titration={"step": q(1, "mL/h"), "interval": q(2, "h")},
+            text="raise every 2 hours",
+        )
+    ),
+    "a route that is named as another": order(step({"dose": q(2, "mg")}, route=IV, text="2 mg. NOT intrathecal")),
+    "a route that is named among others": order(step(route=IV, text="intravenous or subcutaneous")),
+    "a route that nobody knows": order(step(route={"text": "IV"}, text="intrathecal")),
+}  # fmt: skip
+
 BOLUS_FROM_THE_BAG = {
     "heparin: a bolus of 60 mL, then 13.5 mL/h without an end": order(
         step(
@@ -358,6 +407,7 @@ RAMPS = {
 }  # fmt: skip
 
 ALL = {
+    **WORDS,
     **HOW_OFTEN,
     **CAPPED_AND_PARTS,
     **UNITS_IN_TEXT,

@@ -71,6 +71,13 @@ def test_what_runs_by_rate_or_duration_is_an_infusion_by_any_route(runs):
     assert reasons(ordered(steps=[{}, {"route": SUBCUTANEOUS}]))[0][0] == "steps[1].route"
 
 
+def test_an_extra_dose_of_what_runs_by_the_same_route_is_part_of_the_infusion():
+    running = {"route": SUBCUTANEOUS, "dosings": [{"rate": {"value": 1, "unit": "mL/h"}}]}
+    extra = {"route": SUBCUTANEOUS, "dosings": [{"dose": {"value": 1, "unit": "mL"}}]}
+    assert reasons(ordered(steps=[running, extra])) == []
+    assert [place for place, _ in reasons(ordered(steps=[running, {"route": {"text": "i.m."}}]))] == ["steps[1].route"]
+
+
 @pytest.mark.parametrize(
     ("kind", "is_told"), {"push": True, "bolus": True, "continuous": False, "intermittent": False}.items()
 )
