@@ -4,7 +4,8 @@ It imports nothing of the package and shares no code, table or document with it:
 stranger would find. Drug, ingredients, dose, rate, unit, route, time, pump and the measurements that a dose rests on are
 read from core elements only. Of extensions it reads
 
-* HL7's cross-version extensions, which give R4 what R5 has in core (total volume, further reasons and limits);
+* HL7's cross-version extensions, which give R4 what R5 has in core (total volume, further reasons and limits), and its
+  extension for the least time between two doses;
 * ours, only for what has no published place: role of a step, cycle days and weeks, quantity sufficient, unit number of a
   blood product, filter, least duration, highest rate, titration, lockout and demand dose, demands made and served, what
   a dose was calculated from, the bag of a stretch, waste, reactions, extravasation.
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Unreadable", "administration", "doses", "order", "parse", "quantity", "total"]
 
+GAP: Final = "http://hl7.org/fhir/StructureDefinition/dosage-minimumGapBetweenDose"
 BASES: Final = ("ordered", "calculated")
 
 
@@ -136,6 +138,7 @@ def step(dosage: Json) -> Json:
             **doses(dosage),
             **timing(dosage.get("timing", {})),
             "at least": quantity(own["minimum-duration"]),
+            "apart": quantity(value(extension(dosage, GAP))),
             "as needed": as_needed(dosage),
             "route": words(dosage.get("route")),
             "site": words(dosage.get("site")),

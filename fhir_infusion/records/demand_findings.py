@@ -25,6 +25,8 @@ _TIME = (("s", 1),)
 def demand_findings(record: Part, step: Part, path: str) -> Iterator[Issue]:
     """Yield what does not add up in a step that the patient controls."""
     control = step["patient_control"]
+    if "lockout" not in control and "minimum_gap" in step:
+        control = {**control, "lockout": step["minimum_gap"]}
     yield from _demand_dose(record, step, control, path)
     yield from _most_demands(control, path)
     for at, limit in enumerate(step.get("max_per_period", ())):

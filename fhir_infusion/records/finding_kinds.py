@@ -133,6 +133,9 @@ FINDINGS: Final[Mapping[str, Compared]] = MappingProxyType(
             "none; what follows, half of the last digit in the text (at most 5 %); a frequency 10 %",
         ),
         "timing-code": Compared("The code of a timing (BID, Q6H), with its frequency and period.", _NONE),
+        "dose-gap": Compared(
+            "The least time between two doses, with how often they come, and with the lockout.", _NONE
+        ),
         "rate-per-time": Compared("The unit of what stands where a rate belongs.", _YES),
         "amount-per-time": Compared("The unit of what stands where a dose or volume belongs, or its cap.", _YES),
         "not-an-infusion": Compared(

@@ -166,6 +166,7 @@ class Step:
     patient_instruction: Text | None = stated("What the patient is told.", describes=True)
     timing: Timing | None = stated("When.")
     minimum_duration: Quantity | None = stated("Infuse over at least this long.")
+    minimum_gap: Quantity | None = stated("Least time between two doses, such as the lockout of another system.")
     as_needed: Flag | None = stated("Whether it is given as needed; false is a statement too.")
     as_needed_for: tuple[Concept, ...] = several("The reasons to give it.")
     route: Concept | None = stated("How it enters the body.")

@@ -42,6 +42,7 @@ ROLES: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
         ("PatientControl", "lockout"): "time",
         ("PatientControl", "max_demands_period"): "time",
         ("Step", "minimum_duration"): "time",
+        ("Step", "minimum_gap"): "time",
         ("Step", "max_per_administration"): "amount",
         ("Step", "max_per_lifetime"): "amount",
         ("Step", "max_rate"): "rates",

@@ -1,4 +1,4 @@
-"""Findings on a timing whose code says another schedule than the frequency beside it.
+"""Findings on a timing: its code says another schedule than the frequency beside it, or doses come too soon.
 
 A code stays where the frequency is edited, for it may be what the sender meant: both are told, and a person decides.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.records.amounts import rounded
+from fhir_infusion.records.amounts import amount, rounded, stated
 from fhir_infusion.records.findings import DAYS, finding
 
 if TYPE_CHECKING:
@@ -34,10 +34,28 @@ _EVERY: Final = re.compile(r"Q([1-9][0-9]?)H")
 
 
 def timing_findings(record: Part) -> Iterator[Issue]:
-    """Yield the codes of timings that their frequency and period contradict."""
+    """Yield the codes of timings that their frequency and period contradict, and doses that come too soon."""
     for at, step in enumerate(record.get("steps", ())):
         yield from _contradictions(step.get("timing", {}), f"steps[{at}].timing.code")
+        yield from _gap(step, f"steps[{at}]")
     yield from _contradictions(record.get("when", {}).get("timing", {}), "when.timing.code")
+
+
+def _gap(step: Part, path: str) -> Iterator[Issue]:
+    """Yield where doses come more often than the least time between two of them allows, or the lockout is another."""
+    gap = amount(step.get("minimum_gap"))
+    if gap is None:
+        return
+    said = f"the least time between two doses is {stated(step['minimum_gap'])}"
+    control, timing = step.get("patient_control", {}), step.get("timing", {})
+    lockout = amount(control.get("lockout"))
+    if lockout is not None and lockout.dimension == gap.dimension and lockout.base != gap.base:
+        yield finding(f"{path}.minimum_gap", f"the lockout is {stated(control['lockout'])}; {said}", "dose-gap")
+    if not timing.get("period") or "period_unit" not in timing:
+        return
+    longest = DAYS[timing["period_unit"]] * Fraction(timing.get("period_max", timing["period"])) * 86_400
+    if longest / timing.get("frequency", 1) < gap.base:
+        yield finding(f"{path}.minimum_gap", f"the timing says {said_of(timing)}; {said}", "dose-gap")
 
 
 def _contradictions(timing: Part, path: str) -> Iterator[Issue]:

@@ -109,6 +109,13 @@ CAPPED_AND_PARTS = {
 LIMIT_OF_A_DAY: Record = {"max_per_period": [{"numerator": q(3, "g"), "denominator": q(24, "h")}]}
 
 HOW_OFTEN = {
+    "as often as the least time between two doses allows": order(
+        step(
+            {"dose": q(1, "g")},
+            minimum_gap=q(240, "min"),
+            timing={"frequency": 1, "period": 3, "period_max": 4, "period_unit": "h"},
+        )
+    ),
     "on three days of the week, each day": order(
         step(
             {"dose": q(1, "g")},
