@@ -22,12 +22,12 @@ from ucumvert.parser import get_ucum_parser
 from fhir_infusion.fhir import subset
 from fhir_infusion.records import (
     fields,
-    given_findings,
     not_infusions,
     timing_findings,
     units,
     value_rules,
     vital_signs,
+    word_findings,
 )
 
 if TYPE_CHECKING:
@@ -183,8 +183,8 @@ def _of_the_rules() -> Iterator[Found]:
         yield timing_findings.ABBREVIATIONS, code, "", "timing_findings"
     for code in vital_signs.KINDS:
         yield vital_signs.LOINC, code, "", "vital_signs"
-    for code in given_findings.ROUTES:
-        yield not_infusions.SNOMED, code, "", "given_findings"
+    for code in word_findings.ROUTES:
+        yield not_infusions.SNOMED, code, "", "word_findings"
     for code in not_infusions.NOT_RUN:
         yield not_infusions.SNOMED, code, "", "not_infusions"
     for drug, codes in not_infusions.INJECTED.items():
