@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast, get_args
 
+from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.fhir.criteria import OF_EVERY_TYPE, criterion, modifiers
 from fhir_infusion.fhir.index import Entry, entries
 from fhir_infusion.fhir.parameters import TYPES, Parameter, parameters
@@ -39,6 +40,8 @@ SORTED: Final = ("date", "token", "string", "uri")
 
 _INCLUDES: Final = ("_include", "_include:iterate", "_revinclude", "_revinclude:iterate")
 _MOST_KEYS: Final = 4
+_MOST_PARAMETERS: Final = 100
+"""Each is a question to the database of its own; two thousand keep it for half a minute."""
 
 
 def parse(resource_type: str, release: str, asked: Sequence[tuple[str, str]], home: str = "") -> Query:
@@ -52,8 +55,11 @@ def parse(resource_type: str, release: str, asked: Sequence[tuple[str, str]], ho
 
     Raises:
         Refused: 400 ``not-supported`` for a parameter, modifier or order that is not known; 400 ``invalid`` for a value
-            that cannot be read.
+            that cannot be read; 400 ``too-costly`` for too many of them.
     """
+    if len(asked) > _MOST_PARAMETERS:
+        accepted = f"at most {_MOST_PARAMETERS}"
+        raise Refused(Issue("error", "too-costly", "", "too many parameters", accepted, "search"))
     here = Here(release, home)
     criteria: list[Condition] = []
     sort: tuple[SortKey, ...] = ()

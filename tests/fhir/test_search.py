@@ -324,3 +324,10 @@ def test_a_business_identifier_given_as_a_reference_is_refused_with_what_to_ask_
     with pytest.raises(Refused) as refused:
         parse("MedicationRequest", "R4", [("patient", "https://example.org/patients|998877")])
     assert refused.value.issues[0].accepted == "patient:identifier=system|value"
+
+
+def test_too_many_parameters_are_too_costly():
+    parse(MR, "R4", [("status", "active")] * 100)
+    with pytest.raises(Refused) as refused:
+        parse(MR, "R4", [("status", "active")] * 101)
+    assert [(issue.status, issue.code) for issue in refused.value.issues] == [(400, "too-costly")]

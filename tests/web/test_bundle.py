@@ -11,6 +11,7 @@ import pytest
 
 from fhir_infusion.actions import second_opinion
 from fhir_infusion.store import Store
+from fhir_infusion.web.fhir import bundle as bundling
 from tests.web.conftest import FHIR, Client, exact, issues
 
 Json = dict[str, Any]
@@ -407,3 +408,18 @@ def test_an_order_in_a_transaction_is_deleted_only_with_its_version(client: Clie
     reply = client.post(BASE, bundle(entry("DELETE", address, ifMatch='W/"1"')), FHIR)
     assert exact(reply)["entry"][0]["response"]["status"] == "204 No Content"
     assert client.get(f"{BASE}/{address}").status_code == 410
+
+
+def test_a_bundle_reads_no_more_once_its_answers_are_too_large_but_does_what_it_asks_for(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(bundling, "MOST_TOLD", 1000)
+    client.put(f"{BASE}/Patient/p", {"resourceType": "Patient", "id": "p", "name": [{"text": "x" * 600}]}, FHIR)
+    entries = [entry("GET", "Patient/p") for _ in range(3)]
+    made = entry("POST", "Patient", {"resourceType": "Patient"})
+    told = exact(client.post(BASE, bundle(*entries, made, kind="batch"), FHIR))["entry"]
+    assert [one["response"]["status"][:3] for one in told] == ["200", "200", "413", "201"]
+    assert told[2]["response"]["outcome"]["issue"][0]["code"] == "too-costly"
+    refused = client.post(BASE, bundle(made, *entries), FHIR)
+    assert (refused.status_code, issues(refused)[0]["path"]) == (413, "Bundle.entry[3]")
+    assert exact(client.get(f"{BASE}/Patient?_summary=count"))["total"] == 2

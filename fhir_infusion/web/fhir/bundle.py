@@ -31,6 +31,7 @@ from fhir_infusion.web.fhir.common import base_url, release_of
 from fhir_infusion.web.fhir.inner import answer, outer
 from fhir_infusion.web.idempotency import with_key
 from fhir_infusion.web.negotiation import check_accept, etag, preferences
+from fhir_infusion.web.refusals import refusal
 from fhir_infusion.web.replies import fhir_reply
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
 
 MOST_BYTES: Final = fhir_json.LIMITS.bundle
 
+MOST_TOLD: Final = 64 * 1024 * 1024
+"""Bytes of answers after which a Bundle reads no more: a thousand entries may ask for a thousand pages."""
+
 
 def post(release: str) -> Response:
     """Do what the entries of a Bundle ask for."""
@@ -56,7 +60,7 @@ def post(release: str) -> Response:
     who = with_key(caller(), request, bundle)
     within = outer(f"/fhir/{release}", who.key)
     entries: list[Any] = bundle.get("entry", [])
-    home = base_url(served)
+    home, room = base_url(served), Room()
     if kind == "transaction":
         asked = [asking.read_entry(entry, place, kind, served, home) for place, entry in enumerate(entries)]
 
@@ -66,7 +70,8 @@ def post(release: str) -> Response:
         def run(one: Asked, service: Service) -> dict[str, Any]:
             if makes_plainly and _is_plain(one):
                 return _made(accept_resource.create(service, bare, served, cast("dict[str, Any]", one.body)))
-            return told(*answer(within, one, service), home)
+            room.demand(one)
+            return room.taken(*answer(within, one, service), home)
 
         answers = do_together.transaction(web().service, who, served, bundle, asked, run, home_url())
     else:
@@ -77,17 +82,38 @@ def post(release: str) -> Response:
         def read(entry: Any, place: int) -> Asked:
             return asking.apart(asking.read_entry(entry, place, "batch", served, home), urns)
 
-        answers = [_alone(within, partial(read, entry, place), home) for place, entry in enumerate(entries)]
+        answers = [_alone(within, partial(read, entry, place), room, home) for place, entry in enumerate(entries)]
     reply: dict[str, Any] = {"resourceType": "Bundle", "type": f"{kind}-response"}
     if answers:
         reply["entry"] = answers
     return fhir_reply(reply, served)
 
 
-def _alone(within: Outer, read: Callable[[], Asked], home: str) -> dict[str, Any]:
+class Room:
+    """How much the answers of a Bundle may still hold together. What changes something is always told of."""
+
+    def __init__(self) -> None:
+        """Begin with all of it."""
+        self._left = MOST_TOLD
+
+    def demand(self, asked: Asked) -> None:
+        """Refuse (413) to read on where there is no room left."""
+        if asked.method == "GET" and self._left <= 0:
+            reason = "the answers of this Bundle are too large together"
+            raise refusal(413, "too-costly", reason, accepted=f"{MOST_TOLD} bytes; the rest in a Bundle of its own")
+
+    def taken(self, reply: Response, changed_at: datetime | None, home: str) -> dict[str, Any]:
+        """Return the entry that tells of a reply, which takes its room."""
+        self._left -= reply.calculate_content_length() or 0
+        return told(reply, changed_at, home)
+
+
+def _alone(within: Outer, read: Callable[[], Asked], room: Room, home: str) -> dict[str, Any]:
     """Return the answer to an entry of a batch, whatever becomes of it."""
     try:
-        return told(*answer(within, read()), home)
+        asked = read()
+        room.demand(asked)
+        return room.taken(*answer(within, asked), home)
     except Exception as error:  # one bad entry is told of at its place and keeps no other from being done
         if not problems.is_expected(error):
             raise
