@@ -48,7 +48,8 @@ def from_format(translator: Translator, name: str, value: Any, *, strict: bool =
 
     Raises ``Refused`` with every reason of every record.
     """
-    return [checked(translator, one, strict=strict) for one in format_named(translator, name).read(value)]
+    found = format_named(translator, name)
+    return [checked(translator, one, strict=strict) for one in found.read(found.in_order(value))]
 
 
 def checked(translator: Translator, read: Translation, *, strict: bool = False) -> Translated:

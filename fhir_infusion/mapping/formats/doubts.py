@@ -11,8 +11,9 @@ import contextlib
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.errors import Refused
+from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.mapping.compare import bare
+from fhir_infusion.mapping.formats.groups import Feed
 from fhir_infusion.mapping.formats.names import shown
 from fhir_infusion.mapping.formats.places import NUMBERS
 from fhir_infusion.records.equality import same
@@ -23,10 +24,13 @@ if TYPE_CHECKING:
     from fhir_infusion.mapping.formats.format import Format
     from fhir_infusion.mapping.formats.shape import Node
 
+_LIKE: Final = "looks like an amount or a cancellation: no rule looks at it"
+_PAIR: Final = "a pair for it, or what the shape says of it, such as kept"
 _WORD: Final = re.compile(r"[A-ZÄÖÜ]?[a-zäöüß]+|[A-ZÄÖÜ]+(?![a-zäöüß])|m2|m²|µg")
 _SAID: Final = """
 dose doses dosis dosage dosierung rate laufrate flow amount menge strength volume vol volumen vtbi bolus basal limit
 max maximum cap concentration conc konzentration weight wt gewicht bsa kof duration dauer titration
+void voided cancel cancelled canceled deleted storno storniert corrected correction invalid revoked withdrawn
 kg mg ug mcg µg ng ml mmol meq mval ie iu ui units m2 m²
 """
 _WORDS: Final = frozenset(_SAID.split())
@@ -47,6 +51,9 @@ def doubts(one: Format, samples: Sequence[Any]) -> list[str]:
     if any(isinstance(filler, int | str) and str(filler) in ("0", "0.0", "0,0") for filler in one.given.fillers):
         zero = "zero stands for nothing (`absent`): a rate of zero, which is a pause, is not read"
         found.append(f"{one.given.mark}: {zero}; accepted: `absent` without it")
+    if isinstance(one.given.group, Feed) and not one.given.group.order:
+        what = "the feed names no `order`: rows that come late are taken for the last ones"
+        found.append(f"{one.given.mark}: {what}; accepted: `order` with the member that is their moment")
     return list(dict.fromkeys([*_of_shape(one.given.root), *found, *_of_numbers(one, samples)]))
 
 
@@ -73,26 +80,51 @@ def _of_shape(node: Node) -> Iterator[str]:
 
 def _told(node: Node) -> str:
     after = "goes back beside an edited dose" if node.keeping.always else "stays behind once anything is edited"
-    return f"'{node.name}' is kept and looks like an amount: no rule looks at it, and it {after}; accepted: a pair"
+    return f"'{node.name}' is kept and {_LIKE}, and it {after}; accepted: a pair"
+
+
+def unknown(one: Format, value: Any) -> list[Issue]:
+    """Return a finding for each member that the shape does not know and that looks like an amount."""
+    return [
+        Issue(
+            "warning",
+            "informational",
+            f"{one.name}.{path}",
+            f"the shape does not know this, and it {_LIKE}",
+            _PAIR,
+            "kept",
+        )
+        for inner, path, _ in _strange(one.given.root, value, "")
+        if inner is None
+    ]
 
 
 def _of_value(node: Node, value: Any) -> Iterator[tuple[str, str]]:
+    for inner, path, holder in _strange(node, value, ""):
+        if inner is not None:
+            yield str(inner.mark), _told(inner)
+        else:
+            text = f"'{path.rpartition('.')[2]}' of a sample is not in the shape and {_LIKE}"
+            yield str(holder.mark), f"{text}, and it stays behind once anything is edited; accepted: a pair"
+
+
+def _strange(node: Node, value: Any, at: str) -> Iterator[tuple[Node | None, str, Node]]:
+    """Yield each member that no pair takes and looks like an amount: its shape if any, its path, what it stands in."""
     if isinstance(value, list):
-        for item in value:
-            yield from _of_value(node, item)
+        for position, item in enumerate(value):
+            yield from _strange(node, item, f"{at}[{position}]")
     if not isinstance(value, dict) or node.members is None:
         return
     known = node.spelled()
     for name, held in value.items():
-        inner = known.get(name)
+        inner, here = known.get(name), f"{at}.{shown(name)}".lstrip(".")
         if inner is None and (_is_name(name) or _is_amount(held)):
-            text = f"'{shown(name)}' of a sample is not in the shape and looks like an amount: no rule looks at it"
-            yield str(node.mark), f"{text}, and it stays behind once anything is edited; accepted: a pair"
+            yield None, here, node
         elif inner is not None and inner.kept:
             if not inner.keeping.names and _is_amount(held):
-                yield str(inner.mark), _told(inner)
+                yield inner, here, node
         elif inner is not None:
-            yield from _of_value(inner, held)
+            yield from _strange(inner, held, here)
 
 
 def _is_name(name: str) -> bool:

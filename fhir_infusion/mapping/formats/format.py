@@ -12,18 +12,18 @@ from fhir_infusion.mapping.build import Ingredients, build
 from fhir_infusion.mapping.document import Document, Table
 from fhir_infusion.mapping.formats import beside, places
 from fhir_infusion.mapping.formats.document import Given, read_format
+from fhir_infusion.mapping.formats.doubts import unknown
 from fhir_infusion.mapping.formats.groups import Each, Feed
 from fhir_infusion.mapping.formats.names import readable
+from fhir_infusion.mapping.formats.ordering import in_order
 from fhir_infusion.mapping.formats.shape import Turning, elements, prepare, restore
 from fhir_infusion.mapping.formats.values import SITE_FITS
 from fhir_infusion.mapping.lens import Ledger, Lens, Translation
 from fhir_infusion.mapping.trace import Line
 from fhir_infusion.records.fields import table as field_table
-from fhir_infusion.records.moments import interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from datetime import datetime
 
     from fhir_infusion.mapping.code_tables import CodeTable
     from fhir_infusion.mapping.plan import Plan
@@ -129,8 +129,11 @@ class Format:
         """
         if not isinstance(self.given.group, Feed):
             return [*before, *more]
-        rows = self.given.group.merged(before, more, self._without_fillers)
-        return sorted(rows, key=self._moment) if self.given.group.order else rows
+        feed = self.given.group
+        nodes = (self.given.root, (self.given.root.members or {})[feed.rows])
+        taken = frozenset(name for node in nodes for name, inner in node.spelled().items() if not inner.kept)
+        rows = feed.merged(before, more, self._without_fillers, taken)
+        return in_order(feed, self.given.root, rows, self.given.fillers) if feed.order else rows
 
     @property
     def _is_feed(self) -> bool:
@@ -139,20 +142,6 @@ class Format:
     def _without_fillers(self, row: Json) -> Json:
         turn = Turning(self.given.fillers)
         return {name: value for name, value in row.items() if not turn.is_filler(value)}
-
-    def _moment(self, row: Any) -> datetime:
-        """Return the moment by which rows are sorted."""
-        group = self.given.group
-        members = self.given.root.members or {}
-        node = (members[group.rows].members or {})[group.order] if isinstance(group, Feed) else self.given.root
-        turn = Turning(self.given.fillers)
-        name = group.order if isinstance(group, Feed) else ""
-        value = prepare(node, row.get(name) if isinstance(row, dict) else None, f"{self.name}.{node.path_name}", turn)
-        found = interval(value) if isinstance(value, str) else None
-        if found is None:
-            issues = turn.issues or [Issue("error", "value", f"{self.name}.{name}", "this is no moment", "a moment")]
-            raise Refused(*(_shown(issue) for issue in issues))
-        return found[0]
 
     def read_one(self, one: Any) -> Translation:
         """Read what ``apart`` gave.
@@ -176,7 +165,8 @@ class Format:
         if sealed is not None:
             entry = {"release": self.lens.plan.release, "path": beside.BESIDE, "value": sealed}
             read.result["residue"].append(entry)
-        return replace(read, ledger=_ledger(read.ledger, _read_line))
+        findings = (*read.findings, *unknown(self, one))
+        return replace(read, findings=findings, ledger=_ledger(read.ledger, _read_line))
 
     def write(self, records: list[Json]) -> Written:
         """Write records as the site's JSON; those that are one object of the site must follow each other.

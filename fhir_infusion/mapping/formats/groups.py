@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 EACH_SHAPES: Final[Shapes] = {"list": (str,), "by": (list,)}
-FEED_SHAPES: Final[Shapes] = {"by": (list,), "rows": (str,), "row": (str,), "order": (str,), "derive": (Table,)}
+FEED_SHAPES: Final[Shapes] = {"by": (list,), "rows": (str,), "row": (str,), "order": (str, list), "derive": (Table,)}
 DERIVED_SHAPES: Final[Shapes] = {"take": (str,), "of": (str,), "codes": (Table,), "only": (Table,)}
 
 
@@ -112,7 +112,7 @@ class Feed:
     rows: str
     row: str
     common: frozenset[str]
-    order: str = ""
+    order: tuple[str, ...] = ()
     derived: tuple[Derived, ...] = ()
 
     def apart(self, value: Any) -> list[Json]:
@@ -131,37 +131,53 @@ class Feed:
             varying = {name: held for name, held in row.items() if name not in self.common}
             group = groups.setdefault(key, {**common, self.rows: []})
             _demand_same({name: held for name, held in group.items() if name != self.rows}, common, self.rows, at)
+            for one in self.derived:
+                if one.name in row:
+                    reason = "a row says what the format derives from the rows"
+                    raise _refused(f"{at}.{shown(one.name)}", reason, "rows without it")
             if any(other[self.row] == row[self.row] for other in group[self.rows]):
                 raise _refused(f"{at}.{self.row}", "a row with this key was there before", "each row once")
             group[self.rows].append(varying)
         return [self._with_derived(group) for group in groups.values()]
 
-    def merged(self, before: list[Json], more: list[Json], bare: Callable[[Json], Json]) -> list[Json]:
+    def key(self, row: Json) -> str:
+        """Return the key of the record that a row is of."""
+        return _key_of(row, self.by, "")
+
+    def merged(
+        self, before: list[Json], more: list[Json], bare: Callable[[Json], Json], taken: frozenset[str]
+    ) -> list[Json]:
         """Return rows with those that came later behind them; what came before with the same content is left out.
+
+        ``taken`` are the members that pairs take: of others a row that comes again may say more than before, for what
+        was kept may have stayed behind with an edit.
 
         Raises:
             Refused: a row came before with another content.
         """
-        known = {_key_of(row, (*self.by, self.row), ""): row for row in before}
-        rows = list(before)
-        for position, row in enumerate(more):
-            key = _key_of(row, (*self.by, self.row), f"[{position}].")
-            if key not in known:
-                known[key] = row
+        places: dict[str, int] = {}
+        rows: list[Json] = []
+        for position, row in enumerate([*before, *more], -len(before)):
+            key = _key_of(row, (*self.by, self.row), f"[{position}]." if position >= 0 else "")
+            at = places.setdefault(key, len(rows))
+            if at == len(rows):
                 rows.append(row)
-            elif not same(bare(known[key]), bare(row)):
+                continue
+            known, again = bare(rows[at]), bare(row)
+            more_said = again.keys() - known.keys() - taken
+            if not same(known, {name: value for name, value in again.items() if name not in more_said}):
                 reason = "this row came before with another content"
                 raise _refused(
                     f"[{position}].{self.row}", reason, "the same row, or one with a key of its own", BREAKS_RULE
                 )
+            if more_said:
+                rows[at] = row
         return rows
 
     def _with_derived(self, group: Json) -> Json:
         rows = group[self.rows]
         made = {**group, self.rows: [dict(row) for row in rows]}
         for one, holder, value in self._derivations(made, rows):
-            if one.name in holder:
-                raise _refused(one.name, "a row says what the format derives from the rows", "rows without it")
             if value is not None:
                 holder[one.name] = value
         return made
@@ -231,11 +247,12 @@ def feed_of(table: Table, root: Node, complaints: list[str]) -> Feed | None:
         what = f"'{rows}' is no list of objects in the shape; accepted: one that the shape gives with []"
         complaints.append(f"{table.marks['rows']}: {what}{''.join(f', {one}' for one in lists)}")
         return None
-    order = str(table.get("order", ""))
-    complaints += [*_not_in(table, "row", [row], node.members)]
+    given = table.get("order", [])
+    order = tuple(map(str, given if isinstance(given, list) else [given]))
+    complaints += [*_not_in(table, "row", [row], node.members), *_not_in(table, "order", order[1:], node.members)]
     moments = [one.name for one in node.members.values() if one.spelling and one.spelling.type in ("date", "dateTime")]
-    if order and order not in moments:
-        what = f"'{order}' is no moment of the rows"
+    if order and order[0] not in moments:
+        what = f"'{order[0]}' is no moment of the rows"
         complaints.append(f"{table.marks['order']}: {what}; accepted: {', '.join(moments) or 'none is there'}")
     derived = _derived(table.get("derive") or Table(), node, members, complaints)
     names = {one.name for one in derived}

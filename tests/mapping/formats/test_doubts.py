@@ -8,11 +8,13 @@ import pytest
 
 from fhir_infusion.mapping.formats.doubts import doubts
 from tests.mapping.formats.kit import HEAD, PAIRS, SHAPE, built, small
+from tests.mapping.formats.test_wrong_formats import TABLE
 
 SITE = {"No": "1", "Pat": "7", "Drug": "Doxorubicin", "Dose": "91", "Unit": "mg"}
 
 
-STAYS = "looks like an amount: no rule looks at it, and it stays behind once anything is edited; accepted: a pair"
+LIKE = "looks like an amount or a cancellation: no rule looks at it"
+STAYS = f"{LIKE}, and it stays behind once anything is edited; accepted: a pair"
 
 
 @pytest.mark.parametrize(
@@ -34,6 +36,25 @@ def test_so_it_is_with_a_member_of_a_sample_that_the_shape_does_not_know():
     assert doubts(small(), [{**SITE, "Basis": "50 mg/m²"}, {**SITE, "Limit": 3}]) == [
         f"formats/small.yaml:8: '{name}' of a sample is not in the shape and {STAYS}" for name in ("Basis", "Limit")
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("void", "1"), ("Storniert", True), ("MAX_RATE", 5), ("Basis", "50 mg/m²")]
+)
+def test_one_that_comes_in_use_and_that_the_shape_does_not_know_is_a_finding_without_its_value(name: str, value: Any):
+    (read,) = small().read({**SITE, name: value})
+    assert [(found.path, found.reason) for found in read.findings] == [
+        (f"small.{name}", f"the shape does not know this, and it {LIKE}")
+    ]
+    assert small().read({**SITE, "Colour": "red"})[0].findings == ()
+    assert small(f"{name}: kept").read({**SITE, name: value})[0].findings == ()
+
+
+def test_a_feed_without_an_order_is_told():
+    feed = str(TABLE["feed"])
+    assert doubts(built(feed), []) == []
+    (line,) = doubts(built(feed.replace("  order: At\n", "")), [])
+    assert line.startswith("formats/small.yaml:1: the feed names no `order`")
 
 
 def test_zero_that_stands_for_nothing_is_told():
