@@ -115,7 +115,7 @@ WRONG: list[tuple[str, tuple[Any, ...], Any, str]] = [
     ("chemo-list", ("mg_per_m2",), "100", "chemo-list.mg_per_m2"),
     ("chemo-list", ("fluid_ml",), "250 ml", "chemo-list.fluid_ml"),
     ("chemo-list", ("patient",), 771, "chemo-list.patient"),
-    ("pump-events", (0, "ts"), "20251026023000", "pump-events.begun"),
+    ("pump-events", (0, "ts"), "20251026023000", "[0].pump-events.ts"),
     ("pump-events", (1, "rate"), "7,50", "pump-events.events[1].rate"),
     ("pump-events", (1, "rate_unit"), "gtt/min", "pump-events.events[1].rate_unit"),
     ("pump-events", (1, "event"), "BOLUS", "pump-events.events[1].event"),

@@ -33,7 +33,7 @@ def in_order(feed: Feed, root: Node, rows: list[Json], fillers: tuple[Any, ...])
     """
     node = (root.members or {})[feed.rows]
     places = [_Place(node, name, root.name, fillers) for name in feed.order]
-    keyed = [(places[0].moment(row), tuple(place.number(row) for place in places[1:])) for row in rows]
+    keyed = [_keyed(places, row, position) for position, row in enumerate(rows)]
     latest: dict[str, tuple[datetime, set[Any]]] = {}
     for position, (row, place) in enumerate(zip(rows, keyed, strict=True)):
         moment, seen = latest.get(feed.key(row), (place[0], set()))
@@ -42,6 +42,13 @@ def in_order(feed: Feed, root: Node, rows: list[Json], fillers: tuple[Any, ...])
             raise Refused(Issue("error", "business-rule", at, LATE, _APART, "order", BREAKS_RULE))
         latest[feed.key(row)] = (max(moment, place[0]), seen | {place})
     return [rows[at] for at in sorted(range(len(rows)), key=lambda at: keyed[at])]
+
+
+def _keyed(places: list[_Place], row: Json, position: int) -> tuple[datetime, tuple[Decimal, ...]]:
+    try:
+        return places[0].moment(row), tuple(place.number(row) for place in places[1:])
+    except Refused as refused:
+        raise Refused(*(issue.under(f"[{position}]") for issue in refused.issues)) from None
 
 
 class _Place:

@@ -49,13 +49,13 @@ def test_a_number_tells_rows_of_one_moment_apart_by_its_value():
 def test_what_tells_rows_apart_is_a_number():
     with pytest.raises(Refused) as told:
         built(APART).in_order([FIRST, row("b", "00")])
-    assert [issue.path for issue in told.value.issues] == ["small.Row"]
+    assert [issue.path for issue in told.value.issues] == ["[1].small.Row"]
 
 
 def test_a_moment_that_is_none_is_refused():
     with pytest.raises(Refused) as told:
         built(FEED).in_order([FIRST, {**SECOND, "At": ""}])
-    assert [issue.path for issue in told.value.issues] == ["small.At"]
+    assert [issue.path for issue in told.value.issues] == ["[1].small.At"]
 
 
 @pytest.mark.parametrize("name", ["State", "Until"])
