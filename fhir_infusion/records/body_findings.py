@@ -60,17 +60,18 @@ def _pairs(ordered: Part, calculated: Part) -> Iterator[tuple[str, str, Part, Pa
 
 
 def _is_for_the_body(ordered: Part, calculated: Part, asked: Part, got: Part) -> bool:
-    """Return whether nobody says which was ordered, and one is per kg or m2, the other the same for this patient.
+    """Return whether nobody says which was ordered, and one is per kg or m2 or an AUC, the other what it makes.
 
     A drug rate beside the pump's is looked at by itself.
     """
-    held = amount(got)
+    wanted, held = amount(asked), amount(got)
     return (
         "basis" not in ordered
         and "basis" not in calculated
         and held is not None
         and held.dimension != VOLUME_RATE
-        and per_body(asked.get("unit", "")) is not None
+        and wanted is not None
+        and (per_body(asked["unit"]) is not None or (wanted.dimension == _AUC and held.dimension == MASS))
         and per_body(got["unit"]) is None
     )
 

@@ -41,7 +41,8 @@ _COUNTS: Final = r"(?:(?:million|thousand|international|milli-?|mega-?) ?)?units
 
 _UNIT: Final = "|".join((_COUNTS, *sorted((re.escape(word) for word in WORDS), key=len, reverse=True)))
 _AMOUNT: Final = re.compile(
-    rf"(?<![\w.,])(\d{{1,12}}(?:[.,]\d{{1,12}})*)\s?((?:{_UNIT})(?:\s?(?:/|\sper\s)\s?(?:{_UNIT}))*)(?![\w/])",
+    # Of "10 000" and "2 500 mg" it is not certain which number is meant.
+    rf"(?<![\w.,])(?<!\d\s)(\d{{1,12}}(?:[.,]\d{{1,12}})*|[.,]\d{{1,12}})\s?((?:{_UNIT})(?:\s?(?:/|\sper\s)\s?(?:{_UNIT}))*)(?![\w/])",
     re.IGNORECASE,
 )
 _LIMIT: Final = re.compile(

@@ -222,6 +222,8 @@ FOUND: list[tuple[Record, str, str, str]] = [
     (order(step({"dose": q(1, "g")}, minimum_gap=q(6, "h"), timing={"frequency": 1, "period": 4, "period_unit": "h"})), "dose-gap", "steps[0].minimum_gap", "the timing says 1 time in 4 h; the least time between two doses is 6 h"),
     (order({"role": "demand", "minimum_gap": q(10, "min"), "patient_control": {"demand_dose": q(1, "mg"), "lockout": q(8, "min")}}), "dose-gap", "steps[0].minimum_gap", "the lockout is 8 min; the least time between two doses is 10 min"),
     (order({"role": "demand", "minimum_gap": q(15, "min"), "patient_control": {"demand_dose": q(5, "mL"), "max_demands": 6, "max_demands_period": q(1, "h")}}), "pca-limit", "steps[0].patient_control.max_demands", "a lockout of 15 min allows 4 demands in 1 h, so that the most, 6, limits nothing"),
+    (order(step({"dose": q(5, "mg")}, text="give .5 mg")), "text-contradicts", "steps[0].text", "the text says .5 mg; the structure says 5 mg"),
+    (order(step({"dose": q(5, "mg.min/mL")}, {"dose": q(5750, "mg")}), measurements=[measure("gfr", 90, "mL/min")]), "calculated-dose", "steps[0].dosings[1].dose", "AUC 5 mg.min/mL at a GFR of 90 mL/min makes 575 mg; beside it stands 5750 mg"),
     # words on how long, how often and which way
     (order(step({"dose": q(1, "g")}, timing=over(30, "min"), text="1 g IV over 4 hours")), "text-contradicts", "steps[0].text", "the text says over 4 hours; the structure says 30 min"),
     (order(step({"dose": q(1, "g")}, timing={"duration": {"value": 2, "max": 4, "unit": "h"}}, text="1 g over at least 30 min")), "text-contradicts", "steps[0].text", "the text says over 30 min; the structure says 2 to 4 h"),

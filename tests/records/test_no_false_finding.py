@@ -207,6 +207,9 @@ HOW_OFTEN = {
 IV: Record = {"codings": [{"system": SNOMED, "code": "47625008"}]}
 
 WORDS = {
+    "thousands divided by a space": order(step({"dose": q(10000, "[iU]")}, text="10 000 units, 10\u00a0000 IU")),
+    "two of 500 mg": order(step({"dose": q(1000, "mg")}, text="2 500 mg")),
+    "a number without its zero": order(step({"dose": q("0.5", "mg")}, text=".5 mg or ,5 mg")),
     "how a rate is raised and to what, of which the structure says nothing": order(
         step(
             {"rate": q("2.5", "ug/kg/min")},
