@@ -15,8 +15,6 @@ from fhir_infusion.mapping.structure_map import CANNOT, rules
 from fhir_infusion.translator import FHIR_TYPE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from fhir_infusion.translator import Translator
 
 Json = dict[str, Any]
@@ -57,11 +55,6 @@ def map_names(translator: Translator, release: Release) -> dict[str, MapName]:
     overlays = ("", *sorted(translator.overlays))
     found = (MapName(one, to, release, overlay) for one in FHIR_TYPE for to in sides for overlay in overlays)
     return {one.id: one for one in found}
-
-
-def structure_maps(translator: Translator, release: Release) -> Mapping[str, Json]:
-    """Return a StructureMap for each mapping of a release, by id."""
-    return {id_: structure_map(translator, name) for id_, name in map_names(translator, release).items()}
 
 
 def written_out(translator: Translator, name: MapName) -> Json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -101,3 +102,22 @@ def test_an_operation_takes_the_parameters_that_its_definition_names():
 def test_a_definition_is_given_digit_for_digit(client: Client):
     reply = client.get("/fhir/r4/OperationDefinition/validate")
     assert fhir_json.read(reply.data) == definitions("R4")["OperationDefinition"]["validate"]
+
+
+@pytest.mark.parametrize(
+    ("type_", "maker"), [("StructureMap", "structure_map"), ("ConceptMap", "concept_maps.concept_map")]
+)
+def test_to_read_one_makes_one(client: Client, monkeypatch: pytest.MonkeyPatch, type_: str, maker: str):
+    known = exact(client.get(f"/fhir/r4/{type_}"))["entry"]
+    assert len(known) > 1
+    made: list[Json] = []
+    holder, _, name = f"fhir_infusion.web.fhir.definition.{maker}".rpartition(".")
+    original = pkgutil.resolve_name(f"{holder}.{name}")
+
+    def counting(*arguments: Any) -> Json:
+        made.append(original(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(f"{holder}.{name}", counting)
+    assert exact(client.get(f"/fhir/r4/{type_}/{known[1]['resource']['id']}")) == known[1]["resource"]
+    assert len(made) == 1

@@ -9,13 +9,14 @@ address asks for it by ``url``, with ``version`` where it named one.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import request
 
 from fhir_infusion.actions.definitions import TYPES as SHIPPED
 from fhir_infusion.actions.definitions import definitions
-from fhir_infusion.actions.map_names import structure_maps
+from fhir_infusion.actions.map_names import map_names, structure_map
 from fhir_infusion.mapping import concept_maps
 from fhir_infusion.web.context import web
 from fhir_infusion.web.fhir import listing
@@ -48,7 +49,7 @@ def listed_of(type_: str) -> Callable[[str], Response]:
         served = release_of(release)
         found = [
             listing.Listed(one["id"], one, {"_id": {one["id"]}, "url": {one["url"]}, "version": {one["version"]}})
-            for one in _known(served, type_).values()
+            for one in (make() for make in _known(served, type_).values())
         ]
         return listing.answer(served, type_, tuple(PARAMETERS), found)
 
@@ -61,18 +62,20 @@ def get_of(type_: str) -> Callable[[str, str], Response]:
     def get(release: str, definition_id: str) -> Response:
         served = release_of(release)
         check_accept(request, served)
-        found = _known(served, type_).get(definition_id)
-        if found is None:
+        make = _known(served, type_).get(definition_id)
+        if make is None:
             raise not_found("definition")
-        return fhir_reply(found, served)
+        return fhir_reply(make(), served)
 
     return get
 
 
-def _known(release: Release, type_: str) -> Mapping[str, Json]:
+def _known(release: Release, type_: str) -> Mapping[str, Callable[[], Json]]:
+    """Return by id what makes each definition of a type, so that to read one makes one."""
+    translator = web().service.translator
     if type_ == STRUCTURE_MAP:
-        return structure_maps(web().service.translator, release)
-    if type_ != CONCEPT_MAP:
-        return definitions(release)[type_]
-    tables = concept_maps.complete_ones(web().service.translator.library.codes, release)
-    return {name: concept_maps.concept_map(table, release) for name, table in tables.items()}
+        return {id_: partial(structure_map, translator, name) for id_, name in map_names(translator, release).items()}
+    if type_ == CONCEPT_MAP:
+        tables = concept_maps.complete_ones(translator.library.codes, release)
+        return {name: partial(concept_maps.concept_map, table, release) for name, table in tables.items()}
+    return {id_: partial(dict, one) for id_, one in definitions(release)[type_].items()}
