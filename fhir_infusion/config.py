@@ -27,11 +27,11 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, get_args, get_type_hints
 
-from fhir_infusion.errors import SettingsError
+from fhir_infusion.errors import DocumentError, SettingsError
 from fhir_infusion.remotes import TENANT, TENANT_ACCEPTED, Owner, Release, Remote, check_remotes, is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 __all__ = [
     "EXAMPLE_ADMINISTRATION_SYSTEM",
@@ -204,6 +204,40 @@ def read_texts(directory: Path, *suffixes: str) -> dict[str, str]:
         raise SettingsError(f"{directory}: not a directory")
     found = sorted(path for path in directory.rglob("*") if path.suffix in suffixes and path.is_file())
     return {path.relative_to(directory).as_posix(): path.read_text(encoding="utf-8") for path in found}
+
+
+def mapping_texts(directory: Path) -> dict[str, str]:
+    """Return the mapping documents below a directory, as :func:`read_texts` does.
+
+    Raises:
+        SettingsError: the directory is not there.
+        DocumentError: a file is not UTF-8, or its name ends in what nobody reads.
+    """
+    try:
+        found = read_texts(directory, ".yaml")
+    except UnicodeDecodeError:
+        raise DocumentError(
+            *(line for path in directory.rglob("*.yaml") for line in _not_utf8(directory, path))
+        ) from None
+    others = sorted(
+        path for path in directory.rglob("*") if path.suffix.lower() in {".yml", ".yaml"} and path.is_file()
+    )
+    unread = [name for path in others if (name := path.relative_to(directory).as_posix()) not in found]
+    if unread:
+        raise DocumentError(
+            *(f"{name}:1: the name of a document ends in .yaml; this one is not read" for name in unread)
+        )
+    return found
+
+
+def _not_utf8(directory: Path, path: Path) -> Iterator[str]:
+    """Yield a complaint with the line where a file is not UTF-8."""
+    data = path.read_bytes()
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        yield f"{path.relative_to(directory).as_posix()}:{line}: this is not UTF-8; accepted: the file saved as UTF-8"
 
 
 def shipped(name: str) -> Path:

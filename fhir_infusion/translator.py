@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.config import Settings, mappings_dir, read_texts
+from fhir_infusion.config import Settings, mapping_texts, mappings_dir
 from fhir_infusion.errors import BREAKS_FHIR, BREAKS_RULE, DocumentError, Issue, Refused, SettingsError
 from fhir_infusion.fhir import elements, targets
 from fhir_infusion.fhir.models import check_with_models
@@ -364,7 +364,7 @@ def load_library(
         DocumentError: with every complaint, each with file:line.
         SettingsError: the directory holds none.
     """
-    found = texts() if texts is not None else read_texts(mappings_dir(settings), ".yaml")
+    found = texts() if texts is not None else mapping_texts(mappings_dir(settings))
     library = load(
         found, {"R4": elements.table("R4"), "R5": elements.table("R5")}, _systems(settings), overlays=overlays
     )

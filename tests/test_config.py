@@ -10,7 +10,7 @@ import pytest
 
 from fhir_infusion import config
 from fhir_infusion.config import Remote, Settings, check_start, is_loopback, load, read_secret
-from fhir_infusion.errors import SettingsError
+from fhir_infusion.errors import DocumentError, SettingsError
 from fhir_infusion.remotes import filter_parameters
 
 OWN = {
@@ -294,6 +294,24 @@ def test_an_installed_package_uses_the_documents_that_it_carries(tmp_path: Path,
 def test_a_site_can_bring_documents_of_its_own(tmp_path: Path):
     path = write(tmp_path, 'mappings = "own"\n')
     assert config.mappings_dir(load(path)) == tmp_path / "own"
+
+
+@pytest.mark.parametrize("name", ["formats/clinic.yml", "clinic.YAML"])
+def test_a_document_whose_name_nobody_reads_is_a_complaint(tmp_path: Path, name: str):
+    (tmp_path / "formats").mkdir()
+    (tmp_path / "a.yaml").write_text("a: 1")
+    assert config.mapping_texts(tmp_path) == {"a.yaml": "a: 1"}
+    (tmp_path / name).write_text("b: 1")
+    with pytest.raises(DocumentError) as told:
+        config.mapping_texts(tmp_path)
+    assert told.value.complaints == (f"{name}:1: the name of a document ends in .yaml; this one is not read",)
+
+
+def test_a_document_that_is_not_utf8_is_a_complaint_with_its_line_and_no_word_of_it(tmp_path: Path):
+    (tmp_path / "a.yaml").write_bytes("a: 1\nb: Müller\n".encode("latin-1"))
+    with pytest.raises(DocumentError) as told:
+        config.mapping_texts(tmp_path)
+    assert told.value.complaints == ("a.yaml:2: this is not UTF-8; accepted: the file saved as UTF-8",)
 
 
 def test_texts_are_read_by_suffix_in_the_order_of_their_paths(tmp_path: Path):

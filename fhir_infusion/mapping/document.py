@@ -119,6 +119,16 @@ def misshapen(table: Table, shapes: Shapes, what: str) -> list[str]:
     return found
 
 
+_HINTS: Final[Mapping[str, str]] = {
+    "'\\t'": "; accepted: blanks, no tabs",
+    "mapping values are not allowed here": "; accepted: one `key: value` a line, text with ': ' in it in quotes",
+    "but got '['": "; accepted: text with [ or ] in it in quotes, where it stands between { and }",
+    "but found '<scalar>'": "; accepted: what follows text in quotes on the next line",
+    "expected <block end>": "; accepted: lines that belong together begin below each other",
+}
+"""What to do about what the YAML reader says, by a part of its words."""
+
+
 def read_yaml(file: str, text: str) -> Table:
     """Read one document.
 
@@ -130,7 +140,8 @@ def read_yaml(file: str, text: str) -> Table:
         value = _convert(node, file) if node is not None else None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise DocumentError(f"{file}:{line}: not YAML: {error.problem}") from None
+        hint = next((hint for part, hint in _HINTS.items() if part in str(error.problem)), "")
+        raise DocumentError(f"{file}:{line}: not YAML: {error.problem}{hint}") from None
     except yaml.YAMLError:
         raise DocumentError(f"{file}:1: not YAML: a character that no YAML holds") from None
     except RecursionError:

@@ -114,7 +114,7 @@ class Rule:
 
 def fixed(plan: Plan) -> Iterator[Rule]:
     """Return what is always so on one side."""
-    for path, iobj in _records(plan.root.iobj):
+    for path, iobj in records_in(plan.root.iobj):
         for name, member in iobj.members.items():
             if member.const is not None:
                 value = str(member.const).lower() if isinstance(member.const, bool) else str(member.const)
@@ -127,7 +127,7 @@ def fixed(plan: Plan) -> Iterator[Rule]:
 
 def left_out(plan: Plan) -> Iterator[Rule]:
     """Return what is not carried, and why."""
-    for path, iobj in _records(plan.root.iobj):
+    for path, iobj in records_in(plan.root.iobj):
         for name, member in iobj.members.items():
             if member.drop:
                 yield Rule("record", _joined(path, name), member.drop)
@@ -136,7 +136,7 @@ def left_out(plan: Plan) -> Iterator[Rule]:
             yield Rule("FHIR", _joined(path, name), why)
 
 
-def _records(iobj: IObj, path: str = "", above: tuple[int, ...] = ()) -> Iterator[tuple[str, IObj]]:
+def records_in(iobj: IObj, path: str = "", above: tuple[int, ...] = ()) -> Iterator[tuple[str, IObj]]:
     """Yield each record object of a plan with its path, those in lists too, each list of one fragment once a place."""
     if id(iobj) in above:
         return
@@ -147,9 +147,9 @@ def _records(iobj: IObj, path: str = "", above: tuple[int, ...] = ()) -> Iterato
             if one is None:
                 continue
             if one.obj is not None:
-                yield from _records(one.obj, _joined(path, name), above)
+                yield from records_in(one.obj, _joined(path, name), above)
             for items in one.items:
-                yield from _records(items.scope.iobj, f"{_joined(path, name)}[]", above)
+                yield from records_in(items.scope.iobj, f"{_joined(path, name)}[]", above)
 
 
 def _elements(

@@ -242,7 +242,8 @@ def _quantity(part: Part) -> Iterator[Broken]:
 _SLIP: Final = "to UCUM, which tells upper from lower case, the unit is another than infusions are measured in"
 
 
-def _own_unit(part: Part) -> Iterator[Broken]:
+def own_unit(part: Part) -> Iterator[Broken]:
+    """Yield what is wrong with the unit of a quantity by itself, or with its words beside it."""
     unit = part.get("unit")
     if unit is None or "unit_system" in part:
         return
@@ -321,7 +322,7 @@ QUANTITY_RULES: Final[Rules] = MappingProxyType(
     {
         "Quantity": (
             Rule(("unit", "unit_system", "unit_text"), _quantity, quick=_FINE_UNIT),
-            Rule(("unit", "unit_text"), _own_unit, own=True, quick=_FINE_UNIT),
+            Rule(("unit", "unit_text"), own_unit, own=True, quick=_FINE_UNIT),
         ),
         "Range": (Rule(("low", "high"), _range),),
         "Ratio": _RATIO_RULES,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from textwrap import dedent
 from typing import Any
 
@@ -167,3 +168,18 @@ def test_a_chain_that_does_not_hold_is_refused(texts: dict[str, str], complaint:
 def test_a_document_that_is_not_there_is_refused_with_those_that_are():
     with pytest.raises(DocumentError, match=r"x\.yaml:1: there is no document 'x'; accepted: a, b"):
         resolve("x", tables(a="mapping: a", b="mapping: b"))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a:\n\tb: c", "blanks, no tabs"),
+        ("a: drugs: Over", "one `key: value` a line, text with ': ' in it in quotes"),
+        ("a: {b: extension[url=x].value}", "text with [ or ] in it in quotes, where it stands between { and }"),
+        ('a: "b" c', "what follows text in quotes on the next line"),
+        ("a:\n  b: 1\n c: 2", "lines that belong together begin below each other"),
+    ],
+)
+def test_what_is_no_yaml_is_told_with_its_line_and_what_to_do(text: str, told: str):
+    with pytest.raises(DocumentError, match=rf"^a\.yaml:\d: not YAML: .*; accepted: {re.escape(told)}$"):
+        read_yaml("a.yaml", text)

@@ -88,12 +88,10 @@ def test_documents_that_changed_are_proven_and_used_from_then_on_and_nothing_sto
 ):
     before = exact(client.get(PATH))
     assert before["overlays"] == ["example-site"]
-    assert before["formats"] == [
-        {"format": "home-infusion", "record": "InfusionOrder"},
-        {"format": "pump-events", "record": "Administration"},
-        {"format": "tpn-pharmacy", "record": "InfusionOrder"},
-        {"format": "ward-orders", "record": "InfusionOrder"},
-    ]
+    assert [one["format"] for one in before["formats"]] == sorted(
+        path.stem for path in (directory / "formats").iterdir()
+    )
+    assert {"format": "pump-events", "record": "Administration"} in before["formats"]
     assert {
         "document": "r4/infusion-order",
         "release": "R4",

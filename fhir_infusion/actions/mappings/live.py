@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from fhir_infusion.config import mappings_dir, read_texts
+from fhir_infusion.config import mapping_texts, mappings_dir
 from fhir_infusion.errors import DocumentError, SettingsError
 from fhir_infusion.translator import compile_all, digest_of, load_library
 
@@ -66,7 +66,7 @@ class Live:
         """Read the documents anew; where they changed, build and prove them, and use them from then on."""
         with self._one:
             try:
-                texts = read_texts(mappings_dir(self._settings), ".yaml")
+                texts = mapping_texts(mappings_dir(self._settings))
                 if digest_of(self._settings, texts) == self.digest:
                     self.failure = None
                     return "unchanged"
@@ -78,8 +78,8 @@ class Live:
                 return self._refused(*error.complaints)
             except SettingsError as error:
                 return self._refused(str(error))
-            except (OSError, UnicodeDecodeError):
-                return self._refused("a document cannot be read; accepted: readable files of UTF-8 text")
+            except OSError:
+                return self._refused("a document cannot be read; accepted: readable files")
             self._translator.exchange(library)
             self.proven, self.failure = self._clock(), None
             return "exchanged"

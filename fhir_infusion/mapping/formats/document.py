@@ -56,6 +56,7 @@ class Given:
     fillers: tuple[Any, ...] = ()
     systems: dict[str, str] = field(default_factory=dict)
     codes: dict[str, CodeTable] = field(default_factory=dict)
+    tables: Table = field(default_factory=Table)
     why: str = ""
     group: Each | Feed | None = None
     samples: tuple[tuple[Mark, str], ...] = ()
@@ -82,6 +83,7 @@ def read_format(file: str, table: Table) -> Given:
     given.fillers = tuple(table.get("absent") or ())
     given.systems = {key: str(uri) for key, uri in (table.get("systems") or Table()).items()}
     given.codes = _codes(table.get("codes") or Table(), complaints)
+    given.tables = table.get("tables") or Table()
     given.pairs = _pairs(table["pairs"], given.systems, complaints)
     _say_record(given)
     if "each" in table:

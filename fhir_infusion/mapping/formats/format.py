@@ -18,6 +18,7 @@ from fhir_infusion.mapping.formats.names import readable
 from fhir_infusion.mapping.formats.ordering import in_order
 from fhir_infusion.mapping.formats.shape import Turning, elements, prepare, restore
 from fhir_infusion.mapping.formats.values import SITE_FITS
+from fhir_infusion.mapping.formats.wrong_codes import wrong_codes
 from fhir_infusion.mapping.lens import Ledger, Lens, Translation
 from fhir_infusion.mapping.trace import Line
 from fhir_infusion.records.fields import table as field_table
@@ -310,6 +311,7 @@ def build_format(file: str, table: Table, codes: Mapping[str, CodeTable]) -> For
     if number is None or not number.leaves:
         what = f"no pair takes '{places.NUMBERS[given.record]}': {places.NO_NUMBER}; accepted: a pair for it"
         left.append(f"{given.pairs.mark}: {what}")
+    left += wrong_codes(given, plan)
     if left:
         raise DocumentError(*left)
     places.complete(plan, field_table(), given.why)

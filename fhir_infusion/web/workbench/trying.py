@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.actions.prove import proofs
-from fhir_infusion.config import Settings, mappings_dir, read_texts
+from fhir_infusion.config import Settings, mapping_texts, mappings_dir
 from fhir_infusion.errors import DocumentError, Refused, Unavailable
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.differences import apart
@@ -76,7 +76,7 @@ class Trial:
 
 def documents(settings: Settings) -> dict[str, str]:
     """Return the texts of the documents as they stand in the files, by path."""
-    return read_texts(mappings_dir(settings), ".yaml")
+    return mapping_texts(mappings_dir(settings))
 
 
 def trial(translator: Translator, settings: Settings, asked: Asked, given: Any, live: Item) -> Trial:
