@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fhir_infusion.cli import load_settings
+from fhir_infusion.cli.demo_serve import invite, open_ward, until_told, wait
 from fhir_infusion.cli.http import Answer, ask
 from fhir_infusion.cli.run import DONE, REFUSED, tell
 from fhir_infusion.config import read_secret
 from fhir_infusion.errors import Unavailable
+from fhir_infusion.fhir import json as fhir_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,10 +34,19 @@ FHIR_JSON = "application/fhir+json"
 @click.command("demo")
 @click.option("--host", help="Where the service runs. [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(1, 65535), help="Its port. [default: 8080]")
+@click.option("--serve", "is_served", is_flag=True, help="Serve it all, beside a server that misbehaves.")
 @click.option("--token-file", type=click.Path(exists=True, path_type=Path), help="A file with a bearer token.")
-def command(host: str | None, port: int | None, token_file: Path | None) -> int:
-    """Post invented orders and an administration, and show what happens; exit code 1 if anything went wrong."""
+def command(host: str | None, port: int | None, token_file: Path | None, *, is_served: bool) -> int:
+    """Post invented orders and administrations of all therapies, and show what happens; 1 if anything went wrong."""
     settings = load_settings(host=host, port=port)
+    if is_served:
+        went_well = False
+        with until_told(), open_ward(f"{settings.host}:{settings.port}") as ward:
+            went_well = show(ward.send)
+            ward.trouble()
+            invite(ward)
+            wait()
+        return DONE if went_well else REFUSED
     token = read_secret(token_file) if token_file is not None else ""
     with _service(settings, token) as send:
         return DONE if show(send) else REFUSED
@@ -61,7 +74,30 @@ def show(send: Send) -> bool:
     click.echo(f"a negative dose: {_told(refused)}")
     for release in ("r4", "r5"):
         _show_fhir(send, release)
+    went_well = _fill(send) and went_well
     return went_well and (again.status, changed.status, refused.status) == (200, 422, 422)
+
+
+def _fill(send: Send) -> bool:
+    """Post the orders and administrations of all therapies; say whether each was stored, now or before."""
+    from fhir_infusion.web.examples import therapies  # noqa: PLC0415  beside its one use
+
+    went_well = True
+    for therapy, group in groupby(therapies().values(), lambda one: one.therapy):
+        counts: Counter[str] = Counter()
+        for one in group:
+            answer = send("POST", f"/api/{one.kind}s", fhir_json.write(one.record), JSON)
+            counts[one.kind] += answer.status in {200, 201}
+            counts["finding"] += len(answer.body.get("findings", ()))
+            if answer.status not in {200, 201}:
+                went_well = False
+                click.echo(f"{one.name}: {_told(answer)}")
+        click.echo(f"{therapy}: {', '.join(_count(count, what) for what, count in counts.items() if count)}")
+    return went_well
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _show_fhir(send: Send, release: str) -> None:

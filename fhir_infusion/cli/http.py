@@ -33,15 +33,18 @@ def ask(
     *,
     token: str = "",
     media: str = "application/json",
+    match: str = "",
     seconds: int = DEADLINE_SECONDS,
 ) -> Answer:
-    """Send one request to ``host:port`` and return the answer.
+    """Send one request to ``host:port`` and return the answer; ``match`` is the ETag that it is meant for.
 
     Raises ``Unavailable`` where nobody answers, or not in JSON.
     """
     headers = {"Content-Type": media} if body is not None else {}
     if token:
         headers["Authorization"] = f"Bearer {token}"
+    if match:
+        headers["If-Match"] = match
     connection = http.client.HTTPConnection(address, timeout=seconds)
     try:
         connection.request(method, path, body, headers)
