@@ -32,6 +32,8 @@ def is_pause(administration: Mapping[str, Any]) -> bool:
     segment = segments[0] if segments else {}
     if administration.get("status") != "on-hold" or len(segments) > 1 or "dose_total" in administration:
         return False
+    if administration.get("record") == "InfusionOrder":
+        return False  # an order on hold, of which nothing ever runs
     # A segment that is named is one that we wrote, and these say their event themselves.
     if "event" in segment or not segment.get("segment_id", "~").startswith("~"):
         return False

@@ -115,10 +115,10 @@ def _often(timing: Part) -> tuple[Fraction, Fraction, str] | None:
 
 
 def _way(step: Part, text: str) -> Iterator[str]:
-    codings = step.get("route", {}).get("codings", ())
-    route = next(
-        (ROUTES[one["code"]] for one in codings if one.get("system") == SNOMED and one.get("code") in ROUTES), ""
-    )
+    concept = step.get("route", {})
+    known = (ROUTES.get(one.get("code", ""), "") for one in concept.get("codings", ()) if one.get("system") == SNOMED)
+    words = concept.get("text", "").lower().replace(".", "")
+    route = next(known, "") or ("intravenous" if words == "iv" else words if _NAMED.fullmatch(words) else "")
     said = {word.lower() for word in _NAMED.findall(text)}
     if route and said and route not in said and not _NOT.search(text):
         yield f"the text says {', '.join(sorted(said))}; the route is {route}"

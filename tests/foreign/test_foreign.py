@@ -167,6 +167,18 @@ def test_what_is_doubtful_is_told_and_nothing_else(case: Json):
     assert sorted({issue.rule for issue in read(case).findings}) == case["told"]
 
 
+@pytest.mark.parametrize("overlay", translator().overlays)
+def test_each_site_reads_it_gives_it_back_and_tells_the_same(overlay: str):
+    for case in (one for one in CASES if "told" in one):
+        read_there = translator().to_internal(
+            fhir_json.read(exact_json.dumps(case["resource"]).encode()), "R4", overlay
+        )
+        (back,) = translator().to_fhir(read_there.results[0], "R4", overlay).results
+        there = cast("Json", exact_json.loads(fhir_json.write(back)))
+        assert dict(leaves(there)) == dict(leaves(case["resource"])), case["name"]
+        assert sorted({issue.rule for issue in read_there.findings}) == case["told"], case["name"]
+
+
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_must_not_be_taken_is_refused_without_a_word_of_it(case: Json):
     with pytest.raises(Refused) as refused:

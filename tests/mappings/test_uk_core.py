@@ -51,6 +51,14 @@ def test_what_is_on_hold_and_says_that_it_runs_is_read_as_it_is_said(release: st
 
 
 @each_release
+def test_an_order_on_hold_is_no_pause_and_is_taken(release: str) -> None:
+    order = {**resource("MedicationRequest", release), "status": "on-hold"}
+    record = read(order, "uk-core", release)
+    assert (record["status"], record.get("residue")) == ("on-hold", read(order, None, release).get("residue"))
+    assert translator().to_fhir(record, release, "uk-core", as_sent=True).results == [order]
+
+
+@each_release
 def test_a_pause_reaches_the_other_release_as_the_state_says_it(release: str) -> None:
     other = "R5" if release == "R4" else "R4"
     given = on_hold(release, dosage={"rateQuantity": quantity(0, "mL/h")})

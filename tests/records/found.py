@@ -232,6 +232,7 @@ FOUND: list[tuple[Record, str, str, str]] = [
     (order(step({"dose": q(1, "g")}, timing={"frequency": 2, "period": 1, "period_unit": "wk"}, text="1 g twice daily")), "text-contradicts", "steps[0].text", "the text says twice a day; the structure says 2 times in 1 wk"),
     (order(step({"dose": q(1, "g")}, timing={"code": {"codings": [{"code": "Q6H"}]}}, text="1 g BID")), "text-contradicts", "steps[0].text", "the text says BID; the structure says Q6H"),
     (order(step({"dose": q(2, "mg")}, route={"codings": [{"system": SNOMED, "code": "47625008"}]}, text="2 mg intrathecally")), "text-contradicts", "steps[0].text", "the text says intrathecal; the route is intravenous"),
+    (order(step({"dose": q(2, "mg")}, route={"text": "I.V."}, text="2 mg intrathecal")), "text-contradicts", "steps[0].text", "the text says intrathecal; the route is intravenous"),
     # the patient's own demands
     (order({"role": "demand", "dosings": [{"dose": q(2, "mg")}], "patient_control": {"demand_dose": q(1, "mg")}}), "demand-dose", "steps[0].dosings[0].dose", "one demand is 1 mg; the dose is 2 mg"),
     (order({"role": "demand", "dosings": [{"dose": q(2, "mL")}], "patient_control": {"demand_dose": q(1, "mg")}}, preparation=BAG), "demand-dose", "steps[0].dosings[0].dose", "one demand is 1 mg of this preparation, which is 0.5 mL; the dose is 2 mL"),

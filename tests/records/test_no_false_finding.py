@@ -253,7 +253,7 @@ WORDS = {
     ),
     "a route that is named as another": order(step({"dose": q(2, "mg")}, route=IV, text="2 mg. NOT intrathecal")),
     "a route that is named among others": order(step(route=IV, text="intravenous or subcutaneous")),
-    "a route that nobody knows": order(step(route={"text": "IV"}, text="intrathecal")),
+    "a route that nobody knows": order(step(route={"text": "by the usual way"}, text="intrathecal")),
 }  # fmt: skip
 
 BOLUS_FROM_THE_BAG = {
