@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from fhir_infusion.actions import release_text, transact, whole
 from fhir_infusion.errors import Issue, Refused
+from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.fhir import references
 from fhir_infusion.fhir import search as fhir_search
 from fhir_infusion.fhir.search import Criterion, Query, Wanted
+from fhir_infusion.fhir.served import MAPPED, SERVED
 from fhir_infusion.records.administration import AdministrationStatus
 from fhir_infusion.records.order import OrderStatus
 from fhir_infusion.store import include, versions
 from fhir_infusion.store import search as store_search
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from fhir_infusion.actions.caller import Caller
     from fhir_infusion.actions.release_text import Unsaid
@@ -96,7 +100,7 @@ def vread(service: Service, caller: Caller, release: str, type: str, id: str, ve
         Unavailable: the storage cannot be read.
     """
     # A version id is opaque to clients; ours are counted from 1.
-    number = int(version) if version.isascii() and version.isdigit() and len(version) < 10 else 0
+    number = int(version) if re.fullmatch("[1-9][0-9]{0,8}", version) else 0
     found = service.store.read(caller.tenant, lambda tx: versions.version(tx, type, id, number))
     return _one(service, caller, transact.known(found, type), release)
 
@@ -149,6 +153,33 @@ def search(
     found = _found(service, caller, (*page.entries, *along), release)
     matches = len(page.entries)
     return Page(tuple(found[:matches]), page.after, tuple(found[matches:]), is_all, total)
+
+
+def named_in(
+    service: Service, caller: Caller, release: str, pages: Sequence[Found], but: Collection[tuple[str, str]]
+) -> tuple[tuple[Found, ...], bool]:
+    """Return what some resources refer to in elements that no parameter of a search asks for, and whether that is all.
+
+    So a weight comes along that ``supportingInformation`` names, a diagnosis, a plan. ``but`` are the type and id of
+    what is there already. Patients, orders and administrations are left out: those of the patient that is asked for
+    are found by the patient, and others are none of this one's.
+
+    Raises:
+        Unavailable: the storage cannot be read.
+    """
+    bodies = (fhir_json.read(one.text) for one in pages if one.text)
+    texts = (text for body in bodies for _, text in references.referred(body, ""))
+    found = dict.fromkeys(
+        (match[1], match[2]) for text in texts if (match := _LITERAL.fullmatch(references.without_version(text)))
+    )
+    wanted = [one for one in found if one[0] in _ALONG and one not in but]
+    room = wanted[: include.MOST]
+    stored = service.store.read(caller.tenant, lambda tx: include.current(tx, room))
+    return tuple(_found(service, caller, stored, release)), room == wanted
+
+
+_LITERAL: Final = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})")
+_ALONG: Final = frozenset(SERVED) - {*MAPPED, "Patient"}
 
 
 def records(

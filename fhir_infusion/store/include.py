@@ -50,7 +50,7 @@ def along(
             room = most + 1 - len(found)
             reached = _referring(tx, new, include, room) if include.reverse else _referred(tx, new, include)
             named.update(dict.fromkeys(one for one in reached if one not in known))
-        there = _current(tx, list(named)[: most + 1 - len(found)])
+        there = current(tx, list(named)[: most + 1 - len(found)])
         known |= named.keys()
         found += there
         new = [(one.type, one.id) for one in there]
@@ -106,7 +106,7 @@ def _referring(tx: Tx, to: Iterable[Aggregate], include: Include, limit: int) ->
     return [(row[0], row[1]) for row in tx.connection.execute(statement.limit(limit + len(values)))]
 
 
-def _current(tx: Tx, wanted: Sequence[Aggregate]) -> list[Stored]:
+def current(tx: Tx, wanted: Sequence[Aggregate]) -> list[Stored]:
     """Return the resources that are there, in the order given."""
     by_type: dict[str, list[str]] = {}
     for type_, id_ in wanted:

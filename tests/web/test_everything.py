@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from fhir_infusion.store import include
 from tests.web.conftest import FHIR, Client, exact, issues
 
 Json = dict[str, Any]
@@ -66,6 +68,46 @@ def test_everything_of_a_patient_is_given_and_nothing_of_another(client: Client)
             ("include", "Practitioner/dr"),
         ]
     )
+
+
+@pytest.mark.usefixtures("there")
+@pytest.mark.parametrize("release", ["r4", "r5"])
+def test_what_orders_refer_to_comes_along_though_no_parameter_of_a_search_names_it(client: Client, release: str):
+    kilograms = {"value": Decimal("70.10"), "unit": "kg", "system": "http://unitsofmeasure.org", "code": "kg"}
+    subject, code = {"reference": "Patient/p"}, {"text": "body weight"}
+    put(client, "Observation", "weight", status="final", code=code, subject=subject, valueQuantity=kilograms)
+    active = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "active"}]}
+    put(client, "Condition", "why", subject=subject, clinicalStatus=active)
+    put(client, "Patient", "named")
+    put(
+        client,
+        "MedicationRequest",
+        "dosed",
+        status="active",
+        intent="order",
+        subject=subject,
+        medicationCodeableConcept={"text": "dobutamine"},
+        supportingInformation=[{"reference": "Observation/weight"}, {"reference": "Patient/named"}],
+        reasonReference=[{"reference": "Condition/why"}, {"reference": "Condition/nowhere"}],
+    )
+    found = exact(client.get(f"/fhir/{release}/Patient/p/$everything"))["entry"]
+    along = {f"{one['resource']['resourceType']}/{one['resource']['id']}" for one in found}
+    assert {"Observation/weight", "Condition/why", "Practitioner/dr"} < along
+    assert "Patient/named" not in along
+    assert [one["search"]["mode"] for one in found if one["resource"]["id"] == "weight"] == ["include"]
+
+
+@pytest.mark.usefixtures("there")
+def test_where_not_all_comes_along_the_answer_says_so(client: Client, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(include, "MOST", 1)
+    for name in ("a", "b"):
+        put(client, "Location", name)
+    told = [{"reference": "Location/a"}, {"reference": "Location/b"}]
+    order = {"status": "active", "intent": "order", "medicationCodeableConcept": {"text": "x"}}
+    put(client, "MedicationRequest", "p-x", subject={"reference": "Patient/p"}, supportingInformation=told, **order)
+    entries = exact(client.get(ADDRESS))["entry"]
+    assert entries[-1]["search"]["mode"] == "outcome"
+    assert entries[-1]["resource"]["issue"][0]["code"] == "too-costly"
 
 
 @pytest.mark.usefixtures("there")

@@ -13,11 +13,12 @@ from flask import request
 from fhir_infusion.actions import find
 from fhir_infusion.fhir.dates import stretch
 from fhir_infusion.fhir.served import MAPPED, SERVED
+from fhir_infusion.web import problems
 from fhir_infusion.web.bodies import read_object
 from fhir_infusion.web.context import caller, home_url, web
 from fhir_infusion.web.fhir import inputs, pages
 from fhir_infusion.web.fhir.common import base_url, release_of
-from fhir_infusion.web.fhir.search import bundle_entry
+from fhir_infusion.web.fhir.search import TOO_MANY, bundle_entry
 from fhir_infusion.web.negotiation import check_accept, preferences
 from fhir_infusion.web.parameters import stated
 from fhir_infusion.web.refusals import parameter_refusal
@@ -59,6 +60,7 @@ def _answer(served: Release, resource_id: str, in_body: Parameters) -> Response:
     patient = find.read(service, who, served, "Patient", resource_id)
     matches: list[Found] = [] if begin else [patient]
     along: list[Found] = []
+    is_all = True
     at: Sequence[str] | None = begin or [MAPPED[0]]
     wanted = _criteria(resource_id, asked)
     while at is not None and len(matches) < count:
@@ -66,12 +68,17 @@ def _answer(served: Release, resource_id: str, in_body: Parameters) -> Response:
         page = find.search(service, who, served, type_, wanted, count - len(matches), after, home_url())
         matches += page.entries
         along += page.along
+        is_all = is_all and page.is_all_along
         at = [type_, *page.after] if page.after is not None else _next(type_)
     types = _types(asked)
     own = {(one.type, one.id) for one in (*matches, patient)}
-    beside = {(one.type, one.id): one for one in along if (one.type, one.id) not in own}
+    infusions = [one for one in matches if one.type in MAPPED]
+    further, is_rest = find.named_in(service, who, served, infusions, {*own, *((one.type, one.id) for one in along)})
+    beside = {(one.type, one.id): one for one in (*along, *further) if (one.type, one.id) not in own}
     entries = [bundle_entry(here, one, "match") for one in matches if one.type in types or not types]
     entries += [bundle_entry(here, one, "include") for one in beside.values() if one.type in types or not types]
+    if not (is_all and is_rest):
+        entries.append({"resource": problems.outcome((TOO_MANY,)), "search": {"mode": "outcome"}})
     bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset", "link": listing.links(at)}
     if entries:
         bundle["entry"] = entries

@@ -77,13 +77,13 @@ def _answer(release: Release, fhir_type: str, in_body: Parameters) -> Response:
     beside = shape.Shape() if shaping.elements else shaping
     entries += [bundle_entry(here, found, "include", _shaped(found, release, beside)) for found in page.along]
     if not page.is_all_along:
-        entries.append({"resource": problems.outcome((_TOO_MANY,)), "search": {"mode": "outcome"}})
+        entries.append({"resource": problems.outcome((TOO_MANY,)), "search": {"mode": "outcome"}})
     if entries:
         bundle["entry"] = entries
     return fhir_reply(bundle, release, in_body=in_body)
 
 
-_TOO_MANY: Final = Issue(
+TOO_MANY: Final = Issue(
     "warning",
     "too-costly",
     "",
