@@ -31,6 +31,7 @@ from fhir_infusion.fhir.exact import read_plain
 from fhir_infusion.mapping.concept_maps import concept_map, tables_of
 from fhir_infusion.mapping.formats.doubts import doubts
 from fhir_infusion.mapping.formats.draft import draft
+from fhir_infusion.mapping.formats.draft_feed import draft_feed
 
 if TYPE_CHECKING:
     from fhir_infusion.config import Release, Settings
@@ -100,10 +101,14 @@ def _prove(settings: Settings, examples: int) -> int:
 
 
 @command.command("new")
+@click.option("--feed", is_flag=True, help="The samples are rows, one for each change; several are one administration.")
 @click.argument("name")
 @click.argument("samples", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def new(name: str, samples: tuple[Path, ...]) -> int:
-    """Print a first draft of the format NAME of a site's own JSON, made of SAMPLES; what nobody told is a decision."""
+def new(name: str, feed: bool, samples: tuple[Path, ...]) -> int:
+    """Print a first draft of the format NAME of a site's own JSON, made of SAMPLES; what nobody told is a decision.
+
+    It is one of orders, or with --feed of administrations.
+    """
     read: list[tuple[str, Any]] = []
     for path in samples:
         with open_source(str(path)) as source:
@@ -117,7 +122,7 @@ def new(name: str, samples: tuple[Path, ...]) -> int:
             rows = ",\n ".join(text.strip() for _, text in found)
             found = [([value for value, _ in found], f"[{rows}]")]
         read += [(text, value) for value, text in found]
-    click.echo(draft(name, read), nl=False)
+    click.echo((draft_feed if feed else draft)(name, read), nl=False)
     return DONE
 
 

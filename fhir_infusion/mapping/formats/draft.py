@@ -11,9 +11,12 @@ import json
 import re
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.mapping.formats import times
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator, Mapping
 
 Json = dict[str, Any]
 
@@ -98,25 +101,77 @@ def draft(name: str, samples: list[tuple[str, Any]]) -> str:
     for _, sample in samples:
         for one in sample if isinstance(sample, list) else [sample]:
             seen.take(one)
-    fillers = [filler for filler in ("", None) if _holds(seen, filler)]
+    own = next((key for key, inner in seen.members.items() if inner.is_list and _is_order(inner)), "")
+    lines = [*head(name, "InfusionOrder", seen), *(['  orders: "? the URI of the orders\' numbers"'] if own else [])]
+    lines += ["codes:", "  status:  # the record's code: the site's", *_status(seen), *units(seen)]
+    lines += ["shape:", *shape(seen, fillers_in(seen), own=own)]
+    if own:
+        by = next((name for name in seen.members if _meaning("", name) == "order_id"), "")
+        lines.append("each:")
+        lines.append(
+            f'  list: "? {own}, where each of them is an order; else take `each` out, and write {own}[] above"'
+        )
+        told = (
+            f"[{quoted(by)}]  # by its name; is it that?" if by else '"? [the members that tell which objects are one]"'
+        )
+        lines.append(f"  by: {told}")
+    lines += ["pairs:", "  intent: {const: order}", "  patient.identifier.system: {const: $patients}"]
+    if own:
+        lines.append("  group.identifier.system: {const: $orders}")
+    return "\n".join([*lines, *_pairs(seen, own), *tail(samples)]) + "\n"
+
+
+def _is_order(seen: Seen) -> bool:
+    """Whether the elements of a list say what one order says: a dose, or a rate."""
+    return any(_meaning("", name) in _AMOUNTS for name in seen.members)
+
+
+def head(name: str, record: str, seen: Seen) -> list[str]:
+    """Return the lines up to the systems."""
     lines = [
         f"format: {name}",
-        "record: InfusionOrder  # or Administration",
+        f"record: {record}",
         'zone: "? the zone of local times, such as Europe/Berlin; take the line out where each time shows its offset"',
     ]
-    if fillers:
-        told = ", ".join("~" if one is None else _quoted(one) for one in fillers)
+    if fillers := fillers_in(seen):
+        told = ", ".join("~" if one is None else quoted(one) for one in fillers)
         lines.append(f"absent: [{told}]  # they stand in the samples")
-    lines += ["systems:", '  patients: "? the URI of the patients\' numbers"', "codes:"]
-    lines += ["  status:  # the record's code: the site's", *_status(seen)]
-    lines += ["  units:", '    mg: "? how the site writes mg; a line for each unit, never converted"']
-    lines += ["shape:", *_shape(seen, "  ", fillers), "pairs:", "  intent: {const: order}"]
-    lines += ["  patient.identifier.system: {const: $patients}", *_pairs(seen, "")]
-    lines.append('rest: {drop: true, why: "? why the site has no place for what else a record holds"}')
+    return [*lines, "systems:", '  patients: "? the URI of the patients\' numbers"']
+
+
+def tail(samples: list[tuple[str, Any]]) -> list[str]:
+    """Return the lines behind the pairs."""
+    lines = ['rest: {drop: true, why: "? why the site has no place for what else a record holds"}']
     lines.append("samples:  # they stay in the document: take out of them what names a person")
     for text, _ in samples:
         lines += ["  - |", *(f"    {line}" for line in text.strip().splitlines())]
-    return "\n".join(lines) + "\n"
+    return lines
+
+
+def fillers_in(seen: Seen) -> list[Any]:
+    """Return what most likely stands for nothing."""
+    return [filler for filler in ("", None) if _holds(seen, filler)]
+
+
+def units(seen: Seen) -> list[str]:
+    """Return the table of units: a unit is never guessed."""
+    values = sorted({str(one) for name, inner in _every(seen) if _is_unit(name) for one in inner.values if one})
+    told = f"seen: {', '.join(values)}" if values else "none is in the samples"
+    return [
+        "  units:",
+        f"    mg: {quoted(f'? how the site writes mg; a line for each unit, never converted ({told})')}",
+    ]
+
+
+def _is_unit(name: str) -> bool:
+    return any(word in ("unit", "uom", "einheit") for word in _words(name).split())
+
+
+def _every(seen: Seen) -> Iterator[tuple[str, Seen]]:
+    """Yield every member with its name, at any depth."""
+    for name, inner in seen.members.items():
+        yield name, inner
+        yield from _every(inner)
 
 
 def spelling_of(values: list[Any]) -> Guess:
@@ -195,37 +250,79 @@ def _is_day(form: times.Form, value: str) -> bool:
     return True
 
 
-def _shape(seen: Seen, indent: str, fillers: list[Any]) -> list[str]:
+def shape(seen: Seen, fillers: list[Any], indent: str = "  ", own: str = "") -> list[str]:
+    """Return a line for each member with its likely spelling; ``own`` is the list whose elements are records."""
     lines = []
     for name, inner in seen.members.items():
-        key = _quoted(name + ("[]" if inner.is_list else ""))
+        key = quoted(name + ("[]" if inner.is_list and name != own else ""))
         if inner.members:
             word = f"  # one record for each? then `{name}:` without [], and `each: {{list: {name}, by: [...]}}`"
-            is_top = inner.is_list and indent == "  "
-            lines += [f"{indent}{key}:{word if is_top else ''}", *_shape(inner, indent + "  ", fillers)]
+            is_top = inner.is_list and indent == "  " and not own
+            lines += [f"{indent}{key}:{word if is_top else ''}", *shape(inner, fillers, indent + "  ")]
             continue
         guess = spelling_of([value for value in inner.values if value not in fillers])
-        lines.append(f"{indent}{key}: {_quoted(guess.spelling)}  # {guess.why}")
+        if guess.spelling == "whole" and is_number(name):
+            guess = Guess("digits", "whole JSON numbers that are a name")
+        lines.append(f"{indent}{key}: {quoted(guess.spelling)}  # {guess.why}")
     return lines
 
 
-def _pairs(seen: Seen, before: str) -> list[str]:
+def _pairs(seen: Seen, own: str) -> list[str]:
     """Return the pairs that names suggest; what suggests nothing is left for ``mapping check`` to name."""
-    lines, taken = [], set()
-    for path, name, values in _members(seen, before):
-        words = " ".join(re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)).lower()
-        near = difflib.get_close_matches(words, _NAMES, n=1, cutoff=0.75)
-        if not near or _NAMES[near[0]] in taken:
-            continue
-        to = _NAMES[near[0]]
-        if to not in _MOMENTS and spelling_of(values).spelling.startswith(("time", "date", "clock", "iso", "? date")):
+    lines, taken = [], set[str]()
+    for path, to, values in _members(seen, own):
+        if own and to == "order_id" and not path.startswith(f"{own}."):
+            to = "group.identifier.value"  # noqa: PLW2901  what all of them have in common numbers none of them
+        if not to or to in taken or (to not in _MOMENTS and is_moment(values)):
             continue
         taken.add(to)
         codes = "status" if to == "status" else "units" if to.endswith(".unit") else ""
-        pair = f"{{site: {_quoted(path)}, codes: {codes}}}" if codes else _quoted(path)
-        lines.append(f"  {to}: {pair}  # by its name; is it that?")
-    return lines
+        lines.append(pair(to, path, codes))
+    what = f"a number of its own for each of {own}; that of a line alone is none" if own else "the number of the order"
+    lines += [] if "order_id" in taken else [f'  order_id: "? {what}"']
+    return [*lines, *units_of(taken, [one for one in _AMOUNTS if one in taken])]
 
+
+def pair(to: str, path: str, codes: str = "", indent: str = "  ") -> str:
+    """Return the line of a pair that a name suggests."""
+    told = f"{{site: {quoted(path)}, codes: {codes}}}" if codes else quoted(path)
+    return f"{indent}{to}: {told}  # by its name; is it that?"
+
+
+def units_of(taken: Container[str], amounts: list[str], indent: str = "  ") -> list[str]:
+    """Return a decision for each amount that has no unit beside it."""
+    wanted = [one.removesuffix("value") + "unit" for one in amounts]
+    return [
+        f'{indent}{one}: {{const: "? the unit of this, which no member says"}}' for one in wanted if one not in taken
+    ]
+
+
+def is_moment(values: list[Any]) -> bool:
+    """Whether values are most likely days or times."""
+    return spelling_of(values).spelling.startswith(("time", "date", "clock", "iso", "? date"))
+
+
+def is_number(name: str) -> bool:
+    """Whether a member is most likely the number of something, not a count of it."""
+    return any(word in ("no", "nr", "id", "number", "nbr", "seq", "mrn", "code") for word in _words(name).split())
+
+
+def _words(name: str) -> str:
+    return " ".join(re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)).lower()
+
+
+def _meaning(parent: str, name: str) -> str:
+    """Return the record path that a member's name, or that behind its parent's, suggests; else nothing."""
+    return meaning(name, _NAMES) or (meaning(f"{parent} {name}", _NAMES) if parent else "")
+
+
+def meaning(name: str, names: Mapping[str, str]) -> str:
+    """Return what the nearest of the names means; nothing where none is near."""
+    near = difflib.get_close_matches(_words(name), names, n=1, cutoff=0.75)
+    return names[near[0]] if near else ""
+
+
+_AMOUNTS: Final = ("steps[only].dosings[only].dose.value", "steps[only].dosings[only].rate.value")
 
 _NAMES: Final = {name: path for path, names in _MEANT.items() for name in names}
 """What members are called, and the record path of each."""
@@ -240,21 +337,21 @@ _MOMENTS: Final = {
 """The record paths that a moment or a day may be paired with."""
 
 
-def _members(seen: Seen, before: str) -> list[tuple[str, str, list[Any]]]:
-    found = []
+def _members(seen: Seen, own: str, before: str = "", parent: str = "") -> Iterator[tuple[str, str, list[Any]]]:
+    """Yield the path of each simple member, what it most likely means, and its values."""
     for name, inner in seen.members.items():
         shown = f'"{name}"' if re.search(r"[.\[\]]", name) else name
-        if inner.members and not inner.is_list:
-            found += _members(inner, f"{before}{shown}.")
+        if inner.members and (not inner.is_list or name == own):
+            yield from _members(inner, own, f"{before}{shown}.", name)
         elif not inner.members and not inner.is_list:
-            found.append((f"{before}{shown}", name, [value for value in inner.values if value not in ("", None)]))
-    return found
+            values = [value for value in inner.values if value not in ("", None)]
+            yield f"{before}{shown}", _meaning(parent, name), values
 
 
 def _status(seen: Seen) -> list[str]:
-    values = sorted({str(value) for name, inner in seen.members.items() if _is_status(name) for value in inner.values})
+    values = sorted({str(value) for name, inner in _every(seen) if _is_status(name) for value in inner.values})
     told = f"seen: {', '.join(values)}" if values else "none is in the samples"
-    return [f'    active: "? what the site writes for active; a line for each state ({told})"']
+    return [f"    active: {quoted(f'? what the site writes for active; a line for each state ({told})')}"]
 
 
 def _is_status(name: str) -> bool:
@@ -266,7 +363,7 @@ def _holds(seen: Seen, filler: Any) -> bool:
     return own or any(_holds(inner, filler) for inner in seen.members.values())
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """Return a text as YAML has it, in quotes where it needs them."""
     plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9_ ()/:.,+\[\]-]*[A-Za-z0-9)\]]|[A-Za-z]", text) and ": " not in text
     return text if plain else json.dumps(text, ensure_ascii=False)
