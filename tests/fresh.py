@@ -36,11 +36,16 @@ def _empty() -> bytes:
         return path.read_bytes()
 
 
+def folder_in_memory() -> Path:
+    """Make a folder that is no disk, where there is one: for tests that end no process and look at no disk."""
+    memory = Path("/dev/shm")  # noqa: S108  mkdtemp makes a folder of its own there
+    return Path(tempfile.mkdtemp(prefix="fhir-infusion-", dir=memory if memory.is_dir() else None))
+
+
 @contextmanager
 def in_memory() -> Iterator[Path]:
-    """Give a folder that is no disk, where there is one: for tests that end no process and look at no disk."""
-    memory = Path("/dev/shm")  # noqa: S108  mkdtemp makes a folder of its own there
-    folder = Path(tempfile.mkdtemp(prefix="fhir-infusion-", dir=memory if memory.is_dir() else None))
+    """Give such a folder, and remove it."""
+    folder = folder_in_memory()
     try:
         yield folder
     finally:

@@ -2,8 +2,8 @@
 
 The peer is the lying server of the fault tests, honest here, in a process of its own, with a latency of 20 ms for each
 request. Measured are the drain of orders (each with a new patient, then each with a known one, then a change of each),
-the requests for each, how much the process grew, and how long a stop takes behind a backlog of other orders, the last
-on PostgreSQL too where it is installed.
+the requests for each, how much the process grew, and how long a stop takes behind a backlog of other orders: on SQLite, and
+on PostgreSQL where it is installed; the drain without batches, too.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _drain(rig: Rig, pipe: Connection, rows: int) -> dict[str, float]:
     }
 
 
-def _stop_behind(rig: Rig, backlog: int) -> dict[str, float]:
+def _stop_behind(rig: Rig, name: str, backlog: int) -> dict[str, float]:
     """Return how many seconds stops take, the middle one and the last of a hundred, while so many other rows wait."""
 
     def fill(tx: Tx, first: int) -> None:
@@ -127,7 +127,7 @@ def _stop_behind(rig: Rig, backlog: int) -> dict[str, float]:
     for number in range(STOPS):
         time.sleep(0.2)
         begun = time.monotonic()
-        rig.amend(order(f"N-{number}", status="cancelled"))
+        rig.amend(order(f"{name}-{number}", status="cancelled"))
         runs.wake()
         while rig.service.store.read(TENANT, lambda tx: standing.oldest(tx, "peer", "stop")) is not None:
             time.sleep(0.005)
@@ -143,15 +143,28 @@ def _stop_behind(rig: Rig, backlog: int) -> dict[str, float]:
     }
 
 
-def _stop_on_postgresql(there: Peer, backlog: int) -> dict[str, float]:
+def _drains(rig: Rig, pipe: Connection, name: str, orders: int) -> dict[str, Any]:
+    """Return what it costs to send so many orders of new patients, of known ones, and a change of each."""
+    found = {}
+    for number in range(orders):
+        rig.place(order(f"{name}-{number}"))
+    found["new patients"] = _drain(rig, pipe, orders)
+    for number in range(orders):
+        rig.place(order(f"{name}-{number % 50}.{number}") | {"patient": order(f"{name}-{number % 50}")["patient"]})
+    found["known patients"] = _drain(rig, pipe, orders)
+    for number in range(orders):
+        rig.amend(order(f"{name}-{number}", status="on-hold"))
+    found["changes"] = _drain(rig, pipe, orders)
+    return found
+
+
+def _on_postgresql(there: Peer, pipe: Connection, orders: int, backlog: int) -> dict[str, Any]:
     server = postgresql.Server()
     server.start()
     rig = open_rig(there, server.database(), Running())
     try:
-        for number in range(STOPS):
-            rig.place(order(f"N-{number}"))
-        rig.push()
-        return _stop_behind(rig, backlog)
+        drained = _drains(rig, pipe, "N-pg", orders)
+        return {"PostgreSQL": drained, "seconds of a stop, PostgreSQL": _stop_behind(rig, "N-pg", backlog)}
     finally:
         rig.close()
         server.stop()
@@ -166,20 +179,15 @@ def main(orders: int = 2000, backlog: int = 100_000) -> dict[str, Any]:
     found: dict[str, Any] = {"orders": orders, "backlog": backlog}
     with tempfile.TemporaryDirectory() as folder:
         there = cast("Peer", _There(here.recv()))
+        alone = open_rig(there, Path(folder) / "alone.db", Running(), bundle_size=1)
+        found["SQLite, without batches"] = _drains(alone, here, "N-alone", orders)
+        alone.close()
         rig = open_rig(there, Path(folder) / "bench.db", Running())
-        for number in range(orders):
-            rig.place(order(f"N-{number}"))
-        found["new patients"] = _drain(rig, here, orders)
-        for number in range(orders):
-            rig.place(order(f"N-{number % 50}.{number}") | {"patient": order(f"N-{number % 50}")["patient"]})
-        found["known patients"] = _drain(rig, here, orders)
-        for number in range(orders):
-            rig.amend(order(f"N-{number}", status="on-hold"))
-        found["changes"] = _drain(rig, here, orders)
-        found["seconds of a stop, SQLite"] = _stop_behind(rig, backlog)
+        found["SQLite"] = _drains(rig, here, "N", orders)
+        found["seconds of a stop, SQLite"] = _stop_behind(rig, "N", backlog)
         rig.close()
     if not postgresql.missing():
-        found["seconds of a stop, PostgreSQL"] = _stop_on_postgresql(there, backlog)
+        found |= _on_postgresql(there, here, orders, backlog)
     here.send("end")
     process.join()
     return found

@@ -8,9 +8,7 @@ must say what the model says, and the eight invariants hold (reliability 2.2).
 from __future__ import annotations
 
 import shutil
-import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import HealthCheck, settings
@@ -25,6 +23,7 @@ from tests.faults.dying import POINTS, kill
 from tests.faults.invariants import TYPES, Ear, World, check, rest
 from tests.faults.peer import CUT, DROP, RESET, Act, Peer, once
 from tests.faults.rig import CALLER, Clock, administration, open_rig, order
+from tests.fresh import folder_in_memory
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -69,7 +68,7 @@ class Both(RuleBasedStateMachine):
 
     @initialize(update_create=st.booleans(), batches=st.booleans())
     def start(self, *, update_create: bool, batches: bool) -> None:
-        self.folder = Path(tempfile.mkdtemp())
+        self.folder = folder_in_memory()  # a death here is an exception in this process
         self.there = Peer(update_create=update_create)
         self.there.takes_batches = batches
         self.database = self.folder / "rig.db"
