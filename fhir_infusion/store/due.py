@@ -13,6 +13,7 @@ from sqlalchemy import (
     bindparam,
     case,
     literal_column,
+    not_,
     or_,
     select,
     text,
@@ -44,7 +45,14 @@ TRUSTED: Final = OUTBOX.c.crashes == 0
 
 # Built once: to say these conditions anew for each claim costs more than to run them.
 _NOW: Final = bindparam("now", type_=BigInteger())
+LONGEST_WAIT: Final = 16 * 60_000
+LONGEST_LEASE: Final = 2 * 60_000
+"""In milliseconds. What lies further ahead is of a clock that went back since: nobody waits for that, a stop least."""
 _MINE: Final = and_(OUTBOX.c.tenant == bindparam("tenant"), OUTBOX.c.endpoint == bindparam("endpoint"))
+
+
+def _is_ahead(moment: ColumnElement[int], longest: int) -> ColumnElement[bool]:
+    return and_(moment > _NOW, moment <= _NOW + literal_column(str(longest)))
 
 
 def state_of(rows: FromClause = OUTBOX) -> ColumnElement[str]:
@@ -83,7 +91,7 @@ def _ready(holding: tuple[State, ...] = OPEN) -> ColumnElement[bool]:
 
 def _ways(state: ColumnElement[str]) -> tuple[tuple[ColumnElement[bool], ...], tuple[ColumnElement[bool], ...]]:
     """Return the conditions: stops, stops in doubt, what a stop waits for; then what is in doubt, and all others."""
-    due = and_(_MINE, OUTBOX.c.not_before <= _NOW)
+    due = and_(_MINE, not_(_is_ahead(OUTBOX.c.not_before, LONGEST_WAIT)))
     pending = and_(due, state == "pending")
     doubtful = and_(due, state == "unknown", OUTBOX.c.lease_until < _NOW)
     this = OUTBOX.c.aggregate
@@ -148,8 +156,15 @@ def expire(tx: Tx, endpoint: str) -> None:
 def _expiring(state: str, then: str, *more: ColumnElement[bool]) -> Statement:
     # The fence moves with it: the worker that had the row may still be alive.
     since = case((OUTBOX.c.suspected == 0, _NOW), else_=OUTBOX.c.suspected)
-    values = {"state": then, "lease_owner": "", "fence": OUTBOX.c.fence + 1, "crashes": OUTBOX.c.crashes + 1}
-    ran_out = and_(_MINE, OUTBOX.c.lease_until < _NOW, OUTBOX.c.state == state, *more)
+    values = {
+        "state": then,
+        "lease_owner": "",
+        "lease_until": 0,
+        "fence": OUTBOX.c.fence + 1,
+        "crashes": OUTBOX.c.crashes + 1,
+    }
+    free = or_(OUTBOX.c.lease_until < _NOW, OUTBOX.c.lease_until > _NOW + literal_column(str(LONGEST_LEASE)))
+    ran_out = and_(_MINE, free, OUTBOX.c.state == state, *more)
     return Statement(update(OUTBOX).where(ran_out).values(suspected=since, **values))
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import and_, bindparam, delete, select, update
 
-from fhir_infusion.store import audit, dialect, loads
+from fhir_infusion.store import audit, dialect, due, loads
 from fhir_infusion.store.links import GONE
 from fhir_infusion.store.statement import Statement
 from fhir_infusion.store.tables import CURSORS, ENDPOINTS, INBOX, LINKS
@@ -79,7 +79,8 @@ def throttled(tx: Tx, endpoint: str) -> datetime | None:
 def throttle(tx: Tx, endpoint: str, until: datetime) -> None:
     """Note until when a peer asked to be left alone; what it asked for before stands where that is later."""
     before = throttled(tx, endpoint)
-    if before is None or before < until:
+    is_stale = before is not None and to_ms(before) > to_ms(tx.now) + due.LONGEST_WAIT  # our clock went back since
+    if before is None or before < until or is_stale:
         _put(tx, endpoint, throttled=to_ms(until) + 1)  # not a part of a millisecond too early
 
 

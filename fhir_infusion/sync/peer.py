@@ -103,7 +103,7 @@ class Peer:
             until = self.service.store.read(self.remote.tenant, lambda tx: endpoints.throttled(tx, self.name))
         except Unavailable:
             return
-        if until is not None and until > self.now():
+        if until is not None and retry.is_ahead(until, self.now()):
             with self._lock:
                 self._circuit = replace(self._circuit, open_until=until, why=THROTTLED)
 

@@ -50,6 +50,11 @@ def asked(retry_after: str, now: datetime) -> timedelta | None:
     return min(max(until - now, timedelta(0)), LONGEST)
 
 
+def is_ahead(until: datetime, now: datetime) -> bool:
+    """Say whether something has to wait until then: no wait is longer than ``LONGEST``, unless the clock went back."""
+    return now < until <= now + LONGEST + FIRST
+
+
 @dataclass(frozen=True, slots=True)
 class Circuit:
     """Whether an endpoint is left alone. Closed while ``open_until`` is None; after that time one try is let through.
@@ -64,7 +69,7 @@ class Circuit:
 
     def allows(self, now: datetime) -> bool:
         """Say whether a request may be sent now."""
-        return self.open_until is None or now >= self.open_until
+        return self.open_until is None or not is_ahead(self.open_until, now)
 
 
 CLOSED: Final = Circuit()

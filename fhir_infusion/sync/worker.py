@@ -190,7 +190,7 @@ class _Line:
         self._stirred.clear()
         left = self._began + NUDGE_SECONDS - time.monotonic()
         nudged = self._is_nudged and left <= 0
-        due = nudged or self._next_pull is None or peer.now() >= self._next_pull
+        due = nudged or self._next_pull is None or not self._waits(self._next_pull)
         if due and peer.allows(anew=True) and not (self.ending.is_set() if nudged else self._pulled_elsewhere()):
             # Before it begins: what changes while this pull reads is for the next one.
             self._is_nudged, self._began = False, time.monotonic()
@@ -211,10 +211,16 @@ class _Line:
         if self.ending.is_set() or not peer.service.store.is_shared:
             return self.ending.is_set()
         last = pulled_at(peer, peer.remote.tenant)
-        if last is None or peer.now() >= last + timedelta(seconds=peer.remote.poll_seconds):
+        following = last + timedelta(seconds=peer.remote.poll_seconds) if last is not None else None
+        if following is None or not self._waits(following):
             return False
-        self._pulled_at, self._next_pull = last, last + timedelta(seconds=peer.remote.poll_seconds)
+        self._pulled_at, self._next_pull = last, following
         return True
+
+    def _waits(self, until: datetime) -> bool:
+        """Say whether the next pull is ahead: by no more than the time between two, unless the clock went back."""
+        now = self.peer.now()
+        return now < until <= now + timedelta(seconds=self.peer.remote.poll_seconds)
 
 
 def what_it_is(peer: Peer) -> str:

@@ -1,4 +1,4 @@
-"""A peer whose clock steps back: nothing is missed, no old state wins, and it is told (F17, H6, H7, H8)."""
+"""A clock that steps back, a peer's or ours: nothing is missed, nothing waits for longer, no old state wins, and it is told (F17, H6, H7, H8)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from fhir_infusion.sync import worker
+from tests.faults.dying import POINTS, kill
+from tests.faults.peer import RESET, Act, once
 from tests.faults.rig import Rig, of_theirs, order
 
 MR = "MedicationRequest"
@@ -104,3 +107,65 @@ def test_f17_h7_of_two_versions_that_came_together_the_later_date_does_not_win_o
     rig.pull()
     ours = rig.resource(MR, rig.link_of(theirs["id"]))
     assert ours["dosageInstruction"][0]["text"] == "new"
+
+
+# ------------------------------------------------------------------------------------------------------ our clock
+
+
+ours_steps = pytest.mark.parametrize("back", [1800, 86_400])
+
+
+def _stop_arrives(rig: Rig, back: int) -> None:
+    rig.clock.move(-back)
+    rig.amend(order("A-1", status="stopped"))
+    rig.push()
+    rig.clock.move(3)
+    rig.settle(5)
+    (theirs,) = rig.there.all(MR)
+    assert (theirs["status"], rig.link_state(f"{MR}/{rig.ids()[0]}") != "") == ("stopped", True)
+
+
+@ours_steps
+def test_f17_h6_a_stop_goes_out_though_our_clock_went_back_while_the_peer_was_left_alone(rig: Rig, back: int) -> None:
+    rig.place(order("A-1"))
+    rig.settle()
+    rig.there.lies.append(lambda _: RESET)
+    rig.amend(order("A-1", priority="urgent"))
+    for _ in range(5):
+        rig.push()
+        rig.clock.move(5)
+    rig.there.lies.clear()
+    assert rig.peer.circuit.open_until is not None
+    _stop_arrives(rig, back)
+
+
+@ours_steps
+def test_f17_f9_h6_a_window_that_was_asked_for_ends_though_our_clock_went_back(rig: Rig, back: int) -> None:
+    rig.place(order("A-1"))
+    rig.settle()
+    busy = Act(effect=False, status=503, headers={"Retry-After": "30"})
+    rig.there.lies.append(once(busy))
+    rig.amend(order("A-1", priority="urgent"))
+    rig.push()
+    assert not rig.peer.allows(anew=True)
+    _stop_arrives(rig, back)
+
+
+@ours_steps
+def test_f17_what_a_dead_process_had_claimed_is_taken_up_though_our_clock_went_back(rig: Rig, back: int) -> None:
+    rig.place(order("A-1"))
+    kill(rig, *POINTS[1])
+    assert rig.states() == ["sent"]
+    rig.clock.move(-back)
+    assert rig.settle(5) == ["acked"]
+    assert len(rig.there.all(MR)) == 1
+
+
+@ours_steps
+def test_f17_the_next_pull_is_not_waited_for_longer_though_our_clock_went_back(rig: Rig, back: int) -> None:
+    line = worker._Line(rig.peer)
+    line._pull()
+    rig.there.put(of_theirs(1))
+    rig.clock.move(-back)
+    line._pull()
+    assert len(rig.all()) == 1
