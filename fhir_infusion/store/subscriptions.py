@@ -13,8 +13,9 @@ from __future__ import annotations
 from dataclasses import astuple, dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, bindparam, case, delete, insert, or_, select, update
+from sqlalchemy import BigInteger, and_, bindparam, case, delete, insert, literal_column, or_, select, update
 
+from fhir_infusion.store.due import LONGEST_WAIT
 from fhir_infusion.store.statement import Statement
 from fhir_infusion.store.tables import SUBSCRIPTION_EVENTS, SUBSCRIPTIONS
 from fhir_infusion.store.tx import to_ms
@@ -122,12 +123,14 @@ _EVENTS: Final = Statement(
     .order_by(SUBSCRIPTION_EVENTS.c.number)
     .limit(bindparam("most"))
 )
+_TOO_FAR: Final = bindparam("now", type_=BigInteger()) + literal_column(str(LONGEST_WAIT))
+"""Nobody waits so long: that is of a clock that went back since."""
 _DUE: Final = and_(
     SUBSCRIPTIONS.c.status != "off",
     or_(
         and_(SUBSCRIPTIONS.c.ends > 0, SUBSCRIPTIONS.c.ends <= bindparam("now")),
         and_(
-            SUBSCRIPTIONS.c.not_before <= bindparam("now"),
+            or_(SUBSCRIPTIONS.c.not_before <= bindparam("now"), SUBSCRIPTIONS.c.not_before > _TOO_FAR),
             or_(
                 SUBSCRIPTIONS.c.is_open == 0,
                 SUBSCRIPTIONS.c.events > SUBSCRIPTIONS.c.sent,
@@ -150,6 +153,7 @@ _CLAIM: Final = Statement(
         _DUE,
         or_(
             SUBSCRIPTIONS.c.lease_until < bindparam("now"),
+            SUBSCRIPTIONS.c.lease_until > _TOO_FAR,
             # A process that alone writes the database knows every lease but its own to be that of a dead one.
             and_(bindparam("is_alone") == 1, SUBSCRIPTIONS.c.lease_owner.not_like(bindparam("of_process"))),
         ),

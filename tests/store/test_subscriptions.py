@@ -100,6 +100,20 @@ def test_the_lease_of_a_dead_process_is_void_where_only_one_writes(store):
     assert claimed(store, "living/2", alone=True) is None
 
 
+def test_what_waits_is_not_due_and_is_once_its_time_is_over(store, clock):
+    subscribed(store, events=2, sent=1, not_before=store.read(TENANT, lambda tx: to_ms(tx.now)) + 60_000)
+    assert claimed(store, "one/1") is None
+    clock.move(seconds=60)
+    assert claimed(store, "one/1") is not None
+
+
+def test_h6_f17_a_lease_and_a_wait_end_though_our_clock_went_back(store, clock):
+    subscribed(store, events=2, sent=1)
+    assert claimed(store, "dead/1") is not None
+    clock.move(seconds=-3600)
+    assert claimed(store, "two/1").lease_owner == "two/1"
+
+
 @pytest.mark.parametrize(
     ("state", "due"),
     [
@@ -107,7 +121,7 @@ def test_the_lease_of_a_dead_process_is_void_where_only_one_writes(store):
         ({"is_open": 0}, True),
         ({"events": 2, "sent": 1}, True),
         ({"events": 2, "sent": 1, "status": "off"}, False),
-        ({"events": 2, "sent": 1, "not_before": 2**60}, False),
+        ({"events": 2, "sent": 1, "not_before": 2**60}, True),  # no wait is so long: our clock went back
         ({"heartbeat": 5}, True),
         ({"heartbeat": 5, "contacted": 2**60}, False),
         ({"ends": 1}, True),
