@@ -7,7 +7,7 @@ business identifier names stays for ever.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, delete, exists, select, text, tuple_
@@ -66,7 +66,8 @@ def find(tx: Tx, client: str, key: str) -> Effect | None:
 
 def keep(tx: Tx, client: str, key: str, effect: Effect) -> None:
     """Remember the effect of a key: for ever, or where it has an answer until it is forgotten."""
-    _KEEP.write(tx, {"tenant": tx.tenant, "client": client, "key": key, **asdict(effect), "at": to_ms(tx.now)})
+    kept = {name: getattr(effect, name) for name in _NAMES}
+    _KEEP.write(tx, {"tenant": tx.tenant, "client": client, "key": key, **kept, "at": to_ms(tx.now)})
 
 
 def tenants_with_old(tx: Tx, before: int) -> list[str]:
