@@ -28,7 +28,7 @@ def command(database: str | None) -> int:
     SIGHUP has the mapping documents read anew, as in `serve`.
     """
     from fhir_infusion.sync.worker import Worker  # noqa: PLC0415  brings requests
-    from fhir_infusion.web import logs, mappings  # noqa: PLC0415  bring Flask
+    from fhir_infusion.web import collector, logs, mappings  # noqa: PLC0415  bring Flask
 
     settings = load_settings(database=database)
     if not settings.remotes:
@@ -46,6 +46,7 @@ def command(database: str | None) -> int:
         live = live_mappings(service)
         worker = Worker(service)
         worker.start()
+        collector.set_aside()
         while words.get() == _RELOAD:
             # In a thread of its own: the proof takes seconds, and who says stop is not to wait for it.
             threading.Thread(target=mappings.reload, args=(live,), name="mappings", daemon=True).start()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from flask import request
 
 from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
-from fhir_infusion.web import logs
+from fhir_infusion.web import collector, logs
 from fhir_infusion.web.context import web
 from fhir_infusion.web.negotiation import check_accept
 from fhir_infusion.web.replies import json_reply
@@ -61,4 +61,6 @@ def reload(live: Live) -> Reloaded:
         logs.event("mappings-refused", logging.ERROR, digest=live.digest, complaints=list(failure.complaints))
     else:
         logs.event(f"mappings-{state}", digest=live.digest)
+    if state == "exchanged":
+        collector.set_aside_anew()  # those before are freed, unless a request still ends with them
     return state

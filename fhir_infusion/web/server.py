@@ -18,7 +18,6 @@ caches), no control socket, no trust in forwarding headers.
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import signal
@@ -31,7 +30,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
 from fhir_infusion.errors import FhirInfusionError
-from fhir_infusion.web import logs, mappings
+from fhir_infusion.web import collector, logs, mappings
 from fhir_infusion.web.app import create_app
 from fhir_infusion.web.quiet_logger import QuietLogger
 from fhir_infusion.web.quiet_worker import QuietWorker
@@ -165,8 +164,7 @@ def _not_yet(_environ: object, _start_response: object) -> Any:
 
 
 def _about_to_fork(_arbiter: object, _worker: object) -> None:
-    gc.collect()
-    gc.freeze()
+    collector.set_aside_anew()
 
 
 def _started(worker: Any) -> None:
@@ -175,6 +173,7 @@ def _started(worker: Any) -> None:
     # A socket bound to every address is reached on loopback too.
     host = str({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host))  # noqa: S104  compared, not bound
     app.begin(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+    collector.set_aside()
     logs.event("serving", port=port)
 
 

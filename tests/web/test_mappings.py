@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
+import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -186,6 +188,19 @@ def test_a_fault_of_ours_in_a_reload_leaves_what_is_in_use(
     assert exact(client.get(PATH))["digest"] == digest
     monkeypatch.undo()
     assert client.get("/health/ready").status_code == 200
+
+
+def test_documents_in_use_are_out_of_the_collectors_sight_and_those_before_them_are_freed(
+    client: Client, own: Service, directory: Path
+):
+    before = weakref.ref(own.translator.library.lenses["R4", "MedicationRequest", None])
+    drop_the_time(directory)
+    try:
+        assert exact(client.post(RELOAD, ""))["state"] == "exchanged"
+        assert before() is None
+        assert gc.get_freeze_count() > 100_000
+    finally:
+        gc.unfreeze()
 
 
 def test_a_request_ends_with_the_documents_that_it_began_with_in_the_store_too(own: Service, directory: Path):
