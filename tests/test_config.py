@@ -148,6 +148,10 @@ REFUSED = [
     ("[remotes.a]\nbase_url = 'https://a.example'\ncert_file = 'c'", "cert_file and cert_key_file go together"),
     ("[remotes.a]\nbase_url = 'http://localhost'\nca_file = 'c'", "accepted with https only"),
     *(
+        (f"[remotes.'{name}']\nbase_url = 'https://a.example'", "its name: accepted are letters, digits")
+        for name in ("", "a/b", "a?b", "<script>", "..", "a b", "a" * 65)
+    ),
+    *(
         (f"[remotes.a]\nbase_url = 'https://a.example'\n{line}", complaint)
         for line, complaint in (
             ("resources = []", "resources: accepted are one or more, each once, of MedicationRequest, Med"),

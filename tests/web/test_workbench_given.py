@@ -8,11 +8,13 @@ from copy import deepcopy
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from fhir_infusion.records import course
 from fhir_infusion.web.examples import therapies
-from fhir_infusion.web.workbench.administrations import MOST_CHARTS, Drawn, drawn
+from fhir_infusion.web.workbench.administrations import MOST_CHARTS, MOST_ROWS, Drawn, drawn
 from tests.web.test_workbench import client
 
 if TYPE_CHECKING:
+    import pytest
     from werkzeug.test import TestResponse
 
     from tests.web.conftest import Client
@@ -89,6 +91,20 @@ def test_more_than_are_drawn_are_counted():
     many = [{**given, "administration_id": f"A-{at}"} for at in range(MOST_CHARTS + 3)]
     made = drawn(order, many, None)
     assert (len(made.charts), made.more, len(made.given)) == (MOST_CHARTS, 3, MOST_CHARTS + 3)
+
+
+def test_a_thousand_administrations_are_listed_and_drawn_as_fast_as_a_few(monkeypatch: pytest.MonkeyPatch):
+    reckoned: list[Record] = []
+    real = course.given
+
+    def counted(record: Record) -> course.Course:
+        reckoned.append(record)
+        return real(record)
+
+    monkeypatch.setattr(course, "given", counted)
+    order, (given, *_) = of("28-ceftriaxone-home")
+    made = drawn(order, [{**given, "administration_id": f"A-{at}"} for at in range(1000)], None)
+    assert (len(reckoned), made.more, len(made.given)) == (MOST_CHARTS, 1000 - MOST_CHARTS, MOST_ROWS)
 
 
 def test_an_order_shows_all_that_was_given_of_it(client: Client):

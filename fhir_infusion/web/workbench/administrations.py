@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records import course
@@ -57,17 +58,23 @@ def drawn(order: Json | None, administrations: Sequence[Json], shown: Json | Non
     wanted = [shown] if shown is not None else [one for one in ordered if one.get("status") not in NOT_GIVEN]
     beside: Json = {name: order[name] for name in _BESIDE if order is not None and name in order}
     found = [(one, _occasion_of(order, planned, one)) for one in wanted]
-    made: list[tuple[str, str, list[tuple[str, Course]]]] = []
+    made: list[tuple[Json | None, Course | None, str]] = []
     for position, one in enumerate(planned):
-        note = _when(order, one)
         mine = [each for each, at in found if at == position]
-        made += [_together(each, ordered, one, note, beside) for each in mine]
+        made += [(each, one, "") for each in mine]
         if not mine and (shown is None or found[0][1] is None):
-            made.append((f"Planned{_steps(one, len(planned))}", note, [("planned", one)]))
-    alone = [_together(each, ordered, None, "", beside) for each, at in found if at is None]
+            made.append((None, one, f"Planned{_steps(one, len(planned))}"))
+    alone: list[tuple[Json | None, Course | None, str]] = [(each, None, "") for each, at in found if at is None]
     made = [*alone, *made] if shown is not None else [*made, *alone]
-    rows = tuple(_rows(ordered)) if len(ordered) > 1 else ()
-    return Drawn(tuple(chart(*one) for one in made[:MOST_CHARTS]), max(0, len(made) - MOST_CHARTS), rows[:MOST_ROWS])
+    charts = []
+    for given, beside_it, title in made[:MOST_CHARTS]:
+        note = _when(order, beside_it) if beside_it is not None else ""
+        if given is not None:
+            charts.append(chart(*_together(given, ordered, beside_it, note, beside)))
+        elif beside_it is not None:
+            charts.append(chart(title, note, [("planned", beside_it)]))
+    rows = tuple(islice(_rows(ordered), MOST_ROWS)) if len(ordered) > 1 else ()
+    return Drawn(tuple(charts), max(0, len(made) - MOST_CHARTS), rows)
 
 
 def _together(
