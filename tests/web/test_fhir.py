@@ -304,6 +304,15 @@ def test_what_is_passed_over_under_lenient_handling_is_not_in_the_self_link(clie
     assert dict(parse_qsl(urlsplit(self_link).query)) == {"status": "active", "_count": "50"}
 
 
+def test_what_is_passed_over_under_lenient_handling_is_told_beside_what_is_found(client: Client, resource: Json):
+    made(client, resource)
+    found, told = exact(client.get(f"{MR}?foo=1&status=active", prefer="handling=lenient"))["entry"]
+    assert (found["search"]["mode"], told["search"]["mode"]) == ("match", "outcome")
+    (issue,) = told["resource"]["issue"]
+    assert (issue["severity"], issue["code"]) == ("warning", "not-supported")
+    assert len(exact(client.get(f"{MR}?status=active", prefer="handling=lenient"))["entry"]) == 1
+
+
 def test_a_wrong_value_is_400_even_under_lenient_handling(client: Client):
     assert client.get(f"{MR}?authoredon=yesterday", prefer="handling=lenient").status_code == 400
 

@@ -76,8 +76,12 @@ def _answer(release: Release, fhir_type: str, in_body: Parameters) -> Response:
     # _elements names elements of what is searched for, not of what comes along.
     beside = shape.Shape() if shaping.elements else shaping
     entries += [bundle_entry(here, found, "include", _shaped(found, release, beside)) for found in page.along]
-    if not page.is_all_along:
-        entries.append({"resource": problems.outcome((TOO_MANY,)), "search": {"mode": "outcome"}})
+    told = [
+        *(() if page.is_all_along else (TOO_MANY,)),
+        *((_PASSED_OVER,) if any(pair not in asked for pair in given if pair[0] not in pages.OURS) else ()),
+    ]
+    if told:
+        entries.append({"resource": problems.outcome(told), "search": {"mode": "outcome"}})
     if entries:
         bundle["entry"] = entries
     return fhir_reply(bundle, release, in_body=in_body)
@@ -89,6 +93,16 @@ TOO_MANY: Final = Issue(
     "",
     "more comes along with this page than is given at once; what is missing is left out",
     f"a smaller _count, or a search of its own; at most {include.MOST} come along",
+    "search",
+)
+
+
+_PASSED_OVER: Final = Issue(
+    "warning",
+    "not-supported",
+    "",
+    "parameters that are not known were passed over, as handling=lenient asks: more may be found than was asked for",
+    "those that the self link holds",
     "search",
 )
 
