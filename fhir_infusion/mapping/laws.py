@@ -34,6 +34,16 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
+IN_WORDS: Final = {
+    "back": "what is written is read back",
+    "again": "what was read is written again as it was",
+    "edit": "an edit changes what it names and nothing else",
+    "other": "the other release says the same",
+    "oracle": "the compiled functions and the interpreter agree",
+    "taken": "a sample is taken",
+}
+"""What each law says, in a few words; ``taken`` is one of formats."""
+
 _ORACLE_SHARE = 0.2
 """The interpreter is slow, so it is asked for a share of the examples."""
 

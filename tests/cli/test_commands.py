@@ -14,6 +14,7 @@ from fhir_infusion.cli import COMMANDS, root
 from fhir_infusion.cli.run import run
 from fhir_infusion.config import mappings_dir
 from fhir_infusion.errors import Unavailable
+from fhir_infusion.mapping.laws import IN_WORDS, Broken, Proof
 from fhir_infusion.web.tokens import TokenFile
 
 if TYPE_CHECKING:
@@ -293,6 +294,18 @@ def test_check_names_file_and_line_of_a_wrong_document(tmp_path: Path, capfd: py
     assert cli_without_fixture("mapping", "check", "--mappings", str(tmp_path / "m")) == 1
     err = capfd.readouterr().err
     assert re.search(r"r4/infusion-order\.yaml:\d+: ", err)
+
+
+@pytest.mark.parametrize("law", list(IN_WORDS))
+def test_check_says_what_a_law_that_does_not_hold_means(cli: Run, monkeypatch: pytest.MonkeyPatch, law: str):
+    proof = Proof(1, 0, (Broken(law, 7, "status"),))
+    monkeypatch.setattr("fhir_infusion.cli.mapping.proofs", lambda *_: [("R4 MedicationRequest", proof)])
+    ran = cli("mapping", "check")
+    assert ran.code == 1
+    assert ran.lines[1:3] == [
+        "R4 MedicationRequest: does not hold: 1 examples, 0 refused",
+        f"  law '{law}' ({IN_WORDS[law]}) breaks at status (example 7)",
+    ]
 
 
 def test_check_loads_and_proves_what_is_shipped(cli: Run):

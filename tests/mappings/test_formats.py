@@ -328,3 +328,14 @@ def test_several_ingredients_and_the_phases_of_a_cycle_are_read(translator: Tran
         ("additive", "0.050"),
     ]
     assert [one["role"] for one in record["steps"]] == ["ramp", "maintenance", "taper"]
+
+
+def test_a_sample_that_is_not_taken_is_told_with_its_place_and_what_would_be_accepted(translator: Translator):
+    one = translator.library.formats["ward-orders"]
+    (sample,) = samples_of(one)
+    wrong = changed(sample, "drugs", 0, "Dose", to="1.50")
+    (broken,) = prove_format(one, [wrong], random.Random, 1).broken
+    assert broken.law == "taken"
+    assert broken.path.startswith(
+        "[0].ward-orders.drugs.Dose: this is no number in text; accepted: digits in quotes with ','"
+    )

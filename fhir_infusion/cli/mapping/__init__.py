@@ -32,6 +32,7 @@ from fhir_infusion.mapping.concept_maps import concept_map, tables_of
 from fhir_infusion.mapping.formats.doubts import doubts
 from fhir_infusion.mapping.formats.draft import draft
 from fhir_infusion.mapping.formats.draft_feed import draft_feed
+from fhir_infusion.mapping.laws import IN_WORDS
 
 if TYPE_CHECKING:
     from fhir_infusion.config import Release, Settings
@@ -92,7 +93,8 @@ def _prove(settings: Settings, examples: int) -> int:
         for never in proof.never:
             click.echo(f"  refused each time: {never.path}: {never.reason} ({never.count} examples)")
         for broken in proof.broken[:10]:
-            click.echo(f"  law '{broken.law}' breaks at {broken.path} (example {broken.seed})")
+            law = f"'{broken.law}' ({IN_WORDS[broken.law]})"
+            click.echo(f"  law {law} breaks at {broken.path} (example {broken.seed})")
         holds = holds and proof.holds
     for _, one in sorted(library.formats.items()):
         for line in doubts(one, samples_of(one)):

@@ -60,7 +60,9 @@ def prove_format(one: Format, samples: list[Any], dice: Callable[[int], Dice], c
             broken += [Broken(law, seed, path) for law, path in _ask(one, sample, dice(seed))]
         except Refused as refusal:
             refused += 1
-            broken.append(Broken("taken", seed, f"{refusal.issues[0].path}: {refusal.issues[0].reason}"))
+            first = refusal.issues[0]
+            told = f"{first.path}: {first.reason}; accepted: {first.accepted}"
+            broken.append(Broken("taken", seed, told))
     for seed in range(count if samples and not broken else 0):
         rolled = dice(seed)
         for _ in range(_TRIES):
