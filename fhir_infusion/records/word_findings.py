@@ -70,8 +70,10 @@ def word_findings(record: Part) -> Iterator[Issue]:
 def _duration(step: Part, text: str) -> Iterator[str]:
     timing = step.get("timing", {})
     shortest, lasts = least(timing.get("duration")), longest(timing.get("duration"))
+    if shortest is None or lasts is None:
+        return
     said = [(number, unit, _time(number, unit)) for number, unit in _OVER.findall(text)]
-    if not said or shortest is None or lasts is None:
+    if not said:
         return
     others = [held.base for part in _quantities(step) if (held := amount(part)) is not None]
     if any(shortest.base <= time <= lasts.base or time in others for *_, time in said):
@@ -84,12 +86,14 @@ def _duration(step: Part, text: str) -> Iterator[str]:
 
 def _frequency(step: Part, text: str) -> Iterator[str]:
     timing = step.get("timing", {})
-    often = _often(timing)
+    often = _often(timing) if timing else None
+    if often is None:
+        return
     said = [
         (f"every {number} {unit}", 86_400 / _time(number, unit)) for number, unit in _EVERY.findall(text) if int(number)
     ]
     said += [(_plain(words), Fraction(_count(words))) for words in _DAILY.findall(text)]
-    if not said or often is None:
+    if not said:
         return
     fewest, most, structure = often
     others = [Fraction(86_400) / held.base for part in _quantities(step) if (held := amount(part)) and held.base]
@@ -119,8 +123,8 @@ def _way(step: Part, text: str) -> Iterator[str]:
     known = (ROUTES.get(one.get("code", ""), "") for one in concept.get("codings", ()) if one.get("system") == SNOMED)
     words = concept.get("text", "").lower().replace(".", "")
     route = next(known, "") or ("intravenous" if words == "iv" else words if _NAMED.fullmatch(words) else "")
-    said = {word.lower() for word in _NAMED.findall(text)}
-    if route and said and route not in said and not _NOT.search(text):
+    said = {word.lower() for word in _NAMED.findall(text)} if route else set()
+    if said and route not in said and not _NOT.search(text):
         yield f"the text says {', '.join(sorted(said))}; the route is {route}"
 
 
