@@ -64,7 +64,7 @@ class Translation:
     source: Json = field(default_factory=dict)
 
 
-_OTHERWISE = "with its residue the resource would say something else here"
+OTHERWISE = "with its residue the resource would say something else here"
 
 
 class Lens:
@@ -184,7 +184,7 @@ class Lens:
         places = list(differences(bare(written.source), bare(read)))
         if places:
             raise Refused(
-                *(Issue("error", "business-rule", at, _OTHERWISE, accepted, "residue", BREAKS_RULE) for at in places)
+                *(Issue("error", "business-rule", at, OTHERWISE, accepted, "residue", BREAKS_RULE) for at in places)
             )
 
     def _walk_read(self, resource: Json) -> list[Line]:

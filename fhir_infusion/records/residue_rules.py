@@ -82,6 +82,15 @@ def _is_mark(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("mark"), dict | list) and isinstance(value.get("of"), str)
 
 
+def _is_beside(value: Any) -> bool:
+    named = value.get("with", {}) if isinstance(value, dict) else None
+    return (
+        isinstance(named, dict)
+        and isinstance(value.get("of"), str)
+        and all(isinstance(digest, str) for digest in named.values())
+    )
+
+
 def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
@@ -94,7 +103,7 @@ _SHAPES: Final = {
     "$texts": (lambda value: isinstance(value, str), "a text"),
     "$units": (lambda value: isinstance(value, str), "a text"),
     "$extended": (lambda value: isinstance(value, str), "a text"),
-    "$beside": (_is_object, "an object"),
+    "$beside": (_is_beside, "an object with of and with, digests"),
     "$no-total": (lambda value: value is True, "true"),
     "$pause-by-state": (lambda value: value is True, "true"),
     "$as-sent": (lambda value: value is True, "true"),

@@ -78,14 +78,16 @@ def seal(root: Node, residue: Iterable[Json], value: Any, turn: Turning) -> Json
 
 def stale(root: Node, residue: Sequence[Json], value: Any, turn: Turning) -> list[Stale]:
     """Return what may not go back beside the object that a record would be written as."""
-    sealed: Mapping[str, Any] = next((entry["value"] for entry in residue if entry["path"] == BESIDE), {})
+    given = next((entry["value"] for entry in residue if entry["path"] == BESIDE), None)
+    sealed: Mapping[str, Any] = given if isinstance(given, dict) else {}
+    named = sealed.get("with")
     whole = ""
     found = []
     for entry, way, keeping in _entries(root, residue):
         if keeping.always:
             continue
         if keeping.names:
-            before = (sealed.get("with") or {}).get(".".join(way))
+            before = named.get(".".join(way)) if isinstance(named, dict) else None
             now = _of_names(root, keeping.names, value, turn)
         else:
             before, now = sealed.get("of"), whole or _digest(_said(root, value, turn))

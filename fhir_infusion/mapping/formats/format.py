@@ -7,8 +7,9 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.errors import DocumentError, Issue, Refused
+from fhir_infusion.errors import BREAKS_RULE, DocumentError, Issue, Refused
 from fhir_infusion.mapping.build import Ingredients, build
+from fhir_infusion.mapping.compare import bare, differences
 from fhir_infusion.mapping.document import Document, Table
 from fhir_infusion.mapping.formats import beside, places
 from fhir_infusion.mapping.formats.document import Given, read_format
@@ -19,7 +20,7 @@ from fhir_infusion.mapping.formats.ordering import in_order
 from fhir_infusion.mapping.formats.shape import Turning, elements, prepare, restore
 from fhir_infusion.mapping.formats.values import SITE_FITS
 from fhir_infusion.mapping.formats.wrong_codes import wrong_codes
-from fhir_infusion.mapping.lens import Ledger, Lens, Translation
+from fhir_infusion.mapping.lens import OTHERWISE, Ledger, Lens, Translation
 from fhir_infusion.mapping.trace import Line
 from fhir_infusion.records.fields import table as field_table
 
@@ -182,6 +183,7 @@ class Format:
         translations = tuple(
             self._without(record, old) if old else one for record, one, old in zip(records, written, stale, strict=True)
         )
+        self._demand_same(records, translations)
         objects = [translation.result for translation in translations]
         values = objects if self.given.group is None else self.given.group.together([dict(one) for one in objects])
         return Written(values, translations)
@@ -190,6 +192,24 @@ class Format:
         """Return what a record keeps that may describe what was edited since it was read."""
         turn = Turning(self.given.fillers)
         return beside.stale(self.given.root, self._residue(record), written.result, turn)
+
+    def _demand_same(self, records: list[Json], written: tuple[Translation, ...]) -> None:
+        """Refuse residue with which the site's JSON says another thing than without it.
+
+        Whoever sends a record can send any residue with it.
+
+        Raises ``Refused`` with every place.
+        """
+        issues = []
+        for record, one in zip(records, written, strict=True):
+            if all(entry["path"].startswith("$") for entry in self._residue(record)):
+                continue
+            others = [entry for entry in record["residue"] if entry["release"] != self.lens.plan.release]
+            plain = self._read(self._written({**record, "residue": others}).result).result
+            said = self._read(one.result).result
+            issues += [_otherwise(at) for at in differences(bare(plain), bare(said))]
+        if issues:
+            raise Refused(*issues)
 
     def _share(self, records: list[Json], written: list[Translation], stale: list[list[beside.Stale]]) -> None:
         """Let records that are one object of the site leave out the same of what they have in common."""
@@ -241,6 +261,11 @@ class Format:
             return replace(one, to=readable(one.to), path=readable(one.path) if one.path not in own else one.path)
 
         return replace(written, result=value, ledger=_ledger(written.ledger, line))
+
+
+def _otherwise(at: str) -> Issue:
+    accepted = "the residue read with it, or none"
+    return Issue("error", "business-rule", at, OTHERWISE, accepted, "residue", BREAKS_RULE)
 
 
 def _twice(records: Iterable[Json]) -> list[Issue]:

@@ -299,6 +299,14 @@ def _restored(node: Node, value: Any, at: str, turn: Turning) -> Any:
     return written
 
 
+def _decoded(held: Any, at: str, turn: Turning) -> Any:
+    try:
+        return _DECODE.decode(held)
+    except (msgspec.DecodeError, TypeError):
+        turn.refuse(at, "this residue is not the text of JSON", "the residue read with it, or none", "residue")
+        return None
+
+
 def _restored_object(members: dict[str, Node], value: dict[str, Any], at: str, turn: Turning) -> dict[str, Any]:
     known = {inner.path_name: inner for inner in members.values() if not inner.kept}
     said: dict[str, Any] = {}
@@ -323,6 +331,6 @@ def _restored_object(members: dict[str, Node], value: dict[str, Any], at: str, t
             turn.refuse(_join(at, inner.path_name), wrong, accepted, "columns", BREAKS_RULE)
     for name, held in value.items():
         if is_aside(name) and plain_aside(name) not in said:
-            said[plain_aside(name)] = _DECODE.decode(held)
+            said[plain_aside(name)] = _decoded(held, _join(at, name), turn)
     order = {name: index for index, node in enumerate(members.values()) for name in node.names}
     return dict(sorted(said.items(), key=lambda pair: order.get(pair[0], len(order))))

@@ -97,6 +97,30 @@ def test_what_it_was_read_beside_is_a_right_entry_of_a_record_and_tells_no_value
     assert [len(digest) for digest in entry["value"].values()] == [12]
 
 
+@pytest.mark.parametrize("sealed", ["x", [1], {"of": None, "with": 5}, {"of": ["a"], "with": ["Per m2"]}])
+def test_a_seal_that_is_none_seals_nothing_and_is_refused_in_a_record(sealed: Any):
+    one = small("Per m2: kept")
+    (record,) = records(one, SITE | PER_AREA)
+    residue = [{**entry, "value": sealed} if entry["path"] == BESIDE else entry for entry in record["residue"]]
+    assert one.write([{**record, "residue": residue}]).values == [SITE]
+    with pytest.raises(Refused):
+        check.refuse({**record, "residue": residue})
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "place"),
+    [("A_00_Dose", '"910"', "steps"), ("A_00_Dose", "{", "small.Dose"), ("A_00_Colour", 5, "small.Colour")],
+)
+def test_residue_does_not_say_what_the_record_does_not(path: str, value: Any, place: str):
+    one = small()
+    (record,) = records(one, {**SITE, "Dose": "", "Unit": ""})
+    unit = {"release": "format:small", "path": "A_00_Unit", "value": '"mg"'}
+    forged = {"release": "format:small", "path": path, "value": value}
+    with pytest.raises(Refused) as told:
+        one.write([{**record, "residue": [forged, unit]}])
+    assert [issue.path for issue in told.value.issues] == [place]
+
+
 def test_members_of_objects_around_are_named_by_their_names_and_of_lists_all_are_meant():
     text = """\
 shape:
