@@ -162,13 +162,7 @@ def is_bare_url(text: str) -> bool:
     return bool(url.hostname) and not (url.username or url.password or url.query or url.fragment)
 
 
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-"""It stands in addresses, on the command line and in metrics; empty it would mean this service itself."""
-
-
 def _check_remote(remote: Remote, where: str) -> None:
-    if not _NAME.fullmatch(remote.name):
-        raise SettingsError(f"{where}: its name: accepted are letters, digits and . _ - behind the first, 64 at most")
     _check_url(remote, where, "base_url", remote.base_url)
     _check_auth(remote, where)
     if not TENANT.fullmatch(remote.tenant):

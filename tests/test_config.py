@@ -148,7 +148,7 @@ REFUSED = [
     ("[remotes.a]\nbase_url = 'https://a.example'\ncert_file = 'c'", "cert_file and cert_key_file go together"),
     ("[remotes.a]\nbase_url = 'http://localhost'\nca_file = 'c'", "accepted with https only"),
     *(
-        (f"[remotes.'{name}']\nbase_url = 'https://a.example'", "its name: accepted are letters, digits")
+        (f"[remotes.'{name}']\nbase_url = 'https://a.example'", "a name is of lower-case letters, digits and hyphens")
         for name in ("", "a/b", "a?b", "<script>", "..", "a b", "a" * 65)
     ),
     *(
