@@ -125,6 +125,11 @@ def is_answer_to_another(sent: Resource, answered: Resource) -> bool:
     return not is_named and not alike(sent.get("subject"), answered.get("subject"))
 
 
+def has_identifier(resource: Resource, system: str, value: str) -> bool:
+    """Say whether a resource has this identifier."""
+    return (system, value) in _identifiers(resource)
+
+
 def _identifiers(resource: Resource) -> set[tuple[str, str]]:
     listed: Any = resource.get("identifier")
     named = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []

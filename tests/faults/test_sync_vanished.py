@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.faults.peer import Act, once
+from tests.faults.peer import DROP, Act, once
 from tests.faults.rig import Rig, order
 
 if TYPE_CHECKING:
@@ -102,3 +102,14 @@ def test_f14_h8_an_order_that_was_deleted_before_its_create_could_be_read_back_i
     assert rig.settle() == ["dead"]
     assert _is_flagged(rig)
     assert len([one for one in rig.there.asked if one.method == "POST" and one.type == MR]) == 1
+
+
+@both
+def test_f14_h8_a_create_in_doubt_that_was_pulled_and_is_gone_since_is_not_made_again(rig: Rig, status: int):
+    rig.there.lies.append(once(DROP, lambda asked: asked.method == "POST" and asked.type == MR))
+    rig.place(order("A-1"))
+    rig.push()
+    rig.pull()
+    _vanish(rig, status)
+    assert (rig.settle(), rig.there.all(MR)) == (["dead"], [])
+    assert rig.alerts()[:2] == ["gone", "deleted-active"]
