@@ -3,7 +3,8 @@
 1. What servers set themselves (id, versionId, lastUpdated, source, the tag SUBSETTED) is left out; a minted identifier
    is added.
 2. References to orders and administrations of ours become literal by the link, or by looking for their identifier.
-3. The patient is looked for by identifier, and created where there is none (``patients``).
+3. The patient is looked for by identifier, that of the reference or of the Patient here that it leads to, and created
+   where there is none (``patients``).
 4. Other references become literal where their identifier is found, else stay logical. A literal reference without
    identifier would name somebody else there: it is kept as text (``references.ELSEWHERE``).
 """
@@ -11,9 +12,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from fhir_infusion.actions import find
+from fhir_infusion.actions import find, identity
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir import subset
@@ -116,14 +118,28 @@ def _sent(crossing: Crossing, element: str, reference: Resource) -> Resource:
 def _subject(
     crossing: Crossing, literal: references.Relative | None, key: tuple[str, str] | None, reference: Resource
 ) -> Resource:
-    if key is None:
-        if literal is not None or "reference" not in reference:
-            raise _ObstacleError(Blocked("dead", "patient-unidentified"))
+    if key is not None:
+        of = partial(patients.patient_of, crossing.stored, *key)
+    elif literal is None and "reference" in reference:
         return reference  # absolute: it says itself which server it means
-    found = patients.find_or_create(crossing.peer, crossing.stored, *key, is_known_there=crossing.is_known_there)
+    else:
+        here = _patient_here(crossing, literal)
+        key = identity.in_use(here) if here is not None else None
+        if here is None or key is None:
+            raise _ObstacleError(Blocked("dead", "patient-unidentified"))
+        of = partial(dict, here)
+    found = patients.find_or_create(crossing.peer, of, *key, is_known_there=crossing.is_known_there)
     if not isinstance(found, str):
         raise _ObstacleError(found)
     return _literal(reference, "Patient", found)
+
+
+def _patient_here(crossing: Crossing, literal: references.Relative | None) -> Resource | None:
+    """Return the Patient here that a reference without identifier leads to, None where it has none either."""
+    if literal is None or literal.type != "Patient":
+        return None
+    id_ = literal.id
+    return crossing.peer.service.store.read(crossing.tenant, lambda tx: patients.identified_here(tx, id_))
 
 
 def _ours(

@@ -1,7 +1,7 @@
-"""The patient at a peer: found by identifier, or created from what an order knows of the person.
+"""The patient at a peer: found by identifier, or created from what an order, or the Patient here, knows of the person.
 
-A patient is created only where the identifier is found nowhere there, and only with what the record holds: identifiers,
-name, birth date, sex. Where two have the identifier none is chosen (hazard H10): the row waits for a person; but where
+A patient is created only where the identifier is found nowhere there, and only with identifiers, name, birth date and
+sex. Where two have the identifier none is chosen (hazard H10): the row waits for a person; but where
 one was merged into the other there, that one is taken (``merged_there``).
 """
 
@@ -10,22 +10,29 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from fhir_infusion.actions import identity
+from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.store import versions
 from fhir_infusion.sync import ladder, merged_there
 from fhir_infusion.sync.obstacles import Blocked, Obstacle
 from fhir_infusion.sync.replies import Doubtful, Gone, Missing, Rejected, Trouble, Written
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fhir_infusion.fhir.json import Resource
+    from fhir_infusion.store import Tx
     from fhir_infusion.store.versions import Stored
     from fhir_infusion.sync.peer import Peer
 
 
 def find_or_create(
-    peer: Peer, stored: Stored, system: str, value: str, *, is_known_there: bool = False
+    peer: Peer, of: Callable[[], Resource], system: str, value: str, *, is_known_there: bool = False
 ) -> str | Obstacle:
     """Return the id of the patient there, or what stands in the way.
 
-    ``is_known_there``: they have a resource of this patient already, and a new one would be another person to them.
+    ``of`` gives the Patient to be created where there is none. ``is_known_there``: they have a resource of this patient
+    already, and a new one would be another person to them.
     """
     with peer.turn("Patient", system, value):  # two orders of one new patient must not make two patients
         known = peer.recall("Patient", system, value)
@@ -41,7 +48,7 @@ def find_or_create(
         if isinstance(found, ladder.Absent) and is_known_there:
             return Blocked("dead", "patient-identifier-gone")
         if isinstance(found, ladder.Absent):
-            found = _created(peer, patient_of(stored, system, value), system, value)
+            found = _created(peer, of(), system, value)
         id_ = _id_of(found)
         if isinstance(id_, str):
             peer.learn(id_, "Patient", system, value)
@@ -93,6 +100,21 @@ def patient_of(stored: Stored, system: str, value: str) -> Resource:
     if "birth_date" in known:
         patient["birthDate"] = known["birth_date"]
     return patient
+
+
+def identified_here(tx: Tx, id_: str) -> Resource | None:
+    """Return the Patient here, with what another server is told of it; None where it has no identifier in use.
+
+    One that was merged away is not who it is any more: what still refers to it waits for a person (hazard H10).
+    """
+    stored = versions.alive(versions.current(tx, "Patient", id_))
+    patient = fhir_json.read_again(stored.text) if stored is not None else {}
+    if identity.in_use(patient) is None or identity.is_retired(patient):
+        return None
+    return {name: patient[name] for name in _TOLD if name in patient}
+
+
+_TOLD: Final = ("resourceType", "identifier", "name", "gender", "birthDate", "_birthDate")
 
 
 def _identifier(known: dict[str, Any]) -> Resource:
