@@ -155,8 +155,10 @@ class Writer:
         going = True
         try:
             while going:
-                group, going = self._next_group()
-                connection = self._write(connection, group)
+                self._wait()
+                with self._turn():  # what comes while the turn is waited for belongs to the group
+                    group, going = self._next_group()
+                    connection = self._write(connection, group)
                 if connection is None and going:
                     # Not at the next request but at once: the store is ready again before anybody asks.
                     connection = self._reopen()
@@ -176,8 +178,7 @@ class Writer:
                 connection = connection or self._open_checked()
                 if connection is None:
                     raise _GroupFailedError("lost" if self._shared else "broken")  # noqa: TRY301  one place decides
-                with self._turn():
-                    results = self._commit(connection, group)
+                results = self._commit(connection, group)
             except _GroupFailedError as failure:
                 self._trouble = failure.trouble
                 if connection is not None:
@@ -192,8 +193,17 @@ class Writer:
             _tell(results)
             return connection
 
+    def _wait(self) -> None:
+        """Wait for a piece of work, while the storage is in trouble for a moment only."""
+        with suppress(queue.Empty):
+            job = self._next_job(waits=True)
+            if job is None:
+                self._jobs.put(None)
+            else:
+                self._aside.appendleft(job)
+
     def _next_group(self) -> tuple[list[_Job], bool]:
-        """Return the pieces of one transaction, and whether any may come after them.
+        """Return the pieces of one transaction that are there now, and whether any may come after them.
 
         An empty group tries whether the storage takes changes again.
         """
@@ -202,7 +212,7 @@ class Writer:
         going = True
         while len(group) < GROUP:
             try:
-                job = self._next_job(waits=not group and not others)
+                job = self._next_job(waits=False)
             except queue.Empty:
                 break
             if job is None:
