@@ -74,11 +74,11 @@ class Parser(RequestParser):
     def __init__(self, cfg: Any, sock: Any, client: Any, others_wait: Callable[[], bool]) -> None:
         """Read the requests of a connection."""
         super().__init__(cfg, sock, client)
-        self.unreader: Reader = Reader(sock, others_wait)
+        self._reader = self.unreader = Reader(sock, others_wait)
 
     def __next__(self) -> Any:
         """Return the next request, its body unread. Raises ``TooSlow``."""
-        self.unreader.end_by(time.monotonic() + READ_SECONDS)
+        self._reader.end_by(time.monotonic() + READ_SECONDS)
         try:
             return super().__next__()
         except TimeoutError:

@@ -163,7 +163,8 @@ class Turned:
     def state(self) -> State:
         """Return ``changed`` where either way is, else ``refused`` where either is by both."""
         found = {one.state for _, one in self._both}
-        return next((state for state in _WORST if state in found), "same")
+        same: State = "same"
+        return next((state for state in _WORST if state in found), same)
 
     def in_words(self) -> str:
         """Return where the two differ, or refuse; no values."""

@@ -57,7 +57,9 @@ def _units(given: Given, iobj: IObj, unit: IMember) -> Iterator[str]:
 
 def _table(given: Given, leaf: Leaf) -> Iterator[str]:
     """Yield a complaint for each code that a table of several members says and the field does not take."""
-    node = next(_groups(given.root, leaf.fhir[-2].name), None) if len(leaf.fhir) > 1 else None
+    if len(leaf.fhir) < 2:
+        return
+    node = next(_groups(given.root, leaf.fhir[-2].name), None)
     if leaf.codec.codes is None or node is None or node.spelling is None:
         return
     known, member = leaf.codec.codes[1], plain(leaf.fhir[-1].name)
