@@ -162,9 +162,9 @@ class Turned:
     @property
     def state(self) -> State:
         """Return ``changed`` where either way is, else ``refused`` where either is by both."""
-        found = {one.state for _, one in self._both}
-        same: State = "same"
-        return next((state for state in _WORST if state in found), same)
+        found: set[State] = {one.state for _, one in self._both}
+        worst: list[State] = [state for state in _WORST if state in found]
+        return worst[0] if worst else "same"
 
     def in_words(self) -> str:
         """Return where the two differ, or refuse; no values."""
