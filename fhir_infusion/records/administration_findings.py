@@ -29,6 +29,7 @@ def administration_findings(record: Part) -> Iterator[Issue]:
         if length is not None:
             yield from _rate_and_time(record, segment, length, segment, f"segments[{position}].")
     yield from _alone(record, segments)
+    yield from _without_an_end(record, segments)
     yield from _sum(record, segments, "dose", "dose_given")
     yield from _sum(record, segments, "volume", "volume_given")
     yield from _total(record, segments)
@@ -61,6 +62,16 @@ def _alone(record: Part, segments: Sequence[Part]) -> Iterator[Issue]:
     yield from _rate_and_time(record, segments[0], length, given, "")
 
 
+def _without_an_end(record: Part, segments: Sequence[Part]) -> Iterator[Issue]:
+    """How long the last rate ran is known by its own end, or by that of the whole; a moment has none."""
+    last = segments[-1] if record["status"] == "completed" and segments else {}
+    is_begun = "start" in last and "end" not in last and last.get("event") not in _OVER
+    if is_begun and not record.get("when", {}).keys() & {"end", "at"}:
+        reason = "it is completed, and nothing says when its last segment ended"
+        yield finding(f"segments[{len(segments) - 1}]", reason, "segment-end", "an end")
+
+
+_OVER: Final = frozenset({"completed", "stopped"})
 _IN_ALL: Final = {"volume": "volume_given", "dose": "dose_given"}
 
 

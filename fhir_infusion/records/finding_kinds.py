@@ -108,6 +108,11 @@ FINDINGS: Final[Mapping[str, Compared]] = MappingProxyType(
             "Rate x time of a segment, or of one that is completed at one rate, with its volume.", _PUMP
         ),
         "rate-time-dose": Compared("The same with the dose; either may be of one ingredient.", _PUMP),
+        "segment-end": Compared(
+            "The state of an administration, with its last segment: completed, with a start and no end, nor one of the "
+            "whole.",
+            _YES,
+        ),
         "sum-of-segments-volume": Compared("Sum of the volumes of the segments, with the volume in all.", _SAME),
         "sum-of-segments-dose": Compared("Sum of the doses of the segments, with the dose in all.", _NONE),
         "concentration-dose": Compared("Volume given x concentration, with the dose given.", _SAME),

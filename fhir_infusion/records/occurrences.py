@@ -24,8 +24,8 @@ _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 def times_in(timing: Part, length: Amount) -> Fraction:
     """Return how often a step is given in a length of time, at least once.
 
-    Whole administrations: every 12 h makes two in 24 h, every 5 days makes one in a day. Never more than it is to be
-    given in all, nor after its bounds.
+    Every 12 h makes two in 24 h, every 36 h makes 4/3 in 48 h, every 5 days makes one in a day. Never more than it is
+    to be given in all, nor after its bounds.
     """
     bounds = amount(timing.get("bounds_length"))
     within = (

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records.amounts import Amount, amount, exceeds, is_by_same, longest, per_body, rounded, shown, stated
 from fhir_infusion.records.bag_findings import occasions_of
 from fhir_infusion.records.comparisons import beyond_in, in_kind_of, is_beyond
-from fhir_infusion.records.conversions import THROUGH, as_rate, dose_of
+from fhir_infusion.records.conversions import THROUGH, TIME, as_rate, dose_of
 from fhir_infusion.records.equality import same
 from fhir_infusion.records.findings import finding
 from fhir_infusion.records.occurrences import times_in
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from fhir_infusion.errors import Issue
 
 Part = Mapping[str, Any]
+
+_ON_AND_ON: Final = frozenset({"continuous", "pca"})
+"""Types of infusions that a dose does not end: it is that of a bag, or of a day."""
 
 
 def period_findings(record: Part) -> Iterator[Issue]:
@@ -138,8 +141,15 @@ def _capped(dose: Amount, cap: Amount | None, times: Fraction) -> Amount:
 
 
 def _running(record: Part, step: Part, limit: Part, length: Fraction, times: Fraction) -> str:
-    lasts = longest(step.get("timing", {}).get("duration"))
-    time = length if lasts is None else min(length, lasts.base * times)
+    """What a rate makes; how long it runs is not known where a dose of another kind ends it, and no time is stated."""
+    timing = step.get("timing", {})
+    lasts, bounds = longest(timing.get("duration")), amount(timing.get("bounds_length"))
+    if lasts is not None:
+        time = min(length, lasts.base * times)
+    elif record.get("infusion_type") not in _ON_AND_ON and any("dose" in one for one in step.get("dosings", ())):
+        return ""
+    else:
+        time = min(length, bounds.base) if bounds is not None and bounds.dimension == TIME else length
     for dosing in _runs(step):
         rate = as_rate(dosing)
         found = None if rate is None else beyond_in(record, rate, limit, time)

@@ -29,7 +29,9 @@ _LONGEST: Final = 4096
 _HOURS: Final = r"min(?:ute)?s?|h(?:ou)?rs?|h"
 _DATES: Final = r"h(?:ou)?rs?|h|d(?:ays?)?|w(?:ee)?ks?"
 _OVER: Final = re.compile(
-    rf"\bover (?:at least |a minimum of |no less than )?(\d{{1,4}}(?:\.\d{{1,3}})?)\s?({_HOURS})\b", re.IGNORECASE
+    rf"\bover (?:at least |a minimum of |no less than )?(\d{{1,4}}(?:\.\d{{1,3}})?)\s?({_HOURS})\b"
+    r"(?:\s?(?:and\s)?(\d{1,2})\s?(min(?:ute)?s?)\b)?",
+    re.IGNORECASE,
 )
 _EVERY: Final = re.compile(rf"\b(?:every\s|q)\s?(\d{{1,3}})\s?({_DATES})\b", re.IGNORECASE)
 _DAILY: Final = re.compile(
@@ -38,6 +40,16 @@ _DAILY: Final = re.compile(
 _TIMES: Final[Mapping[str, int]] = MappingProxyType({
     "once": 1, "twice": 2, "two": 2, "three": 3, "four": 4, "six": 6, "bid": 2, "tid": 3, "qid": 4,
 })  # fmt: skip
+_ASIDE: Final = re.compile(
+    r"\b(?:max|(?:do )?not (?:to )?exceed|(?:not|no) more than|up to|limit|titrat|increas|decreas|rais|adjust|"
+    r"check|monitor|measur|observ|assess|levels?\b|trough|draw|obtain|sampl|record|review|"
+    r"flush|replac|chang(?:e|ing) (?!to\b))",
+    re.IGNORECASE,
+)
+"""Words before a time that say a limit, or how often something else is done: change the line every 72 hours."""
+_CLAUSE: Final = re.compile(r"[.,;:]\s|\n")
+_ON_DAYS: Final = re.compile(r"\b(?:on days?|days? \d|week(?:s|ly)?|cycle|\w{3,6}days?)\b", re.IGNORECASE)
+"""Words with which "once daily" means each of some days only."""
 _NEARLY: Final = Fraction(1, 10)
 """Every 4 weeks and once a month are one; every 6 and every 8 hours are not."""
 
@@ -49,9 +61,11 @@ ROUTES: Final[Mapping[str, str]] = MappingProxyType({
 """SNOMED CT routes of which none is a kind of another."""
 
 _NAMED: Final = re.compile(
-    r"\b(intravenous|intrathecal|intra-arterial|intraperitoneal|subcutaneous|intramuscular|epidural)(?:ly)?\b",
+    r"\b(intravenous|intrathecal|intra-arterial|intraperitoneal|subcutaneous|intramuscular|epidural)(?:ly)?\b"
+    r"(?! (?:(?:implanted|central|venous|access) ){0,2}(?:ports?|pumps?|reservoirs?|catheters?|devices?)\b)",
     re.IGNORECASE,
 )
+"""Routes by name; a subcutaneous port is one to a vein."""
 _NOT: Final = re.compile(
     r"\b(?:not?|never|avoid|fatal|only if|unless|then|switch|before|after|except)\b", re.IGNORECASE
 )
@@ -72,16 +86,31 @@ def _duration(step: Part, text: str) -> Iterator[str]:
     shortest, lasts = least(timing.get("duration")), longest(timing.get("duration"))
     if shortest is None or lasts is None:
         return
-    said = [(number, unit, _time(number, unit)) for number, unit in _OVER.findall(text)]
+    said = [match for match in _OVER.finditer(text) if not _is_aside(text, match)]
     if not said:
         return
     others = [held.base for part in _quantities(step) if (held := amount(part)) is not None]
-    if any(shortest.base <= time <= lasts.base or time in others for *_, time in said):
+    if any(shortest.base <= time <= lasts.base or time in others for match in said for time in _times(match)):
         return
-    number, unit, _ = said[0]
+    number, unit, *rest = said[0].groups()
+    told = " ".join((number, unit, *(rest if all(rest) else ())))
     span = timing["duration"]
     words = f"{span['value']} to {span['max']}" if "max" in span else span["value"]
-    yield f"the text says over {number} {unit}; the structure says {words} {span['unit']}"
+    yield f"the text says over {told}; the structure says {words} {span['unit']}"
+
+
+def _times(match: re.Match[str]) -> Iterator[Fraction]:
+    """Yield what "over 1 hour 30 minutes" may mean: that time, or 1 hour, and something else 30 minutes before."""
+    number, unit, more, minutes = match.groups()
+    time = _time(number, unit)
+    yield time
+    if more is not None:
+        yield time + _time(more, minutes)
+
+
+def _is_aside(text: str, match: re.Match[str]) -> bool:
+    """Return whether the words before a time, in its part of the sentence, say that it is no time of the step."""
+    return _ASIDE.search(_CLAUSE.split(text[: match.start()])[-1]) is not None
 
 
 def _frequency(step: Part, text: str) -> Iterator[str]:
@@ -89,13 +118,18 @@ def _frequency(step: Part, text: str) -> Iterator[str]:
     often = _often(timing) if timing else None
     if often is None:
         return
+    fewest, most, structure = often
     said = [
-        (f"every {number} {unit}", 86_400 / _time(number, unit)) for number, unit in _EVERY.findall(text) if int(number)
+        (f"every {match[1]} {match[2]}", 86_400 / _time(match[1], match[2]))
+        for match in _EVERY.finditer(text)
+        if int(match[1]) and not _is_aside(text, match)
     ]
-    said += [(_plain(words), Fraction(_count(words))) for words in _DAILY.findall(text)]
+    if most >= 1 or not _ON_DAYS.search(text):
+        said += [
+            (_plain(match), Fraction(_count(match))) for match in _DAILY.finditer(text) if not _is_aside(text, match)
+        ]
     if not said:
         return
-    fewest, most, structure = often
     others = [Fraction(86_400) / held.base for part in _quantities(step) if (held := amount(part)) and held.base]
     if any(fewest * (1 - _NEARLY) <= a_day <= most * (1 + _NEARLY) or a_day in others for _, a_day in said):
         return
@@ -146,10 +180,10 @@ def _time(number: str, unit: str) -> Fraction:
     return held.base if held is not None else Fraction(0)
 
 
-def _count(words: tuple[str, str]) -> int:
-    first = (words[0] or words[1]).lower().split()[0]
+def _count(words: re.Match[str]) -> int:
+    first = (words[1] or words[2]).lower().split()[0]
     return _TIMES[first] if first in _TIMES else int(first)
 
 
-def _plain(words: tuple[str, str]) -> str:
-    return f"{words[0]} a day" if words[0] else words[1]
+def _plain(words: re.Match[str]) -> str:
+    return f"{words[1]} a day" if words[1] else words[2]

@@ -243,6 +243,29 @@ WORDS = {
     "how often, beside days of a cycle": order(
         step({"dose": q(1, "g")}, timing={"days_of_cycle": [1, 8], "cycle_length": {"value": 28, "unit": "d"}}, text="1 g weekly, 2 of every 3 weeks")
     ),
+    "how long, in hours and minutes": order(
+        step({"dose": q(1, "g")}, timing=over(90, "min"), text="1 g over 1 hour 30 minutes"),
+        step({"dose": q(1, "g")}, timing=over(90, "min"), text="1 g over 1 h and 30 min"),
+    ),
+    "how long, and when something else is given before it": order(
+        step({"dose": q(1, "g")}, timing=over(1), text="1 g over 1 hour 30 min before chemotherapy")
+    ),
+    "how long a limit holds": order(
+        step({"dose": q(1, "g")}, timing=over(15, "min"), text="1 g in 15 minutes, maximum 4 g over 24 hours")
+    ),
+    "how often something else is done": order(
+        step({"dose": q(1, "g")}, timing={"frequency": 1, "period": 8, "period_unit": "h"}, text="1 g. Change the line every 72 hours"),
+        step({"dose": q(1, "g")}, timing={"frequency": 1, "period": 12, "period_unit": "h"}, text="1 g. Check trough levels every 3 days"),
+        step({"dose": q(1, "g")}, timing={"frequency": 1, "period": 12, "period_unit": "h"}, text="1 g; monitor creatinine once daily"),
+    ),
+    "how often on a day of those that the structure says": order(
+        step({"dose": q(1, "g")}, timing={"frequency": 1, "period": 1, "period_unit": "wk"}, text="once daily on day 1 of each week"),
+        step({"dose": q(1, "g")}, timing={"frequency": 2, "period": 1, "period_unit": "wk"}, text="once a day, Monday and Thursday"),
+    ),
+    "a port under the skin, to a vein": order(
+        step({"dose": q(1, "g")}, route=IV, text="by the subcutaneous port"),
+        step({"dose": q(1, "g")}, route=IV, text="by a subcutaneous implanted venous port"),
+    ),
     "how often it is adjusted": order(
         step(
             {"rate": q(5, "mL/h")},
@@ -255,6 +278,32 @@ WORDS = {
     "a route that is named among others": order(step(route=IV, text="intravenous or subcutaneous")),
     "a route that nobody knows": order(step(route={"text": "by the usual way"}, text="intrathecal")),
 }  # fmt: skip
+
+LITRE = [{"numerator": q(1000, "mL"), "denominator": q(24, "h")}]
+
+BEGUN = {"start": "2024-05-01T10:00:00Z", "rate": q(20, "mL/h")}
+
+WITHOUT_AN_END = {
+    "a last segment that ends with the whole": given_(
+        when={"start": "2024-05-01T10:00:00Z", "end": "2024-05-01T11:00:00Z"}, segments=[BEGUN]
+    ),
+    "a last segment that runs": given_(status="in-progress", when={"start": "2024-05-01T10:00:00Z"}, segments=[BEGUN]),
+    "a last segment of a moment": given_(
+        when={"start": "2024-05-01T10:00:00Z"},
+        segments=[{**BEGUN, "event": event} for event in ("started", "completed")],
+    ),
+    "a push at one moment": given_(when={"at": "2024-05-01T10:00:00Z"}, segments=[BEGUN]),
+    "a segment of which no time is said": given_(when={"start": "2024-05-01"}, segments=[{"rate": q(20, "mL/h")}]),
+}
+
+OF_A_PERIOD = {
+    "a rate that ends with the dose beside it": order(
+        step({"dose": q(100, "mg"), "rate": q(50, "mL/h")}, max_per_period=LITRE)
+    ),
+    "a rate that runs for its bounds": order(
+        step({"rate": q(50, "mL/h")}, timing={"bounds_length": q(4, "h")}, max_per_period=LITRE)
+    ),
+}
 
 BOLUS_FROM_THE_BAG = {
     "heparin: a bolus of 60 mL, then 13.5 mL/h without an end": order(
@@ -418,6 +467,8 @@ RAMPS = {
 
 ALL = {
     **WORDS,
+    **OF_A_PERIOD,
+    **WITHOUT_AN_END,
     **HOW_OFTEN,
     **CAPPED_AND_PARTS,
     **UNITS_IN_TEXT,
