@@ -140,10 +140,15 @@ class Store:
             yield False
             return
         try:
-            taken = self._turns is None or self._turns.try_exclusive(name)
-            yield taken
-            if self._turns is not None and taken:
-                self._turns.end_exclusive(name)
+            if self._turns is None:
+                yield True
+            elif not self._turns.try_exclusive(name):
+                yield False
+            else:
+                try:
+                    yield True
+                finally:
+                    self._turns.end_exclusive(name)
         finally:
             within.release()
 

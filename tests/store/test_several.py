@@ -247,6 +247,13 @@ def test_only_one_process_is_alone(stores):
     assert _elsewhere(two, "pull peer") == [True]
 
 
+def test_who_fails_while_it_is_alone_is_not_alone_any_more(stores):
+    one, two = stores
+    with pytest.raises(Unavailable), one.alone("pull peer"):
+        raise Unavailable("the storage does not answer")
+    assert _elsewhere(two, "pull peer") == [True]
+
+
 def _elsewhere(store, *names):
     """Whether each name can be had in another process."""
     ours, theirs = multiprocessing.get_context("fork").Pipe()
