@@ -2,22 +2,33 @@
 
 One 404 is a resource that vanished, and its link becomes a tombstone. Where two other linked resources of the type,
 asked for, are not there either, nothing is believed: the peer is paused with an alarm, and no link is touched (F14).
+What was seen there before it was linked tells of the first kind, too.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from fhir_infusion.store import endpoints, links
+from fhir_infusion.errors import Refused
+from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.store import endpoints, inbox, links
+from fhir_infusion.sync.compare import has_identifier
 from fhir_infusion.sync.replies import Found, Gone, Missing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fhir_infusion.store import Tx
+    from fhir_infusion.store.inbox import Received, Waiting
+    from fhir_infusion.store.versions import Bound
     from fhir_infusion.sync.peer import Peer
 
 WHY: Final = "all-missing"
 WITNESSES: Final = 2
 """So many others must be missing, too."""
+AT_ONCE: Final = 500
+"""So many of what was pulled are held in memory."""
 
 
 def is_doubtful(peer: Peer, tenant: str, type_: str, id_: str) -> bool:
@@ -41,3 +52,26 @@ def is_doubtful(peer: Peer, tenant: str, type_: str, id_: str) -> bool:
 
     store.transact(tenant, work)
     return True
+
+
+def seen_before(peer: Peer, tenant: str, type_: str, bound: Bound) -> Iterator[Received]:
+    """Yield what a pull saw with an identifier of ours and did not apply yet.
+
+    Raises:
+        Unavailable: the store cannot serve now.
+    """
+    last: Waiting | None = None
+    while True:
+        page = partial(inbox.waiting, endpoint=peer.name, type=type_, limit=AT_ONCE, after=last)
+        waiting = peer.service.store.read(tenant, page)
+        yield from (one.received for one in waiting if _names(one.received, bound))
+        if len(waiting) < AT_ONCE:
+            return
+        last = waiting[-1]
+
+
+def _names(received: Received, bound: Bound) -> bool:
+    try:
+        return has_identifier(fhir_json.read(received.text), bound.system, bound.value)
+    except Refused:
+        return False

@@ -25,7 +25,7 @@ from fhir_infusion.store.links import Link
 from fhir_infusion.sync import absent, arrived, holding, journal, ladder
 from fhir_infusion.sync.apply import apply
 from fhir_infusion.sync.case import as_received
-from fhir_infusion.sync.compare import content, equivalent, has_identifier, is_another, is_answer_to_another, same
+from fhir_infusion.sync.compare import content, equivalent, is_another, is_answer_to_another, same
 from fhir_infusion.sync.conflicts import stop_of
 from fhir_infusion.sync.deletions import gone_there
 from fhir_infusion.sync.outgoing import Crossing, as_sent
@@ -122,17 +122,10 @@ def _create(job: Job) -> tuple[Row, Verdict]:  # noqa: PLR0911  each return is o
 
 def _deleted_unlinked(job: Job) -> Verdict | None:
     """Decide where a pull saw what we created and it is gone by now: it was deleted, and is not made again (H8)."""
-    store, name = job.peer.service.store, job.peer.name
-    for waits in store.read(job.tenant, lambda tx: inbox.waiting(tx, name, job.type, 500, None)):
-        seen = waits.received
-        try:
-            resource = fhir_json.read(seen.text)
-        except Refused:
-            continue
-        if has_identifier(resource, job.bound.system, job.bound.value):
-            there = job.peer.endpoint.read(job.type, seen.id)
-            if isinstance(there, Missing | Gone):
-                return _lost(job, Link(name, job.row.aggregate, seen.id, base=seen.text), there)
+    for seen in absent.seen_before(job.peer, job.tenant, job.type, job.bound):
+        there = job.peer.endpoint.read(job.type, seen.id)
+        if isinstance(there, Missing | Gone):
+            return _lost(job, Link(job.peer.name, job.row.aggregate, seen.id, base=seen.text), there)
     return None
 
 

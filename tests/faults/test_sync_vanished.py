@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fhir_infusion.sync import absent
 from tests.faults.peer import DROP, Act, once
 from tests.faults.rig import Rig, order
 
@@ -22,8 +23,8 @@ def _theirs(rig: Rig) -> dict[str, Any]:
     return resource
 
 
-def _vanish(rig: Rig, status: int) -> None:
-    id_ = _theirs(rig)["id"]
+def _vanish(rig: Rig, status: int, id_: str = "") -> None:
+    id_ = id_ or _theirs(rig)["id"]
     if status == 410:
         rig.there.delete(MR, id_)
     else:
@@ -113,3 +114,21 @@ def test_f14_h8_a_create_in_doubt_that_was_pulled_and_is_gone_since_is_not_made_
     _vanish(rig, status)
     assert (rig.settle(), rig.there.all(MR)) == (["dead"], [])
     assert rig.alerts()[:2] == ["gone", "deleted-active"]
+
+
+@both
+def test_f14_h8_a_create_in_doubt_that_was_pulled_behind_many_others_and_is_gone_since_is_not_made_again(
+    rig: Rig, status: int, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(absent, "AT_ONCE", 1)
+    orders = [order(f"A-{number}") for number in (1, 2)]
+    rig.there.lies += [once(DROP, lambda asked: asked.method == "POST" and asked.type == MR) for _ in orders]
+    for one in orders:
+        rig.place(one)
+    rig.push()
+    rig.pull()
+    held = [one["id"] for one in rig.there.all(MR)]
+    assert len(held) == len(orders)
+    for id_ in held:
+        _vanish(rig, status, id_)
+    assert (rig.settle(), rig.there.all(MR)) == (["dead"] * len(held), [])
