@@ -33,8 +33,9 @@ def command(host: str | None, port: int | None, database: str | None, workers: i
         ended_well = serve(settings, partial(build_running, settings))
     else:
         # Several processes share what is loaded and locked before they are forked.
+        translator = load_translator(settings)
         held = share(settings.database, wait_seconds=GRACEFUL_SECONDS)
-        build = partial(build_running, settings, translator=load_translator(settings), held=held)
+        build = partial(build_running, settings, translator=translator, held=held)
         ended_well = serve(settings, build)
         if held is not None:
             held.release()
