@@ -14,7 +14,7 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import SocketUnreader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
 READ_SECONDS: Final = 20.0
 """How long a request may take, and longer by what has come of it: see SLOWEST."""
@@ -30,9 +30,33 @@ Also how long is read on of a body that was refused."""
 WRITE_SECONDS: Final = 60.0
 """How long a piece of an answer may take to be sent to a client that does not read it."""
 
+PIECE: Final = 64 * 1024
+"""Bytes of such a piece: a socket counts that time for all that it is given at once, however much of it has gone."""
+
 
 class TooSlow(ParseException):
     """The head of a request did not come in time."""
+
+
+class Pieces:
+    """An answer in pieces that a slow client has the time for, so that it gets all of a large one."""
+
+    def __init__(self, answer: Iterable[bytes]) -> None:
+        """Cut what ``answer`` gives."""
+        self._answer = answer
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Give the pieces in order."""
+        for item in self._answer:
+            if len(item) <= PIECE:
+                yield item
+            else:
+                yield from (item[begin : begin + PIECE] for begin in range(0, len(item), PIECE))
+
+    def close(self) -> None:
+        """End the answer, as WSGI has it."""
+        if hasattr(self._answer, "close"):
+            self._answer.close()
 
 
 class Reader(SocketUnreader):

@@ -32,6 +32,7 @@ from gunicorn.arbiter import Arbiter
 from fhir_infusion.errors import FhirInfusionError
 from fhir_infusion.web import collector, logs, mappings
 from fhir_infusion.web.app import create_app
+from fhir_infusion.web.patience import Pieces
 from fhir_infusion.web.quiet_logger import QuietLogger
 from fhir_infusion.web.quiet_worker import QuietWorker
 
@@ -108,7 +109,7 @@ class Server(BaseApplication):
         return self._answer
 
     def _answer(self, environ: Any, start_response: Any) -> Any:
-        return self._app(environ, start_response)
+        return Pieces(self._app(environ, start_response))
 
     def begin(self, address: str) -> None:
         """Build the service and its application, in the worker."""

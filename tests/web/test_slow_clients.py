@@ -174,6 +174,31 @@ def test_a_client_that_does_not_read_its_answer_is_given_up(
     assert done.result(10) is quiet_worker.CLOSED
 
 
+def test_a_client_that_reads_a_large_answer_slowly_gets_all_of_it(
+    worker: quiet_worker.QuietWorker, connect: Connect, monkeypatch: pytest.MonkeyPatch
+):
+    whole, ended = b"x" * 2_000_000, threading.Event()
+
+    class Large(list[bytes]):
+        close = staticmethod(ended.set)
+
+    def large(_environ: object, start: Any) -> Large:
+        start("200 OK", [("Content-Length", str(len(whole)))])
+        return Large([whole])
+
+    monkeypatch.setattr(worker.app, "_app", large)
+    worker.load_wsgi()
+    monkeypatch.setattr(quiet_worker, "WRITE_SECONDS", 0.5)
+    theirs, _ = connect()
+    theirs.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    got = b""
+    while piece := theirs.recv(65536):
+        got += piece
+        time.sleep(0.05)
+    assert got.partition(b"\r\n\r\n")[2] == whole
+    assert ended.is_set()
+
+
 def test_a_connection_that_its_client_leaves_open_is_closed_in_its_own_thread(
     worker: quiet_worker.QuietWorker, monkeypatch: pytest.MonkeyPatch
 ):
