@@ -147,7 +147,25 @@ def beside(
     found = (*_order_findings(service, tx, record or own), *doubled)
     if refuse:
         service.translator.gate(found)
-    return (*found, *_strays(service, tx, own, children))
+    return (*found, *_unknown_order(service, tx, record or own), *_strays(service, tx, own, children))
+
+
+def _unknown_order(service: Service, tx: Tx, record: Json) -> tuple[Issue, ...]:
+    """Return that an administration names an order by our own id, or in our own system, that is not here.
+
+    Never a refusal: what was given has to be recorded, and its order may be under way.
+    """
+    reference = record.get("order", {})
+    identifier = reference.get("identifier", {})
+    own = service.settings.order_system
+    is_ours = str(reference.get("reference", "")).startswith("MedicationRequest/") or (
+        "reference" not in reference and "value" in identifier and identifier.get("system", own) == own
+    )
+    if not is_ours or transact.named_order(service, tx, record) is not None:
+        return ()
+    reason = "the order that this administration carries out is not known here: nothing was compared with it"
+    accepted = "the id or the number of an order that is here"
+    return (Issue("warning", "business-rule", "order", reason, accepted, "order-unknown"),)
 
 
 def _strays(service: Service, tx: Tx, own: Json, children: list[Json]) -> tuple[Issue, ...]:

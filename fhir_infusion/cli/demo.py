@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fhir_infusion.cli import load_settings
-from fhir_infusion.cli.demo_serve import invite, open_ward, until_told, wait
+from fhir_infusion.cli.demo_serve import invite, open_ward, until_told
 from fhir_infusion.cli.http import Answer, ask
 from fhir_infusion.cli.run import DONE, REFUSED, tell
 from fhir_infusion.config import read_secret
@@ -41,7 +41,7 @@ def command(host: str | None, port: int | None, token_file: Path | None, *, is_s
     settings = load_settings(host=host, port=port)
     if is_served:
         went_well = False
-        with until_told(), open_ward(f"{settings.host}:{settings.port}") as ward:
+        with until_told() as wait, open_ward(f"{settings.host}:{settings.port}") as ward:
             went_well = show(ward.send)
             ward.trouble()
             invite(ward)

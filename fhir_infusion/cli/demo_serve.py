@@ -127,8 +127,8 @@ def open_ward(address: str) -> Iterator[Ward]:
 
 
 @contextmanager
-def until_told() -> Iterator[None]:
-    """Do what is within until Ctrl-C or a signal to end, and then what ends it in order."""
+def until_told() -> Iterator[Callable[[], object]]:
+    """Do what is within until Ctrl-C or a signal to end, and then what ends it in order; give a way to wait for it."""
 
     def end(*_: object) -> None:
         raise KeyboardInterrupt
@@ -136,14 +136,9 @@ def until_told() -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, end)
     try:
         with suppress(KeyboardInterrupt):
-            yield
+            yield threading.Event().wait
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def wait() -> None:
-    """Wait for a signal."""
-    threading.Event().wait()
 
 
 def invite(ward: Ward) -> None:

@@ -82,19 +82,18 @@ def word_findings(record: Part) -> Iterator[Issue]:
 
 
 def _duration(step: Part, text: str) -> Iterator[str]:
-    timing = step.get("timing", {})
-    shortest, lasts = least(timing.get("duration")), longest(timing.get("duration"))
+    span: Part = step.get("timing", {}).get("duration", {})
+    shortest, lasts = least(span), longest(span)
     if shortest is None or lasts is None:
         return
     said = [match for match in _OVER.finditer(text) if not _is_aside(text, match)]
-    if not said:
+    times = [time for match in said for time in _times(match)]
+    if not said or any(shortest.base <= time <= lasts.base for time in times):
         return
-    others = [held.base for part in _quantities(step) if (held := amount(part)) is not None]
-    if any(shortest.base <= time <= lasts.base or time in others for match in said for time in _times(match)):
+    if any(held.base in times for part in _quantities(step) if (held := amount(part)) is not None):
         return
     number, unit, *rest = said[0].groups()
     told = " ".join((number, unit, *(rest if all(rest) else ())))
-    span = timing["duration"]
     words = f"{span['value']} to {span['max']}" if "max" in span else span["value"]
     yield f"the text says over {told}; the structure says {words} {span['unit']}"
 
@@ -114,26 +113,20 @@ def _is_aside(text: str, match: re.Match[str]) -> bool:
 
 
 def _frequency(step: Part, text: str) -> Iterator[str]:
-    timing = step.get("timing", {})
-    often = _often(timing) if timing else None
+    every = [match for match in _EVERY.finditer(text) if int(match[1]) and not _is_aside(text, match)]
+    daily = [match for match in _DAILY.finditer(text) if not _is_aside(text, match)]
+    often = _often(step.get("timing", {})) if every or daily else None
     if often is None:
         return
     fewest, most, structure = often
-    said = [
-        (f"every {match[1]} {match[2]}", 86_400 / _time(match[1], match[2]))
-        for match in _EVERY.finditer(text)
-        if int(match[1]) and not _is_aside(text, match)
-    ]
+    said = [(f"every {match[1]} {match[2]}", 86_400 / _time(match[1], match[2])) for match in every]
     if most >= 1 or not _ON_DAYS.search(text):
-        said += [
-            (_plain(match), Fraction(_count(match))) for match in _DAILY.finditer(text) if not _is_aside(text, match)
-        ]
-    if not said:
+        said += [(_plain(match), Fraction(_count(match))) for match in daily]
+    if not said or any(fewest * (1 - _NEARLY) <= a_day <= most * (1 + _NEARLY) for _, a_day in said):
         return
     others = [Fraction(86_400) / held.base for part in _quantities(step) if (held := amount(part)) and held.base]
-    if any(fewest * (1 - _NEARLY) <= a_day <= most * (1 + _NEARLY) or a_day in others for _, a_day in said):
-        return
-    yield f"the text says {said[0][0]}; the structure says {structure}"
+    if not any(a_day in others for _, a_day in said):
+        yield f"the text says {said[0][0]}; the structure says {structure}"
 
 
 def _often(timing: Part) -> tuple[Fraction, Fraction, str] | None:

@@ -319,6 +319,31 @@ def test_an_administration_for_another_patient_than_its_order_is_a_finding_h10(s
     assert [finding.rule for finding in outcome.findings if finding.path == "patient"] == ["order-patient"]
 
 
+UNKNOWN = [
+    {"type": MR, "identifier": {"value": "NO-SUCH"}},
+    {"type": MR, "reference": f"{MR}/no-such"},
+]
+
+
+@pytest.mark.parametrize("reference", UNKNOWN)
+def test_an_order_that_is_not_here_is_told_and_never_refused(service, caller, reference):
+    strict = replace(service, translator=open_translator(replace(service.settings, findings="refuse")))
+    outcome = record_administration.place(strict, caller, administration(order=reference))
+    assert [(one.rule, one.path, one.severity) for one in outcome.findings] == [("order-unknown", "order", "warning")]
+
+
+ELSEWHERE = [
+    {"type": MR, "identifier": {"system": "urn:example:elsewhere", "value": "1"}},
+    {"type": MR, "reference": f"https://elsewhere.example/fhir/{MR}/1"},
+    {"display": "by word of mouth"},
+]
+
+
+@pytest.mark.parametrize("reference", ELSEWHERE)
+def test_an_order_of_another_system_is_not_expected_here(service, caller, reference):
+    assert record_administration.place(service, caller, administration(order=reference)).findings == ()
+
+
 def test_where_findings_are_refused_one_beside_the_order_stores_nothing(service, caller):
     place_order.place(service, caller, order())
     placed = record_administration.place(service, caller, administration())

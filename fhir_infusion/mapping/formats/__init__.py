@@ -5,10 +5,12 @@
     columns                    members of one object that are elements of a list
     keeping, beside            what no pair takes, and while what it goes back
     groups                     several records in one object, and rows that are one administration
+    ordering                   the rows of a feed by their moments, those that come late too
     document                   reading a format document, with file:line of everything
     places                     constants, and what a format has no place for
     format                     what a caller uses
-    draft                      a first draft of a format, from samples
+    draft, draft_feed          a first draft of a format, from samples; of a feed
+    wrong_codes                codes of a format that can never be right
     doubts                     what an engineer is told of a format that is used all the same
     laws                       proving a format from its samples and variations of them
 
