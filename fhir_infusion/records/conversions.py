@@ -5,6 +5,7 @@ An amount per kg becomes one by the patient's weight, a drug rate a volume rate 
 
 from __future__ import annotations
 
+from decimal import ROUND_DOWN, Context, Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,6 +32,7 @@ from fhir_infusion.records.findings import (
     measured,
     weights,
 )
+from fhir_infusion.records.number import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -63,8 +65,15 @@ def as_rate(dosing: Mapping[str, Any]) -> Mapping[str, Any] | None:
     top, bottom = amount(parts.get("numerator")), amount(parts.get("denominator"))
     if top is None or bottom is None or bottom.dimension != TIME or not bottom.base:
         return None
-    value = Fraction(parts["numerator"]["value"]) / Fraction(parts["denominator"]["value"])
-    return {"value": decimal_of(value)[0], "unit": f"{top.code}/{bottom.code}"}
+    rate = Fraction(parts["numerator"]["value"]) / Fraction(parts["denominator"]["value"])
+    value, is_exact = decimal_of(rate)
+    if not is_exact:
+        value = plain(_NOT_ABOVE.divide(Decimal(rate.numerator), Decimal(rate.denominator)))
+    return {"value": value, "unit": f"{top.code}/{bottom.code}"}
+
+
+_NOT_ABOVE: Final = Context(prec=12, rounding=ROUND_DOWN)
+"""2000 mL per 3 h is 666.666666666 mL/h: in 3 h no more than 2000 mL, for a limit has no tolerance."""
 
 
 def is_pump_step(dosing: Mapping[str, Any], makes: Fraction, other: Fraction) -> bool:

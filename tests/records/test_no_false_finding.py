@@ -296,7 +296,20 @@ WITHOUT_AN_END = {
     "a segment of which no time is said": given_(when={"start": "2024-05-01"}, segments=[{"rate": q(20, "mL/h")}]),
 }
 
+TWO_LITRES = {"rate_ratio": {"numerator": q(2000, "mL"), "denominator": q(3, "h")}}
+
 OF_A_PERIOD = {
+    "a ratio whose rate has no end of digits, in its own time": order(
+        step(
+            TWO_LITRES,
+            timing=over(3),
+            max_per_administration=q(2000, "mL"),
+            max_per_period=[{"numerator": q(2000, "mL"), "denominator": q(3, "h")}],
+        )
+    ),
+    "a ratio whose rate has no end of digits, in a day": order(
+        step(TWO_LITRES, max_per_period=[{"numerator": q(16000, "mL"), "denominator": q(24, "h")}])
+    ),
     "a rate that ends with the dose beside it": order(
         step({"dose": q(100, "mg"), "rate": q(50, "mL/h")}, max_per_period=LITRE)
     ),
