@@ -153,14 +153,17 @@ class Writer:
     def _run(self) -> None:
         connection: Connection | None = None
         going = True
+        waits = True
         try:
             while going:
-                self._wait()
+                if waits:
+                    self._wait()
                 with self._turn():  # what comes while the turn is waited for belongs to the group
                     group, going = self._next_group()
                     connection = self._write(connection, group)
+                # Not at the next request but at once: the store is ready again before anybody asks.
+                waits = connection is not None or not group
                 if connection is None and going:
-                    # Not at the next request but at once: the store is ready again before anybody asks.
                     connection = self._reopen()
             if connection is not None:
                 with suppress(*STORAGE_ERRORS), self._turn():
@@ -301,8 +304,8 @@ class Writer:
             if connection is not None:
                 _discard(connection)
             return None
-        if self._trouble in {"broken", "lost"}:
-            self._trouble = None
+        if self._trouble == "lost":
+            self._trouble = None  # else a commit tells: a disk that fails may be read all the same
         return connection
 
     def _fail_the_waiting(self) -> None:

@@ -78,6 +78,19 @@ def test_f3_f4_a_commit_that_fails_is_never_acknowledged_and_the_store_goes_on_a
     assert store.read(TENANT, audit.verify) == ()
 
 
+def test_f3_a_storage_that_is_read_and_not_written_is_not_called_healthy(store, failing_commits, monkeypatch):
+    monkeypatch.setattr(writer, "_PAUSE_SECONDS", 0.05)
+    failing_commits += ["SQLITE_IOERR_WRITE"] * 4
+    with pytest.raises(Unavailable, match="storage failed"):
+        store.transact(TENANT, effect("lost"))
+    until = time.monotonic() + 10
+    while not store.healthy():
+        assert time.monotonic() < until
+        time.sleep(0.001)
+    assert failing_commits == []
+    assert store.transact(TENANT, effect("lost"))[1]
+
+
 def test_f3_every_caller_of_the_group_is_told_when_its_commit_fails(store, failing_commits):
     inside, go_on, told = threading.Event(), threading.Event(), []
 
@@ -184,6 +197,7 @@ def test_too_much_that_waits_is_refused_at_once_and_what_waits_is_done(store, mo
 def test_f4_a_full_disk_refuses_changes_keeps_what_was_acknowledged_and_recovers(tmp_path):
     """The limit of a file's size stands for the end of the disk; it is lifted by a second start."""
     path = tmp_path / "store.db"
+    open_store(f"sqlite:///{path}", Clock()).close()  # to make the tables takes more than the limit
     limit = 600_000
 
     def limited():
