@@ -322,7 +322,7 @@ def test_documents_that_do_not_hold_open_nothing():
         load_library(SETTINGS, lambda: {"r4/order.yaml": "pears: {}"})
 
 
-@pytest.mark.parametrize("files", [{}, {"codes/c.yaml": "codes: c\nmap: {a: b}\n"}, {"order.yml": "mapping: m\n"}])
+@pytest.mark.parametrize("files", [{}, {"codes/c.yaml": "codes: c\nmap: {a: b}\n"}, {"order.txt": "mapping: m\n"}])
 def test_a_directory_without_mapping_documents_is_refused_with_what_is_expected_there(
     tmp_path: Path, files: dict[str, str]
 ):
