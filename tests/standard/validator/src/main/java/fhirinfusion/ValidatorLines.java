@@ -73,9 +73,11 @@ public final class ValidatorLines {
   private static IValidationSupport chain(FhirContext context, PrePopulatedValidationSupport ours) {
     UnknownCodeSystemWarningValidationSupport unknown = new UnknownCodeSystemWarningValidationSupport(context);
     unknown.setNonExistentCodeSystemSeverity(IValidationSupport.IssueSeverity.WARNING);
+    // Ours first: R5 comes with extensions pack 1.0.0, which has the content of another extension under
+    // dosage-minimumGapBetweenDose; later packs have a Duration there, as our stand-in.
     return new ValidationSupportChain(
-        new DefaultProfileValidationSupport(context),
         ours,
+        new DefaultProfileValidationSupport(context),
         new CommonCodeSystemsTerminologyService(context),
         new InMemoryTerminologyServerValidationSupport(context),
         new SnapshotGeneratingValidationSupport(context),
