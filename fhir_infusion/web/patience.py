@@ -55,8 +55,9 @@ class Pieces:
 
     def close(self) -> None:
         """End the answer, as WSGI has it."""
-        if hasattr(self._answer, "close"):
-            self._answer.close()
+        close = getattr(self._answer, "close", None)
+        if close is not None:
+            close()
 
 
 class Reader(SocketUnreader):
