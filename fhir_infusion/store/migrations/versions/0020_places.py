@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from fhir_infusion.store.columns import TEXT
+
 revision = "0020"
 down_revision = "0019"
 branch_labels = None
@@ -11,7 +13,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Make the change."""
-    op.add_column("endpoints", sa.Column("place", sa.Text(), nullable=False, server_default=""))
+    op.add_column("endpoints", sa.Column("place", TEXT, nullable=False, server_default=""))
 
 
 def downgrade() -> None:
