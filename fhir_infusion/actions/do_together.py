@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 from urllib.parse import parse_qsl
 
 from fhir_infusion.actions import reading, repeated, transact
@@ -117,7 +117,7 @@ def _read_ahead(
         known = _known(asked, _all_meant(ids, asked))
         found = []
         for one in asked:
-            if one.method in _READ and isinstance(one.body, dict) and one.type in SERVED:
+            if one.method in _READ and one.type in SERVED and _is_of(one.body, one.type):
                 with suppress(Refused):
                     found.append(rewritten(one.body, one.full_url, known, ids.named, home))
         return found
@@ -125,6 +125,11 @@ def _read_ahead(
     with suppress(Refused):
         return reading.ahead(service, service.store.read(caller.tenant, bodies), release)
     return {}
+
+
+def _is_of(body: object, type: str) -> TypeGuard[Resource]:
+    """Say whether a body is a resource of the type that its address names; any other is refused by whoever does it."""
+    return isinstance(body, dict) and body.get("resourceType") == type
 
 
 def _all_meant(ids: _Ids, asked: Sequence[Asked]) -> dict[int, str]:
