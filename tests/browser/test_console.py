@@ -174,6 +174,7 @@ def test_a_double_click_does_it_once_and_says_that_it_was_done(page: Page, tmp_p
         page.get_by_role("link", name="Audit trail").click()
         page.get_by_label("Action").fill("conflict-resolved")
         page.get_by_role("button", name="Show").click()
+        page.wait_for_url(re.compile("action=conflict-resolved"))
         page.get_by_text(f"theirs: {WHY}").first.wait_for()
         assert len([one for one in page.get_by_role("row").all_inner_texts() if WHY in one]) == 1
 
