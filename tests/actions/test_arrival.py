@@ -82,7 +82,8 @@ def test_a_segment_of_another_patient_is_not_taken_in_and_that_is_told(service, 
     stranger = {**first, "subject": {"reference": "Patient/other"}}
     arrive(service, caller, [stranger, *rest])
     (whole,) = arrive(service, caller, [parent])
-    assert [(issue.rule, issue.path) for issue in whole.findings] == [("segment", "segments")]
+    told = [(issue.rule, issue.path) for issue in whole.findings]
+    assert told == [("order-unknown", "order"), ("segment", "segments")]
     assert len(listed(service, caller)) == 4
 
 
