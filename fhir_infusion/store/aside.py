@@ -27,7 +27,10 @@ def put_aside(
     limit: int = 500,
     code: str | None = None,
 ) -> list[Row]:
-    """Return rows of an endpoint that wait for a person, those numbered after ``after``; with ``code`` those for it."""
+    """Return rows of an endpoint that wait for a person, those numbered after ``after``; with ``code`` those for it.
+
+    With other ``states`` those in these.
+    """
     mine = and_(OUTBOX.c.tenant == tx.tenant, OUTBOX.c.endpoint == endpoint, OUTBOX.c.seq > after)
     if code is not None:
         mine = and_(mine, OUTBOX.c.last_error_code == code)

@@ -37,6 +37,7 @@ Lane = Literal["stop", "normal"]
 OPEN: Final[tuple[State, ...]] = due.OPEN
 WAITING: Final[tuple[State, ...]] = ("pending", "leased", "sent", "unknown")
 """Neither done nor put aside."""
+_DONE: Final = frozenset({"acked", "superseded"})
 
 _URGENT: Final = due.URGENT
 _ORDINARY: Final = 1
@@ -300,21 +301,23 @@ def replay(tx: Tx, seq: int, reason: str, actor: str) -> Row:
     return _decide(tx, seq, "pending", reason, actor)
 
 
-def skip(tx: Tx, seq: int, reason: str, actor: str) -> Row:
+def skip(tx: Tx, seq: int, reason: str, actor: str, *, waiting: bool = False) -> Row:
     """Give up a row that was put aside: it is superseded, and kept; audited. With a stop goes what it overtook.
+
+    With ``waiting`` one that is still to be told, too: where nobody is there to tell it.
 
     Raises:
         Refused: 404 there is no such row; 422 it was not put aside, or no reason is given.
     """
-    return _decide(tx, seq, "superseded", reason, actor)
+    return _decide(tx, seq, "superseded", reason, actor, waiting=waiting)
 
 
-def _decide(tx: Tx, seq: int, state: State, reason: str, actor: str) -> Row:
+def _decide(tx: Tx, seq: int, state: State, reason: str, actor: str, *, waiting: bool = False) -> Row:
     row = tx.connection.execute(_numbered([seq]).where(OUTBOX.c.tenant == tx.tenant)).one_or_none()
     if row is None:
         raise Refused(Issue("error", "not-found", "", "there is no such outbox row", status=404))
     before = row_of(row)
-    if before.state not in {"dead", "conflict", "duplicate"}:
+    if before.state in _DONE or (before.state in WAITING and not waiting):
         raise Refused(Issue("error", "business-rule", "", f"the row is {before.state}, not put aside", status=422))
     if state == "pending" and _overtaken(tx, before):
         accepted = "to skip the row: a later version was or will be sent, and an old one must not come after it"

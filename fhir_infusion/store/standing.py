@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, get_args
 
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import bindparam, func, or_, select, tuple_
 
 from fhir_infusion.store.aside import ASIDE
 from fhir_infusion.store.outbox import WAITING, State
@@ -48,6 +48,32 @@ def oldest(tx: Tx, endpoint: str, lane: Lane | None = None) -> datetime | None:
                 asked = {"tenant": tx.tenant, "endpoint": endpoint, "state": state, "lane": one, "rank": rank}
                 since += [int(row[0]) for row in _FIRST.rows(tx, asked)]
     return from_ms(min(since)) if since else None
+
+
+_NEXT: Final = Statement(
+    select(OUTBOX.c.tenant, OUTBOX.c.endpoint)
+    .where(
+        OUTBOX.c.state == bindparam("state"),
+        tuple_(OUTBOX.c.tenant, OUTBOX.c.endpoint) > tuple_(bindparam("tenant"), bindparam("endpoint")),
+    )
+    .order_by(OUTBOX.c.tenant, OUTBOX.c.endpoint)
+    .limit(1)
+)
+
+
+def waited_for(tx: Tx) -> tuple[tuple[str, str], ...]:
+    """Return tenant and endpoint of each endpoint, of every tenant, for which a row waits or was put aside.
+
+    From one to the next is one step into the index for each state, whatever the backlog.
+    """
+    found: set[tuple[str, str]] = set()
+    for state in (*WAITING, *ASIDE):
+        place: tuple[str, str] | None = ("", "")
+        while place is not None:
+            row = _NEXT.one(tx, {"state": state, "tenant": place[0], "endpoint": place[1]})
+            place = (str(row[0]), str(row[1])) if row is not None else None
+            found |= {place} if place is not None else set()
+    return tuple(sorted(found))
 
 
 def outgoing(tx: Tx, endpoint: str, states: Sequence[State] = ()) -> dict[str, int]:

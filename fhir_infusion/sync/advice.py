@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from fhir_infusion.sync.unset import UNSET
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -65,6 +67,13 @@ def _all(status: Status) -> Iterator[Advice]:
     if (status["oldest_stop_seconds"] or 0) > STOP_LATE:
         text = "A stop has not arrived there: tell the ward by another way until it has."
         yield Advice(text, is_urgent=True)
+    if status["direction"] == UNSET:
+        count = sum(count for state, count in status["outbox"].items() if state not in {"acked", "superseded"})
+        text = f"No section of the settings names it, and {count} wait for it: nothing is sent there. Put the"
+        text = f"{text} section back; or tell the ward by another way, then give up what waits with"
+        text = f"{text} `fhir-infusion sync skip --unset {name} --reason TEXT`."
+        yield Advice(text, is_urgent=True, command=f"sync dead list {name}")
+        return
     if status["paused"]:
         why = PAUSES.get(status["paused"], status["paused"])
         text = f"Paused, since {why}. Nothing is sent or read. Ask its operators, then go on with it."

@@ -10,6 +10,7 @@ FHIR transfers whole states.
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.errors import Issue, Refused
@@ -22,6 +23,7 @@ from fhir_infusion.sync.peer import Peer
 from fhir_infusion.sync.pull import apply_new
 from fhir_infusion.sync.replies import Found, Gone, Missing
 from fhir_infusion.sync.sending import push_all
+from fhir_infusion.sync.unset import unset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,15 +85,20 @@ def replay(service: Service, client: str, remote: str, rows: str, reason: str) -
 def skip(service: Service, client: str, rows: str, reason: str, tenant: str | None = None) -> dict[str, Any]:
     """Give up rows that were put aside, numbers with spaces between; audited, and kept. ``tenant`` as in ``row_of``.
 
+    Those of a remote that no section of the settings names any more, where they only wait, too.
+
     Raises:
         Refused: 404 there is no such row; 422 one was not put aside, no reason is given, or these are no numbers.
         Unavailable: the store cannot serve now.
     """
     demand_reason(reason)
     skipped = []
+    nobodys = unset(service, tenant)
     for number in numbers_of(rows):
         owner, row = row_of(service, number, tenant)
-        service.store.transact(owner, lambda tx: outbox.skip(tx, number, reason, client))  # noqa: B023  called at once
+        waiting = (owner, row.endpoint) in nobodys
+        give_up = partial(outbox.skip, seq=number, reason=reason, actor=client, waiting=waiting)
+        service.store.transact(owner, give_up)
         skipped.append({"row": number, "remote": row.endpoint, "resource": row.aggregate, "version": row.version})
     return {"skipped": skipped}
 
@@ -102,9 +109,10 @@ def row_of(service: Service, number: int, tenant: str | None = None) -> tuple[st
     ``tenant`` is whose row it must be; None for a command of this machine, which belongs to no tenant.
 
     Raises:
-        Refused: 404 no remote of the settings has such a row.
+        Refused: 404 no remote has such a row.
     """
-    for owner in dict.fromkeys(remote.tenant for remote in service.settings.remotes):
+    owners = [*(remote.tenant for remote in service.settings.remotes), *(owner for owner, _ in unset(service, tenant))]
+    for owner in dict.fromkeys(owners):
         found = service.store.read(owner, lambda tx: aside.numbered(tx, [number])) if tenant in {None, owner} else ()
         if found:
             return owner, found[0]

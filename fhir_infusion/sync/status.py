@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from fhir_infusion.actions import follow
 from fhir_infusion.remotes import PATIENT, TYPES
 from fhir_infusion.store import endpoints, inbox, links, standing
+from fhir_infusion.sync.unset import ANYBODY, UNSET, unset
 
 if TYPE_CHECKING:
     from fhir_infusion.config import Remote
@@ -25,8 +26,6 @@ Sample: TypeAlias = int | Literal["+Inf"]
 """A value as Prometheus writes it."""
 NEVER: Final = "+Inf"
 _AGES_OF_FEEDS: Final = frozenset({"watermark_age_seconds", "last_success_seconds"})
-DEFAULT_TENANT: Final = "default"
-"""Whatever is counted of all tenants is read as this one."""
 _COUNTED: Final[tuple[State, ...]] = ("pending", "unknown", "conflict", "duplicate", "dead")
 
 
@@ -40,19 +39,23 @@ def status(service: Service, tenant: str | None = None) -> list[Status]:
     it is not so. ``can`` is what the last probe reported, None where there was none. ``identities`` are conflicts about
     who a patient of the tenant is, ``patients_aside`` outbox rows that wait for such a reason. ``lost`` counts what
     was there of ours and is not known there any more, until it is told again; ``deleted_active`` what is gone there,
-    also by a deletion, and has not ended here.
+    also by a deletion, and has not ended here. After them stand those that the settings do not name any more and for
+    which something waits: of ``direction`` ``none``.
     """
     remotes = [one for one in service.settings.remotes if tenant in {None, one.tenant}]
-    return [service.store.read(remote.tenant, partial(_of, remote=remote)) for remote in remotes]
+    set_ones = [service.store.read(remote.tenant, partial(_of, remote=remote)) for remote in remotes]
+    others = unset(service, tenant)
+    return set_ones + [service.store.read(owner, partial(_of_unset, endpoint=name)) for owner, name in others]
 
 
 def gauges(service: Service) -> dict[str, tuple[str, Sample]]:
     """Return the same numbers as samples of the metrics: a name with its labels, to its help and its value.
 
     Labels are the names of remotes and types: ours. What is not old has the age 0; a feed that was never read is of an
-    infinite one, so that an alarm on its age is raised.
+    infinite one, so that an alarm on its age is raised. A remote that no section names has its tenant as a label, too:
+    one of another tenant may have its name.
     """
-    identities = service.store.read(DEFAULT_TENANT, standing.held_identities)
+    identities = service.store.read(ANYBODY, standing.held_identities)
     found: dict[str, tuple[str, Sample]] = {"fhir_infusion_identities": (_IDENTITIES, identities)}
     for remote in service.settings.remotes:
         numbers = service.store.read(remote.tenant, partial(_numbers, remote=remote))
@@ -67,6 +70,10 @@ def gauges(service: Service) -> dict[str, tuple[str, Sample]]:
                 never: Sample = NEVER if name in _AGES_OF_FEEDS else 0
                 age = feed[name]
                 found[f"fhir_infusion_sync_{name}{{{labels}}}"] = (HELP[name], never if age is None else age)
+    for tenant, name in unset(service):
+        waiting = service.store.read(tenant, partial(_outgoing, endpoint=name))
+        labels = f'endpoint="{name}",tenant="{tenant}"'
+        found |= {f"fhir_infusion_sync_{what}{{{labels}}}": (HELP[what], age or 0) for what, age in waiting.items()}
     return found
 
 
@@ -93,12 +100,20 @@ HELP: Final = {
 
 
 def _of(tx: Tx, remote: Remote) -> Status:
-    numbers = _numbers(tx, remote)
-    for in_outbox in ("pending", "duplicate"):
-        numbers.pop(in_outbox)
-    counts = {"outbox": standing.outgoing(tx, remote.name)}
     named = {"endpoint": remote.name, "tenant": remote.tenant, "direction": remote.direction}
-    return {**named, **_known(tx, remote.name), **counts, **numbers}
+    return {**named, **_known(tx, remote.name), **_counted(tx, remote.name, _numbers(tx, remote))}
+
+
+def _of_unset(tx: Tx, endpoint: str) -> Status:
+    numbers = {**_outgoing(tx, endpoint), **_held(tx, endpoint), "feeds": {}}
+    named = {"endpoint": endpoint, "tenant": tx.tenant, "direction": UNSET}
+    return {**named, **_known(tx, endpoint), **_counted(tx, endpoint, numbers)}
+
+
+def _counted(tx: Tx, endpoint: str, numbers: Status) -> Status:
+    """Return the numbers with the whole outbox in place of what they say of it."""
+    counts = {"outbox": standing.outgoing(tx, endpoint)}
+    return {**counts, **{name: value for name, value in numbers.items() if name not in {"pending", "duplicate"}}}
 
 
 def _known(tx: Tx, endpoint: str) -> Status:
@@ -115,21 +130,30 @@ def _known(tx: Tx, endpoint: str) -> Status:
 
 def _numbers(tx: Tx, remote: Remote) -> Status:
     """Return what is read by an index, whatever was acknowledged in all the years before."""
-    counts = standing.outgoing(tx, remote.name, _COUNTED)
+    feeds = {one: _feed(tx, remote, one) for one in remote.feeds} if remote.direction != "push" else {}
+    return {**_outgoing(tx, remote.name), **_held(tx, remote.name), "feeds": feeds}
+
+
+def _outgoing(tx: Tx, endpoint: str) -> Status:
+    counts = standing.outgoing(tx, endpoint, _COUNTED)
     return {
         "pending": counts.get("pending", 0),
         "unknown": counts.get("unknown", 0),
         "dead": counts.get("dead", 0),
         "duplicate": counts.get("duplicate", 0),
-        "oldest_pending_seconds": _age(tx.now, standing.oldest(tx, remote.name)),
-        "oldest_stop_seconds": _age(tx.now, standing.oldest(tx, remote.name, "stop")),
-        "conflicts": standing.held(tx, remote.name),
+        "oldest_pending_seconds": _age(tx.now, standing.oldest(tx, endpoint)),
+        "oldest_stop_seconds": _age(tx.now, standing.oldest(tx, endpoint, "stop")),
+    }
+
+
+def _held(tx: Tx, endpoint: str) -> Status:
+    return {
+        "conflicts": standing.held(tx, endpoint),
         "identities": standing.held(tx, follow.HERE),
-        "patients_aside": standing.held_for_patient(tx, remote.name),
-        "lost": links.lost(tx, remote.name),
-        "deleted_active": links.deleted_active(tx, remote.name),
-        "quarantined": standing.incoming(tx, remote.name, (*TYPES, PATIENT), "quarantined"),
-        "feeds": {one: _feed(tx, remote, one) for one in remote.feeds} if remote.direction != "push" else {},
+        "patients_aside": standing.held_for_patient(tx, endpoint),
+        "lost": links.lost(tx, endpoint),
+        "deleted_active": links.deleted_active(tx, endpoint),
+        "quarantined": standing.incoming(tx, endpoint, (*TYPES, PATIENT), "quarantined"),
     }
 
 

@@ -121,6 +121,26 @@ def test_a_row_is_given_up_with_a_reason(cli: Run, there: Peer):
     assert len([one for one in there.all(MR) if one["id"] != "bad"]) == 1
 
 
+def test_what_waits_for_a_remote_that_no_section_names_any_more_is_told_listed_and_given_up(
+    cli: Run, there: Peer, tmp_path: Path
+):
+    unset = cli("sync", "skip", "--unset", "peer", "--reason", "it is shut down")
+    assert (unset.code, "no section names" in unset.err) == (2, True)
+    named = tmp_path / "settings.toml"
+    text = named.read_text()
+    named.write_text(text.replace("[remotes.peer]", "[remotes.other]"))
+    lines = {line["endpoint"]: line for line in cli("sync", "status").json}
+    assert lines.keys() == {"other", "peer"}
+    assert (lines["peer"]["direction"], lines["peer"]["next"]) == ("none", ["sync dead list peer"])
+    assert [(one["row"], one["state"]) for one in cli("sync", "dead", "list", "peer").json] == [(2, "dead")]
+    assert cli("sync", "dead", "list", "other").out == ""
+    assert cli("sync", "skip", "2", "--unset", "peer", "--reason", "x").code == 2
+    ran = cli("sync", "skip", "--unset", "peer", "--reason", "it is shut down")
+    assert (ran.code, [one["row"] for one in ran.json]) == (0, [2])
+    assert [line["endpoint"] for line in cli("sync", "status").json] == ["other"]
+    assert len([one for one in there.all(MR) if one["id"] != "bad"]) == 1
+
+
 @pytest.mark.usefixtures("there")
 def test_what_could_not_be_taken_is_listed_shown_and_tried_again(cli: Run, tmp_path: Path):
     listed = cli("sync", "quarantine", "list")

@@ -6,8 +6,14 @@ from contextlib import contextmanager
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from fhir_infusion.config import Settings
-from fhir_infusion.store import outbox
+from fhir_infusion.errors import Refused
+from fhir_infusion.store import audit, outbox
+from fhir_infusion.sync import replaying
+from fhir_infusion.sync.advice import advice
+from fhir_infusion.sync.status import gauges, status
 from fhir_infusion.sync.worker import sync_now
 from tests.faults.peer import RESET, Act, Peer, once
 from tests.faults.rig import TENANT, Rig, administration, order
@@ -117,3 +123,53 @@ def test_what_a_person_gave_up_and_what_was_never_there_are_not_told_by_that(rig
     assert rig.alerts() == ["rejected"]
     rig.amend(order("A-1", steps=_rated(9)))
     assert rig.settle()[-1] == "acked"
+
+
+def _statuses(rig: Rig) -> list[dict[str, Any]]:
+    return [one for one in status(rig.service) if one["direction"] == "none"]
+
+
+def test_h18_h6_what_waits_for_a_remote_that_no_section_names_is_shown_with_its_stops_and_what_to_do(
+    rig: Rig, there: Peer
+):
+    rig.place(order("A-1"))
+    rig.settle()
+    rig.amend(order("A-1", status="stopped"))
+    rig.place(order("A-2"))
+    assert _statuses(rig) == []
+    with unset(rig):
+        rig.clock.move(300)
+        (line,) = _statuses(rig)
+        assert (line["endpoint"], line["tenant"], line["outbox"]) == ("peer", TENANT, {"acked": 1, "pending": 2})
+        assert (line["oldest_pending_seconds"], line["oldest_stop_seconds"]) == (300, 300)
+        stop, gone = advice(line)
+        assert (stop.is_urgent, gone.is_urgent, gone.command) == (True, True, "sync dead list peer")
+        assert "2 wait" in gone.text
+        found = gauges(rig.service)
+        assert found[f'fhir_infusion_sync_oldest_stop_seconds{{endpoint="peer",tenant="{TENANT}"}}'][1] == 300
+        assert found[f'fhir_infusion_sync_pending{{endpoint="peer",tenant="{TENANT}"}}'][1] == 2
+        assert status(rig.service, "another") == []
+    rig.settle()
+    assert _statuses(rig) == []
+    assert {one["status"] for one in there.all(MR)} == {"stopped", "active"}
+
+
+def test_h6_what_waits_is_given_up_only_where_no_section_names_the_remote_and_is_not_told_later(rig: Rig, there: Peer):
+    rig.place(order("A-1"))
+    rig.settle()
+    rig.amend(order("A-1", steps=_rated(8)))
+    waiting = str(rig.rows()[-1].seq)
+    with pytest.raises(Refused) as refusal:
+        replaying.skip(rig.service, "command:7", waiting, "it is shut down")
+    assert refusal.value.status == 422
+    with unset(rig):
+        assert replaying.skip(rig.service, "command:7", waiting, "it is shut down")["skipped"][0]["version"] == 2
+        assert status(rig.service) == []
+        trail = rig.service.store.read(TENANT, lambda tx: audit.entries(tx, limit=10_000))
+        decided = [(one.client, one.version, one.detail) for one in trail if one.action == "outbox-decision"]
+        assert decided == [("command:7", 2, f"outbox row {waiting} pending -> superseded: it is shut down")]
+    sync_now(rig.service, "peer")
+    assert [_rate(one) for one in there.all(MR)] == ["5"]
+    rig.amend(order("A-1", steps=_rated(9)))
+    rig.settle()
+    assert [_rate(one) for one in there.all(MR)] == ["9"]

@@ -132,6 +132,16 @@ def test_the_numbers_are_those_of_the_command_and_say_what_to_do(desk: Desk):
     assert "Nothing is put aside" in seen(desk.get("/console/remotes/peer/aside?state=duplicate"))
 
 
+def test_a_remote_that_no_section_names_any_more_is_shown_with_what_waits_for_it_and_leads_nowhere(desk: Desk):
+    desk.rig.service.store.transact(TENANT, lambda tx: outbox.enqueue(tx, "former", f"{MR}/1", 1, "hash", stop=True))
+    page = desk.get("/console")
+    assert "sync skip --unset former --reason TEXT" in seen(page)
+    assert "1 wait for it" in seen(page)
+    assert "/console/remotes/former" not in page.get_data(as_text=True)
+    assert desk.get("/console/remotes/former").status_code == 404
+    assert "former" not in seen(desk.get("/console", "elsewhere"))
+
+
 def test_a_conflict_shows_base_ours_and_theirs_and_is_decided_as_it_was_shown(desk: Desk):
     id_ = desk.held()
     page = desk.get(f"/console/conflicts/{id_}")
@@ -402,6 +412,7 @@ def test_hostile_text_in_any_field_is_shown_as_text(desk: Desk):
 def test_advice_names_the_most_urgent_first_and_nothing_where_all_is_well():
     well: Status = {
         "endpoint": "e",
+        "direction": "both",
         "paused": "",
         "trouble": "",
         "can": {"needs": []},

@@ -15,9 +15,10 @@ from fhir_infusion.cli.progress import steps_bar
 from fhir_infusion.cli.run import DONE, REFUSED
 from fhir_infusion.cli.sync.comparing import in_parts
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.store import aside
+from fhir_infusion.store import aside, outbox
 from fhir_infusion.sync import moments
 from fhir_infusion.sync.inspecting import line_of
+from fhir_infusion.sync.unset import unset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -43,13 +44,21 @@ def dead() -> None:
 @database_option
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 def listed(database: str | None, names: tuple[str, ...]) -> None:
-    """List the outbox rows that were put aside, one JSON object a line, without content."""
+    """List the outbox rows that were put aside, one JSON object a line, without content.
+
+    Of a remote that no section of the settings names any more, also those that only wait.
+    """
     settings = load_settings(database=database)
-    chosen = [settings.remote(name) for name in names] or list(settings.remotes)
     with reading_service(settings) as service:
+        nobodys = unset(service)
+        known = {name for _, name in nobodys}
+        chosen = [settings.remote(name) for name in names if name not in known] if names else settings.remotes
         for remote in chosen:
-            for row in _paged(service, remote, partial(_aside, remote.name, aside.ASIDE)):
+            for row in _paged(service, remote.tenant, partial(_aside, remote.name, aside.ASIDE)):
                 click.echo(fhir_json.write(line_of(remote.tenant, row)))
+        for tenant, name in nobodys:
+            for row in _waiting(service, tenant, name) if name in names or not names else ():
+                click.echo(fhir_json.write(line_of(tenant, row)))
 
 
 def _aside(endpoint: str, states: Sequence[State], tx: Tx, after: int) -> list[Row]:
@@ -107,11 +116,14 @@ def replay(
 @click.command("skip")
 @database_option
 @reason_option
-@click.argument("rows", nargs=-1, required=True, type=click.IntRange(1), metavar="ROW...")
-def skip(database: str | None, reason: str, rows: Sequence[int]) -> None:
+@click.option("--unset", "gone", metavar="NAME", help="All that waits for a remote that no section names any more.")
+@click.argument("rows", nargs=-1, type=click.IntRange(1), metavar="ROW...")
+def skip(database: str | None, reason: str, gone: str | None, rows: Sequence[int]) -> None:
     """Give up rows that were put aside; they are kept, and never sent."""
+    if bool(rows) == bool(gone):
+        raise click.UsageError("accepted is one of ROW... or --unset NAME")
     settings = load_settings(database=database)
-    for part in in_parts(rows):
+    for part in in_parts(rows or _of_unset(settings, gone or "")):
         answer: dict[str, Any] = owner.do(settings, "skip", client=operator(), rows=part, reason=reason)
         for line in answer["skipped"]:
             click.echo(fhir_json.write(line))
@@ -128,11 +140,24 @@ def _chosen(settings: Settings, remote: Remote, state: str | None, since: str, u
 
     page = partial(_aside, remote.name, [one for one in aside.ASIDE if one == state]) if state else told
     with reading_service(settings) as service:
-        return [row.seq for row in _paged(service, remote, page)]
+        return [row.seq for row in _paged(service, remote.tenant, page)]
 
 
-def _paged(service: Service, remote: Remote, page: Callable[[Tx, int], list[Row]]) -> Iterator[Row]:
+def _of_unset(settings: Settings, name: str) -> list[int]:
+    """Return the numbers of what waits for a remote that the settings do not name any more."""
+    with reading_service(settings) as service:
+        found = [row.seq for tenant, one in unset(service) if one == name for row in _waiting(service, tenant, one)]
+    if not found:
+        raise click.UsageError("nothing waits for a remote of this name that no section names; see `sync status`")
+    return found
+
+
+def _waiting(service: Service, tenant: str, endpoint: str) -> Iterator[Row]:
+    return _paged(service, tenant, partial(_aside, endpoint, (*outbox.WAITING, *aside.ASIDE)))
+
+
+def _paged(service: Service, tenant: str, page: Callable[[Tx, int], list[Row]]) -> Iterator[Row]:
     after = 0
-    while rows := service.store.read(remote.tenant, lambda tx: page(tx, after)):  # noqa: B023  called at once
+    while rows := service.store.read(tenant, lambda tx: page(tx, after)):  # noqa: B023  called at once
         yield from rows
         after = rows[-1].seq
