@@ -4,8 +4,8 @@ An event gets its number in the transaction of the change that it tells of, from
 subscription. Changes of one tenant are made one after the other, and what is undone takes its number back: the numbers
 of a subscription have no gaps and no repeats, whoever writes and wherever a process dies.
 
-Who sends holds a lease on the subscription, so that its events go out one after the other. A process that died leaves
-its lease: on a database that one process writes it is void at once, else when its time is over.
+Who sends holds a lease on the subscription, so that its events go out one after the other, and renews it meanwhile. A
+process that died leaves its lease: on a database that one process writes it is void at once, else when it runs out.
 """
 
 from __future__ import annotations
@@ -160,6 +160,11 @@ _CLAIM: Final = Statement(
     )
     .values(lease_owner=bindparam("owner"), lease_until=bindparam("until"))
 )
+_RENEW: Final = Statement(
+    update(SUBSCRIPTIONS)
+    .where(SUBSCRIPTIONS.c.tenant == bindparam("of_tenant"), SUBSCRIPTIONS.c.lease_owner.like(bindparam("of_process")))
+    .values(lease_until=bindparam("until"))
+)
 
 
 def find(tx: Tx, id: str) -> Subscription | None:
@@ -230,6 +235,12 @@ def claim(tx: Tx, id: str, owner: str, seconds: int, *, alone: bool) -> Subscrip
     values: dict[str, Any] = {"owner": owner, "until": now + 1000 * seconds, "now": now}
     values |= {"of_tenant": tx.tenant, "of_id": id, "is_alone": int(alone), "of_process": f"{process}/%"}
     return find(tx, id) if _CLAIM.write(tx, values) == 1 else None
+
+
+def renew(tx: Tx, process: str, seconds: int) -> None:
+    """Keep what the senders of a process hold of this tenant."""
+    until = to_ms(tx.now) + 1000 * seconds
+    _RENEW.write(tx, {"of_tenant": tx.tenant, "of_process": f"{process}/%", "until": until})
 
 
 def held(tx: Tx, id: str, owner: str) -> Subscription | None:

@@ -23,7 +23,9 @@ wait for the disk serves many.
 
 from __future__ import annotations
 
+import os
 import queue
+import secrets
 import threading
 import time
 from collections import deque
@@ -34,7 +36,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sqlalchemy import update
+from sqlalchemy import delete, insert, update
 
 from fhir_infusion.errors import SettingsError, Unavailable
 from fhir_infusion.store import audit, dialect, feed
@@ -52,6 +54,12 @@ T = TypeVar("T")
 
 _PROBE: Final = update(SECRETS).values(value=SECRETS.c.value)
 """Changes nothing and is written all the same: says whether there is space again before anybody asks."""
+
+ROOM: Final = 4 * 2**20
+"""Bytes that have to fit, after the disk was full, before it is said that changes are taken again: a dozen orders write
+as much. That a page fits says little: every order might be refused by a service that calls itself ready."""
+_ROOM_IS: Final = "room "
+_GIVE_ROOM: Final = delete(SECRETS).where(SECRETS.c.name.startswith(_ROOM_IS))
 
 GROUP: Final = 64
 WAITING: Final = 1_000
@@ -101,6 +109,7 @@ class Writer:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._aside: deque[_Job] = deque()
         self._trouble: Trouble | None = None
+        self._cramped = False
         self._outage = Outage()
         self._open = True
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
@@ -128,8 +137,8 @@ class Writer:
         return result
 
     def healthy(self) -> bool:
-        """Say whether work is taken and the last commit went well."""
-        return self._open and self._trouble is None and self._thread.is_alive()
+        """Say whether work is taken, the last commit went well, and there is room for what is usually written."""
+        return self._open and self._trouble is None and not self._cramped and self._thread.is_alive()
 
     def close(self) -> bool:
         """Finish what waits, empty the log into the database and end the thread; say whether that went well."""
@@ -184,6 +193,7 @@ class Writer:
                 results = self._commit(connection, group)
             except _GroupFailedError as failure:
                 self._trouble = failure.trouble
+                self._cramped = self._cramped or failure.trouble == "full"
                 if connection is not None:
                     _discard(connection)
                     connection = None
@@ -241,9 +251,12 @@ class Writer:
             return self._aside.popleft()
         if not waits:
             return self._jobs.get_nowait()
-        return self._jobs.get(timeout=_PAUSE_SECONDS if self._trouble else None)
+        return self._jobs.get(timeout=_PAUSE_SECONDS if self._trouble or self._cramped else None)
 
     def _commit(self, connection: Connection, group: list[_Job]) -> list[_Result]:
+        if self._cramped and not group:
+            # What is asked for is always tried: it may be small enough.
+            self._try_room(connection)
         try:
             transaction = connection.begin()
             if self._trouble is not None:
@@ -260,6 +273,19 @@ class Writer:
             raise _GroupFailedError(trouble_of(error), in_doubt=True) from error
         reach("store.after-commit")
         return results
+
+    def _try_room(self, connection: Connection) -> None:
+        """Write what takes some room and take it away again."""
+        try:
+            with connection.begin():
+                values = {"name": f"{_ROOM_IS}{os.getpid()}", "value": secrets.token_bytes(ROOM)}
+                connection.execute(_GIVE_ROOM)
+                connection.execute(insert(SECRETS), values)
+            with connection.begin():
+                connection.execute(_GIVE_ROOM)
+        except DRIVER_ERRORS as error:
+            raise _GroupFailedError(trouble_of(error)) from error
+        self._cramped = False
 
     def _run_one(self, connection: Connection, job: _Job) -> tuple[Any, Exception | None]:
         cursor = connection.connection.cursor()

@@ -14,7 +14,9 @@ import json
 import os
 import random
 import threading
+import time
 import uuid
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -46,8 +48,8 @@ FAILING: Final = 4
 """Senders that endpoints which failed last time may take together."""
 STOPPING: Final = 8
 """Senders beyond ``SENDERS`` that only stops of orders may take."""
-LEASE_SECONDS: Final = 120
-"""Longer than a sender works before it notes how far it came."""
+LEASE_SECONDS: Final = 9
+"""Renewed while an endpoint takes longer. So soon another process goes on with what one that died was telling."""
 FAILURES_TO_ERROR: Final = 4
 """Failures in a row after which a subscription is in error; sending goes on, ever more seldom."""
 GIVE_UP: Final = timedelta(hours=72)
@@ -70,6 +72,7 @@ class Notifier:
         self._awake = threading.Event()
         self._lock = threading.Lock()
         self._busy: dict[tuple[str, str], tuple[threading.Thread, bool]] = {}
+        self._renewed = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="notify", daemon=True)
 
     def start(self) -> None:
@@ -84,8 +87,12 @@ class Notifier:
             self._thread.join(seconds)
         with self._lock:
             busy = [thread for thread, _ in self._busy.values()]
-        for thread in busy:
-            thread.join(seconds)
+        until = time.monotonic() + seconds
+        while any(thread.is_alive() for thread in busy) and time.monotonic() < until:
+            with suppress(FhirInfusionError):
+                self._renew()
+            for thread in busy:
+                thread.join(IDLE_SECONDS / len(busy))
 
     def wake(self) -> None:
         """Say that something may be due."""
@@ -95,12 +102,23 @@ class Notifier:
         while not self._ending.is_set():
             self._awake.clear()
             try:
+                self._renew()
                 self._look()
             except FhirInfusionError as error:
                 LOG.warning("notifying failed", extra={"code": type(error).__name__})
             except Exception as error:  # noqa: BLE001  one round that fails must not end the thread
                 LOG.error("notifying failed", extra={"code": type(error).__name__})
             self._awake.wait(IDLE_SECONDS)
+
+    def _renew(self) -> None:
+        """Keep what is being sent; an endpoint may take longer than a lease."""
+        if time.monotonic() - self._renewed < LEASE_SECONDS / 3:
+            return
+        self._renewed = time.monotonic()
+        with self._lock:
+            tenants = {tenant for tenant, _ in self._busy}
+        for tenant in tenants:
+            self._service.store.transact(tenant, lambda tx: subscriptions.renew(tx, self._process, LEASE_SECONDS))
 
     def _look(self) -> None:
         for one in self._service.store.read("", subscriptions.due):

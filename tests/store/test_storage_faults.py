@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from fhir_infusion.errors import Unavailable
 from fhir_infusion.store import audit, dialect, open_store, outbox, versions, writer
@@ -34,8 +35,6 @@ def fail(name):
 @pytest.fixture
 def failing_commits(store):
     """Let commits fail with the error that is put in; the connection is a real one otherwise."""
-    from sqlalchemy import event  # noqa: PLC0415  only this fixture looks below the store
-
     errors: list[str] = []
 
     def commit(_connection):
@@ -220,6 +219,35 @@ def test_f4_a_full_disk_refuses_changes_keeps_what_was_acknowledged_and_recovers
     later = {line.split()[1]: 1 for line in second.stdout.splitlines() if line.startswith("ack")}
     assert set(later) == set(refused)
     check_whole(path, acknowledged | later)
+
+
+def test_f4_where_a_little_fits_and_no_order_does_the_store_does_not_call_itself_healthy(store, monkeypatch):
+    monkeypatch.setattr(writer, "_PAUSE_SECONDS", 0.05)
+    room = [50]
+
+    @event.listens_for(store._writer._engine, "connect")
+    def limit(connection, _record):
+        if room:
+            (pages,) = connection.execute("PRAGMA page_count").fetchone()
+            connection.execute(f"PRAGMA max_page_count={pages + room[0]}").close()
+
+    with pytest.raises(Unavailable, match="no space left"):
+        store.transact(TENANT, lambda tx: [effect(f"large-{number}")(tx) for number in range(500)])
+    until = time.monotonic() + 1
+    while time.monotonic() < until:
+        assert not store.healthy()
+        time.sleep(0.02)
+    # What fits is taken all the same: it may be a stop.
+    assert put(store, "small").version == 1
+    assert not store.healthy()
+    room.clear()
+    until = time.monotonic() + 10
+    while not store.healthy():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    kept = "SELECT count(*), (SELECT count(*) FROM versions) FROM secrets"
+    assert store.read(TENANT, lambda tx: tx.connection.exec_driver_sql(kept).fetchone()) == (1, 1)
+    assert store.transact(TENANT, lambda tx: [effect(f"large-{number}")(tx) for number in range(500)])[499][1]
 
 
 STRACE = shutil.which("strace")

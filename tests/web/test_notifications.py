@@ -12,7 +12,7 @@ import pytest
 
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.validate import validate
-from fhir_infusion.sync import retry
+from fhir_infusion.sync import notifications, retry
 from tests.receiver import Receiver, kind_of, numbers_of, until
 from tests.web.conftest import FHIR, exact
 from tests.web.subscribing import Live, backported, plain, topical
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fhir_infusion.translator import Translator
+    from tests.postgresql import Server
 
 Json = dict[str, Any]
 MR = "/fhir/r4/MedicationRequest"
@@ -337,3 +338,33 @@ def test_what_a_release_cannot_say_is_told_of_without_the_resource(live: Live, r
     assert len(event["entry"]) == 1
     assert order["id"] in str(event["entry"][0])
     assert validate(fhir_json.read(receiver.arrived[-1].raw), "R4") == ()
+
+
+def test_an_endpoint_that_takes_longer_than_a_lease_is_told_by_one_process_and_once(
+    postgresql_server: Server,
+    receiver: Receiver,
+    resource: Json,
+    translator: Translator,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(notifications, "LEASE_SECONDS", 1)
+    url = postgresql_server.emptied()
+    one, other = Live(url, translator), Live(url, translator)
+    try:
+        address = one.subscribe(topical(receiver.url, content="id-only"))
+        assert until(lambda: one.status(address) == "active")
+        receiver.lies.append(4.0)
+        for number in range(3):
+            ordered(other, resource, number)
+        assert until(lambda: receiver.numbers()[-1:] == [3])
+        time.sleep(0.5)
+        assert receiver.numbers() == [1, 2, 3]
+        receiver.lies.append(4.0)
+        ordered(one, resource, 3)
+        assert until(lambda: receiver.numbers()[-1:] == [4])
+        one.close()  # what is being sent is waited for, and kept meanwhile
+        other.close()
+        assert receiver.numbers() == [1, 2, 3, 4]
+    finally:
+        one.close()
+        other.close()
