@@ -84,10 +84,7 @@ class Format:
 
         Raises ``Refused`` with every reason.
         """
-        if self.given.group is not None:
-            objects: list[Any] = list(self.given.group.apart(value))
-        else:
-            objects = value if isinstance(value, list) else [value]
+        objects = self.apart(value)
         read, issues = [], []
         for position, one in enumerate(objects):
             try:

@@ -95,10 +95,10 @@ class Derived:
 
     def of_row(self, row: Json | None) -> Any:
         """Return the value that a row gives; ``None`` where it gives none."""
-        if row is None or any(row.get(name) not in accepted for name, accepted in self.only.items()):
+        if row is None or any(_code(row.get(name)) not in accepted for name, accepted in self.only.items()):
             return None
         value = row.get(self.of)
-        return self.codes.get(value) if self.codes is not None and isinstance(value, str) else value
+        return value if self.codes is None else self.codes.get(_code(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +123,10 @@ class Feed:
         """
         rows = value if isinstance(value, list) else [value]
         groups: dict[str, Json] = {}
+        seen: set[str] = set()
         for position, row in enumerate(rows):
             at = f"[{position}]"
             key = _key_of(row, self.by, f"{at}.")
-            _key_of(row, (self.row,), f"{at}.")
             common = {name: held for name, held in row.items() if name in self.common}
             varying = {name: held for name, held in row.items() if name not in self.common}
             group = groups.setdefault(key, {**common, self.rows: []})
@@ -135,8 +135,10 @@ class Feed:
                 if one.name in row:
                     reason = "a row says what the format derives from the rows"
                     raise _refused(f"{at}.{shown(one.name)}", reason, "rows without it")
-            if any(other[self.row] == row[self.row] for other in group[self.rows]):
+            own = _key_of(row, (*self.by, self.row), f"{at}.")
+            if own in seen:
                 raise _refused(f"{at}.{self.row}", "a row with this key was there before", "each row once")
+            seen.add(own)
             group[self.rows].append(varying)
         return [self._with_derived(group) for group in groups.values()]
 
@@ -290,14 +292,22 @@ def _derived(table: Table, row: Node, members: Mapping[str, Node], complaints: l
         elif name not in place:
             where = "in the rows" if take == "next" else "at its top"
             complaints.append(f"{mark}: '{name}' is not in the shape, {where}; accepted: {', '.join(place)}")
-        elif unknown := _not_in(said, "only", map(str, said.get("only") or ()), inside):
+        elif unknown := _not_in(said, "only", said.get("only") or (), inside):
             complaints += unknown
+        elif any(not isinstance(held, list) for held in (said.get("only") or Table()).values()):
+            what = "`only` has a list of codes for each member of a row, such as [STOP]"
+            complaints.append(f"{said.marks['only']}: {what}")
         else:
             codes = said.get("codes")
-            only = {key: tuple(map(str, held)) for key, held in (said.get("only") or Table()).items()}
-            named = {str(key): str(held) for key, held in codes.items()} if codes is not None else None
+            only = {key: tuple(map(_code, held)) for key, held in (said.get("only") or Table()).items()}
+            named = {key: str(held) for key, held in codes.items()} if codes is not None else None
             found.append(Derived(name, take, str(of), named, only))
     return tuple(found)
+
+
+def _code(value: Any) -> str:
+    """Return a value as a document names it: a number or a truth value as its JSON, text as it is."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _demand_same(left: Json, right: Json, rows: str, at: str = "") -> None:

@@ -36,8 +36,13 @@ def safe(name: str) -> str:
 
 
 def plain(made: str) -> str:
-    """Return the name of the site's member: undo ``safe``."""
-    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)) if match[1] else "_", made.removeprefix(HEAD))
+    """Return the name of the site's member: undo ``safe``; what is no character stays, for any residue names paths."""
+    return _ESCAPED.sub(_character, made.removeprefix(HEAD))
+
+
+def _character(match: re.Match[str]) -> str:
+    number = int(match[1] or "5f", 16)
+    return chr(number) if number < 0xD800 or 0xDFFF < number <= 0x10FFFF else match[0]
 
 
 def aside(name: str, *, is_filler: bool) -> str:

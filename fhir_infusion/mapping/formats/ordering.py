@@ -40,7 +40,8 @@ def in_order(feed: Feed, root: Node, rows: list[Json], fillers: tuple[Any, ...])
         if place[0] < moment and place in seen:
             at = f"[{position}].{readable(places[0].path)}"
             raise Refused(Issue("error", "business-rule", at, LATE, _APART, "order", BREAKS_RULE))
-        latest[feed.key(row)] = (max(moment, place[0]), seen | {place})
+        seen.add(place)
+        latest[feed.key(row)] = (max(moment, place[0]), seen)
     return [rows[at] for at in sorted(range(len(rows)), key=lambda at: keyed[at])]
 
 

@@ -194,6 +194,9 @@ def _prepared_object(node: Node, members: dict[str, Node], value: dict[str, Any]
 _UNKNOWN: Final = "the shape does not know this member, and it stands where it could change what the patient gets"
 
 
+_JOINED: Final = "these members say one value together"
+
+
 _NEAR: Final = "this is a member of the shape but for case, blanks and marks, and that one is missing"
 
 
@@ -219,7 +222,7 @@ def _prepare_joined(node: Node, value: dict[str, Any], made: dict[str, Any], at:
     texts = [there.get(name) for name in node.parts]
     here = _join(at, safe(node.parts[0]))
     if empty or not all(isinstance(text, str) and JOINED not in text for text in texts):
-        turn.refuse(here, "these members say one value together", f"text in each of {node.name}", "joined")
+        turn.refuse(here, _JOINED, f"text in each of {node.name}", "joined")
         return
     made[node.path_name] = _prepared(node, JOINED.join(map(str, texts)), here, turn)
 
@@ -307,6 +310,15 @@ def _decoded(held: Any, at: str, turn: Turning) -> Any:
         return None
 
 
+def _restored_parts(node: Node, value: Any, at: str, turn: Turning) -> dict[str, Any]:
+    """Return the members that say a value together."""
+    texts = str(_restored(node, value, at, turn)).split(JOINED)
+    if len(texts) != len(node.parts):
+        turn.refuse(at, _JOINED, f"text in each of {node.name}", "joined", BREAKS_RULE)
+        return {}
+    return dict(zip(node.parts, texts, strict=True))
+
+
 def _restored_object(members: dict[str, Node], value: dict[str, Any], at: str, turn: Turning) -> dict[str, Any]:
     known = {inner.path_name: inner for inner in members.values() if not inner.kept}
     said: dict[str, Any] = {}
@@ -321,8 +333,7 @@ def _restored_object(members: dict[str, Node], value: dict[str, Any], at: str, t
         elif inner.columns:
             lists[inner.name] = restore(inner, held, here, turn)
         elif inner.parts:
-            texts = str(_restored(inner, held, here, turn)).split(JOINED)
-            said |= dict(zip(inner.parts, texts, strict=False))
+            said |= _restored_parts(inner, held, here, turn)
         else:
             said[inner.name] = restore(inner, held, here, turn)
     for inner in known.values():

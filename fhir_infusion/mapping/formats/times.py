@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -156,6 +156,7 @@ def write_clock(form: Form, value: object) -> str:
     match = _ISO.fullmatch(f"2000-01-01T{value}Z")
     if match is None:
         raise NotTakenError("this is no time of day", "hh:mm:ss")
+    _demand_no_leap(match)
     return _shown(form, match, datetime(2000, 1, 1, int(match[4]), int(match[5]), int(match[6]), tzinfo=UTC), "Z")
 
 
@@ -186,22 +187,28 @@ def write_time(form: Form, zone: tzinfo | None, value: object) -> str:
     match = _ISO.fullmatch(value) if isinstance(value, str) else None
     if match is None or match[4] is None:
         raise NotTakenError("the format has a place for a moment only", "a date with its time and offset")
-    if match[6] == "60":
-        raise NotTakenError("the format has no place for a leap second", "seconds up to 59")
+    _demand_no_leap(match)
     moment = datetime.fromisoformat(f"{match[0][:19]}{match[8].replace('Z', '+00:00')}")
     if form.has("ZZ"):
         return _shown(form, match, moment, match[8])
     if zone is None:
         raise NotTakenError("the form shows no offset, and the format states no zone", "a format with its zone")
-    local = moment.astimezone(zone).replace(tzinfo=None, fold=0)
-    if _in_zone(local, zone).astimezone(UTC) != moment.astimezone(UTC):
+    local = _local(moment, zone)
+    if _in_zone(local, zone) != moment:
         raise NotTakenError("the zone does not lead back to this moment", "another moment")
     return _shown(form, match, local, "")
+
+
+def _demand_no_leap(match: re.Match[str]) -> None:
+    if match[6] == "60":
+        raise NotTakenError("the format has no place for a leap second", "seconds up to 59")
 
 
 def _shown(form: Form, match: re.Match[str], moment: datetime, offset: str) -> str:
     """Return a moment in a form that shows all of it."""
     fraction = (match[7] or "").rstrip("0")
+    if moment.minute and not form.has("mm"):
+        raise NotTakenError("the form of the format cannot show these minutes", f"a time that {form.text} can show")
     if (moment.second and not form.has("ss")) or len(fraction) > (3 if form.has("SSS") else 0):
         raise NotTakenError("the form of the format cannot show these seconds", f"a time that {form.text} can show")
     return form.written(moment, fraction.ljust(3, "0"), offset)
@@ -226,6 +233,16 @@ def _moment(parts: dict[str, str]) -> datetime:
         raise NotTakenError("there is no such time of day", "00:00:00 to 23:59:59") from None
 
 
+def _local(moment: datetime, zone: tzinfo) -> datetime:
+    """Return what the clocks of a zone show at a moment."""
+    try:
+        return moment.astimezone(zone).replace(tzinfo=None, fold=0)
+    except OverflowError:  # in UTC it is in the year 10000: the last evening of 9999, which often stands for no end
+        if moment.replace(tzinfo=zone).utcoffset() == moment.utcoffset():
+            return moment.replace(tzinfo=None)
+        raise NotTakenError("in the zone of the format this moment is in no year", "years 1 to 9999") from None
+
+
 def _in_zone(local: datetime, zone: tzinfo) -> datetime:
     """Return the one moment that a local time names."""
     first, second = local.replace(tzinfo=zone), local.replace(tzinfo=zone, fold=1)
@@ -238,7 +255,7 @@ def _in_zone(local: datetime, zone: tzinfo) -> datetime:
 
 
 def _offset(moment: datetime) -> str:
-    offset = moment.utcoffset() or timedelta()
-    if offset % timedelta(minutes=1):
+    minutes, rest = divmod(moment.utcoffset() or timedelta(), timedelta(minutes=1))
+    if rest:
         raise NotTakenError("the offset of the zone on that day is no whole minute", "a later day")
-    return f"{moment.astimezone(timezone(offset)):%z}"[:3] + ":" + f"{moment.astimezone(timezone(offset)):%z}"[3:5]
+    return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"

@@ -46,6 +46,24 @@ def test_the_same_number_in_another_spelling_is_another_dose():
     assert dropped(one, dosed(record, Decimal("91.0"))) == [("Per m2", EDITED)]
 
 
+@pytest.mark.parametrize("name", ["Ann", "Ann + Bee + Cee"])
+def test_a_text_that_is_not_one_for_each_of_the_members_that_say_it_is_refused_not_cut(name: str):
+    shape = SHAPE + "  First + Last: text\n"
+    one = built(HEAD + shape + PAIRS.replace("pairs:\n", "pairs:\n  patient.name: First + Last\n"))
+    (record,) = records(one, SITE | {"First": "Ann", "Last": "Bee"})
+    with pytest.raises(Refused) as told:
+        one.write([{**record, "patient": {**record["patient"], "name": name}}])
+    assert [(issue.path, issue.rule) for issue in told.value.issues] == [("small.First + Last", "joined")]
+
+
+def test_residue_whose_path_no_member_has_stays_behind():
+    one = small()
+    (record,) = records(one, {**SITE, "Colour": "red"})
+    entry, sealed = record["residue"]
+    strange = {**record, "residue": [{**entry, "path": "X_00__110000_"}, {**sealed, "value": {"of": "0"}}]}
+    assert one.write([strange]).values == [SITE]
+
+
 def test_an_edit_taken_back_brings_back_what_was_kept():
     one = small("Per m2: kept")
     (record,) = records(one, SITE | PER_AREA)

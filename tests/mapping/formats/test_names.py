@@ -38,6 +38,12 @@ def test_a_name_comes_back_and_fits_the_paths_of_residue(name):
     assert plain_aside(aside(name, is_filler=True)) == name
 
 
+@pytest.mark.parametrize("made", ["X_00__110000_", "a_ffffffffffff_", "a_d800_", "a_dfff_"])
+def test_what_is_no_character_stays_as_it_is_for_any_record_may_name_it(made):
+    assert plain(made) == made.removeprefix("X_00_")
+    assert plain(f"a_{0x10FFFF:x}__{0xE000:x}_") == "a\U0010ffff\ue000"
+
+
 def test_no_two_names_are_one():
     assert len({safe(name) for name in NAMES}) == len(NAMES)
 

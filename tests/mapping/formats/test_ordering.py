@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 
 FEED = str(TABLE["feed"])
 APART = FEED.replace("order: At", "order: [At, Row]")
+BY_NUMBER = (
+    FEED.replace("{START: in-progress, STOP: stopped}", "{1: in-progress, 9: stopped}")
+    .replace("{started: START, stopped: STOP}", '{started: "1", stopped: "9"}')
+    .replace("Event: text", "Event: digits, Final: kept")
+    .replace("State: text", "State: text\n  Ended: time(YYYYMMDDHHmmss)")
+    .replace("Until: {", "Ended: {take: last, of: At, only: {Event: [8, 9], Final: [true]}}\n    Until: {")
+    .replace("status: State", "status: State\n  when.end: Ended")
+)
 
 
 def row(number: str, at: str, event: str = "START", **more: Any) -> dict[str, Any]:
@@ -78,3 +86,21 @@ def test_a_row_that_comes_again_brings_back_what_stayed_behind_and_nothing_else_
 def test_a_further_member_of_the_order_that_rows_do_not_have_is_told():
     (line,) = complaints(FEED.replace("order: At", "order: [At, Seq]"))
     assert line.endswith("'Seq' is not in the shape there; accepted: At, Event, Row, Until")
+
+
+def test_the_codes_of_rows_may_be_numbers_and_truth_values():
+    rows = [{**FIRST, "Event": 1}, {**THIRD, "Event": 9, "Final": True}]
+    one = built(BY_NUMBER)
+    (record,) = (read.result for read in one.read(rows))
+    assert (record["status"], record["when"]) == ("stopped", {"end": "2025-07-03T08:00:30+02:00"})
+    assert one.write([record]).values == rows
+    (record,) = (read.result for read in one.read([rows[0], {**rows[1], "Final": False}]))
+    assert (record["status"], "when" in record) == ("stopped", False)
+
+
+def test_a_row_whose_key_was_there_before_is_refused_whatever_stands_between():
+    with pytest.raises(Refused) as told:
+        built(FEED).read([FIRST, {**FIRST, "Run": "2"}, THIRD, FIRST])
+    assert [(issue.path, issue.reason) for issue in told.value.issues] == [
+        ("[3].Row", "a row with this key was there before")
+    ]

@@ -115,3 +115,29 @@ def test_a_time_of_day_is_read_and_written_and_its_seconds_are_not_cut():
 @pytest.mark.parametrize(("text", "told"), [("DD.MM.YY", "YY"), ("DD.MM.YYYY DD", "twice"), ("YYYY-MM-DD x", "'x'")])
 def test_a_form_that_would_have_to_guess_is_no_form(text, told):
     assert told in str(times.form(text))
+
+
+@pytest.mark.parametrize("text", ["YYYYMMDDHH", "YYYY-MM-DD HH:ss"])
+def test_minutes_that_a_form_does_not_show_are_refused_not_cut(text):
+    assert times.write_time(form(text), BERLIN, "2025-07-03T08:00:00+02:00").startswith("2025")
+    with pytest.raises(NotTakenError, match="cannot show these minutes"):
+        times.write_time(form(text), BERLIN, "2025-07-03T08:30:00+02:00")
+    with pytest.raises(NotTakenError, match="cannot show these minutes"):
+        times.write_clock(form("HH"), "08:30:00")
+
+
+def test_a_leap_second_of_a_time_of_day_has_no_place():
+    with pytest.raises(NotTakenError, match="leap second"):
+        times.write_clock(form("HH:mm:ss"), "23:59:60")
+
+
+def test_the_last_evening_of_9999_which_stands_for_no_end_is_read_and_written():
+    site, ours = "9999-12-31 23:59", "9999-12-31T23:59:00-05:00"
+    assert times.read_time(form("YYYY-MM-DD HH:mm"), NEW_YORK, site) == ours
+    assert times.write_time(form("YYYY-MM-DD HH:mm"), NEW_YORK, ours) == site
+
+
+@pytest.mark.parametrize("ours", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:00:00-12:00"])
+def test_a_moment_that_is_in_no_year_of_the_zone_is_refused(ours):
+    with pytest.raises(NotTakenError, match="in no year"):
+        times.write_time(form("YYYY-MM-DD HH:mm"), BERLIN, ours)
