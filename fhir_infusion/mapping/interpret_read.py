@@ -235,16 +235,17 @@ def _read_list(items: Items, value: list[Any], indexes: list[int], places: list[
     """Read the elements of one list of an array."""
     state, at = here.state, here.at
     group: list[tuple[Any, str | None]] = []
+    read: list[Any] = []
     for position, index in enumerate(indexes):
-        before = [item for item, _ in group]
-        group.append(_read_item(items, value[index], before, here.into(f"[{index}]")))
+        group.append(_read_item(items, value[index], read, here.into(f"[{index}]")))
+        read.append(group[-1][0])
         places[index] = (items, group, position)
     if items.mode == "many" and len(group) < 2:
         reason = "a single element is not expected in this place"
         state.refuse(at, reason, "two or more; one alone has its own place", "business-rule", "alternative")
     if items.warn:
         state.recorder.warnings.append((items.pair, items.warn))
-    if not state.put(here.root.record, items.internal, [item for item, _ in group]):
+    if not state.put(here.root.record, items.internal, read):
         state.refuse_twice(at)
     if len(items.rivals) > 1 or items.mode == "rest":
         state.late.append((items, here.root.record, at))

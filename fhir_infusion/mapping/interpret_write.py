@@ -17,7 +17,7 @@ from fhir_infusion.mapping.codecs import DECLINED, SHARED, SKIPPED
 from fhir_infusion.mapping.paths import show_fhir
 from fhir_infusion.mapping.plan import FObj, Plan, leaves_of
 from fhir_infusion.mapping.putback import Assembly, put_back
-from fhir_infusion.mapping.residue import plain_token, read_key
+from fhir_infusion.mapping.residue import plain_tokens, read_key
 from fhir_infusion.mapping.trace import Recorder
 
 if TYPE_CHECKING:
@@ -196,12 +196,13 @@ def _write_list(lists: list[Items], value: list[tuple[str, Any]], target: _Targe
     array = items.fhir[-1]
     holder = _enter(target, items.fhir[:-1], state, at)
     elements: list[tuple[str | None, Any]] = []
+    tokens = list(plain_tokens((item for _, item in value), array.token)) if items.scope.plain else []
     for index, (here, item) in enumerate(value):
         element: Json = dict(items.scope.fobj.always)
         inner = _Target(element, items.scope.fobj, item, target.shown(items.fhir))
         if items.scope.plain:
             _write_leaf(items.scope.iobj.members[""].leaves, item, inner, here, state)
-            elements.append((plain_token([one for _, one in value], index, array.token), element))
+            elements.append((tokens[index], element))
             continue
         key = item.get(items.scope.key)
         if not items.follow:

@@ -6,7 +6,7 @@ Shared by the interpreter and the compiled writer; pure.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +14,7 @@ from fhir_infusion.mapping.codecs import QUANTITY_MEMBERS, read_quantity, write_
 from fhir_infusion.mapping.criteria import classify
 from fhir_infusion.mapping.formats.names import readable
 from fhir_infusion.mapping.plan import FMember, Follow, Items, Plan
-from fhir_infusion.mapping.residue import ABSENT, MARKED, arrange, describes, digest, is_repair, mark_token, split_path
+from fhir_infusion.mapping.residue import ABSENT, MARKED, arrange, describes, digest, is_repair, mark_tokens, split_path
 from fhir_infusion.mapping.trace import Line
 from fhir_infusion.records.equality import same
 
@@ -166,10 +166,17 @@ class Assembly:
         for holder, entry in late:
             if split_path(entry["path"])[-1][0] == "display" + MARKED:
                 self._put_display(holder, entry, lines)
+        places: dict[tuple[int, str], dict[str, int]] = {}
         for holder, entry in late:
             name, token = split_path(entry["path"])[-1]
             if token is not None:
-                self._put_mark(holder, entry, lines)
+                key = (id(holder), name)
+                if key not in places:
+                    values = holder.get(name[1:])
+                    places[key] = {
+                        one: at for at, one in enumerate(mark_tokens(values) if isinstance(values, list) else ())
+                    }
+                self._put_mark(holder, entry, places[key], lines)
             elif name[0] == "_":
                 self._put_beside(holder, entry, lines)
 
@@ -187,13 +194,14 @@ class Assembly:
             )
 
     @staticmethod
-    def _put_mark(holder: Json, entry: Json, lines: list[Line]) -> None:
-        """Put a mark back beside the simple value of a list that it belongs to, or tell how many marks there were."""
+    def _put_mark(holder: Json, entry: Json, places: Mapping[str, int], lines: list[Line]) -> None:
+        """Put a mark back beside the simple value of a list that it belongs to, or tell how many marks there were.
+
+        ``places`` are the values of the list by their tokens.
+        """
         name, token = split_path(entry["path"])[-1]
-        values = holder.get(name[1:])
-        tokens = [mark_token(values, position) for position in range(len(values))] if isinstance(values, list) else []
-        if token in tokens:
-            holder.setdefault(name, [None] * len(tokens))[tokens.index(token)] = entry["value"]
+        if token is not None and token in places:
+            holder.setdefault(name, [None] * len(places))[places[token]] = entry["value"]
         elif token != "*":  # noqa: S105  a place in an array, no secret
             lines.append(Line(entry["path"], "dropped", "", "the element that it belonged to is gone"))
         elif name in holder and not any(holder[name][entry["value"] :]):

@@ -38,7 +38,7 @@ class Reading:
     recorder: Recorder
     entries: list[Entry] = field(default_factory=list)
     used_contained: set[str] = field(default_factory=set)
-    used_keys: set[str] = field(default_factory=set)
+    used_keys: dict[str, int] = field(default_factory=dict)
     issues: list[Issue] = field(default_factory=list)
     guarded: bool = False
     firsts: dict[tuple[int, str], Any] = field(default_factory=dict)
@@ -81,7 +81,7 @@ class Reading:
         if key is None:
             key = derived_key(item, self.used_keys)
             item[items.scope.key] = key
-        self.used_keys.add(key)
+        self.used_keys.setdefault(key, 1)
         return str(key)
 
     def check_chosen(self) -> None:

@@ -11,6 +11,7 @@ Tokens are percent-escaped where they hold a bracket.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -95,18 +96,30 @@ def describes(described: dict[str, Any]) -> str:
     return digest({name: value for name, value in described.items() if name != "display"})
 
 
-def derived_key(element: dict[str, Any], used: set[str]) -> str:
-    """Return a key made of the content of a record element, told apart from equals by their count."""
+def derived_key(element: dict[str, Any], used: dict[str, int]) -> str:
+    """Return a key made of the content of a record element, told apart from equals by their count.
+
+    ``used`` are the keys of the record up to here; behind that of an element, how many are its equals.
+    """
     base = "~" + digest(element)
-    key, count = base, 1
+    key, count = base, used.get(base, 1)
     while key in used:
         count += 1
         key = f"{base}.{count}"
+    used[base], used[key] = count, 1
     return key
 
 
+def plain_tokens(values: Iterable[Any], place: str) -> Iterator[str]:
+    """Yield the token of each simple value of an array: its count among equals, the slice it stands in, and itself."""
+    counts: Counter[Any] = Counter()
+    for value in values:
+        counts[value] += 1
+        yield f"={counts[value]}:{place}:{value}"
+
+
 def plain_token(values: Sequence[Any], position: int, place: str) -> str:
-    """Return the token of a simple value in an array: its count among equals, the slice it stands in, and itself."""
+    """Return the token of one simple value in an array."""
     value = values[position]
     return f"={list(values[: position + 1]).count(value)}:{place}:{value}"
 
@@ -125,16 +138,16 @@ def left_over(name: str, value: Any, holder: dict[str, Any]) -> Iterator[tuple[s
     if not (isinstance(values, list) and isinstance(value, list)) or len(value) > len(values):
         yield name + MARKED, {"of": digest(values), "mark": value}
         return
-    for position, mark in enumerate(value):
+    for token, mark in zip(mark_tokens(values), value, strict=False):
         if mark is not None:
-            yield f"{name}[{escape(mark_token(values, position))}]", mark
+            yield f"{name}[{escape(token)}]", mark
     if len(value) < len(values):
         yield f"{name}[*]", len(value)
 
 
-def mark_token(values: Sequence[Any], position: int) -> str:
-    """Return the token of a mark beside a simple value: the value and its count among equals; nothing for ``null``."""
-    return plain_token(["" if value is None else value for value in values], position, "")
+def mark_tokens(values: Iterable[Any]) -> Iterator[str]:
+    """Yield the token of the mark beside each simple value: the value, nothing for ``null``, and its count."""
+    return plain_tokens(("" if value is None else value for value in values), "")
 
 
 def write_key(identifier: str) -> str:

@@ -18,6 +18,7 @@ from fhir_infusion.mapping.residue import (
     holds_only_marks,
     left_over,
     plain_token,
+    plain_tokens,
     write_key,
 )
 from fhir_infusion.records.residue_rules import escape
@@ -48,7 +49,7 @@ class Reading:
         """Begin with the contained resources by id."""
         self.contained = contained
         self.entries: list[Entry] = []
-        self.keys: set[str] = set()
+        self.keys: dict[str, int] = {}
         self.used: set[str] = set()
         self.warnings: list[Warned] = []
 
@@ -168,12 +169,12 @@ def parted(value: list[Any], chosen: list[int], singles: frozenset[int]) -> tupl
     return parts, chosen if told else None
 
 
-def key_of(item: Json, key: str, keys: set[str]) -> str:
+def key_of(item: Json, key: str, keys: dict[str, int]) -> str:
     """Return the key of a record element, deriving one where it has none."""
     found = item.get(key)
     if found is None:
         found = item[key] = derived_key(item, keys)
-    keys.add(found)
+    keys.setdefault(found, 1)
     return str(found)
 
 
@@ -277,10 +278,7 @@ def put_lists(
         if key:
             array.parts[number] = [(item.get(key), element) for item, element in zip(items, elements, strict=True)]
         else:
-            array.parts[number] = [
-                (plain_token(items, position, array.place(number)), element)
-                for position, element in enumerate(elements)
-            ]
+            array.parts[number] = list(zip(plain_tokens(items, array.place(number)), elements, strict=True))
 
 
 def followed_tokens(items: list[Json], elements: list[Json], key: str) -> list[Json]:

@@ -151,6 +151,17 @@ def test_ids_extensions_marks_and_contained_resources_come_back():
     assert list(differences(lens().write(lens().read(resource).result).result, resource)) == []
 
 
+def test_what_stands_beside_each_of_thousands_of_simple_values_comes_back_beside_it():
+    days = [f"2025-{1 + count % 12:02}-{1 + count % 28:02}" for count in range(3000)]
+    marks = [{"id": f"e{count}"} if count % 3 else None for count in range(3000)]
+    resource = order(dosageInstruction=[{"timing": {"event": days, "_event": marks}}])
+    record = lens().read(resource).result
+    assert list(differences(lens().write(record).result, resource)) == []
+    record["steps"][0]["timing"]["events"] = days[:-1]
+    timing = lens().write(record).result["dosageInstruction"][0]["timing"]
+    assert timing == {"event": days[:-1], "_event": marks[:-1]}
+
+
 @pytest.mark.parametrize("first", range(3))
 def test_an_array_of_known_and_unknown_elements_in_any_order_comes_back(first: int):
     known = [

@@ -21,6 +21,7 @@ from fhir_infusion.mapping.residue import (
     is_derived,
     left_over,
     plain_token,
+    plain_tokens,
     read_key,
     split_path,
     write_key,
@@ -79,19 +80,18 @@ def test_an_element_id_comes_back_from_its_key(identifier: str):
 
 
 def test_a_derived_key_is_never_written_out():
-    key = derived_key({"text": "a"}, set())
+    key = derived_key({"text": "a"}, {})
     assert is_derived(key)
     assert read_key(key) is None
     assert not is_derived(None)
 
 
 def test_equal_elements_get_keys_of_their_own():
-    used: set[str] = set()
-    keys = []
-    for _ in range(3):
-        keys.append(derived_key({"text": "a"}, used))
-        used.add(keys[-1])
-    assert keys == [keys[0], f"{keys[0]}.2", f"{keys[0]}.3"]
+    used: dict[str, int] = {}
+    first = derived_key({"text": "a"}, used)
+    used[f"{first}.3"] = 1
+    keys = [derived_key({"text": "a"}, used) for _ in range(3)]
+    assert keys == [f"{first}.2", f"{first}.4", f"{first}.5"]
 
 
 @pytest.mark.parametrize(
@@ -114,6 +114,7 @@ def test_a_digest_counts_numbers_as_written_and_neither_order_nor_derived_keys(l
 
 def test_a_simple_value_in_an_array_is_named_by_its_count_its_place_and_itself():
     assert [plain_token([1, 2, 1], index, "weeks") for index in range(3)] == ["=1:weeks:1", "=1:weeks:2", "=2:weeks:1"]
+    assert list(plain_tokens([1, 2, 1], "weeks")) == ["=1:weeks:1", "=1:weeks:2", "=2:weeks:1"]
 
 
 def test_a_display_is_tied_to_what_it_describes():
