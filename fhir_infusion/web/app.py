@@ -18,8 +18,7 @@ from werkzeug.exceptions import MethodNotAllowed
 from fhir_infusion.actions.mappings.live import Live
 from fhir_infusion.actions.prove import SHORT, ensure_all_proven
 from fhir_infusion.web import logs, pages, problems, replies
-from fhir_infusion.web.context import EXTENSION, FAILURE, Web, correlation_id, is_inner, web
-from fhir_infusion.web.metrics import Metrics
+from fhir_infusion.web.context import EXTENSION, FAILURE, Company, Web, correlation_id, is_inner, web
 from fhir_infusion.web.refusals import refusal
 from fhir_infusion.web.routes import FHIR, ROUTES
 from fhir_infusion.web.security import build_gate, refuse_unless_operator
@@ -45,13 +44,13 @@ def create_app(
     owner_token: str = "",
     worker: Worker | None = None,
     live: Live | None = None,
-    tell_others: Callable[[], None] = lambda: None,
+    company: Company | None = None,
 ) -> Flask:
     """Return the application over a service.
 
     ``owner_token`` is what other processes of this machine show to have their work done here, without it none is;
     ``worker`` is told of every write, so that it is sent at once. ``live`` are the mapping documents of the service;
-    ``tell_others`` is called where the other processes of this service are to read theirs anew.
+    ``company`` are the other processes of this service.
     Raises ``SettingsError`` where the settings are not fit for the address that is to be served.
     """
     app = Flask("fhir_infusion.web", static_folder=None)
@@ -59,7 +58,7 @@ def create_app(
     app.url_map.merge_slashes = False
     gate = build_gate(service.settings)
     live = live or Live(service.translator, service.settings, service.clock, partial(_prove, service))
-    app.extensions[EXTENSION] = Web(service, gate, Metrics(), owner_token, worker, live, tell_others)
+    app.extensions[EXTENSION] = Web(service, gate, owner_token, worker, live, company or Company())
     for route in ROUTES:
         endpoint = f"{route.method} {route.rule}"
         # Clients of FHIR add a slash to an address. It is taken as it comes: a redirect would lose the body.
@@ -123,7 +122,7 @@ def _finish(response: Response) -> Response:
         return response
     milliseconds = (time.perf_counter_ns() - g.started) // 1_000_000
     route, method, status = _template(asked), _method(asked), response.status_code
-    start.metrics.count(method, route, status, milliseconds)
+    start.company.metrics.count(method, route, status, milliseconds)
     logs.event("request", method=method, route=route, status=status, ms=milliseconds, correlation_id=id_)
     if start.worker is not None and method in {"POST", "PUT", "PATCH"} and status in {200, 201, 303}:
         start.worker.wake()

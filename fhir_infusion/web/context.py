@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
@@ -30,21 +30,32 @@ CHANGED_AT = "fhir_infusion.changed-at"
 """Where a request leaves the moment of the version that it answers with: ``Last-Modified`` has no fraction of it."""
 
 
+def _nobody() -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """What a process has to do with the others of its service: ``tell`` has them read the mapping documents anew."""
+
+    tell: Callable[[], None] = _nobody
+    metrics: Metrics = field(default_factory=Metrics)
+
+
 @dataclass(frozen=True, slots=True)
 class Web:
     """One start of the web service.
 
     ``owner_token`` is shown by other processes of this machine; ``worker`` is None where nothing is kept in step.
-    ``live`` are the mapping documents in use; ``tell_others`` has the other processes of this service read theirs anew.
+    ``live`` are the mapping documents in use.
     """
 
     service: Service
     gate: Gate
-    metrics: Metrics
     owner_token: str
     worker: Worker | None
     live: Live
-    tell_others: Callable[[], None]
+    company: Company
 
 
 def web() -> Web:

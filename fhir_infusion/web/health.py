@@ -92,4 +92,4 @@ def metrics() -> Response:
                 gauges[name] = (f"Seconds since the last {what} that went well.", age)
     if service.store.healthy():
         gauges |= sync_gauges(service)
-    return Response(web().metrics.text(gauges), content_type=CONTENT_TYPE)
+    return Response(web().company.metrics.text(gauges), content_type=CONTENT_TYPE)

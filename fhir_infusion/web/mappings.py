@@ -45,7 +45,7 @@ def post() -> Response:
                 for complaint in failure.complaints
             )
         )
-    web().tell_others()
+    web().company.tell()
     return json_reply({"state": state, **live.document()})
 
 

@@ -30,8 +30,9 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
 from fhir_infusion.errors import FhirInfusionError
-from fhir_infusion.web import collector, logs, mappings
+from fhir_infusion.web import collector, logs, mappings, metrics
 from fhir_infusion.web.app import create_app
+from fhir_infusion.web.context import Company
 from fhir_infusion.web.patience import Pieces
 from fhir_infusion.web.quiet_logger import QuietLogger
 from fhir_infusion.web.quiet_worker import QuietWorker
@@ -64,6 +65,7 @@ class Server(BaseApplication):
         self.running: Running | None = None
         self._app: Callable[..., Any] = _not_yet
         self._asked_early = False
+        self._counted = metrics.room(settings.workers)
         super().__init__()
 
     def load_config(self) -> None:
@@ -111,13 +113,15 @@ class Server(BaseApplication):
     def _answer(self, environ: Any, start_response: Any) -> Any:
         return Pieces(self._app(environ, start_response))
 
-    def begin(self, address: str) -> None:
-        """Build the service and its application, in the worker."""
+    def begin(self, address: str, part: int | None) -> None:
+        """Build the service and its application, in the worker, which counts in a part of its own."""
         logs.configure(self._settings.log_level)
         try:
             self.running = self._build(address, GRACEFUL_SECONDS)
-            running, tell = self.running, partial(_tell_others, self._settings)
-            self._app = create_app(running.service, running.owner_token, running.worker, running.live, tell)
+            running = self.running
+            counters = metrics.Metrics(self._counted, part) if part is not None else metrics.Metrics()
+            company = Company(partial(_tell_others, self._settings), counters)
+            self._app = create_app(running.service, running.owner_token, running.worker, running.live, company)
         except FhirInfusionError as error:
             # The family's messages hold no patient data, and say what to do.
             print(f"fhir-infusion: {error}", file=sys.stderr)  # noqa: T201  the operator is at the terminal
@@ -164,7 +168,10 @@ def _not_yet(_environ: object, _start_response: object) -> Any:
     raise RuntimeError("no request is taken before the application is built")
 
 
-def _about_to_fork(_arbiter: object, _worker: object) -> None:
+def _about_to_fork(arbiter: Any, worker: Any) -> None:
+    # That of one that died is free again; who is added by a signal (SIGTTIN) counts for itself.
+    taken = {other.part for other in arbiter.WORKERS.values()}
+    worker.part = next((part for part in range(worker.cfg.workers) if part not in taken), None)
     collector.set_aside_anew()
 
 
@@ -173,7 +180,7 @@ def _started(worker: Any) -> None:
     host, port = worker.sockets[0].sock.getsockname()[:2]
     # A socket bound to every address is reached on loopback too.
     host = str({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host))  # noqa: S104  compared, not bound
-    app.begin(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+    app.begin(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", worker.part)
     collector.set_aside()
     logs.event("serving", port=port)
 

@@ -58,10 +58,11 @@ class Side:
         """Return which of these processes holds the other end of the connection, empty where none does yet."""
         socket = f"socket:[{self._inode()}]"
         for pid in among:
-            for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-                with suppress(FileNotFoundError):
-                    if str(descriptor.readlink()) == socket:
-                        return pid
+            with suppress(FileNotFoundError, ProcessLookupError):  # it has just died
+                for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+                    with suppress(FileNotFoundError):
+                        if str(descriptor.readlink()) == socket:
+                            return pid
         return ""
 
     def close(self) -> None:
@@ -86,11 +87,11 @@ def sides(serving: Serving, number: int = 2) -> Iterator[list[tuple[str, Side]]]
         while len(found) < number:
             assert time.monotonic() < end, "one process takes all connections"
             one = Side(serving.port)
-            # Not closed before both are found: who has many takes fewer.
             others.append(one)
-            one.ask("GET", "/health/live")
-            if pid := one.process(serving.workers()):
-                found.setdefault(pid, one)
+            with suppress(OSError, http.client.HTTPException):  # it was taken by one that has just died
+                one.ask("GET", "/health/live")
+                if pid := one.process(serving.workers()):
+                    found.setdefault(pid, one)
         yield sorted(found.items())
     finally:
         for one in others:

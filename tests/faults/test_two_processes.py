@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -226,3 +227,81 @@ def test_the_events_of_a_process_that_was_killed_while_it_told_of_them_are_told_
             writing(other, 1001, 1)
             assert until(lambda: set(there.numbers()) == {1, 2}, 45), there.numbers()
             assert one.ask("DELETE", address).status == 204
+
+
+def counted(side: Side, route: str) -> int:
+    text = side.ask("GET", "/metrics").text
+    found = [line for line in text.splitlines() if line.startswith("fhir_infusion_requests_total") and route in line]
+    return sum(int(line.rpartition(" ")[2]) for line in found)
+
+
+def test_each_process_tells_what_both_have_answered_also_after_one_died(serving: Serving):
+    route, form = "/<fhir_type>/_search", {"Content_Type": "application/x-www-form-urlencoded"}
+    with sides(serving) as both:
+        (pid, one), (_, other) = both
+        before = counted(one, route)
+        for number, (_, side) in enumerate(both):
+            answers = [side.ask("POST", f"{MR}/_search", "_count=1", **form) for _ in range(3 + number)]
+            assert [answer.status for answer in answers] == [200] * (3 + number)
+        assert [counted(side, route) - before for _, side in both] == [7, 7]
+        os.kill(int(pid), signal.SIGKILL)
+        assert counted(other, route) - before == 7
+    with sides(serving) as both:
+        assert [counted(side, route) - before for _, side in both] == [7, 7]
+
+
+class Poster(threading.Thread):
+    """Posts orders over one connection after the other, until the service does not answer any more."""
+
+    def __init__(self, port: int, name: str) -> None:
+        super().__init__(name=name, daemon=True)
+        self._port = port
+        self.statuses: set[int] = set()
+        self.acknowledged: dict[str, str] = {}
+        self.doubtful = ""
+
+    def run(self) -> None:
+        number = 0
+        while True:
+            try:
+                side = Side(self._port)
+            except OSError:
+                return
+            try:
+                while True:
+                    self.doubtful = f"{self.name}-{number}"
+                    record = record_of(self.doubtful)
+                    answer = side.ask("POST", "/api/orders", record, Content_Type="application/json")
+                    self.statuses.add(answer.status)
+                    if answer.status == 201:
+                        self.acknowledged[self.doubtful] = answer.body["id"]
+                        number += 1
+            except (OSError, HTTPException):
+                continue
+            finally:
+                side.close()
+
+
+def test_what_was_acknowledged_until_the_service_was_told_to_end_is_there_and_what_was_not_is_not_doubled(
+    serving: Serving,
+):
+    posters = [Poster(serving.port, f"ending-{number}") for number in range(8)]
+    for poster in posters:
+        poster.start()
+    assert until(lambda: all(len(poster.acknowledged) >= 3 for poster in posters), 60)
+    serving.stop()
+    for poster in posters:
+        poster.join(60)
+        assert not poster.is_alive()
+        assert poster.statuses <= {201, 503}
+    assert '"fault"' not in serving.log.read_text()
+    serving.start()
+    eventually(lambda: len(serving.workers()) == 2)
+    with sides(serving) as ((_, one), (_, other)):
+        for poster in posters:
+            again = other.ask("POST", "/api/orders", record_of(poster.doubtful), Content_Type="application/json")
+            assert again.status in {200, 201}
+            for name, id_ in {**poster.acknowledged, poster.doubtful: again.body["id"]}.items():
+                found = one.ask("GET", f"/api/orders/{id_}").body
+                assert (found["record"]["order_id"], found["version"]) == (name, "1")
+                assert [entry["id"] for entry in one.ask("GET", f"/api/orders?order_id={name}").body["items"]] == [id_]

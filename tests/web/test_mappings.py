@@ -16,6 +16,7 @@ from fhir_infusion.mapping.laws import Broken, Proof
 from fhir_infusion.store import open_store, versions
 from fhir_infusion.translator import Translator, open_translator
 from fhir_infusion.web.app import create_app
+from fhir_infusion.web.context import Company
 from tests.web.conftest import Client, exact, issues
 
 if TYPE_CHECKING:
@@ -220,7 +221,7 @@ def test_a_request_ends_with_the_documents_that_it_began_with_in_the_store_too(o
 
 def test_other_processes_are_told_once_these_documents_are_used_and_not_before(own: Service, directory: Path):
     told: list[str] = []
-    client = Client(create_app(own, tell_others=lambda: told.append("reload")).test_client(use_cookies=False))
+    client = Client(create_app(own, company=Company(lambda: told.append("reload"))).test_client(use_cookies=False))
     change(directory, "r4/infusion-order.yaml", "ordered_at: authoredOn", "ordered_at: authoredOnn")
     client.post(RELOAD, "")
     assert told == []
