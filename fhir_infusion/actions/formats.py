@@ -25,7 +25,7 @@ Json = dict[str, Any]
 class InFormat:
     """The site's JSON of several records, and what became of each record."""
 
-    values: list[Json]
+    values: list[Any]
     done: tuple[Translated, ...]
 
 

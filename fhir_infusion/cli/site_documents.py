@@ -29,7 +29,7 @@ def documents(one: Format, source: Source) -> Iterator[tuple[str, Any | Refused]
             yield item.label, refused
             continue
         if isinstance(one.given.group, Feed):
-            waiting += value if isinstance(value, list) else [value]
+            waiting += one.several(value)
         else:
             yield item.label, value
     if waiting:

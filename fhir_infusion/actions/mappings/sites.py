@@ -82,9 +82,8 @@ class Census:
         self.reasons.update(set(paths))
 
     def _back(self, one: Format, given: Json, read: Translated) -> None:
-        wanted = one.rows_of(given) or [given]
         try:
-            written: list[Json] = one.write(read.results).values
+            wanted, written = one.rows_of(given), one.write(read.results).values
         except Refused as error:
             found = [f"{issue.path}: {issue.reason}" for issue in error.issues]
         else:

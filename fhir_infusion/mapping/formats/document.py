@@ -17,6 +17,7 @@ from fhir_infusion.mapping.formats.columns import columns_of
 from fhir_infusion.mapping.formats.groups import Each, Feed, each_of, feed_of
 from fhir_infusion.mapping.formats.keeping import Kept, is_kept, kept
 from fhir_infusion.mapping.formats.names import site_path
+from fhir_infusion.mapping.formats.packing import packings_of
 from fhir_infusion.mapping.formats.shape import JOINED, Node
 from fhir_infusion.mapping.formats.values import spelling
 from fhir_infusion.records.fields import ROOTS
@@ -33,6 +34,7 @@ FORMAT_SHAPES: Final[Shapes] = {
     "tables": (Table,),
     "shape": (Table,),
     "columns": (Table,),
+    "packed": (Table,),
     "each": (Table,),
     "feed": (Table,),
     "pairs": (Table,),
@@ -90,6 +92,7 @@ def read_format(file: str, table: Table) -> Given:
         given.group = each_of(table["each"], root, complaints)
     elif "feed" in table:
         given.group = feed_of(table["feed"], root, complaints)
+    complaints += packings_of(table.get("packed") or Table(), root, given.group, given.fillers)
     given.samples = tuple((table.marks["samples"], str(sample)) for sample in table["samples"])
     if complaints:
         raise DocumentError(*complaints)

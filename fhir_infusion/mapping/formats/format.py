@@ -17,6 +17,7 @@ from fhir_infusion.mapping.formats.doubts import unknown
 from fhir_infusion.mapping.formats.groups import Each, Feed
 from fhir_infusion.mapping.formats.names import readable
 from fhir_infusion.mapping.formats.ordering import in_order
+from fhir_infusion.mapping.formats.packing import is_packed, packed_input, several, unpacked_input, wire
 from fhir_infusion.mapping.formats.shape import Turning, elements, prepare, restore
 from fhir_infusion.mapping.formats.values import SITE_FITS
 from fhir_infusion.mapping.formats.wrong_codes import wrong_codes
@@ -42,7 +43,7 @@ PREFIX = "format:"
 class Written:
     """The site's JSON of several records, and what became of each record, in their order."""
 
-    values: list[Json]
+    values: list[Any]
     translations: tuple[Translation, ...]
 
 
@@ -62,6 +63,7 @@ class Format:
         """Keep what the document says and its plan."""
         self.given = given
         self.lens = _SiteLens(plan, field_table(), interpret=True)
+        self._wire = wire(given.root, given.group) if is_packed(given.root) else None
         self._keys = frozenset(name for members in field_table().values() for name, item in members.items() if item.key)
 
     @property
@@ -103,36 +105,69 @@ class Format:
 
         Raises ``Refused``.
         """
+        value = self.unpacked(value)
         if self.given.group is not None:
             return list(self.given.group.apart(value))
         return value if isinstance(value, list) else [value]
 
-    def rows_of(self, one: Json) -> list[Json]:
-        """Return the rows of a feed that ``apart`` put together.
+    def rows_of(self, one: Json) -> list[Any]:
+        """Return the rows of a feed, or the object of the site, that ``apart`` took apart.
 
         Raises ``Refused``.
         """
-        return [] if self.given.group is None else self.given.group.together([copy.deepcopy(one)])
+        own = copy.deepcopy(one)
+        return self.packed([own] if self.given.group is None else self.given.group.together([own]))
+
+    def unpacked(self, value: Any) -> Any:
+        """Return the site's JSON with each object and list of the shape as such.
+
+        Raises ``Refused``.
+        """
+        if self._wire is None:
+            return value
+        turn = Turning(self.given.fillers)
+        made = unpacked_input(self._wire, value, turn)
+        if turn.issues:
+            raise Refused(*turn.issues)
+        return made
+
+    def packed(self, objects: list[Any]) -> list[Any]:
+        """Return objects of the shape as the site writes them.
+
+        Raises ``Refused``.
+        """
+        if self._wire is None:
+            return objects
+        turn = Turning(self.given.fillers)
+        made = packed_input(self._wire, objects, turn)
+        if turn.issues:
+            raise Refused(*turn.issues)
+        return made
 
     def in_order(self, value: Any) -> Any:
         """Return the rows of a feed in the order of their moments, where the format names these; else the value.
 
         Raises ``Refused``: a moment is none.
         """
-        return self.merged([], value if isinstance(value, list) else [value]) if self._is_feed else value
+        return self.merged([], self.several(value)) if self._is_feed else value
 
-    def merged(self, before: list[Json], more: list[Json]) -> list[Json]:
+    def several(self, value: Any) -> list[Any]:
+        """Return the objects, or the rows, that a document of the site has; one alone is a list of one."""
+        return several(self.given.root, value)
+
+    def merged(self, before: list[Any], more: list[Any]) -> list[Any]:
         """Return rows of a feed with those that came later, each in its place.
 
         Raises ``Refused``: a row came before with another content, or a moment is none.
         """
         if not isinstance(self.given.group, Feed):
             return [*before, *more]
+        before, more = ([*self.unpacked(rows)] if rows else [] for rows in (before, more))
         feed = self.given.group
         nodes = (self.given.root, (self.given.root.members or {})[feed.rows])
         taken = frozenset(name for node in nodes for name, inner in node.spelled().items() if not inner.kept)
         rows = feed.merged(before, more, self._without_fillers, taken)
-        return in_order(feed, self.given.root, rows, self.given.fillers) if feed.order else rows
+        return self.packed(in_order(feed, self.given.root, rows, self.given.fillers) if feed.order else rows)
 
     @property
     def _is_feed(self) -> bool:
@@ -183,7 +218,7 @@ class Format:
         self._demand_same(records, translations)
         objects = [translation.result for translation in translations]
         values = objects if self.given.group is None else self.given.group.together([dict(one) for one in objects])
-        return Written(values, translations)
+        return Written(self.packed(values), translations)
 
     def _stale(self, record: Json, written: Translation) -> list[beside.Stale]:
         """Return what a record keeps that may describe what was edited since it was read."""

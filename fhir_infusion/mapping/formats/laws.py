@@ -66,9 +66,8 @@ def prove_format(one: Format, samples: list[Any], dice: Callable[[int], Dice], c
     for seed in range(count if samples and not broken else 0):
         rolled = dice(seed)
         for _ in range(_TRIES):
-            varied = vary(one.given.root, samples[seed % len(samples)], rolled)
             try:
-                found = list(_ask(one, varied, rolled))
+                found = list(_ask(one, _varied_sample(one, samples[seed % len(samples)], rolled), rolled))
             except Refused:
                 continue
             broken += [Broken(law, seed, path) for law, path in found]
@@ -133,6 +132,15 @@ def _moments(value: Any) -> Any:
 
 
 # ------------------------------------------------------------------------------------------------ variations
+
+
+def _varied_sample(one: Format, sample: Any, dice: Dice) -> Any:
+    objects = one.unpacked(sample)
+    varied = vary(one.given.root, objects, dice)
+    if objects is sample:
+        return varied
+    made = one.packed(varied if isinstance(varied, list) else [varied])
+    return made if isinstance(varied, list) else made[0]
 
 
 def vary(root: Node, sample: Any, dice: Dice) -> Any:

@@ -17,6 +17,7 @@ from fhir_infusion.errors import BREAKS_FHIR, BREAKS_RULE, Issue
 from fhir_infusion.mapping.document import Mark
 from fhir_infusion.mapping.formats.columns import Column, gather, names_of, spread
 from fhir_infusion.mapping.formats.names import aside, is_aside, plain, plain_aside, safe, shown
+from fhir_infusion.mapping.formats.packing import Packing
 from fhir_infusion.mapping.formats.times import NotTakenError
 from fhir_infusion.mapping.formats.values import Spelling
 from fhir_infusion.mapping.trace import Line
@@ -58,7 +59,8 @@ class Node:
 
     ``spelling`` is set where it is a simple value, ``members`` where it is an object; with neither it is kept as it
     is, as ``keeping`` says. ``parts`` are the members that say the value together. ``columns`` are those that the
-    elements of a list stand in. ``closed``: no unknown member may stand in it.
+    elements of a list stand in. ``packing``: the site writes it otherwise than as a JSON object or list. ``closed``: no
+    unknown member may stand in it.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Node:
     closed: bool = False
     keeping: Keeping = Keeping()
     columns: tuple[Column, ...] = ()
+    packing: Packing = field(default_factory=Packing)
 
     @property
     def path_name(self) -> str:

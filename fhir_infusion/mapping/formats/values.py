@@ -91,6 +91,24 @@ def _whole(value: Any) -> int:
     return int(value)
 
 
+_ESCAPES: Final = {"E": "\\", "F": "|", "S": "^", "T": "&", "R": "~", ".br": "\n"}
+_ESCAPED: Final = re.compile(r"\\([^\\]*)\\")
+_TO_ESCAPE: Final = re.compile(r"[\\|^&~\n]")
+
+
+def _read_escaped(value: Any) -> str:
+    text = _text(value)
+    accepted = "\\F\\, \\S\\, \\T\\, \\R\\, \\E\\ and \\.br\\, and no other"
+    fits = "\\" not in _ESCAPED.sub(lambda found: "" if found[1] in _ESCAPES else "\\", text)
+    _demand("this text has an escape that is not known", accepted, holds=fits)
+    return _ESCAPED.sub(lambda found: _ESCAPES[found[1]], text)
+
+
+def _write_escaped(value: Any) -> str:
+    names = {mark: name for name, mark in _ESCAPES.items()}
+    return _TO_ESCAPE.sub(lambda found: f"\\{names[found[0]]}\\", _text(value))
+
+
 _LONGEST: Final = 64
 _DECIMAL: Final = {mark: re.compile(rf"-?(?:0|[1-9][0-9]*)(?:{re.escape(mark)}[0-9]+)?") for mark in ".,"}
 
@@ -174,6 +192,7 @@ def _kind(value: Any) -> str:
 
 SIMPLE: Final[Mapping[str, Spelling]] = {
     "text": Spelling("text", "string", _text, _text),
+    "hl7-text": Spelling("hl7-text", "string", _read_escaped, _write_escaped),
     "number": Spelling("number", "decimal", _number, _number),
     "whole": Spelling("whole", "whole", _whole, _whole),
     "flag": Spelling("flag", "boolean", _flag, _flag),

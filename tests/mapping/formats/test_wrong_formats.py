@@ -34,7 +34,7 @@ def test_every_complaint_about_a_format_has_its_wrong_format():
     told = "\n".join(line for row in TABLE["wrong"] for line in row["complaints"])
     said = [
         text
-        for name in ("document", "groups", "columns", "keeping", "format", "values", "times")
+        for name in ("document", "groups", "columns", "keeping", "packing", "format", "values", "times")
         for text in re.findall(
             r'(?:\{(?:\w+\.)*marks?(?:\[[^\]]*\])?\}: |what = f?"|return f"|_WANTED.*?, ")([^"]{12,})"',
             (PACKAGE / f"{name}.py").read_text("utf-8"),
