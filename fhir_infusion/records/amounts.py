@@ -28,7 +28,8 @@ LEAST_STEP: Final = Fraction(1, 20) / 1_000_000 / 3600
 GFR_CAP: Final = Fraction(125)
 """mL/min. Calvert's formula is not used with more (FDA, October 2010, carboplatin dosing)."""
 
-_SHOWN: Final = Context(prec=4, rounding=ROUND_HALF_EVEN)
+_SHOWN: Final = 4
+_MOST_SHOWN: Final = 12
 _TWELVE: Final = Context(prec=12, rounding=ROUND_HALF_EVEN)
 
 
@@ -144,8 +145,16 @@ def stated(quantity: Mapping[str, Any]) -> str:
 
 
 def rounded(value: Fraction) -> str:
-    """Return a number to four digits, without needless zeros."""
-    text = format(_SHOWN.divide(Decimal(value.numerator), Decimal(value.denominator)), "f")
+    """Return a number in words, without needless zeros: all its digits, of one that has no end of them four.
+
+    No digit before the point is left out: 10002 mg are above a limit of 10000 mg, and the words have to say so.
+    """
+    found, is_all = decimal_of(value)
+    if not is_all or len(Decimal(found).as_tuple().digits) > _MOST_SHOWN:
+        whole = len(str(abs(value.numerator) // value.denominator))
+        context = Context(prec=max(_SHOWN, whole), rounding=ROUND_HALF_EVEN)
+        found = context.divide(Decimal(value.numerator), Decimal(value.denominator))
+    text = format(found, "f") if isinstance(found, Decimal) else str(found)
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

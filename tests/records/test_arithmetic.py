@@ -193,7 +193,8 @@ def test_a_parent_is_found_by_each_way_of_referring_to_it(reference, found):
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(Fraction(1, 3), "0.3333"), (Fraction(90), "90"), (Fraction(25, 10), "2.5"), (Fraction(10**9), "1000000000"), (Fraction(1, 10**8), "0.00000001"), (Fraction(0), "0")],
+    [(Fraction(1, 3), "0.3333"), (Fraction(90), "90"), (Fraction(25, 10), "2.5"), (Fraction(10**9), "1000000000"), (Fraction(1, 10**8), "0.00000001"), (Fraction(0), "0"),
+     (Fraction(10002), "10002"), (Fraction("24690.5"), "24690.5"), (Fraction(100_000, 3), "33333"), (Fraction(-100_000, 3), "-33333"), (Fraction(1, 2**30), "0.0000000009313")],
 )  # fmt: skip
 def test_a_computed_number_is_shown_in_plain_digits(value, shown):
     assert amounts.rounded(value) == shown
