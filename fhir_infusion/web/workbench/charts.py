@@ -264,19 +264,17 @@ class _Drawing:
 
     def _rows(self, name: str, one: Course, kind: str) -> Iterable[Row]:
         sums = [{each.at: each for each in one.totals(what)} for what in ("volume", "drug")]
+        code = self._rate_code(kind)
+        rates = {id(each): _range(low, high, code) for _, each, low, high in self._ramps(kind)}
         for each in one.stretches:
             flow: Flow | None = getattr(each, kind)
-            code = self._rate_code(kind)
             rate = _range(flow.low, flow.high, code) if flow is not None and (kind == "volume" or self.unit) else ""
             yield self._row(name, each.path, (each.start, each.end), (rate, each.said), sums)
         for (path, is_demand), group in groupby(one.portions, key=lambda portion: (portion.path, portion.is_demand)):
             found = list(group)
             first, end = found[0], found[-1].last or found[-1].first
             said = f"{_count(len(found), 'dose', 'doses')} at most: {first.said}" if is_demand else first.said
-            rated = [
-                _range(low, high, self._rate_code(kind)) for _, each, low, high in self._ramps(kind) if each is first
-            ]
-            rate = next(iter(rated), "on demand" if is_demand else "at once" if first.is_at_once else _NO_RATE)
+            rate = rates.get(id(first), "on demand" if is_demand else "at once" if first.is_at_once else _NO_RATE)
             yield self._row(name, path, (first.first[0], end[1]), (rate, said), sums)
 
     def _row(
