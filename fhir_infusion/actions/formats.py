@@ -49,7 +49,7 @@ def from_format(translator: Translator, name: str, value: Any, *, strict: bool =
     Raises ``Refused`` with every reason of every record.
     """
     found = format_named(translator, name)
-    return [checked(translator, one, strict=strict) for one in found.read(found.in_order(value))]
+    return [checked(translator, one, strict=strict) for one in found.read(value)]
 
 
 def checked(translator: Translator, read: Translation, *, strict: bool = False) -> Translated:

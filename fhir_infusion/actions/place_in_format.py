@@ -49,7 +49,7 @@ def place(service: Service, caller: Caller, name: str, value: Any) -> Iterator[P
         Unavailable: the storage cannot be written.
     """
     one = format_named(service.translator, name)
-    objects = one.apart(one.in_order(value))
+    objects = one.apart(value)
     for number, each in enumerate(objects, 1):
         own = replace(caller, key=f"{caller.key}#{number}") if caller.key and number > 1 else caller
         try:

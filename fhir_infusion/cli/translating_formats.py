@@ -89,7 +89,7 @@ class Formats:
         """Read a document of the site, record by record."""
         one = format_named(self.task.translator, self.given or "")
         try:
-            objects = one.apart(one.in_order(value))
+            objects = one.apart(value)
         except Refused as refused:
             yield label, {}, refused
             return

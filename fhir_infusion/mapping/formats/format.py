@@ -101,13 +101,13 @@ class Format:
         return read
 
     def apart(self, value: Any) -> list[Any]:
-        """Return the objects that become one record each.
+        """Return the objects that become one record each; of the rows of a feed, in the order of their moments.
 
         Raises ``Refused``.
         """
         value = self.unpacked(value)
         if self.given.group is not None:
-            return list(self.given.group.apart(value))
+            return list(self.given.group.apart(self.in_order(value)))
         return value if isinstance(value, list) else [value]
 
     def rows_of(self, one: Json) -> list[Any]:

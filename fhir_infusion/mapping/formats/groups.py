@@ -115,15 +115,13 @@ class Feed:
     order: tuple[str, ...] = ()
     derived: tuple[Derived, ...] = ()
 
-    def apart(self, value: Any) -> list[Json]:
-        """Return one object for the rows of each record, in the order of their first rows.
+    def apart(self, rows: list[Json]) -> list[Json]:
+        """Return one object for the rows of each record, as ``merged`` gives them, in the order of their first rows.
 
         Raises:
-            Refused: a row is no object, lacks a key, comes twice, or contradicts another row of its record.
+            Refused: a row contradicts another of its record, or says what is derived.
         """
-        rows = value if isinstance(value, list) else [value]
         groups: dict[str, Json] = {}
-        seen: set[str] = set()
         for position, row in enumerate(rows):
             at = f"[{position}]"
             key = _key_of(row, self.by, f"{at}.")
@@ -135,10 +133,6 @@ class Feed:
                 if one.name in row:
                     reason = "a row says what the format derives from the rows"
                     raise _refused(f"{at}.{shown(one.name)}", reason, "rows without it")
-            own = _key_of(row, (*self.by, self.row), f"{at}.")
-            if own in seen:
-                raise _refused(f"{at}.{self.row}", "a row with this key was there before", "each row once")
-            seen.add(own)
             group[self.rows].append(varying)
         return [self._with_derived(group) for group in groups.values()]
 

@@ -60,6 +60,13 @@ def test_what_tells_rows_apart_is_a_number():
     assert [issue.path for issue in told.value.issues] == ["[1].small.Row"]
 
 
+def test_an_administration_is_read_from_its_rows_in_the_order_of_their_moments_whoever_reads_it():
+    one = built(FEED)
+    (whole,) = one.apart([THIRD, FIRST])
+    assert whole == one.apart([FIRST, THIRD])[0]
+    assert [read.result["status"] for read in one.read([THIRD, FIRST])] == ["stopped"]
+
+
 def test_a_moment_that_is_none_is_refused():
     with pytest.raises(Refused) as told:
         built(FEED).in_order([FIRST, {**SECOND, "At": ""}])
@@ -100,7 +107,7 @@ def test_the_codes_of_rows_may_be_numbers_and_truth_values():
 
 def test_a_row_whose_key_was_there_before_is_refused_whatever_stands_between():
     with pytest.raises(Refused) as told:
-        built(FEED).read([FIRST, {**FIRST, "Run": "2"}, THIRD, FIRST])
+        built(FEED).read([FIRST, {**FIRST, "Run": "2"}, THIRD, {**FIRST, "Event": "STOP"}])
     assert [(issue.path, issue.reason) for issue in told.value.issues] == [
-        ("[3].Row", "a row with this key was there before")
+        ("[3].Row", "this row came before with another content")
     ]
