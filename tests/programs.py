@@ -1,12 +1,17 @@
-"""Programs of other languages that tests build and talk to: whether they are here, and running them."""
+"""Programs as processes of their own: those of other languages that tests build and talk to, and ours."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
+import sys
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -27,3 +32,23 @@ def run(command: list[str], project: Path, seconds: float) -> None:
     )
     if done.returncode != 0:
         raise RuntimeError(f"{command[0]} failed in {project.name}:\n{(done.stdout + done.stderr)[-3000:]}")
+
+
+@contextmanager
+def ours(log: Path, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a command of the package in a process group of its own, which is killed at the end; ``log`` is added to."""
+    with log.open("a") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "fhir_infusion", *arguments],
+            stdout=out,
+            stderr=out,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, **environment},
+        )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

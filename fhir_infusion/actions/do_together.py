@@ -70,15 +70,14 @@ def transaction(
         return bool(key) and idempotency.find(tx, "", key) is not None
 
     def attempt(run: repeated.Run[list[Entry]]) -> list[Entry]:
-        nonlocal service
-        service = replace(service, ahead=_read_ahead(service, caller, release, asked, new, home, is_known))
-        return run(work)
+        ahead = _read_ahead(service, caller, release, asked, new, home, is_known)
+        return run(lambda tx: work(tx, ahead))
 
-    def work(tx: Tx) -> list[Entry]:
+    def work(tx: Tx, ahead: Mapping[tuple[str, str], Read]) -> list[Entry]:
         earlier = idempotency.find(tx, "", key) if key else None
         if earlier is not None:
             return [_again(told) for told in earlier.id.split("\n")]
-        joined = replace(service, store=Joined(service.store, tx))
+        joined = replace(service, store=Joined(service.store, tx), ahead=ahead)
         ids = _Ids(joined, tx, release, home, new)
         meant = _all_meant(ids, asked)
         _refuse_doubles(asked, meant)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fhir_infusion.config import mappings_dir
+from tests.programs import ours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,23 +81,10 @@ def serving(folder: Path, port: int | None = None, **environment: str) -> Iterat
     port = port or free_port()
     database = f"sqlite:///{folder}/serve.db"
     log = folder / "log"
-    with log.open("a") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "fhir_infusion", "serve", "--port", str(port), "--database", database],
-            stdout=out,
-            stderr=out,
-            text=True,
-            start_new_session=True,
-            env={**os.environ, **environment},
-        )
-        try:
-            one = Serving(process, port, database, log)
-            one.wait()
-            yield one
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    with ours(log, "serve", "--port", str(port), "--database", database, **environment) as process:
+        one = Serving(process, port, database, log)
+        one.wait()
+        yield one
 
 
 @pytest.mark.timeout(600)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fhir_infusion.config import mappings_dir
+from tests.programs import ours
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,21 +53,9 @@ def working(folder: Path, directory: Path) -> Iterator[Working]:
     # Nothing listens there: what is asked for here is no other server's.
     settings.write_text('[remotes.none]\nbase_url = "http://127.0.0.1:9/fhir"\nrelease = "R4"\n')
     environment = {"FHIR_INFUSION_SETTINGS": str(settings), "FHIR_INFUSION_MAPPINGS": str(directory)}
-    with (folder / "log").open("w") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "fhir_infusion", "worker", "--database", f"sqlite:///{folder}/work.db"],
-            stdout=out,
-            stderr=out,
-            text=True,
-            start_new_session=True,
-            env={**os.environ, **environment},
-        )
-        try:
-            yield Working(process, folder / "log", folder / "work.db.proven")
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    log = folder / "log"
+    with ours(log, "worker", "--database", f"sqlite:///{folder}/work.db", **environment) as process:
+        yield Working(process, log, folder / "work.db.proven")
 
 
 @pytest.mark.timeout(600)

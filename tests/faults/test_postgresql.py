@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -24,6 +23,7 @@ from tests.cli.test_serve import free_port
 from tests.counts import count
 from tests.faults.creating import SYSTEM
 from tests.faults.rig import order
+from tests.programs import ours
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,24 +106,16 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextmanager
 def serving(folder: Path, cache: Path, url: str, processes: int = 2) -> Iterator[tuple[int, subprocess.Popen[str]]]:
     port = free_port()
-    environment = {**os.environ, "XDG_CACHE_HOME": str(cache), "FHIR_INFUSION_DATABASE": url}
-    command = [sys.executable, "-m", "fhir_infusion", "serve", "--port", str(port), "--workers", str(processes)]
-    with (folder / "log").open("a") as out:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=out, stderr=out, text=True, start_new_session=True
-        )
-        try:
-            until = time.monotonic() + SECONDS
-            # Each process says so once.
-            while (folder / "log").read_text().count('"serving"') < processes:
-                assert process.poll() is None, (folder / "log").read_text()
-                assert time.monotonic() < until, (folder / "log").read_text()
-                time.sleep(0.1)
-            yield port, process
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    environment = {"XDG_CACHE_HOME": str(cache), "FHIR_INFUSION_DATABASE": url}
+    log = folder / "log"
+    with ours(log, "serve", "--port", str(port), "--workers", str(processes), **environment) as process:
+        until = time.monotonic() + SECONDS
+        # Each process says so once.
+        while log.read_text().count('"serving"') < processes:
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < until, log.read_text()
+            time.sleep(0.1)
+        yield port, process
 
 
 class Client(threading.Thread):
