@@ -61,7 +61,7 @@ def findings_between(
 
 
 def findings_of_order(order: Mapping[str, Any], administration: Mapping[str, Any]) -> tuple[Issue, ...]:
-    """Return what is doubtful in an administration beside the order that it carries out: demands, doses, rates."""
+    """Return what is doubtful in an administration beside its order: its drug, demands, doses, rates."""
     return (*demands_of_order(order, administration), *given_of_order(order, administration))
 
 

@@ -122,6 +122,12 @@ FINDINGS: Final[Mapping[str, Compared]] = MappingProxyType(
             "route, with those ordered.",
             "a limit none, or 1 % through a weight or a concentration; the time 5 %; else 10 times",
         ),
+        "another-drug": Compared(
+            "The drug given, with the one ordered, of mixtures each ingredient: by the codes of a system that both "
+            "have and the names without strength and form, or by the names alone where they share no system. Told "
+            "where neither is the same; a brand, or a product and its substance, may be one drug all the same.",
+            _YES,
+        ),
         "order-ended": Compared(
             "What was given, with the state of its order: a draft, cancelled or entered in error; stopped or held "
             "before it began, or while it runs.",

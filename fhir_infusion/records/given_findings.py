@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fhir_infusion.records.amounts import Amount, amount, differ, rounded, shown, stated
 from fhir_infusion.records.comparisons import above
 from fhir_infusion.records.conversions import as_kind, as_rate, rate_of
+from fhir_infusion.records.drug_findings import another_drug
 from fhir_infusion.records.findings import VOLUME_RATE, concentration, finding
 from fhir_infusion.records.moments import is_after, seconds_between
 from fhir_infusion.records.not_infusions import SNOMED
@@ -33,10 +34,11 @@ _AT_ONCE: Final = frozenset({"bolus"})
 
 
 def given_of_order(order: Part, record: Part) -> Iterator[Issue]:
-    """Yield where the dose or a rate of an administration is beyond what its order says."""
+    """Yield where the drug, the dose or a rate of an administration is not, or is beyond, what its order says."""
     steps: Sequence[Part] = order.get("steps", ())
     if record["status"] not in _RUN:
         return
+    yield from another_drug(order, record)
     yield from _ended(order, record)
     if not steps:
         return

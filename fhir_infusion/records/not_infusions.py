@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from fhir_infusion.errors import Issue
 
 SNOMED: Final = "http://snomed.info/sct"
-_RXNORM: Final = "http://www.nlm.nih.gov/research/umls/rxnorm"
-_ATC: Final = "http://www.whocc.no/atc"
+RXNORM: Final = "http://www.nlm.nih.gov/research/umls/rxnorm"
+ATC: Final = "http://www.whocc.no/atc"
 
 INJECTED: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     {
         # name: its code in each system. Each is given by subcutaneous injection only (product labels).
-        "adalimumab": {_RXNORM: "327361", SNOMED: "407317001", _ATC: "L04AB04"},
-        "etanercept": {_RXNORM: "214555", SNOMED: "387045004", _ATC: "L04AB01"},
-        "certolizumab": {_RXNORM: "709271", _ATC: "L04AB05"},
+        "adalimumab": {RXNORM: "327361", SNOMED: "407317001", ATC: "L04AB04"},
+        "etanercept": {RXNORM: "214555", SNOMED: "387045004", ATC: "L04AB01"},
+        "certolizumab": {RXNORM: "709271", ATC: "L04AB05"},
     }
 )
 

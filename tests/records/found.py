@@ -293,6 +293,10 @@ OF_AN_ORDER = (
         step({"rate": q(5, "mL/h")}, role="basal"),
         status="cancelled",
     ),
-    given_(demand_counts={"deliveries": 24, "delivered": q(18, "mg")}, segments=[{"rate": q(50, "mL/h")}]),
+    given_(
+        demand_counts={"deliveries": 24, "delivered": q(18, "mg")},
+        segments=[{"rate": q(50, "mL/h")}],
+        drug={"text": "another"},
+    ),
 )
-"""A cancelled order and an administration that says otherwise of its demands and its rate."""
+"""A cancelled order and an administration that says otherwise of its drug, its demands and its rate."""
