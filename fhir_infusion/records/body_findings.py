@@ -41,11 +41,11 @@ def body_findings(record: Part, step: Part, path: str) -> Iterator[Issue]:
     dosings = step.get("dosings", ())
     for at, calculated in enumerate(dosings):
         for ordered in dosings:
-            if ordered is calculated:
-                continue
             stated_so = ordered.get("basis") == "ordered" and calculated.get("basis") == "calculated"
+            if ordered is calculated or not (stated_so or ("basis" not in ordered and "basis" not in calculated)):
+                continue
             for name, member, asked, got in _pairs(ordered, calculated):
-                if stated_so or _is_for_the_body(ordered, calculated, asked, got):
+                if stated_so or _is_for_the_body(asked, got):
                     place = (name, f"{path}.dosings[{at}].{member}")
                     yield from _follows(record, step, calculated, (asked, got), place)
 
@@ -59,16 +59,14 @@ def _pairs(ordered: Part, calculated: Part) -> Iterator[tuple[str, str, Part, Pa
         yield "rate", "rate" if "rate" in calculated else "rate_ratio", rates[0], rates[1]
 
 
-def _is_for_the_body(ordered: Part, calculated: Part, asked: Part, got: Part) -> bool:
-    """Return whether nobody says which was ordered, and one is per kg or m2 or an AUC, the other what it makes.
+def _is_for_the_body(asked: Part, got: Part) -> bool:
+    """Return whether, where nobody says which was ordered, one is per kg or m2 or an AUC, the other what it makes.
 
     A drug rate beside the pump's is looked at by itself.
     """
     wanted, held = amount(asked), amount(got)
     return (
-        "basis" not in ordered
-        and "basis" not in calculated
-        and held is not None
+        held is not None
         and held.dimension != VOLUME_RATE
         and wanted is not None
         and (per_body(asked["unit"]) is not None or (wanted.dimension == _AUC and held.dimension == MASS))

@@ -106,20 +106,27 @@ def _contradicted(found: Amount, held: list[tuple[Amount, Part]]) -> list[Part]:
 
     Only where the structure has something of the same kind: what it lacks altogether, the text merely adds.
     """
-    alike = [(other, part) for other, part in held if _is_alike(found, other)]
-    if any(other.base == found.base for other, _ in alike):
+    alike = _alike(found, held)
+    base = found.base
+    if any(other.base == base for other, _ in alike):
         return []
     if alike or found.code in _BODY or not _is_rate(found):
         return [part for _, part in alike]
     return [part for other, part in held if _is_rate(other)]
 
 
-def _is_alike(found: Amount, other: Amount) -> bool:
+def _alike(found: Amount, held: list[tuple[Amount, Part]]) -> list[tuple[Amount, Part]]:
     """A body weight is one of the measurements and no dose; a dose by weight is no count, though both have no base."""
-    dimension = just_units(other.dimension) if is_counted(found.dimension) else other.dimension
-    if found.dimension != dimension or (found.code in _BODY) != (other.code in _BODY):
-        return False
-    return bool(found.dimension) or is_by_same(found.code, other.code)
+    dimension, is_body = found.dimension, found.code in _BODY
+    if is_counted(dimension):
+        alike = [entry for entry in held if just_units(entry[0].dimension) == dimension]
+    else:
+        alike = [entry for entry in held if entry[0].dimension == dimension]
+    return [
+        entry
+        for entry in alike
+        if (entry[0].code in _BODY) == is_body and (dimension or is_by_same(found.code, entry[0].code))
+    ]
 
 
 def _is_rate(found: Amount) -> bool:
