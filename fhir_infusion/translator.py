@@ -228,14 +228,15 @@ class Translator:
         return pauses.told(self.lens(release, FHIR_TYPE[record["record"]], overlay).settled(pauses.untold(record)))
 
     def gate(self, found: tuple[Issue, ...], ledgers: tuple[Ledger, ...] = (), *, strict: bool = False) -> None:
-        """Refuse findings where they are to be refused, and in strict mode whatever would be dropped.
+        """Refuse findings (but information) where they are to be refused, and in strict mode whatever would be dropped.
 
         Raises:
             Refused: with each of them.
         """
         refused: list[Issue] = []
         if strict or self._settings.findings == "refuse":
-            refused.extend(replace(issue, severity="error", status=BREAKS_RULE) for issue in found)
+            doubts = (issue for issue in found if issue.severity != "information")
+            refused.extend(replace(issue, severity="error", status=BREAKS_RULE) for issue in doubts)
         if strict:
             refused.extend(_lost(line) for ledger in ledgers for line in ledger.exceptions if line.state == "dropped")
         if refused:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.records.arithmetic import findings, findings_of_order
 from fhir_infusion.records.finding_kinds import FINDINGS
-from tests.records.found import FOUND, OF_AN_ORDER
+from tests.records.found import FOUND, IN_WORDS, OF_AN_ORDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ END: Final = "<!-- /findings -->\n"
 def examples() -> dict[str, str]:
     """Return the first message of each rule, as the package says it now."""
     found: dict[str, str] = {}
-    told = [issue for record, *_ in FOUND for issue in findings(record)]
+    told = [issue for record in (*(record for record, *_ in FOUND), IN_WORDS) for issue in findings(record)]
     for issue in (*told, *findings_of_order(*OF_AN_ORDER)):
         found.setdefault(issue.rule, issue.reason)
     return found

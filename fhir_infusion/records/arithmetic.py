@@ -21,6 +21,7 @@ from fhir_infusion.records.record_rules import RULES
 from fhir_infusion.records.rules import broken
 from fhir_infusion.records.text_findings import text_findings
 from fhir_infusion.records.timing_findings import timing_findings
+from fhir_infusion.records.unsaid_findings import unsaid_findings
 from fhir_infusion.records.vital_signs import with_vital_signs
 from fhir_infusion.records.word_findings import word_findings
 
@@ -35,6 +36,8 @@ __all__ = ["findings", "findings_between", "findings_of_order"]
 def findings(record: Mapping[str, Any], *, as_sent: bool = True) -> tuple[Issue, ...]:
     """Return what is doubtful in a record (one that ``check(record, as_sent=True)`` takes), each as a warning.
 
+    That the numbers are given only in words is for information, and no refusal.
+
     What our own JSON may not hold but was read from FHIR (a unit that is not UCUM, a unit text that contradicts its
     code …) is among them; ``as_sent=False`` saves the look for it where the record passed ``check`` as our own.
     """
@@ -42,7 +45,7 @@ def findings(record: Mapping[str, Any], *, as_sent: bool = True) -> tuple[Issue,
     specific = order_findings if name == "InfusionOrder" else administration_findings
     doubtful = _as_sent(record, name) if as_sent else ()
     record = with_vital_signs(record)
-    words = (*text_findings(record), *word_findings(record), *timing_findings(record))
+    words = (*text_findings(record), *word_findings(record), *timing_findings(record), *unsaid_findings(record))
     return (*doubtful, *place_findings(record), *specific(record), *not_an_infusion(record), *words)
 
 

@@ -143,6 +143,11 @@ FINDINGS: Final[Mapping[str, Compared]] = MappingProxyType(
             "(over 4 hours), frequency (every 8 hours, twice a day) and route, where none of them is right.",
             "none; what follows, half of the last digit in the text (at most 5 %); a frequency 10 %",
         ),
+        "words-only": Compared(
+            "For information, once an order: what nothing was compared with, because it is given only in words (a "
+            "dose, a rate, a limit that no field holds), without a number, or in a unit that has no UCUM code.",
+            _YES,
+        ),
         "timing-code": Compared("The code of a timing (BID, Q6H), with its frequency and period.", _NONE),
         "dose-gap": Compared(
             "The least time between two doses, with how often they come, and with the lockout.", _NONE

@@ -26,6 +26,7 @@ from fhir_infusion.records.amounts import (
     stated,
 )
 from fhir_infusion.records.derived import Derived, derived, follows
+from fhir_infusion.records.fields import table
 from fhir_infusion.records.findings import finding
 from fhir_infusion.records.unit_words import COUNT, is_counted, just_units, meanings
 from fhir_infusion.records.units import WORDS, in_words
@@ -72,13 +73,10 @@ def text_findings(record: Part) -> Iterator[Issue]:
         told: list[tuple[Amount, str]] = []
         agreed: set[Dimension] = set()
         aside: set[Amount] = set()
-        for match in _AMOUNT.finditer(text) if len(text) <= _LONGEST else ():
+        for match, found in amounts_said(text):
             number, unit = match.groups()
-            found = _said(number, unit)
-            if found is None or found.dimension == _TIME:
-                continue
             if held is None:
-                held = list(_amounts(record))
+                held = list(amounts_of(record))
             alike = _contradicted(found, held)
             if alike:
                 made = derived(record) if made is None else made
@@ -96,6 +94,14 @@ def text_findings(record: Part) -> Iterator[Issue]:
                 yield finding(path, reason, "text-contradicts")
 
 
+def amounts_said(text: str) -> Iterator[tuple[re.Match[str], Amount]]:
+    """Yield the amounts in a text whose unit is known for certain, but the times, with where they stand."""
+    for match in _AMOUNT.finditer(text) if len(text) <= _LONGEST else ():
+        found = _said(*match.groups())
+        if found is not None and found.dimension != _TIME:
+            yield match, found
+
+
 def _is_limited(record: Part) -> bool:
     """Return whether the structure says a limit or how a rate is raised: then the text is to say the same."""
     return any(not _LIMITS.isdisjoint(step) for step in record.get("steps", ()))
@@ -106,7 +112,7 @@ def _contradicted(found: Amount, held: list[tuple[Amount, Part]]) -> list[Part]:
 
     Only where the structure has something of the same kind: what it lacks altogether, the text merely adds.
     """
-    alike = _alike(found, held)
+    alike = of_its_kind(found, held)
     base = found.base
     if any(other.base == base for other, _ in alike):
         return []
@@ -115,8 +121,11 @@ def _contradicted(found: Amount, held: list[tuple[Amount, Part]]) -> list[Part]:
     return [part for other, part in held if _is_rate(other)]
 
 
-def _alike(found: Amount, held: list[tuple[Amount, Part]]) -> list[tuple[Amount, Part]]:
-    """A body weight is one of the measurements and no dose; a dose by weight is no count, though both have no base."""
+def of_its_kind(found: Amount, held: list[tuple[Amount, Part]]) -> list[tuple[Amount, Part]]:
+    """Return what is of the same kind as an amount in words.
+
+    A body weight is one of the measurements and no dose; a dose by weight is no count, though both have no base.
+    """
     dimension, is_body = found.dimension, found.code in _BODY
     if is_counted(dimension):
         alike = [entry for entry in held if just_units(entry[0].dimension) == dimension]
@@ -171,7 +180,7 @@ def _in_units(text: str) -> Unit | None:
     return ways[0] if len(ways) == 1 else None
 
 
-def _amounts(part: Part) -> Iterator[tuple[Amount, Part]]:
+def amounts_of(part: Part) -> Iterator[tuple[Amount, Part]]:
     """Yield every quantity, ratio and span of a record."""
     left = [part]
     while left:
@@ -181,14 +190,25 @@ def _amounts(part: Part) -> Iterator[tuple[Amount, Part]]:
             yield held, part
         inner: list[Part] = []
         for name, member in part.items():
-            kind = type(member)
-            if name == "residue":
+            if name not in _HOLDING:
                 continue
+            kind = type(member)
             if kind is dict:
                 inner.append(member)
             elif kind is list:
                 inner += [item for item in member if type(item) is dict]
         left += reversed(inner)
+
+
+def _holding() -> frozenset[str]:
+    """Return the names of the fields in which there is an amount at any depth; most of a record is names and codes."""
+    types, found = table(), {"Quantity", "Span"}
+    while more := {name for name, fields in types.items() if any(one.type in found for one in fields.values())} - found:
+        found |= more
+    return frozenset(one.name for fields in types.values() for one in fields.values() if one.type in found)
+
+
+_HOLDING: Final = _holding()
 
 
 def _words(part: Part) -> str:

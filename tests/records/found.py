@@ -287,6 +287,9 @@ FOUND: list[tuple[Record, str, str, str]] = [
     (order(step({"dose": q(1, "g")}, timing={"code": {"codings": [{"code": "Q8H"}]}, "frequency": 1, "period": 6, "period_unit": "h"})), "timing-code", "steps[0].timing.code.codings[0]", "the code Q8H says every 8 h; the timing says 1 time in 6 h"),
 ]  # fmt: skip
 
+IN_WORDS = order({"text": "2 g IV every 24 hours"})
+"""An order of which everything but the drug is said in words."""
+
 OF_AN_ORDER = (
     order(
         {"role": "demand", "patient_control": {"demand_dose": q(1, "mg")}},

@@ -143,7 +143,7 @@ QUIET: list[Record] = [
 @pytest.mark.parametrize("record", QUIET)
 def test_what_adds_up_gives_no_finding(record):
     assert check(record)
-    assert findings(record) == ()
+    assert [issue for issue in findings(record) if issue.rule != "words-only"] == []
 
 
 def test_what_passed_as_our_own_need_not_be_looked_at_again():
@@ -154,7 +154,9 @@ def test_what_passed_as_our_own_need_not_be_looked_at_again():
 @given(records())
 def test_findings_look_and_never_touch_and_never_fail(record):
     before = repr(record)
-    assert all(issue.reason and issue.rule and issue.severity == "warning" for issue in findings(record))
+    assert all(
+        issue.reason and issue.rule and issue.severity in {"warning", "information"} for issue in findings(record)
+    )
     assert repr(record) == before
 
 

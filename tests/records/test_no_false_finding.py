@@ -499,4 +499,4 @@ ALL = {
 @pytest.mark.parametrize("name", ALL)
 def test_right_arithmetic_is_no_finding(name: str):
     assert check(ALL[name])
-    assert findings(ALL[name]) == ()
+    assert [issue for issue in findings(ALL[name]) if issue.rule != "words-only"] == []
