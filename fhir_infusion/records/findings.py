@@ -15,8 +15,10 @@ VOLUME: Final = (("m", 3),)
 VOLUME_RATE: Final = (("m", 3), ("s", -1))
 
 
-def finding(path: str, reason: str, rule: str, accepted: str = "") -> Issue:
-    """Return a warning; it would be a refusal (422) only where the settings say so."""
+def finding(path: str, reason: str, rule: str, accepted: str = "", *, informs: bool = False) -> Issue:
+    """Return a warning, a refusal (422) only where the settings say so, or what ``informs`` and never refuses."""
+    if informs:
+        return Issue("information", "informational", path, reason, accepted, rule, BREAKS_RULE)
     return Issue("warning", "business-rule", path, reason, accepted, rule, BREAKS_RULE)
 
 

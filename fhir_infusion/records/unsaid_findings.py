@@ -12,12 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.errors import BREAKS_RULE, Issue
 from fhir_infusion.records.amounts import amount, ratio
+from fhir_infusion.records.findings import finding
 from fhir_infusion.records.rates import is_rate
 from fhir_infusion.records.text_findings import amounts_of, amounts_said, of_its_kind
 
 if TYPE_CHECKING:
+    from fhir_infusion.errors import Issue
     from fhir_infusion.records.amounts import Amount
 
 Part = Mapping[str, Any]
@@ -43,8 +44,7 @@ def unsaid_findings(record: Part) -> Iterator[Issue]:
 
 def _first(found: Iterator[tuple[str, str]]) -> Iterator[Issue]:
     for path, reason in found:
-        accepted = "a number with a UCUM code in its field"
-        yield Issue("information", "informational", path, reason, accepted, "words-only", BREAKS_RULE)
+        yield finding(path, reason, "words-only", "a number with a UCUM code in its field", informs=True)
         return
 
 
