@@ -6,6 +6,7 @@ be shown.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
@@ -174,15 +175,26 @@ def decimal_of(value: Fraction) -> tuple[int | Decimal, bool]:
     return plain(Decimal(digits).scaleb(-places, Context(prec=len(str(digits)) + 1))), True
 
 
+_OF_BODY: Final = re.compile(r"(?<=kg|m2)\{[^{}]*\}|(?<=kg-1|.m-2)\{[^{}]*\}")
+"""Words beside the size of a body: ``mg/kg{ideal}``."""
+_PER_BODY: Final = re.compile(
+    r"/(?P<one>kg|m2)(?=[/.]|$)|\.(?P<two>kg-1|m-2)(?=[/.]|$)|/\((?P<three>kg|m2)\.(?P<time>\w+)\)"
+)
+
+
 @lru_cache(maxsize=1024)
 def per_body(code: str) -> tuple[str, str] | None:
-    """Return what a code is per (``kg`` or ``m2``) and the code without it: ``ug/kg/min`` -> (``kg``, ``ug/min``)."""
-    parts = code.split("/")
-    for body in ("kg", "m2"):
-        if body in parts[1:]:
-            parts.remove(body)
-            return body, "/".join(parts)
-    return None
+    """Return what a code is per (``kg`` or ``m2``) and the code without it: ``ug/kg/min`` -> (``kg``, ``ug/min``).
+
+    UCUM writes the same in other ways, too: ``ug.kg-1.min-1``, ``ug/(kg.min)``, ``ug/kg{ideal}/min``.
+    """
+    plain = _OF_BODY.sub("", code)
+    found = _PER_BODY.search(plain)
+    if found is None:
+        return None
+    time = f"/{found['time']}" if found["time"] else ""
+    body = found["one"] or found["two"] or found["three"]
+    return "kg" if body.startswith("kg") else "m2", plain[: found.start()] + time + plain[found.end() :]
 
 
 def is_by_same(code: str, other: str) -> bool:

@@ -22,7 +22,7 @@ from fhir_infusion.records.rules import broken
 from fhir_infusion.records.text_findings import text_findings
 from fhir_infusion.records.timing_findings import timing_findings
 from fhir_infusion.records.unsaid_findings import unsaid_findings
-from fhir_infusion.records.vital_signs import with_vital_signs
+from fhir_infusion.records.vital_signs import vital_sign_findings, with_vital_signs
 from fhir_infusion.records.word_findings import word_findings
 
 if TYPE_CHECKING:
@@ -44,9 +44,10 @@ def findings(record: Mapping[str, Any], *, as_sent: bool = True) -> tuple[Issue,
     name = record.get("record") or ("InfusionOrder" if "intent" in record else "Administration")
     specific = order_findings if name == "InfusionOrder" else administration_findings
     doubtful = _as_sent(record, name) if as_sent else ()
+    signs = tuple(vital_sign_findings(record))
     record = with_vital_signs(record)
     words = (*text_findings(record), *word_findings(record), *timing_findings(record), *unsaid_findings(record))
-    return (*doubtful, *place_findings(record), *specific(record), *not_an_infusion(record), *words)
+    return (*doubtful, *signs, *place_findings(record), *specific(record), *not_an_infusion(record), *words)
 
 
 def findings_between(

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records import units
 from fhir_infusion.records.amounts import GFR_CAP, Amount, amount, differ, of, per_body, shown, stated
+from fhir_infusion.records.comparisons import are_alike
 from fhir_infusion.records.conversions import MASS, as_kind, as_rate, for_this_body, is_pump_step
+from fhir_infusion.records.equality import same
 from fhir_infusion.records.findings import VOLUME_RATE, concentration, finding, measured, named_by, occasions
 
 if TYPE_CHECKING:
@@ -48,6 +50,23 @@ def body_findings(record: Part, step: Part, path: str) -> Iterator[Issue]:
                 if stated_so or _is_for_the_body(asked, got):
                     place = (name, f"{path}.dosings[{at}].{member}")
                     yield from _follows(record, step, calculated, (asked, got), place)
+
+
+def twice_findings(step: Part, path: str) -> Iterator[Issue]:
+    """Yield where a step says two doses, or two rates, of one kind, and nothing says which of them is to be given."""
+    dosings = step.get("dosings", ())
+    for at, dosing in enumerate(dosings[1:], start=1):
+        for first in dosings[:at]:
+            if not all(same(first.get(name), dosing.get(name)) for name in _BASIS):
+                continue
+            for name, member, asked, got in _pairs(first, dosing):
+                one, other = amount(asked), amount(got)
+                if one is not None and other is not None and are_alike(asked, got) and differ(one.base, other.base):
+                    said = f"the {name} is {stated(got)}; beside it stands {stated(asked)}, and nothing says which"
+                    yield finding(f"{path}.dosings[{at}].{member}", said, "two-amounts", "one, or the basis of each")
+
+
+_BASIS: Final = ("basis", "basis_codings", "basis_text")
 
 
 def _pairs(ordered: Part, calculated: Part) -> Iterator[tuple[str, str, Part, Part]]:

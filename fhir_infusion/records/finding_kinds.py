@@ -48,8 +48,13 @@ FINDINGS: Final[Mapping[str, Compared]] = MappingProxyType(
             "(not more than four fifths), and a dose may be divided over the days.",
             _PUMP,
         ),
+        "two-amounts": Compared(
+            "Two doses, or two rates, of one step that are of one kind, of which nothing says which was ordered.", _SAME
+        ),
         "measurement-unit": Compared(
-            "The unit of a weight, height, body surface, clearance or AUC, with what these are measured in.", _YES
+            "The unit of a weight, height, body surface, clearance or AUC, with what these are measured in; of one "
+            "that comes as an Observation, its unit in words, with its code.",
+            _YES,
         ),
         "body-surface": Compared("Body surface by height and weight (Mosteller), with the one stated.", "10 %"),
         "zero-dose": Compared("A dose of 0 in an order that is active or completed.", _YES),
@@ -57,7 +62,9 @@ FINDINGS: Final[Mapping[str, Compared]] = MappingProxyType(
         "max-per-administration": Compared(
             "Dose, or rate x duration where no dose says it, with the cap of one administration.", _LIMIT
         ),
-        "max-per-lifetime": Compared("Dose x count, with the cap of a life.", _NONE),
+        "max-per-lifetime": Compared(
+            "Dose x count, or x how often it comes within its bounds, with the cap of a life.", _LIMIT
+        ),
         "max-rate": Compared("Rate, ceiling of the titration, or dose / duration, with the largest rate.", _LIMIT),
         "max-per-period": Compared(
             "Dose x times (by frequency, times of day, days of the week, meals, exact times or a code such as Q6H), or "
@@ -149,6 +156,7 @@ FINDINGS: Final[Mapping[str, Compared]] = MappingProxyType(
             _YES,
         ),
         "timing-code": Compared("The code of a timing (BID, Q6H), with its frequency and period.", _NONE),
+        "timing-range": Compared("The most of a number, frequency, period or duration, with its least.", _NONE),
         "dose-gap": Compared(
             "The least time between two doses, with how often they come, and with the lockout.", _NONE
         ),

@@ -22,9 +22,10 @@ from fhir_infusion.records.amounts import (
     stated,
 )
 from fhir_infusion.records.comparisons import above, are_alike, beyond_in, in_kind_of, is_beyond
-from fhir_infusion.records.conversions import as_rate
+from fhir_infusion.records.conversions import TIME, as_rate
 from fhir_infusion.records.demand_findings import demand_findings
 from fhir_infusion.records.findings import finding
+from fhir_infusion.records.occurrences import times_in
 from fhir_infusion.records.period_findings import period_findings
 from fhir_infusion.records.ramp_findings import ramp_findings
 from fhir_infusion.records.titration_findings import titration_findings
@@ -47,7 +48,7 @@ def limit_findings(record: Part) -> Iterator[Issue]:
         if "patient_control" in step:
             yield from demand_findings(record, step, path)
         if "max_per_lifetime" in step:
-            yield from _lifetime(step, path)
+            yield from _lifetime(record, step, path)
     yield from _max_rate(record, steps)
     yield from period_findings(record)
     yield from ramp_findings(record)
@@ -94,16 +95,38 @@ def _per_administration(record: Part, step: Part, path: str) -> Iterator[Issue]:
             return
 
 
-def _lifetime(step: Part, path: str) -> Iterator[Issue]:
-    most = amount(step.get("max_per_lifetime"))
+def _lifetime(record: Part, step: Part, path: str) -> Iterator[Issue]:
+    """A dose as often as it is to be given in all; of another kind than the limit (mg/kg, mg), through the body."""
+    cap = step["max_per_lifetime"]
+    most = amount(cap)
     if most is None:
         return
-    timing = step.get("timing", {})
-    times = timing.get("count_max", timing.get("count", 1))
-    for place, quantity, held in _doses(step):
-        if held.dimension == most.dimension and exceeds(held.base * times, most.base):
-            said = f"{times} x {stated(quantity)} is above the limit of a life, {stated(step['max_per_lifetime'])}"
+    times = _in_all(step.get("timing", {}))
+    doses = list(_doses(step))
+    alike = [entry for entry in doses if are_alike(entry[1], cap)]
+    for place, quantity, held in alike:
+        if exceeds(held.base * times, most.base):
+            said = f"{times} x {stated(quantity)} is above the limit of a life, {stated(cap)}"
             yield finding(f"{path}.{place}", said, "max-per-lifetime")
+    for place, quantity, _ in doses if not alike else ():
+        pairs = [
+            (how, Amount(made.base * times, made.dimension, ""), edge)
+            for how, made, edge in in_kind_of(record, quantity, cap)
+        ]
+        if pairs and all(is_beyond(made, edge, over=True) for _, made, edge in pairs):
+            how, made, edge = pairs[0]
+            said = f"{times} x {how} makes {shown(made, edge.code)}, above the limit of a life, {stated(cap)}"
+            yield finding(f"{path}.{place}", said, "max-per-lifetime")
+            return
+
+
+def _in_all(timing: Part) -> int:
+    """Return how often a step is given in all: as is counted, else as often as it comes within its bounds."""
+    count: int | None = timing.get("count_max", timing.get("count"))
+    bounds = amount(timing.get("bounds_length"))
+    if count is not None or bounds is None or bounds.dimension != TIME:
+        return count or 1
+    return int(times_in(timing, bounds))
 
 
 def _rates(step: Part) -> Iterator[tuple[str, Part]]:

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.records.amounts import Amount, amount, differ, least, longest, per_body, shown, stated
 from fhir_infusion.records.bag_findings import bag_findings, preparation_findings
-from fhir_infusion.records.body_findings import body_findings, measurement_findings, surface_findings
+from fhir_infusion.records.body_findings import (
+    body_findings,
+    measurement_findings,
+    surface_findings,
+    twice_findings,
+)
 from fhir_infusion.records.conversions import (
     contradiction,
     dose_of,
@@ -34,6 +39,7 @@ def order_findings(record: Part) -> Iterator[Issue]:
         yield from _rate_and_time(record, step, path, through=not bag)
         yield from _rates_agree(record, step, path)
         yield from body_findings(record, step, path)
+        yield from twice_findings(step, path)
         yield from _zero(record, step, path)
     yield from limit_findings(record)
     yield from measurement_findings(record)

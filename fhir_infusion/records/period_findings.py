@@ -123,11 +123,15 @@ def _in_period(record: Part, step: Part, limit: Part, most: Amount, length: Amou
 
 
 def _by_size(record: Part, step: Part, limit: Part, times: Fraction) -> str:
-    """Doses by weight, each at most the cap of one administration, where whichever weight may be meant says so."""
+    """Doses by weight, or a limit by weight, where whichever weight may be meant says so.
+
+    Each dose is at most the cap of one administration.
+    """
     cap = amount(step.get("max_per_administration"))
     for dosing in _runs(step):
         for quantity in (dosing.get("dose"), dosing.get("dose_range", {}).get("high")):
-            pairs = in_kind_of(record, quantity, limit) if quantity and per_body(quantity.get("unit", "")) else []
+            by_size = quantity and (per_body(quantity.get("unit", "")) or per_body(limit["unit"]))
+            pairs = in_kind_of(record, quantity, limit) if quantity and by_size else []
             made = [(how, _capped(one, cap, times), edge) for how, one, edge in pairs]
             if made and all(is_beyond(total, edge, over=True) for _, total, edge in made):
                 how, total, edge = made[0]

@@ -34,9 +34,10 @@ _EVERY: Final = re.compile(r"Q([1-9][0-9]?)H")
 
 
 def timing_findings(record: Part) -> Iterator[Issue]:
-    """Yield the codes of timings that their frequency and period contradict, and doses that come too soon."""
+    """Yield where the code of a timing says another frequency, a range is turned, and doses come too soon."""
     for at, step in enumerate(record.get("steps", ())):
         yield from _contradictions(step.get("timing", {}), f"steps[{at}].timing.code")
+        yield from _turned(step.get("timing", {}), f"steps[{at}].timing")
         yield from _gap(step, f"steps[{at}]")
     yield from _contradictions(record.get("when", {}).get("timing", {}), "when.timing.code")
 
@@ -56,6 +57,16 @@ def _gap(step: Part, path: str) -> Iterator[Issue]:
     longest = DAYS[timing["period_unit"]] * Fraction(timing.get("period_max", timing["period"])) * 86_400
     if longest / timing.get("frequency", 1) < gap.base:
         yield finding(f"{path}.minimum_gap", f"the timing says {said_of(timing)}; {said}", "dose-gap")
+
+
+def _turned(timing: Part, path: str) -> Iterator[Issue]:
+    """Yield where the most of something is below its least: 4 to 2 times a day."""
+    ends = [(name, timing.get(name), timing.get(f"{name}_max")) for name in ("count", "frequency", "period")]
+    duration = timing.get("duration", {})
+    for name, least, most in (*ends, ("duration", duration.get("value"), duration.get("max"))):
+        if least is not None and most is not None and most < least:
+            said = f"the most, {rounded(Fraction(most))}, is below the least, {rounded(Fraction(least))}"
+            yield finding(f"{path}.{name}", said, "timing-range")
 
 
 def _contradictions(timing: Part, path: str) -> Iterator[Issue]:

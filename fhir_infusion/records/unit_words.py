@@ -65,6 +65,7 @@ _WORDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
     "ie": ("[iU]",), "ui": ("[iU]",), "miu": ("m[iU]", "M[iU]"), "mval": ("meq",), "val": ("eq",),
     "m^2": ("m2",), "m**2": ("m2",), "sqm": ("m2",), "squaremeter": ("m2",), "squaremetre": ("m2",),
     "cm3": ("mL",), "ccm": ("mL",), "drop": ("[drp]",), "gtt": ("[drp]",), "percent": ("%",), "%": ("%",),
+    "lb": ("[lb_av]",), "pound": ("[lb_av]",),
 })  # fmt: skip
 """Spellings in lower case, without plural and without the stop of an abbreviation, and what each may mean."""
 

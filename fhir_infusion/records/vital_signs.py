@@ -9,9 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from fhir_infusion.records.findings import finding
+from fhir_infusion.records.unit_words import contradict
 from fhir_infusion.records.units import UCUM
+
+if TYPE_CHECKING:
+    from fhir_infusion.errors import Issue
 
 Part = Mapping[str, Any]
 
@@ -35,16 +40,34 @@ def with_vital_signs(record: Part) -> Part:
     return {**record, "measurements": [*record.get("measurements", ()), *found]} if found else record
 
 
+def vital_sign_findings(record: Part) -> Iterator[Issue]:
+    """Yield where the unit of a vital sign in words is another than its code: 150 lb with the code kg."""
+    if "residue" not in record or "supporting" not in record:
+        return
+    for kind, quantity in _found(record):
+        stands = quantity.get("system") == UCUM and {"code", "unit"} <= quantity.keys()
+        if stands and contradict(quantity["code"], quantity["unit"]):
+            said = f"the unit of the {kind.replace('-', ' ')} in words means something else than its code"
+            yield finding("supporting", said, "measurement-unit", "text that means the code, or none")
+
+
 def _vital_signs(record: Part) -> Iterator[dict[str, Any]]:
+    for kind, quantity in _found(record):
+        value = _value(quantity)
+        if value is not None:
+            yield {"kind": kind, "value": value}
+
+
+def _found(record: Part) -> Iterator[tuple[str, Part]]:
     referred = {one.get("reference") for one in record["supporting"]}
     for entry in record["residue"]:
         held = entry.get("value")
         if entry.get("path") != "contained[]" or not isinstance(held, dict) or f"#{held.get('id')}" not in referred:
             continue
         kind = next((KINDS[code] for code in _codes(held) if code in KINDS), None)
-        value = _value(held.get("valueQuantity"))
-        if kind is not None and value is not None and held.get("status") not in _NOT_VALID:
-            yield {"kind": kind, "value": value}
+        quantity = held.get("valueQuantity")
+        if kind is not None and quantity is not None and held.get("status") not in _NOT_VALID:
+            yield kind, quantity
 
 
 def _codes(observation: Part) -> Iterator[str]:
@@ -54,7 +77,7 @@ def _codes(observation: Part) -> Iterator[str]:
                 yield str(coding.get("code"))
 
 
-def _value(quantity: Part | None) -> dict[str, Any] | None:
-    if quantity is None or quantity.get("system") != UCUM or "comparator" in quantity:
+def _value(quantity: Part) -> dict[str, Any] | None:
+    if quantity.get("system") != UCUM or "comparator" in quantity:
         return None
     return {"value": quantity["value"], "unit": quantity["code"]} if {"value", "code"} <= quantity.keys() else None

@@ -208,7 +208,7 @@ def test_the_tolerance_is_five_percent_and_a_limit_has_none():
     assert amounts.exceeds(Fraction(100_001, 1000), Fraction(100))
 
 
-@pytest.mark.parametrize(("code", "body"), [("ug/kg/min", ("kg", "ug/min")), ("mg/m2", ("m2", "mg")), ("mg", None), ("kg/m2", ("m2", "kg")), ("kg", None)])  # fmt: skip
+@pytest.mark.parametrize(("code", "body"), [("ug/kg/min", ("kg", "ug/min")), ("mg/m2", ("m2", "mg")), ("mg", None), ("kg/m2", ("m2", "kg")), ("kg", None), ("mg.kg-1.h-1", ("kg", "mg.h-1")), ("mg.m-2", ("m2", "mg")), ("ug/(kg.min)", ("kg", "ug/min")), ("mg/kg{dry_wt}/h", ("kg", "mg/h")), ("mg/kg2", None)])  # fmt: skip
 def test_what_a_dose_is_per_is_read_from_its_unit(code, body):
     assert amounts.per_body(code) == body
 

@@ -197,6 +197,23 @@ HOW_OFTEN = {
             timing={"duration": {"value": 2, "max": 6, "unit": "h"}},
         )
     ),
+    "two doses beside each other, of which each says what it is": order(
+        step({**ORDERED, "dose": q(50, "mg")}, {**ORDERED, "basis_text": "loading", "dose": q(500, "mg")}),
+        step({"dose": q(500, "mg")}, {"dose": q("0.5", "g")}, {"dose": q(5, "mL")}),
+    ),
+    "a dose by weight of which all together are below the limit of a life": order(
+        step({"dose": q(1, "mg/kg")}, timing={"count": 8}, max_per_lifetime=q(1, "g")), measurements=[weight(70)]
+    ),
+    "a limit of a life by weight, and no weight": order(
+        step({"dose": q(60, "mg")}, timing={"count": 8}, max_per_lifetime=q(1, "mg/kg"))
+    ),
+    "as often within its bounds as the limit of a life allows": order(
+        step(
+            {"dose": q(1, "g")},
+            timing={"frequency": 1, "period": 5, "period_unit": "d", "bounds_length": q(6, "wk")},
+            max_per_lifetime=q(8, "g"),
+        )
+    ),
     "an AUC, which is an amount times a time": order(step({**ORDERED, "dose": q(5, "mg.min/mL")})),
     "a rate of drops, and one of a count of what nobody says": order(
         step({"rate_ratio": {"numerator": {"value": 20, "unit_text": "gtt"}, "denominator": q(1, "min")}}),

@@ -69,3 +69,21 @@ def test_a_dosing_weight_that_is_stated_stands_before_it():
 def test_any_weight_that_makes_the_dose_is_enough():
     record = with_observation() | {"measurements": [weight("154.4", "ideal-weight")]}
     assert findings(record) == ()
+
+
+@pytest.mark.parametrize(
+    ("quantity", "is_told"),
+    [
+        ({"value": 154, "unit": "lb", "system": UCUM, "code": "kg"}, True),
+        ({"value": 154, "unit": "lbs", "system": UCUM, "code": "kg"}, True),
+        ({"value": 154, "unit": "g", "system": UCUM, "code": "kg"}, True),
+        ({"value": 154, "unit": "kilograms", "system": UCUM, "code": "kg"}, False),
+        ({"value": 154, "unit": "pounds", "system": UCUM, "code": "[lb_av]"}, False),
+        ({"value": 154, "unit": "lb", "system": "urn:x", "code": "kg"}, False),
+        ({"value": 154, "unit": "lb"}, False),
+    ],
+)
+def test_pounds_that_stand_beside_the_code_of_kilograms_are_told(quantity, is_told):
+    said = "the unit of the actual weight in words means something else than its code"
+    told = [(issue.path, issue.reason) for issue in findings(with_observation(valueQuantity=quantity))]
+    assert [one for one in told if one[0] == "supporting"] == ([("supporting", said)] if is_told else [])
