@@ -61,25 +61,33 @@ def place(service: Service, caller: Caller, name: str, value: Any) -> Iterator[P
 
 
 def _placed(service: Service, caller: Caller, one: Format, each: Any) -> Outcome:
-    read = checked(service.translator, one.read_one(each))
-    record = read.results[0]
+    feed = one.given.group if isinstance(one.given.group, Feed) else None
+    if feed is not None and feed.problems(each) and (number := one.number_of(each)):
+        # What these rows undo may be stored.
+        return _recorded(service, caller, one, each, number)
+    record = checked(service.translator, one.read_one(each)).results[0]
     if one.record == "InfusionOrder":
         return place_order.place(service, caller, record)
-    if not isinstance(one.given.group, Feed):
+    if feed is None:
         return record_administration.place(service, caller, record)
+    return _recorded(service, caller, one, each, str(record.get("administration_id", "")))
+
+
+def _recorded(service: Service, caller: Caller, one: Format, each: Any, number: str) -> Outcome:
+    """Record an administration, or put its rows among those of the one that is stored."""
     for _ in range(_TRIES - 1):
         try:
-            return _recorded(service, caller, one, each, record)
+            return _merged(service, caller, one, each, number)
         except Refused as refused:
             if refused.status != _STALE:
                 raise
-    return _recorded(service, caller, one, each, record)
+    return _merged(service, caller, one, each, number)
 
 
-def _recorded(service: Service, caller: Caller, one: Format, each: Any, record: dict[str, Any]) -> Outcome:
-    """Record an administration, or put its rows among those of the one that is stored."""
-    before = _stored(service, caller, str(record.get("administration_id", "")))
+def _merged(service: Service, caller: Caller, one: Format, each: Any, number: str) -> Outcome:
+    before = _stored(service, caller, number)
     if before is None:
+        record = checked(service.translator, one.read_one(each)).results[0]
         return record_administration.place(service, caller, record)
     rows = to_format(service.translator, one.name, [before.record]).values
     (whole,) = one.apart(one.merged(rows, one.rows_of(each)))

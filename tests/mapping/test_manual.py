@@ -23,6 +23,7 @@ from fhir_infusion.mapping.formats.format import Format, build_format
 from fhir_infusion.mapping.formats.groups import DERIVED_SHAPES, EACH_SHAPES, FEED_SHAPES
 from fhir_infusion.mapping.formats.laws import prove_format
 from fhir_infusion.mapping.formats.packing import PACKED_SHAPES
+from fhir_infusion.mapping.formats.undoing import UNDO_SHAPES
 from fhir_infusion.mapping.formats.values import KEPT, SIMPLE
 from fhir_infusion.records.equality import same
 from tests.mapping.kit import bare, lens_of
@@ -108,6 +109,7 @@ def test_every_keyword_and_spelling_of_formats_is_explained_and_every_keyword_is
         *FORMAT_SHAPES,
         *COLUMN_SHAPES,
         *PACKED_SHAPES,
+        *UNDO_SHAPES,
         *EACH_SHAPES,
         *FEED_SHAPES,
         *DERIVED_SHAPES,
@@ -124,6 +126,7 @@ def test_every_keyword_and_spelling_of_formats_is_explained_and_every_keyword_is
     assert known["packed"]["additionalProperties"]["properties"].keys() == PACKED_SHAPES.keys()
     assert known["each"]["properties"].keys() == EACH_SHAPES.keys()
     assert known["feed"]["properties"].keys() == FEED_SHAPES.keys()
+    assert known["feed"]["properties"]["undo"]["properties"].keys() == UNDO_SHAPES.keys()
     derived = known["feed"]["properties"]["derive"]["additionalProperties"]["properties"]
     assert derived.keys() == DERIVED_SHAPES.keys()
 

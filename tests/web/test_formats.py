@@ -156,3 +156,30 @@ def test_translate_gives_the_site_s_json_of_a_record(client: Client):
     ]
     done = exact(client.post("/api/translate", {"to": "ward-orders", "input": record}))
     assert [drug["Dose"] for drug in done["results"][0]["drugs"]] == ["1,50"]
+
+
+def test_rows_that_void_or_cancel_what_is_stored_make_its_next_version(client: Client):
+    rows = sample("pump-events")
+    keys = {"run_id": rows[0]["run_id"]}
+    (first,) = results(client.post("/api/formats/pump-events", rows))
+    void = {**keys, "seq": 6, "action": "VOID", "of": 2}
+    (voided,) = results(client.post("/api/formats/pump-events", void))
+    assert (voided["id"], voided["version"], voided["record"]["status"]) == (first["id"], "2", "completed")
+    assert [one["segment_id"] for one in voided["record"]["segments"]] == ["1", "3", "4", "5"]
+    (again,) = results(client.post("/api/formats/pump-events", void))
+    assert (again["status"], again["version"]) == (200, "2")
+    (reopened,) = results(client.post("/api/formats/pump-events", {**keys, "seq": 9, "action": "VOID", "of": 5}))
+    assert (reopened["status"], [issue["path"] for issue in reopened["issues"]]) == (422, ["status"])
+    (unknown,) = results(client.post("/api/formats/pump-events", {**keys, "seq": 7, "action": "VOID", "of": 17}))
+    assert (unknown["status"], unknown.get("version", "")) == (422, "")
+    (cancelled,) = results(client.post("/api/formats/pump-events", {**keys, "seq": 8, "action": "CANCEL"}))
+    assert (cancelled["version"], cancelled["record"]["status"]) == ("3", "entered-in-error")
+    resource = exact(client.get(f"/fhir/r4/MedicationAdministration/{first['id']}"))
+    assert resource["status"] == "entered-in-error"
+    back = json.loads(client.get(f"/api/administrations/{first['id']}?format=pump-events").text)
+    assert [one["seq"] for one in back] == [1, 2, 3, 4, 5, 6, 8]
+
+
+def test_a_row_that_voids_what_nobody_stored_is_refused(client: Client):
+    (one,) = results(client.post("/api/formats/pump-events", {"run_id": "X", "seq": 6, "action": "VOID", "of": 5}))
+    assert one["status"] == 422

@@ -4,7 +4,9 @@
     shape                      the members of the site's JSON, and the typed tree that the mapping engine works on
     columns                    members of one object that are elements of a list
     keeping, beside            what no pair takes, and while what it goes back
+    packing                    rows by position, texts of several parts, lone elements
     groups                     several records in one object, and rows that are one administration
+    undoing                    rows that void or correct others, or cancel the whole
     ordering                   the rows of a feed by their moments, those that come late too
     document                   reading a format document, with file:line of everything
     places                     constants, and what a format has no place for

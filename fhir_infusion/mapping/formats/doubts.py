@@ -16,6 +16,7 @@ from fhir_infusion.mapping.compare import bare
 from fhir_infusion.mapping.formats.groups import Feed
 from fhir_infusion.mapping.formats.names import shown
 from fhir_infusion.mapping.formats.places import NUMBERS
+from fhir_infusion.mapping.formats.undoing import UNDONE
 from fhir_infusion.records.equality import same
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def _strange(node: Node, value: Any, at: str) -> Iterator[tuple[Node | None, str
         if inner is None and (_is_name(name) or _is_amount(held)):
             yield None, here, node
         elif inner is not None and inner.kept:
-            if not inner.keeping.names and _is_amount(held):
+            if not inner.keeping.names and inner.name != UNDONE and _is_amount(held):
                 yield inner, here, node
         elif inner is not None:
             yield from _strange(inner, held, here)

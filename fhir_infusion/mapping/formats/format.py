@@ -184,7 +184,19 @@ class Format:
         """
         return self._read(one)
 
+    def number_of(self, one: Json) -> str:
+        """Return the site's own number of what ``apart`` gave, or nothing: rows that undo others do not say more."""
+        tree = prepare(self.given.root, one, self.name, Turning(self.given.fillers))
+        try:
+            return str(self.lens.read(tree).result.get(places.NUMBERS[self.record], ""))
+        except Refused:
+            return ""
+
     def _read(self, one: Any) -> Translation:
+        if isinstance(self.given.group, Feed) and isinstance(one, dict):
+            unsettled = self.given.group.problems(one)
+            if unsettled:
+                raise Refused(*(each.issue(self.given.group.rows) for each in unsettled))
         turn = Turning(self.given.fillers)
         tree = prepare(self.given.root, one, self.name, turn)
         if turn.issues:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
 from fhir_infusion.mapping.document import Shapes, Table, misshapen
 from fhir_infusion.mapping.formats.names import shown
+from fhir_infusion.mapping.formats.undoing import UNDONE, Problem, Undo, code, undo_of
 from fhir_infusion.records.equality import same
 
 if TYPE_CHECKING:
@@ -25,7 +26,14 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 EACH_SHAPES: Final[Shapes] = {"list": (str,), "by": (list,)}
-FEED_SHAPES: Final[Shapes] = {"by": (list,), "rows": (str,), "row": (str,), "order": (str, list), "derive": (Table,)}
+FEED_SHAPES: Final[Shapes] = {
+    "by": (list,),
+    "rows": (str,),
+    "row": (str,),
+    "order": (str, list),
+    "derive": (Table,),
+    "undo": (Table,),
+}
 DERIVED_SHAPES: Final[Shapes] = {"take": (str,), "of": (str,), "codes": (Table,), "only": (Table,)}
 
 
@@ -95,10 +103,10 @@ class Derived:
 
     def of_row(self, row: Json | None) -> Any:
         """Return the value that a row gives; ``None`` where it gives none."""
-        if row is None or any(_code(row.get(name)) not in accepted for name, accepted in self.only.items()):
+        if row is None or any(code(row.get(name)) not in accepted for name, accepted in self.only.items()):
             return None
         value = row.get(self.of)
-        return value if self.codes is None else self.codes.get(_code(value))
+        return value if self.codes is None else self.codes.get(code(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +122,7 @@ class Feed:
     common: frozenset[str]
     order: tuple[str, ...] = ()
     derived: tuple[Derived, ...] = ()
+    undo: Undo | None = None
 
     def apart(self, rows: list[Json]) -> list[Json]:
         """Return one object for the rows of each record, as ``merged`` gives them, in the order of their first rows.
@@ -122,19 +131,35 @@ class Feed:
             Refused: a row contradicts another of its record, or says what is derived.
         """
         groups: dict[str, Json] = {}
+        beside: list[tuple[str, str, Json]] = []
         for position, row in enumerate(rows):
             at = f"[{position}]"
             key = _key_of(row, self.by, f"{at}.")
             common = {name: held for name, held in row.items() if name in self.common}
             varying = {name: held for name, held in row.items() if name not in self.common}
-            group = groups.setdefault(key, {**common, self.rows: []})
-            _demand_same({name: held for name, held in group.items() if name != self.rows}, common, self.rows, at)
+            group = groups.setdefault(key, {self.rows: []})
+            if self.undo is not None and self.undo.is_beside(row):
+                beside.append((at, key, common))
+                varying = row
+            elif not any(self.rows_that_happened(group)):
+                group |= common
+            else:
+                _demand_same({name: held for name, held in group.items() if name != self.rows}, common, self.rows, at)
             for one in self.derived:
                 if one.name in row:
                     reason = "a row says what the format derives from the rows"
                     raise _refused(f"{at}.{shown(one.name)}", reason, "rows without it")
             group[self.rows].append(varying)
+        for at, key, common in beside:  # these may say less of what is common, and nothing else
+            if not any(self.rows_that_happened(groups[key])):
+                groups[key] |= common
+            known = {name: held for name, held in groups[key].items() if name in common}
+            _demand_same(known, {name: common[name] for name in known}, self.rows, at)
         return [self._with_derived(group) for group in groups.values()]
+
+    def rows_that_happened(self, group: Json) -> Iterator[Json]:
+        """Yield the rows of a record that say what happened."""
+        yield from (row for row in group[self.rows] if self.undo is None or not self.undo.is_beside(row))
 
     def key(self, row: Json) -> str:
         """Return the key of the record that a row is of."""
@@ -171,12 +196,24 @@ class Feed:
         return rows
 
     def _with_derived(self, group: Json) -> Json:
-        rows = group[self.rows]
-        made = {**group, self.rows: [dict(row) for row in rows]}
-        for one, holder, value in self._derivations(made, rows):
+        rows: list[Json] = group[self.rows]
+        says: Mapping[str, Any] = {}
+        made = {**group}
+        if self.undo is not None:
+            settled = self.undo.settle(rows)
+            rows, says = settled.counted, self.undo.says if settled.cancelled else says
+            made |= {UNDONE: settled.undone} if settled.undone else {}
+        made[self.rows] = [dict(row) for row in rows]
+        for one, holder, value in self._derivations(made, rows) if rows else ():
             if value is not None:
                 holder[one.name] = value
-        return made
+        return {**made, **says}
+
+    def problems(self, one: Json) -> list[Problem]:
+        """Return why rows that undo others cannot be settled."""
+        if self.undo is None:
+            return []
+        return self.undo.settle(self.undo.whole(one.get(self.rows) or [], one.get(UNDONE))).problems
 
     def _derivations(self, made: Json, rows: list[Json]) -> Iterator[tuple[Derived, Json, Any]]:
         """Yield each derived member, the object that it belongs to, and its value."""
@@ -196,16 +233,26 @@ class Feed:
         return [row for one in objects for row in self._rows(one)]
 
     def _rows(self, one: Json) -> list[Json]:
-        rows = one.get(self.rows) or []
-        if not rows:
+        rows, undone = one.get(self.rows) or [], one.pop(UNDONE, None)
+        whole = rows if self.undo is None else self.undo.whole(rows, undone)
+        if not whole:
             raise _refused(self.rows, "the feed has no row for this", "one row or more", BREAKS_RULE)
-        for derived, holder, value in list(self._derivations(one, rows)):
+        says: Mapping[str, Any] = {}
+        if self.undo is not None and self.undo.settle(whole).cancelled:
+            says = self.undo.says
+        for derived, holder, value in list(self._derivations(one, rows)) if rows else ():
             given = holder.pop(derived.name, None)
-            if not same(given, value):
+            if not same(given, says.get(derived.name, value)):
                 accepted = f"what the {derived.take} row says"
                 raise _refused(derived.name, "the rows of the feed do not say this", accepted, BREAKS_RULE)
         common = {name: value for name, value in one.items() if name != self.rows}
-        return [{**common, **row} for row in rows]
+        return [self._whole_row(common, row) for row in whole]
+
+    def _whole_row(self, common: Json, row: Json) -> Json:
+        """Return a row with what is common; one that only undoes another says of that no more than it said."""
+        if self.undo is not None and self.undo.is_beside(row):
+            return {name: common.get(name, value) for name, value in row.items()}
+        return {**common, **row}
 
 
 def each_of(table: Table, root: Node, complaints: list[str]) -> Each | None:
@@ -256,7 +303,30 @@ def feed_of(table: Table, root: Node, complaints: list[str]) -> Feed | None:
         part for name, inner in members.items() if name != rows and name not in names for part in inner.names
     )
     complaints += _not_in(table, "by", by, common)
-    return Feed(tuple(by), rows, row, common, order, derived)
+    undo = _undo(table, root, node, order, derived, complaints)
+    return Feed(tuple(by), rows, row, common, order, derived, undo)
+
+
+def _undo(
+    table: Table, root: Node, rows: Node, order: tuple[str, ...], derived: tuple[Derived, ...], complaints: list[str]
+) -> Undo | None:
+    """Read ``undo``, and let the shape know the member that keeps what does not count."""
+    given, members = table.get("undo"), root.members if root.members is not None else {}
+    if not isinstance(given, Table):
+        return None
+    mark = table.marks["undo"]
+    tops = [one.name for one in derived if one.take != "next"]
+    undo = undo_of(given, str(table["row"]), rows.members or {}, tops, complaints)
+    if "correct" in undo.kinds and not order:
+        complaints.append(f"{mark}: nothing tells where a corrected row belongs; accepted: `order` of the feed")
+    if UNDONE in members:
+        complaints.append(
+            f"{mark}: '{UNDONE}' is where the rows go that do not count; accepted: another name in the shape"
+        )
+    members[UNDONE] = replace(
+        rows, name=UNDONE, is_list=False, members=None, keeping=replace(rows.keeping, always=True)
+    )
+    return undo
 
 
 def _not_in(table: Table, keyword: str, names: Iterable[str], members: Iterable[str]) -> list[str]:
@@ -293,15 +363,10 @@ def _derived(table: Table, row: Node, members: Mapping[str, Node], complaints: l
             complaints.append(f"{said.marks['only']}: {what}")
         else:
             codes = said.get("codes")
-            only = {key: tuple(map(_code, held)) for key, held in (said.get("only") or Table()).items()}
+            only = {key: tuple(map(code, held)) for key, held in (said.get("only") or Table()).items()}
             named = {key: str(held) for key, held in codes.items()} if codes is not None else None
             found.append(Derived(name, take, str(of), named, only))
     return tuple(found)
-
-
-def _code(value: Any) -> str:
-    """Return a value as a document names it: a number or a truth value as its JSON, text as it is."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _demand_same(left: Json, right: Json, rows: str, at: str = "") -> None:

@@ -15,10 +15,12 @@ from fhir_infusion.mapping.formats.shape import Turning, prepare
 from fhir_infusion.records.moments import interval
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from fhir_infusion.mapping.formats.groups import Feed
     from fhir_infusion.mapping.formats.shape import Node
+    from fhir_infusion.mapping.formats.undoing import Undo
 
 Json = dict[str, Any]
 
@@ -31,18 +33,38 @@ def in_order(feed: Feed, root: Node, rows: list[Json], fillers: tuple[Any, ...])
 
     Raises ``Refused``: a moment is none, what tells rows of one moment apart is no number, or nothing does.
     """
+    if feed.undo is not None and any(map(feed.undo.is_beside, rows)):
+        return _beside(feed.undo, rows, lambda others: in_order(feed, root, others, fillers))
     node = (root.members or {})[feed.rows]
+    undone = feed.undo.undone_by(rows) if feed.undo is not None else []
     places = [_Place(node, name, root.name, fillers) for name in feed.order]
     keyed = [_keyed(places, row, position) for position, row in enumerate(rows)]
     latest: dict[str, tuple[datetime, set[Any]]] = {}
     for position, (row, place) in enumerate(zip(rows, keyed, strict=True)):
         moment, seen = latest.get(feed.key(row), (place[0], set()))
+        if row.get(feed.row) in undone:
+            continue
         if place[0] < moment and place in seen:
             at = f"[{position}].{readable(places[0].path)}"
             raise Refused(Issue("error", "business-rule", at, LATE, _APART, "order", BREAKS_RULE))
         seen.add(place)
         latest[feed.key(row)] = (max(moment, place[0]), seen)
     return [rows[at] for at in sorted(range(len(rows)), key=lambda at: keyed[at])]
+
+
+def _beside(undo: Undo, rows: list[Json], sort: Callable[[list[Json]], list[Json]]) -> list[Json]:
+    """Return rows in their order, each that only undoes others behind the row that it came after."""
+    following: dict[int | None, list[Json]] = {}
+    before = None
+    others = []
+    for row in rows:
+        if undo.is_beside(row):
+            following.setdefault(before, []).append(row)
+        else:
+            others.append(row)
+            before = id(row)
+    ordered = [[row, *following.get(id(row), ())] for row in sort(others)]
+    return [*following.get(None, ()), *(row for several in ordered for row in several)]
 
 
 def _keyed(places: list[_Place], row: Json, position: int) -> tuple[datetime, tuple[Decimal, ...]]:

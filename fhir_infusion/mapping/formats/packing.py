@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fhir_infusion.errors import BREAKS_RULE
 from fhir_infusion.mapping.document import Shapes, Table, misshapen
 from fhir_infusion.mapping.formats.groups import Each, Feed
+from fhir_infusion.mapping.formats.undoing import UNDONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -58,8 +59,8 @@ def wire(root: Node, group: Each | Feed | None) -> Node:
         members[group.name] = replace(members[group.name], is_list=True)
     elif isinstance(group, Feed):
         members |= members.pop(group.rows).members or {}
-        for one in group.derived:
-            members.pop(one.name, None)
+        for name in (UNDONE, *(one.name for one in group.derived)):
+            members.pop(name, None)
     return replace(root, members=members)
 
 
