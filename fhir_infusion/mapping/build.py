@@ -54,8 +54,8 @@ class _Given:
 class Ingredients:
     """What a document is built with.
 
-    ``fragments`` are those of the documents in ``uses``, each with its place; ``systems`` the URIs behind ``$name``;
-    ``codes`` the code tables, ``fits`` which types a record kind fits; ``whole``: every record field has its pair.
+    ``fragments`` are those of the documents in ``uses``, with their places; ``systems`` the URIs behind ``$name``;
+    ``codes`` the tables, ``fits`` which types a kind fits; ``whole``: each field has a pair; ``elsewhere``: releases.
     """
 
     fragments: Mapping[str, Table]
@@ -65,6 +65,7 @@ class Ingredients:
     codes: Mapping[str, CodeTable]
     fits: Mapping[str, frozenset[str]] = field(default_factory=lambda: FITS)
     whole: bool = True
+    elsewhere: Mapping[str, ElementTable] = field(default_factory=dict)
 
 
 def build(document: Document, ingredients: Ingredients) -> Plan:
@@ -104,7 +105,7 @@ class _Builder:
 
     given: Ingredients
     guarded: frozenset[str]
-    complaints: Complaints = field(default_factory=Complaints)
+    complaints: Complaints = field(init=False)
     scopes: list[Scope] = field(default_factory=list)
     shared: dict[tuple[int, bool, str], Scope] = field(default_factory=dict)
     drops: list[tuple[FObj, str, Mark]] = field(default_factory=list)
@@ -117,6 +118,7 @@ class _Builder:
 
     def __post_init__(self) -> None:
         """Hand the tables and the complaints to those who check."""
+        self.complaints = Complaints(elsewhere=self.given.elsewhere)
         self.types = Types(self.given.elements, self.given.fields, self.complaints)
         self.trees = Trees(self.types)
         self.fits = Fits(self.given.codes, self.complaints, self.given.fits)
@@ -130,9 +132,8 @@ class _Builder:
         self._members(content, place)
         self._pairs(content.get("pairs") or Table(), place)
         for name in self.guarded:
-            if name not in self.given.elements[fhir]:
-                mark = content.marks["mapped-or-refused"]
-                self.complaints.unknown(mark, name, f"an element of {fhir}", self.given.elements[fhir])
+            if name not in (known := self.given.elements[fhir]):
+                self.complaints.unknown_element(content.marks["mapped-or-refused"], name, fhir, known)
         self._check_drops(root)
         mark = content.marks.get("pairs", content.mark)
         for scope in self.scopes if self.given.whole else ():
@@ -164,18 +165,17 @@ class _Builder:
             mark = always.marks[name]
             element = members.get(name)
             if element is None and name != "resourceType":
-                self.complaints.unknown(mark, name, f"an element of {fobj.type}", members)
+                self.complaints.unknown_element(mark, name, fobj.type, members)
             elif element is not None and element.codes and value not in element.codes:
                 self.complaints.unknown(mark, str(value), f"a code of FHIR's {name}", element.codes)
             fobj.always[name] = self.aliases.one(value, mark) if isinstance(value, str) else value
 
     def _drops(self, drops: Table, fobj: FObj, members: Mapping[str, Element]) -> None:
         for name, why in drops.items():
-            reason = why.get("why") if isinstance(why, Table) else why
-            if not reason:
+            if not (reason := why.get("why") if isinstance(why, Table) else why):
                 self.complaints.add(drops.marks[name], "a drop names its `why`")
             elif name not in members:
-                self.complaints.unknown(drops.marks[name], name, f"an element of {fobj.type}", members)
+                self.complaints.unknown_element(drops.marks[name], name, fobj.type, members)
             else:
                 fobj.drops[name] = str(reason)
                 self.drops.append((fobj, name, drops.marks[name]))

@@ -278,7 +278,8 @@ def _ingredients(
     if "release" in between and release not in elements:
         accepted = ", ".join(sorted(elements))
         raise DocumentError(f"{between.marks['release']}: '{release}' is not a release; accepted: {accepted}")
-    return Ingredients(fragments, systems, elements.get(release, {}), field_table(), codes)
+    others = {name: table for name, table in elements.items() if name != release}
+    return Ingredients(fragments, systems, elements.get(release, {}), field_table(), codes, elsewhere=others)
 
 
 def _systems(table: Table, settings: Mapping[str, str]) -> dict[str, str]:

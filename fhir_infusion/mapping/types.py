@@ -131,7 +131,7 @@ class Types:
         members = self.members(ftype)
         element = members.get(step.name.removeprefix("_"))
         if element is None:
-            self.complaints.unknown(mark, step.name.removeprefix("_"), f"an element of {ftype}", members)
+            self.complaints.unknown_element(mark, step.name.removeprefix("_"), ftype, members)
             return None
         if step.name.startswith("_"):
             return End(BESIDE, is_list=False, element=None)
@@ -153,7 +153,7 @@ class Types:
         for name in criterion.path:
             members = self.members(ftype)
             if name not in members:
-                self.complaints.unknown(mark, name, f"an element of {ftype}", members)
+                self.complaints.unknown_element(mark, name, ftype, members)
                 return
             ftype = members[name].type
 

@@ -214,3 +214,26 @@ pairs:
     record = {"codings": [{"code": "a"}, {"code": "b"}, {"code": "c"}]}
     assert lens.write(record).result == resource
     assert bare(lens.read(resource).result) == record
+
+
+def test_an_element_of_another_release_is_told_with_the_release_that_has_it_and_what_this_one_has() -> None:
+    def told(release: str, name: str) -> str:
+        text = f"""
+mapping: order
+between: {{internal: InfusionOrder, fhir: MedicationRequest, release: {release}}}
+pairs:
+  rendered_instruction: {name}
+"""
+        with pytest.raises(DocumentError) as complaint:
+            lens_of(text, "MedicationRequest", release)
+        return next(line for line in complaint.value.complaints if name in line).partition(": ")[2]
+
+    assert told("R4", "renderedDosageInstruction") == (
+        "'renderedDosageInstruction' is an element of MedicationRequest in R5, not in the release of this document; "
+        "accepted here: dosageInstruction, substitution, modifierExtension, reportedBoolean, reasonReference, or HL7's "
+        "extension http://hl7.org/fhir/5.0/StructureDefinition/extension-MedicationRequest.renderedDosageInstruction"
+    )
+    assert told("R5", "reasonReference") == (
+        "'reasonReference' is an element of MedicationRequest in R4, not in the release of this document; "
+        "accepted here: reason, informationSource, reported, recorder, requester"
+    )
