@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -133,3 +134,18 @@ def test_who_is_shown_values_stands_in_the_audit_trail(
     _, lines = replayed("--values")
     assert '  -authoredOn: "2026-01-02T08:30:00+01:00"' in lines
     assert trail(stored, stored.settings.database) == [("read", "MedicationRequest", "mapping replay")] * 2
+
+
+def test_what_is_wrong_with_the_changed_documents_is_told_with_the_directory(
+    stored: Service, changed: Path, capfd: pytest.CaptureFixture[str]
+):
+    document = changed / "r4" / "infusion-order.yaml"
+    document.write_text(document.read_text().replace("statusReason\n", "statusReasn\n"))
+    code = run(root, ["mapping", "replay", "--mappings", str(changed), "--database", stored.settings.database])
+    out, err = capfd.readouterr()
+    assert (code, out) == (1, "")
+    assert re.fullmatch(
+        rf"fhir-infusion: {re.escape(str(document))}:[0-9]+: 'statusReasn' is not an element of MedicationRequest; "
+        r"accepted: statusReason, status, substitution\n",
+        err,
+    )

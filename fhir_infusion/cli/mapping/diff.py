@@ -16,7 +16,6 @@ from fhir_infusion.cli.mapping.options import FOLDER, corpus_argument, format_op
 from fhir_infusion.cli.options import overlay_option, release_option
 from fhir_infusion.cli.run import DONE, REFUSED
 from fhir_infusion.config import Release
-from fhir_infusion.errors import DocumentError
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.translator import Translator
 
@@ -74,7 +73,9 @@ def diff(
     Resources become records, records become resources. What both refuse is counted apart. With --format the site's JSON
     becomes records, and these records the site's JSON again; other records and resources become the site's JSON.
     """
-    before, after = (_loaded(one, overlay) for one in (old, new))
+    from fhir_infusion.cli.translator import translator_in  # noqa: PLC0415  brings fhir.resources
+
+    before, after = (translator_in(one, load_settings(mappings=one), overlay) for one in (old, new))
     both = _Both(before, after, release, overlay)
     found = both.documents(files) if site_format is None else both.site(site_format, files)
     counts: Counter[str] = Counter()
@@ -90,13 +91,3 @@ def diff(
     else:
         click.echo(", ".join(f"{counts[state]} {state}" for state in states))
     return REFUSED if counts["changed"] else DONE
-
-
-def _loaded(directory: Path, overlay: str | None) -> Translator:
-    """Return the translator of a directory; what is wrong with it is told with its name, for there are two."""
-    from fhir_infusion.cli.translator import translator_for  # noqa: PLC0415  brings fhir.resources
-
-    try:
-        return translator_for(load_settings(mappings=directory), overlay)
-    except DocumentError as error:
-        raise DocumentError(*(f"{directory}/{complaint}" for complaint in error.complaints)) from None

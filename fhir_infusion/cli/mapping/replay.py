@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
@@ -57,11 +56,12 @@ def replay(
     """Read stored versions into records and write them again, by the documents in use and by those of --mappings.
 
     For each that is not the same: what changed, by path, and what is refused now or was refused before. Nothing is
-    written, so it may run beside the service. Exit code 1 if anything is not the same.
+    written, so it may run beside the service. Exit code 1 if anything is not the same, or the changed documents do not
+    load. It does not ask their laws: `mapping check` does.
     """
     from fhir_infusion.actions.mappings import replay as replaying  # noqa: PLC0415  brings the store
     from fhir_infusion.cli.build import reading_store  # noqa: PLC0415  brings the store, too
-    from fhir_infusion.cli.translator import translator_for  # noqa: PLC0415  brings fhir.resources
+    from fhir_infusion.cli.translator import translator_for, translator_in  # noqa: PLC0415  brings fhir.resources
 
     if values and as_json:
         raise click.UsageError("--json tells no values; leave out --values")
@@ -69,7 +69,7 @@ def replay(
     wanted = replaying.Wanted(tenant, last or (LAST if since is None else None), fhir_type or "", _moment(since))
     counts: Counter[str] = Counter()
     with reading_store(settings) as store:
-        old, new = translator_for(settings, overlay), translator_for(replace(settings, mappings=mappings), overlay)
+        old, new = translator_for(settings, overlay), translator_in(mappings, settings, overlay)
         one = partial(_attempt, counts, partial(replaying.replay, old=old, new=new, overlay=overlay))
         found = (done for stored in replaying.versions(store, wanted) if (done := one(stored)) is not None)
         told = (done for done in found if done.state != "same")
