@@ -105,9 +105,9 @@ class Format:
 
         Raises ``Refused``.
         """
-        value = self.unpacked(value)
+        value = self.unpacked(self.in_order(value))
         if self.given.group is not None:
-            return list(self.given.group.apart(self.in_order(value)))
+            return list(self.given.group.apart(value))
         return value if isinstance(value, list) else [value]
 
     def rows_of(self, one: Json) -> list[Any]:
