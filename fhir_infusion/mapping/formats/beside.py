@@ -5,7 +5,8 @@ beside a code. When an object of the site is read, its residue keeps a digest of
 (``$beside``). What is kept goes back while that is what will be written; else it stays behind with a line, or the
 record is refused, as the shape says:
 
-    kept                      while all that the pairs take is unchanged; so does a member that the shape does not know
+    kept                      while all that the pairs take but the status is unchanged; so does what the shape does
+                              not know. One that speaks of a status itself goes back while that is unchanged, too
     kept(with A, B)           while A and B are
     kept(always)              always: it describes nothing
     kept(else refuse)         where it would have to stay behind, the record is refused
@@ -14,6 +15,7 @@ record is refused, as the shape says:
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
@@ -71,7 +73,7 @@ def seal(root: Node, residue: Iterable[Json], value: Any, turn: Turning) -> Json
     keepings = [(way, keeping) for _, way, keeping in _entries(root, residue) if not keeping.always]
     if not keepings:
         return None
-    made: Json = {"of": _digest(_said(root, value, turn))}
+    made: Json = {"of": _digest(_said(root, value, turn)), "but": _digest(_said(root, value, turn, status=False))}
     named = {".".join(way): _of_names(root, keeping.names, value, turn) for way, keeping in keepings if keeping.names}
     return {**made, "with": named} if named else made
 
@@ -82,6 +84,7 @@ def stale(root: Node, residue: Sequence[Json], value: Any, turn: Turning) -> lis
     sealed: Mapping[str, Any] = given if isinstance(given, dict) else {}
     named = sealed.get("with")
     whole = ""
+    only_status: bool | None = None
     found = []
     for entry, way, keeping in _entries(root, residue):
         if keeping.always:
@@ -92,6 +95,11 @@ def stale(root: Node, residue: Sequence[Json], value: Any, turn: Turning) -> lis
         else:
             before, now = sealed.get("of"), whole or _digest(_said(root, value, turn))
             whole = now
+        if before != now and not keeping.names and not _speaks_of_status(entry, way):
+            if only_status is None:
+                only_status = sealed.get("but") == _digest(_said(root, value, turn, status=False))
+            if only_status:
+                continue
         if before != now:
             found.append(Stale(entry, way, keeping, EDITED if before else UNKNOWN))
     return found
@@ -143,20 +151,42 @@ def _keeping(node: Node, way: Way) -> Keeping:
     return node.keeping
 
 
+_SAID: Final = """
+status state stat zustand active aktiv inactive inaktiv stop stopped gestoppt abgesetzt hold held pause paused pausiert
+suspended completed complete done finished ended beendet cancel cancelled canceled storno storniert discontinued
+draft entwurf error given running started planned void
+"""
+_STATUS: Final = frozenset(_SAID.split())
+_WORD: Final = re.compile(r"[A-ZÄÖÜ]?[a-zäöüß]+|[A-ZÄÖÜ]+(?![a-zäöüß])")
+
+
+def _speaks_of_status(entry: Json, way: Way) -> bool:
+    """Whether a member says anything of a status, by its name or in its value: it would contradict another status."""
+    return any(map(_has_status, (*map(readable, way), entry["value"])))
+
+
+def _has_status(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_has_status(name) or _has_status(held) for name, held in value.items())
+    if isinstance(value, list):
+        return any(map(_has_status, value))
+    return isinstance(value, str) and any(word.lower() in _STATUS for word in _WORD.findall(value))
+
+
 # ------------------------------------------------------------------------------------------------ digests
 
 
-def _said(node: Node, value: Any, turn: Turning) -> Any:
-    """Return what the pairs take of a value of the site, fillers left out."""
+def _said(node: Node, value: Any, turn: Turning, *, status: bool = True) -> Any:
+    """Return what the pairs take of a value of the site, fillers left out; ``status``: that too."""
     if isinstance(value, list):
-        return [_said(node, item, turn) for item in value]
+        return [_said(node, item, turn, status=status) for item in value]
     if node.members is None or not isinstance(value, dict):
         return value
     made: Json = {}
     for inner in node.members.values():
-        for name in () if inner.kept else inner.names:
+        for name in () if inner.kept or (inner.is_status and not status) else inner.names:
             if name in value and not turn.is_filler(value[name]):
-                held = _said(inner, value[name], turn) if name == inner.name else value[name]
+                held = _said(inner, value[name], turn, status=status) if name == inner.name else value[name]
                 if held not in ({}, []):
                     made[name] = held
     return made

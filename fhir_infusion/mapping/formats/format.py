@@ -384,6 +384,7 @@ def build_format(file: str, table: Table, codes: Mapping[str, CodeTable]) -> For
     if left:
         raise DocumentError(*left)
     places.complete(plan, field_table(), given.why)
+    places.mark_status(given.root, plan)
     return Format(given, plan)
 
 

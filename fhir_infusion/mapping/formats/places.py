@@ -213,6 +213,38 @@ def _unpaired(node: Node, objects: list[FObj], asked: frozenset[str]) -> Iterato
             yield from _unpaired(inner, below, frozenset(names))
 
 
+STATUS: Final = frozenset({"status", "status_reason", "status_reasons", "status_changed_at"})
+"""The fields of a record that say its status."""
+
+
+def mark_status(root: Node, plan: Plan) -> None:
+    """Note of each member of a shape whether its pairs say the status of the record and nothing else."""
+    of_status: set[tuple[str, ...]] = set()
+    others: set[tuple[str, ...]] = set()
+    for name, member in plan.root.iobj.members.items():
+        ways = set(_ways(member))
+        if name in STATUS:
+            of_status |= ways
+        else:
+            others |= ways
+    for way in of_status - others:
+        node: Node | None = root
+        for step in way:
+            inside = (node.members or {}) if node is not None else {}
+            node = next((one for one in inside.values() if one.path_name == step), None)
+        if node is not None:
+            node.is_status = True
+
+
+def _ways(member: IMember) -> Iterator[tuple[str, ...]]:
+    """Yield the ways of the site that the pairs of a field take."""
+    for leaf in member.leaves:
+        yield tuple(step.name for step in leaf.fhir)
+    for inner in _below(member):
+        for one in inner.members.values():
+            yield from _ways(one)
+
+
 # ------------------------------------------------------------------------------------------------ constants
 
 

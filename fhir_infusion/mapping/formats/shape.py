@@ -59,8 +59,8 @@ class Node:
 
     ``spelling`` is set where it is a simple value, ``members`` where it is an object; with neither it is kept as it
     is, as ``keeping`` says. ``parts`` are the members that say the value together. ``columns`` are those that the
-    elements of a list stand in. ``packing``: the site writes it otherwise than as a JSON object or list. ``closed``: no
-    unknown member may stand in it.
+    elements of a list stand in. ``packing``: the site writes it otherwise than as a JSON object or list. ``is_status``:
+    its pairs say the status and nothing else. ``closed``: no unknown member may stand in it.
     """
 
     name: str
@@ -73,6 +73,7 @@ class Node:
     keeping: Keeping = Keeping()
     columns: tuple[Column, ...] = ()
     packing: Packing = field(default_factory=Packing)
+    is_status: bool = False
 
     @property
     def path_name(self) -> str:

@@ -112,7 +112,7 @@ def test_what_it_was_read_beside_is_a_right_entry_of_a_record_and_tells_no_value
     check.refuse(record)
     (entry,) = [entry for entry in record["residue"] if entry["path"] == BESIDE]
     assert entry.keys() == {"release", "path", "value"}
-    assert [len(digest) for digest in entry["value"].values()] == [12]
+    assert {name: len(digest) for name, digest in entry["value"].items()} == {"of": 12, "but": 12}
 
 
 @pytest.mark.parametrize("sealed", ["x", [1], {"of": None, "with": 5}, {"of": ["a"], "with": ["Per m2"]}])
@@ -242,4 +242,58 @@ def test_how_a_member_is_kept_is_read_with_its_place():
     )
     assert told("kept(with Does)") == (
         "formats/small.yaml:14: 'Does' is no member that a pair takes, here or around; accepted: No, Pat, Drug, Dose, Unit"
+    )
+
+
+STATED = (
+    (
+        HEAD
+        + "  states: {active: A, stopped: S, entered-in-error: X}\n"
+        + SHAPE
+        + "  State: text\n  Label: kept\n"
+        + PAIRS
+    )
+    .replace("status: {const: active}", "status: {site: State, codes: states}")
+    .replace('"No": "1"', '"No": "1", "State": "A"')
+)
+
+
+def test_a_stop_alone_loses_nothing_of_what_no_pair_takes():
+    one = built(STATED)
+    value = {**SITE, "State": "A", "Label": "pink", "Ward": {"bed": 4, "dose seen": "91 mg"}, "Printer": None}
+    (record,) = records(one, value)
+    stopped = {**record, "status": "stopped"}
+    assert one.write([stopped]).values == [{**value, "State": "S"}]
+    assert dropped(one, stopped) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "held"),
+    [("State text", "x"), ("Label", "infusion is active"), ("x", {"held": [1]}), ("y", ["Stopped"]), ("z", "STORNO")],
+)
+def test_what_speaks_of_a_status_itself_stays_behind_with_a_stop(name: str, held: Any):
+    one = built(STATED)
+    (record,) = records(one, {**SITE, "State": "A", name: held})
+    stopped = {**record, "status": "stopped"}
+    assert one.write([stopped]).values == [{**SITE, "State": "S"}]
+    assert dropped(one, stopped) == [(name, EDITED)]
+
+
+def test_a_stop_with_another_dose_leaves_behind_what_may_describe_the_dose():
+    one = built(STATED)
+    (record,) = records(one, {**SITE, "State": "A", "Label": "pink"})
+    edited = dosed({**record, "status": "stopped"}, Decimal(45))
+    assert one.write([edited]).values == [{**SITE, "State": "S", "Dose": "45"}]
+
+
+def test_a_member_that_says_more_than_the_status_is_not_only_the_status():
+    one = built(
+        STATED.replace(
+            "  drug.text: Drug\n", "  drug.text: Drug\n  notes[only].text: {site: State, when: status = stopped}\n"
+        )
+    )
+    (record,) = records(one, {**SITE, "State": "A", "Label": "pink"})
+    assert not any(
+        entry["path"] == "Label"
+        for entry in records(one, one.write([{**record, "status": "stopped"}]).values)[0].get("residue", ())
     )
