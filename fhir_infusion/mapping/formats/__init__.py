@@ -13,6 +13,7 @@
     format                     what a caller uses
     draft, draft_feed          a first draft of a format, from samples; of a feed
     wrong_codes                codes of a format that can never be right
+    crossed                    pairs and codes that look crossed
     doubts                     what an engineer is told of a format that is used all the same
     laws                       proving a format from its samples and variations of them
 

@@ -1,6 +1,6 @@
 """What an engineer is told of a format that is used all the same.
 
-Two records of the samples with one number, and what no pair takes and looks like an amount.
+Two records of the samples with one number, what looks crossed, and what no pair takes and looks like an amount.
 A dose, a rate or a limit that is only kept says nothing to a record: no rule checks it, FHIR never shows it, and it
 stays behind with the first edit.
 """
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.mapping.compare import bare
+from fhir_infusion.mapping.formats.crossed import crossed
 from fhir_infusion.mapping.formats.groups import Feed
 from fhir_infusion.mapping.formats.names import shown
 from fhir_infusion.mapping.formats.places import NUMBERS
@@ -55,7 +56,8 @@ def doubts(one: Format, samples: Sequence[Any]) -> list[str]:
     if isinstance(one.given.group, Feed) and not one.given.group.order:
         what = "the feed names no `order`: rows that come late are taken for the last ones"
         found.append(f"{one.given.mark}: {what}; accepted: `order` with the member that is their moment")
-    return list(dict.fromkeys([*_of_shape(one.given.root), *found, *_of_numbers(one, samples)]))
+    looks = crossed(one.given, one.lens.plan)
+    return list(dict.fromkeys([*_of_shape(one.given.root), *looks, *found, *_of_numbers(one, samples)]))
 
 
 def _of_numbers(one: Format, samples: Iterable[Any]) -> Iterator[str]:
