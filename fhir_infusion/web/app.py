@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 PUBLIC = frozenset(route.rule for route in ROUTES if route.is_public)
 OPERATORS = frozenset(route.rule for route in ROUTES if route.for_operators)
 PAGES = frozenset(route.rule for route in ROUTES if route.is_page)
+HOMES = tuple(sorted({f"/{rule.split('/')[1]}/" for rule in PAGES} - {"//"}))
+"""What the addresses of pages begin with: who mistypes one is a person, too."""
 OPERATIONS = frozenset(last for route in ROUTES if (last := route.rule.rpartition("/")[2]).startswith("$"))
 
 
@@ -135,7 +137,7 @@ def _fail(error: Exception) -> Response:
         request.environ[FAILURE] = error  # for whoever has to undo what was done before it
     elif not problems.is_expected(error):
         logs.event("fault", logging.ERROR, failure=error, route=_template(request), correlation_id=correlation_id())
-    if _template(request) in PAGES:
+    if _template(request) in PAGES or (request.url_rule is None and f"{request.path}/".startswith(HOMES)):
         return pages.problem(found)
     return replies.problem_reply(found, is_fhir=request.path.startswith("/fhir"), correlation_id=correlation_id())
 

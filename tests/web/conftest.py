@@ -130,6 +130,18 @@ def client(service: Service) -> Client:
     return Client(create_app(service).test_client(use_cookies=False))
 
 
+@pytest.fixture(scope="session")
+def bench(translator: Translator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """The application for the workbench, which asks no store anything: one is enough."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('bench')}/store.db"
+    store = open_store(url, lambda: datetime(2026, 1, 2, tzinfo=UTC))
+    service = Service(
+        store, translator, lambda: datetime(2026, 1, 2, tzinfo=UTC), lambda: "id", replace(Settings(), database=url)
+    )
+    yield Client(create_app(service).test_client(use_cookies=False))
+    store.close()
+
+
 @pytest.fixture
 def tokens(tmp_path: Path) -> Path:
     path = tmp_path / "tokens.toml"

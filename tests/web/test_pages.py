@@ -49,3 +49,12 @@ def test_a_page_of_another_host_is_a_page_that_says_why_it_is_refused(client: Cl
     assert reply.mimetype == "text/html"
     assert "only this machine may ask" in reply.text
     assert 'id="sign-in"' not in reply.text
+
+
+@pytest.mark.parametrize("path", ["/workbench/none", "/console/none/such", "/docs/none/such"])
+def test_an_address_below_a_page_that_there_is_not_is_a_page_that_says_so(client: Client, guarded: Client, path: str):
+    reply = client.get(path)
+    assert reply.status_code == 404
+    assert reply.mimetype == "text/html"
+    assert "there is nothing at this address" in reply.text
+    assert guarded.get(path).mimetype == "text/html"

@@ -5,18 +5,12 @@ from __future__ import annotations
 import html
 import re
 from copy import deepcopy
-from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import pytest
 
 from fhir_infusion.actions import bundles
-from fhir_infusion.config import Settings
-from fhir_infusion.service import Service
-from fhir_infusion.store import open_store
-from fhir_infusion.web.app import create_app
 from fhir_infusion.web.examples import therapies
 from fhir_infusion.web.tokens import add_token
 from fhir_infusion.web.workbench.asked import MOST_MAPPING, Asked
@@ -26,7 +20,7 @@ from tests.exact_json import dumps, loads
 from tests.web.conftest import Client, Json, issues
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
     from pathlib import Path
 
     from werkzeug.test import TestResponse
@@ -39,16 +33,9 @@ ORDER = "33-dobutamine-titration/order"
 DAY = "33-dobutamine-titration/administration-1-day"
 
 
-@pytest.fixture(scope="module")
-def client(translator: Translator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    """The workbench asks no store anything, so one is enough."""
-    url = f"sqlite:///{tmp_path_factory.mktemp('bench')}/store.db"
-    store = open_store(url, lambda: datetime(2026, 1, 2, tzinfo=UTC))
-    service = Service(
-        store, translator, lambda: datetime(2026, 1, 2, tzinfo=UTC), lambda: "id", replace(Settings(), database=url)
-    )
-    yield Client(create_app(service).test_client(use_cookies=False))
-    store.close()
+@pytest.fixture
+def client(bench: Client) -> Client:
+    return bench
 
 
 def pasted(client: Client, text: str, **fields: Any) -> TestResponse:
@@ -404,3 +391,23 @@ def test_every_shipped_format_has_its_sample_among_the_examples(client: Client, 
     assert reply.status_code == 200
     assert told(reply).startswith("Translated to Record:")
     assert f"a site's own JSON: {name}" in html.unescape(reply.text)
+
+
+@pytest.mark.parametrize("name", ["when", "segments", "status", "preparation", "dose_given", "measurements", "order"])
+@pytest.mark.parametrize("value", ["2026-01-15T10", 1, [1], None])
+def test_a_record_of_any_shape_is_refused_with_its_reasons_and_nothing_is_reckoned_of_it(
+    client: Client, name: str, value: Any
+):
+    text = dumps({**therapies()[DAY].record, name: value})
+    reply = pasted(client, text)
+    assert reply.status_code == 200
+    assert told(reply).startswith("Refused:")
+    assert "<svg" not in reply.text
+
+
+@pytest.mark.parametrize("name", ["steps", "drug", "preparation", "measurements", "patient"])
+@pytest.mark.parametrize("value", ["x", 1, [1], None])
+def test_an_order_of_any_shape_is_refused_with_its_reasons(client: Client, name: str, value: Any):
+    reply = pasted(client, dumps({**therapies()[ORDER].record, name: value}))
+    assert reply.status_code == 200
+    assert told(reply).startswith("Refused:")

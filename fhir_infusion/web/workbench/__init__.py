@@ -78,7 +78,8 @@ def _page(asked: Asked, text: str) -> Response:
             view = look(translator, chosen, asked, texts)
     except Refused as refused:
         view.issues = [Told(issue, None) for issue in refused.issues]
-    beside = _beside(chosen.record, items, is_example=is_example)
+    # What is refused may have any shape, and nothing can be reckoned of it.
+    beside = Beside() if chosen.issues else _beside(chosen.record, items, is_example=is_example)
     administration = beside.shown or next((one for one in beside.administrations if one.get("segments")), None)
     if beside.order is not None and administration is not None:
         view.findings += [Told(issue, None) for issue in findings_of_order(beside.order, administration)]

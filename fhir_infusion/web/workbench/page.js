@@ -211,7 +211,7 @@ function find() {
   const words = at("find").value.toLowerCase().split(/\s+/).filter(Boolean);
   let found = 0;
   for (const therapy of document.querySelectorAll(".therapies > li")) {
-    const name = therapy.querySelector("h3")?.textContent.toLowerCase() || "";
+    const name = therapy.querySelector("h2")?.textContent.toLowerCase() || "";
     let here = 0;
     for (const one of therapy.querySelectorAll("ul > li")) {
       one.hidden = !words.every((word) => (name + " " + one.textContent.toLowerCase()).includes(word));
