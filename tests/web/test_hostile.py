@@ -87,8 +87,8 @@ def planted(whole: Json) -> Iterator[tuple[str, Json]]:
                 yield from walk(each, here)
             elif isinstance(each, str) and place not in seen:
                 seen.add(place)
-                changed = loads(dumps(whole))
-                inner: Any = changed
+                changed: Any = loads(dumps(whole))
+                inner = changed
                 for step in path:
                     inner = inner[step]
                 inner[name] = NASTY
