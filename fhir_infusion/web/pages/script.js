@@ -12,14 +12,38 @@ function ask(url, options = {}) {
   return fetch(url, {...options, headers});
 }
 
-// Put a page in the place of this one. Returns whether it was answered with the page that was asked for.
+// Say above the page what kept it from being answered; where somebody decided, asking again is safe.
+function tell(text) {
+  document.getElementById("unanswered")?.remove();
+  const told = document.createElement("p");
+  told.id = "unanswered";
+  told.className = "card failed";
+  told.setAttribute("role", "alert");
+  told.textContent = text;
+  document.querySelector("main").prepend(told);
+  told.scrollIntoView({block: "nearest"});
+}
+
+// Put a page in the place of this one. Returns whether it was answered with the page that was asked for; null where
+// there was no answer, or none of this service.
 async function show(url, options = {}, push = true) {
-  const reply = await ask(url, {...options, headers: {...options.headers, Accept: "text/html"}});
-  const fetched = new DOMParser().parseFromString(await reply.text(), "text/html");
-  document.title = fetched.title;
-  document.querySelector("main").replaceWith(document.adoptNode(fetched.querySelector("main")));
-  document.querySelector("nav").replaceWith(document.adoptNode(fetched.querySelector("nav")));
   const isGet = (options.method || "GET") === "GET";
+  let reply, fetched, main;
+  try {
+    reply = await ask(url, {...options, headers: {...options.headers, Accept: "text/html"}});
+    fetched = new DOMParser().parseFromString(await reply.text(), "text/html");
+    main = fetched.querySelector("main");
+  } catch (error) {
+    main = null;
+  }
+  if (!main) {
+    const what = reply ? `What answered (${reply.status}) is no page of this service.` : "The service does not answer.";
+    tell(what + (isGet ? " Try again in a moment." : " Whether this was done is not known: try again in a moment, nothing is done twice."));
+    return null;
+  }
+  document.title = fetched.title;
+  document.querySelector("main").replaceWith(document.adoptNode(main));
+  document.querySelector("nav").replaceWith(document.adoptNode(fetched.querySelector("nav")));
   if (push && (isGet || reply.redirected)) history.pushState(null, "", reply.url + new URL(url, location.href).hash);
   ready();
   if (push && isGet) { scrollTo(0, 0); document.querySelector("main").focus(); }
@@ -64,8 +88,10 @@ document.addEventListener("submit", async (event) => {
   if (event.target.id === "sign-in") {
     event.preventDefault();
     sessionStorage.setItem(TOKEN, document.getElementById("token").value.trim());
-    if (await show(location.href, {}, false)) return;
+    const opened = await show(location.href, {}, false);
+    if (opened) return;
     sessionStorage.removeItem(TOKEN);
+    if (opened === null) return;
     ready();
     const state = document.getElementById("sign-in-state");
     if (state) state.textContent = "This token does not open this page.";
