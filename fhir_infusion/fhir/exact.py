@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, NoReturn, TypeAlias
@@ -150,8 +151,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) == len(pairs):
         return members
     doubled = _Doubled(members)
-    names = [name for name, _ in pairs]
-    doubled.names = tuple(name for name in members if names.count(name) > 1)
+    doubled.names = tuple(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
     return doubled
 
 

@@ -295,6 +295,11 @@ def test_law_a_spoiled_text_is_read_or_refused_and_nothing_else(document: str, a
         assert repr(tree) == repr(exact.read(spoiled))
 
 
+def test_each_doubled_property_of_an_object_of_a_hundred_thousand_is_told():
+    members = ",".join(f'"a{number}":1' for number in range(100_000))
+    assert [issue.path for issue in refusal(f'{{{members},"a7":1,"a9":1}}').issues][:2] == ["a7", "a9"]
+
+
 @each(documents, st.integers(0, 10**6))
 def test_law_a_doubled_property_never_passes(document: str, at: int):
     tree = json.loads(document)
