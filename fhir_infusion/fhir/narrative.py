@@ -145,6 +145,11 @@ _PLAIN: Final = re.compile(
 _SOMETHING: Final = re.compile(r">\s*+[^<\s]")
 
 
+def _as_followed(address: str) -> str:
+    """Return an address as a browser follows it: without tabs and line feeds, wherever they stand."""
+    return re.sub(r"[\t\n\r]", "", html.unescape(address))
+
+
 def _start_fault(element: str, attributes: str, *, is_root: bool) -> str:
     """Return what is wrong with a start tag."""
     given = {name: double or single for name, double, single in _ATTRIBUTE.findall(attributes)}
@@ -155,7 +160,7 @@ def _start_fault(element: str, attributes: str, *, is_root: bool) -> str:
         return "a div that is not in the XHTML namespace"
     if element == "img" and not given.get("src", "").startswith("#"):
         return "an image from outside the resource"
-    if any(_SCRIPT_ADDRESS.match(html.unescape(given[name])) for name in _ADDRESSES.intersection(given)):
+    if any(_SCRIPT_ADDRESS.match(_as_followed(given[name])) for name in _ADDRESSES.intersection(given)):
         return "an address that runs a script, opens a file or carries data"
     if _SCRIPT_STYLE.search(html.unescape(given.get("style", ""))):
         return "a style that loads or runs something"
