@@ -29,6 +29,8 @@ _DESCRIBES: Final = {
 }
 """Text to the members beside it that it puts into words: of a concept, a dosage, a coding or reference, a quantity."""
 
+_RENDERED: Final = "http://hl7.org/fhir/5.0/StructureDefinition/extension-MedicationRequest.renderedDosageInstruction"
+
 _GENERATED: Final = frozenset({"generated", "extensions"})
 """Narratives made from the data alone; https://hl7.org/fhir/R4/valueset-narrative-status.html."""
 
@@ -40,7 +42,7 @@ def settled(old: Resource, new: Resource) -> Resource:
         Refused: 422, a text that the patch has not touched describes what it has changed; with every place.
     """
     root = str(new.get("resourceType", ""))
-    stale = [f"{root}.{path}" for path in _stale(old, new, "")]
+    stale = [f"{root}.{path}" for path in (*_stale(old, new, ""), *_stale_rendering(old, new))]
     narrative = new.get("text")
     if isinstance(narrative, dict) and narrative == old.get("text") and _rest(old) != _rest(new):
         if narrative.get("status") in _GENERATED:
@@ -72,6 +74,16 @@ def _stale(old: Any, new: Any, path: str) -> Iterator[str]:
     elif isinstance(old, list) and isinstance(new, list):
         for before, after, index in _paired(old, new):
             yield from _stale(before, after, f"{path}[{index}]")
+
+
+def _stale_rendering(old: Resource, new: Resource) -> Iterator[str]:
+    """Yield the path of a rendering of the dosage that stands as it was, where R4 has it: in an extension."""
+    if "dosageInstruction" not in old or old["dosageInstruction"] == new.get("dosageInstruction"):
+        return
+    before: Any = old.get("extension", ())
+    for index, one in enumerate(new.get("extension", ())):
+        if isinstance(one, dict) and one.get("url") == _RENDERED and one in before:
+            yield f"extension[{index}]"
 
 
 def _paired(old: list[Any], new: list[Any]) -> Iterator[tuple[Any, Any, int]]:

@@ -29,6 +29,22 @@ def dosing(value: str, text: str, **more: Any) -> dict[str, Any]:
     return {**more, "text": text, "doseAndRate": [{"rateQuantity": {"value": Decimal(value), "unit": "mL/h"}}]}
 
 
+RENDERED = {
+    "url": "http://hl7.org/fhir/5.0/StructureDefinition/extension-MedicationRequest.renderedDosageInstruction",
+    "valueMarkdown": "5 mL/h",
+}
+OTHER = {"url": "http://example.org/x", "valueString": "5 mL/h"}
+
+
+def test_a_rendering_of_the_dosage_in_r4s_extension_is_not_left_beside_another_dosage():
+    before = {"extension": [OTHER, RENDERED], "dosageInstruction": [dosing("5", "5")]}
+    after = {"extension": [OTHER, RENDERED], "dosageInstruction": [dosing("6", "6")]}
+    assert stale(before, after) == ["extension[1]"]
+    assert stale(before, {**after, "extension": [OTHER, {**RENDERED, "valueMarkdown": "6 mL/h"}]}) == []
+    assert stale(before, {**after, "extension": [OTHER]}) == []
+    assert stale(before, {**before, "priority": "stat"}) == []
+
+
 DRUG = {"coding": [{"system": "s", "code": "a", "display": "A"}], "text": "A"}
 
 
