@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -93,9 +94,47 @@ def test_h17_a_clinical_change_by_the_side_that_does_not_own_it_is_held(
     assert merge(BASE, _changed(**ours), BASE, _changed(**theirs), owner).held == held
 
 
+def test_of_a_rendered_dosage_that_both_changed_ours_stays():
+    ours, theirs = _changed(renderedDosageInstruction="6 mg"), _changed(renderedDosageInstruction="7 mg")
+    merged = _merged(ours, theirs)
+    assert (merged.taken, merged.held, merged.resource["renderedDosageInstruction"]) == ((), (), "6 mg")
+
+
+def test_a_patient_whom_both_changed_is_held_though_theirs_was_merged_there():
+    ours, theirs = _changed(subject={"reference": "Patient/2"}), _changed(subject={"reference": "Patient/3"})
+    assert merge(BASE, BASE, BASE, theirs, may_move=True).resource["subject"] == {"reference": "Patient/3"}
+    assert merge(BASE, ours, BASE, theirs, may_move=True).held == ("subject",)
+
+
 def test_notes_of_both_sides_are_kept():
     ours, theirs = [{"text": "first"}, {"text": "ours"}], [{"text": "first"}, {"text": "theirs"}]
     assert _merged(_changed(note=ours), _changed(note=theirs)).resource["note"] == [*ours, {"text": "theirs"}]
+
+
+def test_a_dose_that_both_changed_to_one_value_is_no_conflict_however_each_writes_it():
+    six = [{"doseAndRate": [{"doseQuantity": {"value": Decimal("6.0"), "code": "mg"}}]}]
+    merged = _merged(_changed(dosageInstruction=DOSE_6), _changed(dosageInstruction=six))
+    assert (merged.held, merged.taken, merged.respelled) == ((), (), ("dosageInstruction",))
+    assert merged.resource["dosageInstruction"] is DOSE_6
+
+
+def test_a_note_that_one_side_took_away_is_not_brought_back_by_the_other():
+    before = _changed(note=[{"text": "first"}, {"text": "second"}])
+    less, more = _changed(note=[{"text": "first"}]), _changed(note=[*before["note"], {"text": "third"}])
+    assert merge(before, before, before, less).resource["note"] == [{"text": "first"}]
+    assert merge(before, less, before, more).resource["note"] == [{"text": "first"}, {"text": "third"}]
+
+
+def test_an_identifier_is_one_whatever_else_each_side_says_of_it():
+    ours = _changed(identifier=[{"system": "s", "value": "1", "use": "official"}])
+    theirs = _changed(identifier=[{"system": "s", "value": "1"}, {"system": "s", "value": "2"}])
+    merged = _merged(ours, theirs).resource["identifier"]
+    assert merged == [{"system": "s", "value": "1", "use": "official"}, {"system": "s", "value": "2"}]
+
+
+def test_a_profile_that_they_claim_is_kept_beside_ours():
+    ours, theirs = _changed(meta={"profile": ["http://a"]}), _changed(meta={"profile": ["http://b"]})
+    assert _merged(ours, theirs).resource["meta"] == {"profile": ["http://a", "http://b"]}
 
 
 def test_a_security_label_is_never_dropped():
@@ -108,6 +147,7 @@ def test_a_security_label_is_never_dropped():
 
 def test_narrative_that_describes_something_that_was_taken_does_not_stay():
     assert "text" not in _merged(BASE, _changed(dosageInstruction=DOSE_6, text={"div": "6 mg"})).resource
+    assert "text" not in _merged(BASE, _changed(status="stopped", text={"div": "stopped"})).resource
     assert _merged(BASE, _changed(priority="stat")).resource["text"] == BASE["text"]
 
 
@@ -120,6 +160,10 @@ def test_narrative_that_describes_something_that_was_taken_does_not_stay():
         ("active", "stopped", "on-hold", "stopped"),
         ("active", "entered-in-error", "completed", "entered-in-error"),
         ("active", "completed", "entered-in-error", "entered-in-error"),
+        ("active", "stopped", "entered-in-error", "entered-in-error"),
+        ("draft", "active", "on-hold", "on-hold"),
+        ("draft", "on-hold", "active", "on-hold"),
+        ("active", "entered-in-error", "stopped", "entered-in-error"),
         ("active", "stopped", "completed", "held"),
         ("active", "completed", "stopped", "held"),
         ("active", "cancelled", "stopped", "cancelled"),
@@ -174,3 +218,14 @@ def test_a_stop_is_sent_with_everything_else_as_it_is_there():
 )
 def test_no_stop_is_sent_where_there_is_none_or_where_it_has_ended(ours: Any, theirs: Any):
     assert stop_of(_changed(status=ours), _changed(status=theirs)) is None
+
+
+def test_what_was_an_error_is_told_of_what_has_ended_there_and_their_reason_goes_with_their_status():
+    wrong = _changed(status="entered-in-error")
+    theirs = _changed(status="completed", statusReason={"text": "given"})
+    assert stop_of(wrong, theirs) == {**BASE, "status": "entered-in-error"}
+
+
+def test_one_status_for_two_reasons_is_held():
+    ours, theirs = (_changed(status="on-hold", statusReason={"text": why}) for why in ("fever", "no line"))
+    assert _merged(ours, theirs).held == ("status",)
