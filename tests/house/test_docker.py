@@ -137,7 +137,7 @@ def test_what_begins_and_ends_a_container_gives_it_the_time_that_the_service_tak
 # ------------------------------------------------------------------------------------------------ the image's process
 
 
-SECONDS = 60
+SECONDS = 300
 USER = 10001
 
 
