@@ -96,3 +96,38 @@ def test_f12_what_is_there_is_ours_only_if_it_is_all_of_ours_and_nothing_more(
     there: dict[str, Any], equivalent: object
 ) -> None:
     assert compare.equivalent(ORDER, there) == equivalent
+
+
+NAMED = {**ORDER, "identifier": [{"system": "s", "value": "1"}]}
+
+
+def test_what_is_there_is_somebody_elses_only_if_no_identifier_is_of_both():
+    more = {**NAMED, "identifier": [*NAMED["identifier"], {"system": "theirs", "value": "9"}]}
+    assert not compare.is_another(NAMED, {**more, "subject": {"reference": "Patient/2"}})
+    assert compare.is_another(NAMED, {**NAMED, "identifier": [{"system": "s", "value": "2"}]})
+    assert compare.is_another(NAMED, {**ORDER, "subject": {"reference": "Patient/2"}})
+    assert not compare.is_another(NAMED, ORDER)
+
+
+def test_an_answer_speaks_of_another_only_if_neither_identifier_nor_patient_is_ours():
+    moved = {"reference": "Patient/2"}
+    assert not compare.is_answer_to_another(NAMED, {**NAMED, "subject": moved})
+    assert not compare.is_answer_to_another(NAMED, ORDER)
+    assert compare.is_answer_to_another(NAMED, {**ORDER, "subject": moved})
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        (Decimal("1.50"), Decimal("1.5"), True),
+        (1, Decimal("1.0"), True),
+        (True, 1, False),
+        (0, False, False),
+        ("1", 1, False),
+        (None, 0, False),
+        ([1], [1, 1], False),
+        ({"a": None}, {}, False),
+    ],
+)
+def test_numbers_are_alike_by_value_and_nothing_else_is_a_number(one: Any, other: Any, alike: bool):  # noqa: FBT001  a column of the table
+    assert compare.alike(one, other) is alike

@@ -32,6 +32,7 @@ def test_waits_double_from_one_second_to_fifteen_minutes_with_full_jitter(attemp
         ("9" * 400, 900),
         ("Thu, 01 May 2025 08:02:00 GMT", 120),
         ("Thursday, 01-May-25 08:02:00 GMT", 120),
+        ("Thu, 01 May 2025 08:02:00 -0000", 120),
         ("Thu, 01 May 2025 07:00:00 GMT", 0),
         ("Thu, 01 May 9999 07:00:00 GMT", 900),
         ("", None),
@@ -75,3 +76,14 @@ def test_an_endpoint_is_left_alone_after_three_failures_in_a_row_and_asked_again
 def test_wrong_credentials_leave_an_endpoint_alone_at_once():
     circuit = retry.misconfigured(CLOSED, NOW, lambda: 0.0, "unauthorized")
     assert (circuit.allows(NOW), circuit.why) == (False, "unauthorized")
+
+
+def test_the_longest_window_that_may_be_asked_for_is_kept_with_its_jitter():
+    circuit = retry.throttled(CLOSED, NOW, lambda: 1.0, "900")
+    assert circuit.open_until == NOW + timedelta(minutes=15, seconds=1)
+    assert not circuit.allows(NOW)
+    assert circuit.allows(NOW + timedelta(minutes=15, seconds=1))
+
+
+def test_a_window_that_lies_farther_ahead_than_any_that_is_asked_for_is_none_for_our_clock_went_back():
+    assert Circuit(3, NOW + timedelta(hours=1), "failing").allows(NOW)
