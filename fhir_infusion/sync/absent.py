@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.store import endpoints, inbox, links
+from fhir_infusion.sync import renamed
 from fhir_infusion.sync.compare import has_identifier
 from fhir_infusion.sync.replies import Found, Gone, Missing
 
@@ -43,6 +44,9 @@ def is_doubtful(peer: Peer, tenant: str, type_: str, id_: str) -> bool:
             return False
         if not isinstance(there, Missing):
             return True
+        link = store.read(tenant, lambda tx: links.by_remote(tx, peer.name, type_, other))  # noqa: B023  called at once
+        if link is not None and isinstance(renamed.look(peer, tenant, link), renamed.Renamed):
+            return False  # a server that gives new ids has not lost it
     if len(others) < WITNESSES:
         return False
 

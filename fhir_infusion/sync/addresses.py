@@ -36,6 +36,15 @@ def own(base: str, link: str) -> str | None:
     return f"{base}/{rest}{query}" if rest else base + query
 
 
+def leads_to_another(base: str, path: str, location: str) -> bool:
+    """Say whether the address of a resource, ``path`` below ``base``, leads to one of its type with another id."""
+    url = own(base, location)
+    if url is None:
+        return False
+    asked, named = ([one for one in part.split("/") if one] for part in (path, url.removeprefix(base)))
+    return len(asked) >= 2 and len(named) >= 2 and asked[0] == named[0] and asked[1] != named[1]
+
+
 def _origin(url: SplitResult) -> tuple[str, str, int | None]:
     port = url.port if url.port is not None else {"http": 80, "https": 443}.get(url.scheme)
     return url.scheme.lower(), (url.hostname or "").lower(), port

@@ -10,7 +10,8 @@
    Deleted here meanwhile: an echo or history all the same; what is new is put aside with an alarm, and revives nothing.
 4. Linked and changed: three-way merge (``conflicts``). Only they changed: taken. Both, apart: merged, and pushed again.
    Both, in the same place: held for a person.
-5. Not linked: a resource that carries an identifier of ours is ours (a create whose answer was lost); else it is new.
+5. Not linked: a resource that carries an identifier of ours is ours (a create whose answer was lost), also where ours
+   was linked under another id that is nothing there any more (``renamed``); else it is new.
 
 What is read here may come a second time, or after a crash: the write, the link and the mark in the inbox are one
 transaction.
@@ -28,7 +29,7 @@ from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.records.statuses import ENDED, ERROR
 from fhir_infusion.store import inbox, links, versions
 from fhir_infusion.store.links import Link
-from fhir_infusion.sync import absent, holding, judging, moments, restored
+from fhir_infusion.sync import absent, holding, judging, ladder, moments, renamed, restored
 from fhir_infusion.sync.case import Case, as_received, case_of, codes_of, stamped, tell_left
 from fhir_infusion.sync.compare import content, is_another, same
 from fhir_infusion.sync.conflicts import Merge, merge, stop_of
@@ -76,10 +77,8 @@ def apply(  # noqa: PLR0911  each return is one case of the table
     if resource.get("resourceType") != received.type or resource.get("id") != received.id:
         return _marked(empty, Applied("quarantined", "structure"))
     case = peer.service.store.read(tenant, lambda tx: case_of(tx, empty, own=own))
-    if case.ambiguous and resource.get("status") == ERROR:
-        return _marked(case, Applied("history", "ended-double"))
     if case.ambiguous:
-        return _marked(case, Applied("quarantined", "ambiguous-identifier"))
+        return _ambiguous(case)
     if link is not None and case.link is not None:
         case = replace(case, link=link)
     if case.stored is None:
@@ -94,6 +93,28 @@ def apply(  # noqa: PLR0911  each return is one case of the table
 
 
 # ----------------------------------------------------------------------------------------------------- the cases
+
+
+def _ambiguous(case: Case) -> Applied:  # noqa: PLR0911  each return is one case
+    """Follow ours to another id, where it is not under its own there any more; else which is meant is not known."""
+    link, received = case.link, case.received
+    if case.resource.get("status") == ERROR:
+        return _marked(case, Applied("history", "ended-double"))
+    if link is None:
+        return _marked(case, Applied("quarantined", "ambiguous-identifier"))
+    if case.in_flight:
+        return Applied("waiting")
+    is_known = link.is_gone or not link.remote_id
+    there = Gone() if is_known else case.peer.endpoint.read(received.type, link.remote_id)
+    if not isinstance(there, Found | Missing | Gone):
+        return Applied("waiting")
+    found = ladder.Absent() if isinstance(there, Found) else renamed.look(case.peer, case.tenant, link)
+    if isinstance(found, ladder.Absent | ladder.Several):
+        return _marked(case, Applied("quarantined", "ambiguous-identifier"))
+    if not isinstance(found, renamed.Renamed) or found.link.remote_id != received.id:
+        return Applied("waiting")
+    followed_there = renamed.follow(case.peer, case.tenant, link, found)
+    return apply(case.peer, case.tenant, received) if followed_there else Applied("waiting")
 
 
 def _deleted(case: Case) -> Applied:

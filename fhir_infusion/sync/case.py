@@ -57,8 +57,11 @@ def case_of(tx: Tx, case: Case, *, own: bool) -> Case:
         named = {one.id: one for one in _named(tx, received.type, case.resource)}
         stored = next(iter(named.values())) if named else None
         other = links.get(tx, peer.name, stored.aggregate) if stored is not None else None
-        if len(named) > 1 or other is not None:
-            return replace(case, stored=stored, ambiguous=True)  # two of theirs for one of ours, or the reverse
+        if len(named) > 1:
+            return replace(case, stored=stored, ambiguous=True)  # one of theirs for two of ours
+        if stored is not None and other is not None:  # two of theirs for one of ours, or its id there changed
+            in_flight = outbox.has_any(tx, peer.name, stored.aggregate, IN_FLIGHT)
+            return replace(case, stored=stored, link=other, ambiguous=True, in_flight=in_flight)
     if stored is None:
         return case
     return replace(

@@ -230,7 +230,7 @@ def _link(by: Decision, found: Doubled, keep: There) -> None:
         link = links.get(tx, name, aggregate) or Link(name, aggregate, ladder="found")
         if link.remote_id != stamp.id:
             kept = replace(stamped(link, received), last_sent_version=found.version, last_acked_version=found.version)
-            links.put(tx, kept)
+            links.put(tx, replace(kept, ladder="found"))
             inbox.let_go(tx, name, received.type, stamp.id)
         newest = aside.newest(tx, name, aggregate)
         for row in outbox.rows(tx, name, "duplicate", limit=1000, aggregate=aggregate):

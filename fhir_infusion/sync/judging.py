@@ -103,7 +103,7 @@ def of_theirs(  # noqa: PLR0911  each return is one case
         return Standing("quarantined" if is_aside else "untaken", type_, theirs=theirs)
     ours = f"{type_}/{named[0]}"
     known = store.read(tenant, lambda tx: known_of(tx, peer.name, type_, named[0]))
-    if len(named) > 1 or known is None or known.link is not None:
+    if len(named) > 1 or known is None or (known.link is not None and not known.link.is_gone):
         kind: Any = "ended-double" if resource.get("status") == ERROR else "duplicate"
         return Standing(kind, type_, ours, theirs)
     if known.conflict:

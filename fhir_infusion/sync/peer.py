@@ -202,6 +202,11 @@ class Peer:
                 self._known.clear()
             self._known[key] = (self.now() + KNOWN_FOR, value)
 
+    def forget(self) -> None:
+        """Forget what was learnt."""
+        with self._lock:
+            self._known.clear()
+
     @contextmanager
     def turn(self, *key: str) -> Iterator[None]:
         """Hold back other threads that want the same, such as to create the same patient; and no others."""

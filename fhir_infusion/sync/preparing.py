@@ -1,7 +1,7 @@
 """What is sent of an outbox row, or why nothing is.
 
 1. Nothing to do: superseded by a newer one that was sent, or that nobody put into the outbox (``telling``), or the
-   resource was deleted there (never created again).
+   resource was deleted there (never created again) and is not there under another id (``renamed``).
 2. It is not certain whose it is: held for a person (``actions.follow``); a stop is not.
 3. Make what is sent: references resolved, the patient found or created (``outgoing``). What they have already is never
    given to another patient there, but to the one that the first was merged into.
@@ -22,7 +22,7 @@ from fhir_infusion.store import links, text, versions
 from fhir_infusion.store.links import Link
 from fhir_infusion.store.outbox import Row
 from fhir_infusion.store.versions import Bound, Stored
-from fhir_infusion.sync import merged_there, telling
+from fhir_infusion.sync import merged_there, renamed, telling
 from fhir_infusion.sync.case import codes_of
 from fhir_infusion.sync.obstacles import Blocked, Obstacle
 from fhir_infusion.sync.ours import version_of
@@ -77,7 +77,7 @@ def prepared(  # noqa: PLR0911  each return is one reason not to send
     if stored is None or bound is None:
         return Verdict("dead", "nothing-stored", alert="nothing-stored")
     if link is not None and link.is_gone:
-        return Verdict("dead", link.ladder, alert="gone")
+        return renamed.instead(peer, tenant, row, link) or Verdict("dead", link.ladder, alert="gone")
     if why := _superseded(peer, tenant, row, link, is_behind=is_behind):
         return Verdict("superseded", why)
     if doubt:

@@ -22,7 +22,7 @@ from fhir_infusion.records.statuses import STOPS
 from fhir_infusion.store import attempts, conflicts, inbox, links, outbox
 from fhir_infusion.store.failpoint import reach
 from fhir_infusion.store.links import Link
-from fhir_infusion.sync import absent, arrived, holding, journal, ladder
+from fhir_infusion.sync import absent, arrived, holding, journal, ladder, renamed
 from fhir_infusion.sync.apply import apply
 from fhir_infusion.sync.case import as_received
 from fhir_infusion.sync.compare import content, equivalent, is_another, is_answer_to_another, same
@@ -175,7 +175,7 @@ def _versions(job: Job) -> list[tuple[int, Resource]]:
 def _update(  # noqa: PLR0911  each return is one outcome
     job: Job, link: Link
 ) -> tuple[Row, Verdict]:
-    if job.row.state == "unknown":
+    if job.row.state == "unknown" or not link.version_id:
         there = job.peer.endpoint.read(job.type, link.remote_id)
         if not isinstance(there, Found):
             lost = isinstance(there, Missing | Gone)
@@ -284,7 +284,9 @@ def _stop_only(job: Job, link: Link, stopped: Resource, stamp: Stamp) -> tuple[R
 
 
 def _lost(job: Job, link: Link, reply: Trouble) -> Verdict:
-    """Decide after 404 or 410: gone, unless nothing at all is there."""
+    """Decide after 404 or 410: gone, unless it has another id by now, or nothing at all is there."""
+    if (now := renamed.instead(job.peer, job.tenant, job.row, link)) is not None:
+        return now
     if isinstance(reply, Missing) and absent.is_doubtful(job.peer, job.tenant, job.type, link.remote_id):
         return Verdict("unknown" if job.row.state == "unknown" else "pending", absent.WHY, backoff(job.peer, job.row))
     return gone(link, is_lost=isinstance(reply, Missing))

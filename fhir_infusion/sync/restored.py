@@ -18,7 +18,7 @@ from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.remotes import address
 from fhir_infusion.store import aside, endpoints, inbox, links
 from fhir_infusion.store.inbox import Received
-from fhir_infusion.sync import absent, moments
+from fhir_infusion.sync import absent, moments, renamed
 from fhir_infusion.sync.compare import equivalent
 from fhir_infusion.sync.deletions import noted
 from fhir_infusion.sync.replies import Found, Gone, Missing
@@ -97,7 +97,7 @@ def look_back(peer: Peer, tenant: str, expected: Sequence[Link], date: str) -> N
 
     The peer is paused where one went back to a version before, or where several are not known there any more. One
     alone may have been deleted without a trace: that is told, and its link becomes a tombstone. What was written less
-    than ``LATE`` ago may not be visible yet: it is asked for again with the next pull.
+    than ``LATE`` ago may not be visible yet: it is asked for again with the next pull. What has another id is followed.
     """
     absent_now: list[tuple[Link, Missing | Gone]] = []
     for link in expected:
@@ -108,7 +108,11 @@ def look_back(peer: Peer, tenant: str, expected: Sequence[Link], date: str) -> N
         if isinstance(now, Missing) and not moments.are_apart(link.last_updated, date, LATE):
             peer.missed.add(link.aggregate)
         elif isinstance(now, Missing | Gone):
-            absent_now.append((link, now))
+            found = renamed.look(peer, tenant, link)
+            if isinstance(found, renamed.Renamed):
+                renamed.follow(peer, tenant, link, found)
+            else:
+                absent_now.append((link, now))
         elif isinstance(now, Found) and now.stamp.version_id in seen:
             pause(peer, tenant, f"{type_}/{link.remote_id}")
             return

@@ -15,7 +15,8 @@ unsent          what is missing there does not wait: never sent, or lost      en
 theirs-newer    changed there alone                                           receive
 differs         changed on both sides, or kept there otherwise than sent      receive, or hold
 untaken         theirs, not known here                                        receive
-unlinked        theirs with our identifier, and ours is linked to none        receive
+unlinked        theirs with our identifier, and ours is linked to none,       receive
+                or to what is gone
 unreadable      what they have cannot be read                                 receive
 returned        theirs is there again, though it was deleted                  receive
 gone            410: deleted there                                            tombstone

@@ -200,9 +200,12 @@ def test_f14_f19_what_is_gone_or_vanished_there_becomes_a_tombstone_with_an_alar
     assert kinds(rig) == {"lost": 1, "deleted-active": 1}
     assert rig.there.all(MR) == []
     rig.there.put({"resourceType": MR, **order_like(rig, "A-1")}, "back")
-    assert kinds(rig) == {"lost": 1, "deleted-active": 1, "duplicate": 1}
+    assert kinds(rig) == {"lost": 1, "deleted-active": 1, "unlinked": 1}
     rig.amend(order("A-1", status="stopped"))
-    assert kinds(rig) == {"lost": 1, "tombstone": 1, "duplicate": 1}
+    assert kinds(rig) == {"lost": 1, "tombstone": 1, "ours-newer": 1}
+    rig.settle()
+    assert theirs(rig, "A-1")["status"] == "stopped"
+    assert kinds(rig) == {"lost": 1, "equal": 1}
 
 
 def order_like(rig: Rig, order_id: str) -> dict[str, Any]:

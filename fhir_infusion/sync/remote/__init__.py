@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 CONNECT_SECONDS: Final = 10.0
 MEDIA_TYPE: Final = "application/fhir+json"
 UNAUTHORIZED: Final = 401
+NOT_FOUND: Final = 404
+MOVED: Final = frozenset({301, 308})
 
 _Got = TypeVar("_Got", Answer | Unsent | Doubtful, requests.Response)
 
@@ -201,9 +203,18 @@ class Endpoint:
         write = Write(method, url.removeprefix(self.base), headers or {}, body or b"")
         answer, is_own = self._writes.ask(write) if self.takes_batches and write.fits else (self._alone(write), True)
         journal.note(method, write.path, write.headers, answer, since)
+        if isinstance(answer, Answer) and answer.status in MOVED and self._is_elsewhere(write, answer):
+            answer = Answer(NOT_FOUND, {})
         if self._watch is not None and is_own:
             self._watch.saw(answer)
         return answer
+
+    def _is_elsewhere(self, write: Write, answer: Answer) -> bool:
+        """Say whether a redirect says that a resource has another id now: a 404 for this one, and no fault of settings.
+
+        It is not followed: what has another id is looked for by its identifier (``renamed``).
+        """
+        return addresses.leads_to_another(self.base, write.path, answer.headers.get("location", ""))
 
     def _together(self, writes: Sequence[Write]) -> list[tuple[Answer | Unsent | Doubtful, bool]]:
         """Send writes as one Bundle; return what came of each, and whether that is its own answer."""
