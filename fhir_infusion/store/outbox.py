@@ -234,6 +234,12 @@ def renew(tx: Tx, row: Row, lease_seconds: int) -> Row:
     return change(tx, row, {"lease_until": to_ms(tx.now) + 1000 * lease_seconds})
 
 
+def last(tx: Tx) -> int:
+    """Return the number of the newest row, of whichever tenant; 0 where there is none."""
+    row = tx.connection.execute(select(OUTBOX.c.seq).order_by(OUTBOX.c.seq.desc()).limit(1)).one_or_none()
+    return int(row[0]) if row is not None else 0
+
+
 def waiting(tx: Tx, endpoint: str) -> bool:
     """Say whether anything is still to be told to an endpoint."""
     return _ONE_WAITING.one(tx, {"of_tenant": tx.tenant, "of_endpoint": endpoint}) is not None

@@ -84,6 +84,11 @@ def outgoing(tx: Tx, endpoint: str, states: Sequence[State] = ()) -> dict[str, i
     return {str(row[0]): int(row[1]) for row in tx.connection.execute(found)}
 
 
+def waiting(tx: Tx, endpoint: str) -> int:
+    """Return how many outbox rows of an endpoint are still to be told: neither done nor put aside."""
+    return sum(outgoing(tx, endpoint, WAITING).values())
+
+
 def incoming(tx: Tx, endpoint: str, types: Sequence[str], state: inbox.State) -> int:
     """Return how many received versions of some types are in a state."""
     mine = (INBOX.c.tenant == tx.tenant, INBOX.c.endpoint == endpoint, INBOX.c.type.in_(types))

@@ -7,6 +7,7 @@ longer renewed, so that it counts as one that ended without a verdict, and anoth
 
 from __future__ import annotations
 
+import math
 import os
 import queue
 import threading
@@ -39,6 +40,8 @@ REQUESTS: Final = 20
 """No attempt needs more requests: one that runs for longer than their deadlines hangs."""
 LATE_STOP_SECONDS: Final = 60
 CHECK_SECONDS: Final = 5.0
+LATER_SECONDS: Final = 2.0
+"""So long a push by hand takes what came after it had begun."""
 REST_SECONDS: Final = 1.0
 """So long a thread waits for its next row."""
 
@@ -65,8 +68,8 @@ class Senders:
         self._most = peer.remote.senders
         self._hangs = max(LEASE_SECONDS, REQUESTS * peer.remote.deadline_seconds)
 
-    def fill(self) -> int:
-        """Claim what is due, as far as senders are free, and begin it; return how many rows.
+    def fill(self) -> tuple[Row, ...]:
+        """Claim what is due, as far as senders are free, and begin it; return that.
 
         Raises:
             Unavailable: the store cannot serve now.
@@ -79,17 +82,17 @@ class Senders:
         most = max(self._most, AT_ONCE * self._peer.remote.bundle_size) if takes_batches else self._most
         free = most + 1 - busy
         if free <= 0 or self._ending.is_set() or not self._peer.allows(anew=True):
-            return 0
+            return ()
         store, name = self._peer.service.store, self._peer.name
         if not store.read(self._tenant, lambda tx: outbox.waiting(tx, name)):
-            return 0
+            return ()
         if not self._peer.is_placed and places.paused(self._peer, self._tenant):
-            return 0
+            return ()
         ordinary = max(0, most - busy)
         rows = store.transact(self._tenant, lambda tx: self._claimed(tx, ordinary, free - ordinary))
         for row in rows:
             self._begin(row)
-        return len(rows)
+        return rows
 
     def renew(self) -> None:
         """Renew the leases of what is worked on, where it is time to; let go of what hangs."""
@@ -191,7 +194,10 @@ class Senders:
 
 
 def push_all(peer: Peer, tenant: str, most: int = 100_000) -> int:
-    """Push until nothing is due now; return how many rows were taken up, about ``most`` at the most.
+    """Push until nothing is due now that was there when it began; return how many rows were taken up.
+
+    What comes meanwhile is taken, too, and does not keep this from ending: after ``LATER_SECONDS`` of nothing else no
+    more of it is begun. About ``most`` rows are taken up at the most.
 
     Raises:
         Unavailable: the store cannot serve now.
@@ -199,11 +205,18 @@ def push_all(peer: Peer, tenant: str, most: int = 100_000) -> int:
     freed = threading.Event()
     senders = Senders(peer, tenant, freed.set)
     tell_late_stops(peer, tenant)
-    total = 0
+    last = peer.service.store.read(tenant, outbox.last)
+    total, later_since = 0, math.inf
     while True:
         freed.clear()
-        taken = senders.fill() if total < most else 0
-        total += taken
+        is_over = total >= most or time.monotonic() - later_since > LATER_SECONDS
+        taken = () if is_over else senders.fill()
+        total += len(taken)
+        # Claimed are the oldest first, but for stops: where all of them are later ones, none of before is due.
+        if any(row.seq <= last for row in taken):
+            later_since = math.inf
+        elif any(row.lane == "normal" for row in taken):
+            later_since = min(later_since, time.monotonic())
         if not taken and not senders.busy():
             return total
         freed.wait(LEASE_SECONDS / 3)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fhir_infusion.actions.mappings.replay import note_shown
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.remotes import TYPES
-from fhir_infusion.store import conflicts
+from fhir_infusion.store import conflicts, standing
 from fhir_infusion.sync import shown
 from fhir_infusion.sync.bulk import load
 from fhir_infusion.sync.duplicates import undouble
@@ -43,17 +43,19 @@ class Work:
 
 
 def sync(service: Service, remote: str, direction: str) -> dict[str, Any]:
-    """Push or pull one remote once, and return what was done.
+    """Push or pull one remote once, and return what was done, and how many versions wait to be told now.
 
     Raises:
         SettingsError: there is no such remote, or it does not go in this direction.
         Unavailable: the store cannot serve now.
     """
     taken, pulled = sync_now(service, remote, direction)
+    tenant = service.settings.remote(remote).tenant
     return {
         "remote": remote,
         "direction": direction,
         "taken": taken,
+        "waiting": service.store.read(tenant, lambda tx: standing.waiting(tx, remote)),
         "pulled": [
             {"type": one.type, "received": one.received, "applied": one.applied, "trouble": one.trouble}
             for one in pulled

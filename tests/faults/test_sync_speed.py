@@ -14,7 +14,7 @@ from fhir_infusion.sync import peer as sync_peer
 from fhir_infusion.sync import push, sending, worker
 from tests.counts import count
 from tests.faults.invariants import demanded
-from tests.faults.peer import Act, Peer
+from tests.faults.peer import Act, Asked, Peer
 from tests.faults.rig import MRN, TENANT, Clock, Rig, open_rig, order
 
 if TYPE_CHECKING:
@@ -216,3 +216,22 @@ def test_rows_that_take_longer_than_their_lease_are_kept_by_renewing_it(
         rig.place(order(f"N-{number}"))
     rig.push()
     assert [(row.state, row.attempt, row.crashes) for row in rig.rows()] == [("acked", 1, 0)] * 4
+
+
+def test_a_push_by_hand_ends_where_new_orders_come_all_the_time_and_all_of_before_is_there(
+    rig: Rig, there: Peer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(sending, "LATER_SECONDS", 0.2)
+    before = [rig.place(order(f"A-{number}")).id for number in range(5)]
+    numbers = iter(range(10_000))
+
+    def another(asked: Asked) -> None:
+        if asked.type == "MedicationRequest" and asked.writes:
+            rig.place(order(f"B-{next(numbers)}"))
+
+    there.lies.append(another)
+    assert rig.push() >= len(before)
+    there.lies.clear()
+    states = {row.aggregate.partition("/")[2]: row.state for row in rig.rows()}
+    assert {states[id_] for id_ in before} == {"acked"}
+    assert "pending" in states.values()

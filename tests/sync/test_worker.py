@@ -14,7 +14,7 @@ from fhir_infusion.actions import accept_resource, find, place_order
 from fhir_infusion.config import Remote
 from fhir_infusion.errors import SettingsError
 from fhir_infusion.store import endpoints, outbox
-from fhir_infusion.sync import push, sending, worker
+from fhir_infusion.sync import push, sending, worker, works
 from fhir_infusion.sync.outgoing import Crossing, outgoing
 from fhir_infusion.sync.status import status
 from tests.faults.peer import Act, Peer, once
@@ -203,6 +203,17 @@ def test_one_remote_is_synced_by_name_and_only_in_its_direction(rig: Rig, there:
         worker.sync_now(only, "peer", "push")
     with pytest.raises(SettingsError, match="no section"):
         worker.sync_now(only, "other")
+
+
+def test_h18_a_push_by_hand_says_how_much_is_left(rig: Rig, there: Peer):
+    asked = {"remote": "peer", "direction": "push"}
+    rig.place(order("A-1"))
+    there.lies.append(lambda _: Act(effect=False, status=503))
+    told = {"remote": "peer", "direction": "push", "pulled": []}
+    assert works.do(rig.service, "sync", asked) == {**told, "taken": 1, "waiting": 1}
+    there.lies.clear()
+    rig.clock.move(1000)
+    assert works.do(rig.service, "sync", asked) == {**told, "taken": 1, "waiting": 0}
 
 
 def test_p8_a_remote_gets_the_versions_of_its_tenant_only_and_what_it_has_goes_to_that_tenant(

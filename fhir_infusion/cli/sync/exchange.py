@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 @database_option
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 def push(database: str | None, names: tuple[str, ...]) -> int:
-    """Send what waits for the remotes NAME, or for all that are pushed to."""
+    """Send what waits for the remotes NAME, or for all that are pushed to.
+
+    It ends once all is sent that was due when it began, however much comes meanwhile; `waiting` is what is left.
+    """
     return _sync(load_settings(database=database), names, "push")
 
 
