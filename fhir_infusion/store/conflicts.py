@@ -58,10 +58,15 @@ def open_conflict(
 
 
 def listed(
-    tx: Tx, endpoint: str | None = None, state: State | None = "open", group: str | None = None
+    tx: Tx,
+    endpoint: str | None = None,
+    state: State | None = "open",
+    group: str | None = None,
+    aggregate: str | None = None,
 ) -> tuple[Conflict, ...]:
-    """Return conflicts, oldest first; with ``group`` those in which that is held."""
-    asked = {"endpoint": endpoint, "state": state, "group": _within(json.dumps(group)) if group is not None else None}
+    """Return conflicts, oldest first; with ``group`` those in which that is held, with ``aggregate`` of one of ours."""
+    within = _within(json.dumps(group)) if group is not None else None
+    asked = {"endpoint": endpoint, "state": state, "aggregate": aggregate, "group": within}
     given = {name: value for name, value in asked.items() if value is not None}
     rows = _listing(frozenset(given)).rows(tx, {"tenant": tx.tenant, **given})
     return tuple(map(_conflict, rows))
@@ -71,7 +76,7 @@ def listed(
 def _listing(given: frozenset[str]) -> Statement:
     """Return the statement for what is given; said once each, for it is asked before each version that is sent."""
     found = select(*_COLUMNS).where(CONFLICTS.c.tenant == bindparam("tenant"))
-    for name in ("endpoint", "state"):
+    for name in ("endpoint", "state", "aggregate"):
         if name in given:
             found = found.where(CONFLICTS.c[name] == bindparam(name))
     if "group" in given:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, get_args
 
-from sqlalchemy import bindparam, func, or_, select, tuple_
+from sqlalchemy import bindparam, func, or_, select
 
 from fhir_infusion.store.aside import ASIDE
 from fhir_infusion.store.outbox import WAITING, State
@@ -50,14 +50,13 @@ def oldest(tx: Tx, endpoint: str, lane: Lane | None = None) -> datetime | None:
     return from_ms(min(since)) if since else None
 
 
-_NEXT: Final = Statement(
-    select(OUTBOX.c.tenant, OUTBOX.c.endpoint)
-    .where(
-        OUTBOX.c.state == bindparam("state"),
-        tuple_(OUTBOX.c.tenant, OUTBOX.c.endpoint) > tuple_(bindparam("tenant"), bindparam("endpoint")),
-    )
-    .order_by(OUTBOX.c.tenant, OUTBOX.c.endpoint)
-    .limit(1)
+_FIRST_OF: Final = (
+    select(OUTBOX.c.tenant, OUTBOX.c.endpoint).order_by(OUTBOX.c.tenant, OUTBOX.c.endpoint).limit(1)
+).where(OUTBOX.c.state == bindparam("state"))
+# Two steps, not one comparison of pairs: of that SQLite takes the tenant alone for its index.
+_NEXT: Final = (
+    Statement(_FIRST_OF.where(OUTBOX.c.tenant == bindparam("tenant"), OUTBOX.c.endpoint > bindparam("endpoint"))),
+    Statement(_FIRST_OF.where(OUTBOX.c.tenant > bindparam("tenant"))),
 )
 
 
@@ -70,7 +69,8 @@ def waited_for(tx: Tx) -> tuple[tuple[str, str], ...]:
     for state in (*WAITING, *ASIDE):
         place: tuple[str, str] | None = ("", "")
         while place is not None:
-            row = _NEXT.one(tx, {"state": state, "tenant": place[0], "endpoint": place[1]})
+            asked = {"state": state, "tenant": place[0], "endpoint": place[1]}
+            row = _NEXT[0].one(tx, asked) or _NEXT[1].one(tx, {"state": state, "tenant": place[0]})
             place = (str(row[0]), str(row[1])) if row is not None else None
             found |= {place} if place is not None else set()
     return tuple(sorted(found))

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, or_, select, tuple_
 
-from fhir_infusion.store import audit
-from fhir_infusion.store.links import Link
+from fhir_infusion.store import audit, links
 from fhir_infusion.store.tables import AUDIT, IDENTIFIERS, INBOX, INDEX_ROWS, LINKS
 from fhir_infusion.store.tx import from_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from fhir_infusion.store.links import Link
     from fhir_infusion.store.tx import Tx
 
 
@@ -37,10 +37,18 @@ def audited(tx: Tx, type: str, id: str) -> tuple[audit.AuditEntry, ...]:
 
 
 def links_of(tx: Tx, aggregate: str) -> tuple[Link, ...]:
-    """Return what a resource is at each endpoint."""
-    columns = tuple(LINKS.c[name] for name in Link.__dataclass_fields__)
-    mine = and_(LINKS.c.tenant == tx.tenant, LINKS.c.aggregate == aggregate)
-    return tuple(Link(*row) for row in tx.connection.execute(select(*columns).where(mine).order_by(LINKS.c.endpoint)))
+    """Return what a resource is at each endpoint: by one step into the key for each, however much is linked there."""
+    found = (links.get(tx, endpoint, aggregate) for endpoint in _endpoints(tx))
+    return tuple(link for link in found if link is not None)
+
+
+def _endpoints(tx: Tx) -> Iterator[str]:
+    last: str | None = ""
+    while last is not None:
+        beyond = select(LINKS.c.endpoint).where(LINKS.c.tenant == tx.tenant, LINKS.c.endpoint > last)
+        last = tx.connection.execute(beyond.order_by(LINKS.c.endpoint).limit(1)).scalar_one_or_none()
+        if last is not None:
+            yield last
 
 
 def taken(tx: Tx, endpoint: str, type: str, remote_id: str) -> tuple[Taken, ...]:

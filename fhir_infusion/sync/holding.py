@@ -47,7 +47,7 @@ def owner(peer: Peer, tenant: str, aggregate: str, version: int) -> Owner:
         return owns
 
     def decided(tx: Tx) -> str:
-        closed = [one for one in conflicts.listed(tx, peer.name, "resolved") if one.aggregate == aggregate]
+        closed = conflicts.listed(tx, peer.name, "resolved", aggregate=aggregate)
         last = closed[-1] if closed else None
         return last.ours if last is not None and last.resolution.startswith("ours:") else ""
 
