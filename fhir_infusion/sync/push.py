@@ -175,7 +175,7 @@ def _versions(job: Job) -> list[tuple[int, Resource]]:
 def _update(  # noqa: PLR0911  each return is one outcome
     job: Job, link: Link
 ) -> tuple[Row, Verdict]:
-    if job.row.state == "unknown" or not link.version_id:
+    if job.row.state == "unknown" or (link.doubted and not link.version_id):
         there = job.peer.endpoint.read(job.type, link.remote_id)
         if not isinstance(there, Found):
             lost = isinstance(there, Missing | Gone)
