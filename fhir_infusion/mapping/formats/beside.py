@@ -16,6 +16,7 @@ record is refused, as the shape says:
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
@@ -152,12 +153,20 @@ def _keeping(node: Node, way: Way) -> Keeping:
 
 
 _SAID: Final = """
-status state stat zustand active aktiv inactive inaktiv stop stopped gestoppt abgesetzt hold held pause paused pausiert
-suspended completed complete done finished ended beendet cancel cancelled canceled storno storniert discontinued
-draft entwurf error given running started planned void
+status state stat active inactive ongoing current currently live running run started starts planned scheduled pending
+stop stopped held hold pause paused suspended resumed completed complete done finished ended expired closed open
+cancel cancelled canceled discontinued withdrawn revoked void voided draft error given dc
+zustand aktiv inaktiv laufend laeuft lauft aktuell gestoppt abgesetzt pausiert unterbrochen beendet abgeschlossen fertig
+storno storniert entwurf geplant offen gegeben fehler
+statut etat actif active inactif arret arrete arretee suspendu suspendue termine terminee annule annulee brouillon
+estado activo activa inactivo detenido suspendido suspendida terminado finalizado completado anulado cancelado borrador
+stato attivo attiva inattivo sospeso sospesa fermato terminato completato annullato bozza
+actief inactief gestopt onderbroken afgerond voltooid geannuleerd
 """
+"""Words of a status in English, German, French, Spanish, Italian and Dutch, without accents."""
 _STATUS: Final = frozenset(_SAID.split())
-_WORD: Final = re.compile(r"[A-ZÄÖÜ]?[a-zäöüß]+|[A-ZÄÖÜ]+(?![a-zäöüß])")
+_WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_ACCENTS: Final = re.compile(r"[\u0300-\u036f]")
 
 
 def _speaks_of_status(entry: Json, way: Way) -> bool:
@@ -170,7 +179,10 @@ def _has_status(value: Any) -> bool:
         return any(_has_status(name) or _has_status(held) for name, held in value.items())
     if isinstance(value, list):
         return any(map(_has_status, value))
-    return isinstance(value, str) and any(word.lower() in _STATUS for word in _WORD.findall(value))
+    if not isinstance(value, str):
+        return False
+    plain = _ACCENTS.sub("", unicodedata.normalize("NFKD", value))
+    return any(word.lower() in _STATUS for word in _WORD.findall(plain))
 
 
 # ------------------------------------------------------------------------------------------------ digests

@@ -269,7 +269,17 @@ def test_a_stop_alone_loses_nothing_of_what_no_pair_takes():
 
 @pytest.mark.parametrize(
     ("name", "held"),
-    [("State text", "x"), ("Label", "infusion is active"), ("x", {"held": [1]}), ("y", ["Stopped"]), ("z", "STORNO")],
+    [
+        ("State text", "x"),
+        ("Label", "infusion is active"),
+        ("x", {"held": [1]}),
+        ("y", ["Stopped"]),
+        ("z", "STORNO"),
+        ("isOngoing", True),
+        ("x", "l\u00e4uft"),
+        ("x", "arr\u00eat\u00e9e"),
+        ("x", "EN_COURS_ACTIF"),
+    ],
 )
 def test_what_speaks_of_a_status_itself_stays_behind_with_a_stop(name: str, held: Any):
     one = built(STATED)
