@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records.amounts import (
@@ -81,6 +82,8 @@ def text_findings(record: Part) -> Iterator[Issue]:
             if alike:
                 made = derived(record) if made is None else made
             if alike and made is not None and not _follows(made, found, _rounding(number, found)):
+                if _is_within(record, found):
+                    continue
                 words = ", ".join(dict.fromkeys(map(_words, alike)))
                 told.append((found, f"the text says {number} {unit}; the structure says {words}"))
                 aside |= {found} if _LIMIT.search(text, 0, match.start()) else set()
@@ -119,6 +122,20 @@ def _contradicted(found: Amount, held: list[tuple[Amount, Part]]) -> list[Part]:
     if alike or found.code in _BODY or not _is_rate(found):
         return [part for _, part in alike]
     return [part for other, part in held if _is_rate(other)]
+
+
+def _is_within(record: Part, found: Amount) -> bool:
+    """Return whether an amount lies in a range of its kind: of a sliding scale of 0 to 10 units a text says each."""
+    for dosing in chain.from_iterable(step.get("dosings", ()) for step in record.get("steps", ())):
+        for name in _RANGES:
+            ends = [(amount(end), end) for end in (dosing.get(name, {}).get(side) for side in ("low", "high"))]
+            alike = of_its_kind(found, [(held, end) for held, end in ends if held is not None])
+            if len(alike) > 1 and alike[0][0].base <= found.base <= alike[1][0].base:
+                return True
+    return False
+
+
+_RANGES: Final = ("dose_range", "rate_range")
 
 
 def of_its_kind(found: Amount, held: list[tuple[Amount, Part]]) -> list[tuple[Amount, Part]]:

@@ -233,6 +233,9 @@ WORDS = {
             text="2.5 mcg/kg/min, titrate by 1.5 mcg/kg/min every 10 min, max. rate 20 mcg/kg/min, not to exceed: 30 mcg/kg/min",
         )
     ),
+    "each of the doses of a sliding scale": order(
+        step({"dose_range": {"low": q(0, "[iU]"), "high": q(10, "[iU]")}}, text="2 units from 150, 4 units from 200")
+    ),
     "how long, in another unit": order(step({"dose": q(1, "g")}, timing=over(1), text="1 g over 60 minutes")),
     "how long, the first and the rest": order(
         step({"dose": q(1, "g")}, timing=over(24), text="1 g: a quarter over 10 min, the rest over 24 h")
