@@ -57,16 +57,20 @@ def twice_findings(step: Part, path: str) -> Iterator[Issue]:
     dosings = step.get("dosings", ())
     for at, dosing in enumerate(dosings[1:], start=1):
         for first in dosings[:at]:
-            if not all(same(first.get(name), dosing.get(name)) for name in _BASIS):
+            if first.get("basis") != dosing.get("basis"):
                 continue
             for name, member, asked, got in _pairs(first, dosing):
                 one, other = amount(asked), amount(got)
-                if one is not None and other is not None and are_alike(asked, got) and differ(one.base, other.base):
+                if one is None or other is None or not are_alike(asked, got):
+                    continue
+                if differ(one.base, other.base) and _are_of_one_basis(first, dosing):
                     said = f"the {name} is {stated(got)}; beside it stands {stated(asked)}, and nothing says which"
                     yield finding(f"{path}.dosings[{at}].{member}", said, "two-amounts", "one, or the basis of each")
 
 
-_BASIS: Final = ("basis", "basis_codings", "basis_text")
+def _are_of_one_basis(first: Part, other: Part) -> bool:
+    """Return whether two statements of the same basis say the same of it in other codes and in words."""
+    return all(same(first.get(name), other.get(name)) for name in ("basis_codings", "basis_text"))
 
 
 def _pairs(ordered: Part, calculated: Part) -> Iterator[tuple[str, str, Part, Part]]:

@@ -61,12 +61,17 @@ def _gap(step: Part, path: str) -> Iterator[Issue]:
 
 def _turned(timing: Part, path: str) -> Iterator[Issue]:
     """Yield where the most of something is below its least: 4 to 2 times a day."""
+    if _MOSTS.isdisjoint(timing) and "max" not in timing.get("duration", ()):
+        return
     ends = [(name, timing.get(name), timing.get(f"{name}_max")) for name in ("count", "frequency", "period")]
     duration = timing.get("duration", {})
     for name, least, most in (*ends, ("duration", duration.get("value"), duration.get("max"))):
         if least is not None and most is not None and most < least:
             said = f"the most, {rounded(Fraction(most))}, is below the least, {rounded(Fraction(least))}"
             yield finding(f"{path}.{name}", said, "timing-range")
+
+
+_MOSTS: Final = frozenset({"count_max", "frequency_max", "period_max"})
 
 
 def _contradictions(timing: Part, path: str) -> Iterator[Issue]:
