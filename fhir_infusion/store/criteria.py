@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, assert_never
 
-from sqlalchemy import ColumnElement, FromClause, and_, exists, false, func, literal, or_, select
+from sqlalchemy import ColumnElement, FromClause, and_, exists, false, func, literal, or_, select, union_all
 
 from fhir_infusion.fhir.search import Chain, Criterion, Either, Has, Missing
 from fhir_infusion.fhir.words import folded
@@ -29,8 +29,10 @@ _LAST_SIGN: Final = "\U0010ffff"
 _BROAD: Final = frozenset({"status", "intent", "priority", "category", "gender", "active"})
 """Parameters of codes whose one value names many resources: asked resource by resource, not listed as a whole."""
 
+_OF_ONE: Final = frozenset({"patient", "subject"})
+"""References to whom a resource is about."""
 
-Behind = Literal["lower", "upper"] | None
+Behind = Literal["lower", "upper", "both"] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,22 @@ def is_narrow(condition: Condition) -> bool:
             return isinstance(condition, Chain | Has)
 
 
+def is_of_few(condition: Condition) -> bool:
+    """Tell whether a condition names few resources: by an identifier, through a reference or not, or by their patient.
+
+    Other references may lead to what very many have, such as one who prescribes.
+    """
+    match condition:
+        case Chain() | Has():
+            return is_of_few(condition.inner)
+        case Either():
+            return all(map(is_of_few, condition.conditions))
+        case Criterion(kind="reference"):
+            return condition.parameter in _OF_ONE and not condition.negated
+        case _:
+            return is_narrow(condition)
+
+
 def is_bounded(condition: Condition) -> bool:
     """Tell whether a condition is one range of dates with an end or a beginning, which an index is read from."""
     if not isinstance(condition, Criterion) or condition.kind != "date" or condition.negated:
@@ -87,7 +105,7 @@ def holds(scope: Scope, condition: Condition, *, each: bool = False, behind: Beh
     """Return the condition on the row of a scope.
 
     ``each``: asked of each row, since others have narrowed them down. ``behind``: it goes on behind a moment of change,
-    which bounds it on that side.
+    which bounds it on that side; on both where few are left, among which no index is to be read from there.
     """
     match condition:
         case Criterion():
@@ -101,9 +119,26 @@ def holds(scope: Scope, condition: Condition, *, each: bool = False, behind: Beh
         case Has():
             return scope.id.in_(_referred(scope, condition))
         case Either():
+            lists = [_listed(scope, one) for one in condition.conditions]
+            # One list: of two, each with its IN, no database makes more than a question to each resource of the type.
+            if all(one is not None for one in lists):
+                return scope.id.in_(union_all(*(one for one in lists if one is not None)))
             return or_(*(holds(scope, one) for one in condition.conditions))
         case _:
             assert_never(condition)
+
+
+def _listed(scope: Scope, condition: Condition) -> Select[*tuple[Any, ...]] | None:
+    """Return the ids of what meets a condition, None where it is asked of each resource instead."""
+    match condition:
+        case Chain():
+            return _referring(scope, condition)
+        case Has():
+            return _referred(scope, condition)
+        case Criterion():
+            return _named(scope, condition)
+        case _:
+            return None
 
 
 def _beside(condition: Missing) -> tuple[str, ...]:
@@ -116,14 +151,27 @@ def _criterion(scope: Scope, asked: Criterion, *, each: bool, behind: Behind) ->
         return scope.id.in_([wanted.value for wanted in asked.values])
     if asked.kind == "lastUpdated":
         return or_(*(_at(wanted, scope.resources.c.last_updated, behind) for wanted in asked.values))
+    named = None if each else _named(scope, asked)
+    if named is not None:
+        return scope.id.in_(named)
     table = TABLES[asked.kind].alias()
-    matching = or_(*(_matches(table, asked, wanted) for wanted in asked.values))
-    mine = _of(table, scope, (asked.parameter,))
-    is_listed = asked.kind in {"token", "reference", "uri", "string"} and asked.parameter not in _BROAD
-    if is_listed and not each and not asked.negated:
-        return scope.id.in_(select(table.c.id).where(*mine, matching))
-    found = exists().where(table.c.id == scope.id, *mine, matching)
+    found = exists().where(table.c.id == scope.id, *_meeting(table, scope, asked))
     return ~found if asked.negated else found
+
+
+def _named(scope: Scope, asked: Criterion) -> Select[*tuple[Any, ...]] | None:
+    """Return the ids of what meets a criterion where these are few, else None."""
+    is_listed = asked.kind in {"token", "reference", "uri", "string"} and asked.parameter not in _BROAD
+    if not is_listed or asked.negated:
+        return None
+    table = TABLES[asked.kind].alias()
+    return select(table.c.id).where(*_meeting(table, scope, asked))
+
+
+def _meeting(table: FromClause, scope: Scope, asked: Criterion) -> list[ColumnElement[bool]]:
+    """Return what holds of the index rows that meet a criterion."""
+    matching = or_(*(_matches(table, asked, wanted) for wanted in asked.values))
+    return [*_of(table, scope, (asked.parameter,)), matching]
 
 
 def _at(wanted: Wanted, moment: ColumnElement[Any], behind: Behind) -> ColumnElement[bool]:
@@ -131,7 +179,7 @@ def _at(wanted: Wanted, moment: ColumnElement[Any], behind: Behind) -> ColumnEle
 
     Where a listing goes on behind a key, the bound on that side is an expression: the key says where to begin.
     """
-    low, high = (moment + 0 if behind == side else moment for side in ("lower", "upper"))
+    low, high = (moment + 0 if behind in {side, "both"} else moment for side in ("lower", "upper"))
     start, end = wanted.start, wanted.end
     within = and_(low >= start, high < end)
     found: dict[str, ColumnElement[bool]] = {

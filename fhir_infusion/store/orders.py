@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import ColumnElement, FromClause, and_, case, exists, func, or_, select, tuple_
 
 from fhir_infusion.fhir.search import Criterion
-from fhir_infusion.store.criteria import Behind, compared, is_bounded, is_from, is_narrow
+from fhir_infusion.store.criteria import Behind, compared, is_bounded, is_from, is_narrow, is_of_few
 from fhir_infusion.store.index import TABLES
 from fhir_infusion.store.tables import INDEX_DATES, INDEX_ROWS, RESOURCES
 
@@ -106,11 +106,11 @@ def order(tenant: str, type: str, query: Query) -> Order:
     """Return the order of a query."""
     first = query.sort[0] if query.sort else None
     if first is None and any(isinstance(one, Criterion) and one.kind == "lastUpdated" for one in query.criteria):
-        return _by_change(descending=False)
+        return _by_change(query, descending=False)
     if first is None:
         return _by_creation(tenant, type, query)
     if first.kind == "lastUpdated":
-        return _by_change(descending=first.descending)
+        return _by_change(query, descending=first.descending)
     if any(map(is_narrow, query.criteria)):
         # Few are left to be sorted: better than to walk an index past all that do not match.
         keys = tuple(key for one in query.sort for key in _computed(tenant, type, one))
@@ -124,8 +124,9 @@ _BARE_CREATION: Final = (Key(_BARE_CREATED, is_number=True), Key(RESOURCES.c.id)
 """As an expression: where few are left, the index by creation is not to be walked past all that do not match."""
 
 
-def _by_change(*, descending: bool) -> Order:
-    moment = RESOURCES.c.last_updated
+def _by_change(query: Query, *, descending: bool) -> Order:
+    # As in _BARE_CREATION where few are left.
+    moment = RESOURCES.c.last_updated + 0 if any(map(is_of_few, query.criteria)) else RESOURCES.c.last_updated
     keys = (Key(moment, descending, is_number=True), Key(RESOURCES.c.id, descending))
     return Order("changed-newest-first" if descending else "changed", moment, (Phase(keys),))
 
@@ -193,7 +194,8 @@ def _ends(wanted: Wanted, rows: FromClause) -> tuple[tuple[ColumnElement[bool], 
 def _driver(query: Query) -> Criterion | None:
     """Return the criterion whose index rows are read in the order of creation: one code with its system, or reference.
 
-    Of one value there is one row a resource; a narrow one is preferred.
+    Of one value there is one row a resource; a narrow one is preferred, and to one that is not whatever names few: the
+    index of a status is not to be walked past the orders of all patients but the one whose number is asked for.
     """
     single = [
         one
@@ -206,7 +208,10 @@ def _driver(query: Query) -> Criterion | None:
         and one.values[0].value is not None
         and (one.kind == "reference" or one.values[0].system is not None)
     ]
-    return next((one for one in single if is_narrow(one)), single[0] if single else None)
+    narrow = next((one for one in single if is_narrow(one)), None)
+    if narrow is not None or not single or any(map(is_of_few, query.criteria)):
+        return narrow
+    return single[0]
 
 
 def _phases(tenant: str, type: str, sort: Sequence[SortKey]) -> list[Phase]:

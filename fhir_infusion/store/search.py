@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, func, select
 
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.store import feed, versions
-from fhir_infusion.store.criteria import Behind, Scope, holds, is_narrow
+from fhir_infusion.store.criteria import Behind, Scope, holds, is_narrow, is_of_few
 from fhir_infusion.store.orders import Order, Phase, column_of, order
 from fhir_infusion.store.tables import RESOURCES
 from fhir_infusion.store.versions import Stored
@@ -93,6 +93,8 @@ def _conditions(tx: Tx, type: str, query: Query, by: Order, behind: Behind) -> l
     scope = Scope(tx.tenant, type)
     rest = [one for one in query.criteria if one is not by.driver]
     # What is narrow lists its own; all else is asked of each that is left.
+    if any(map(is_of_few, rest)):
+        behind = "both"
     each = by.driver is not None or any(map(is_narrow, rest))
     asked = (holds(scope, one, each=each and not is_narrow(one), behind=behind) for one in rest)
     return [*scope.alive(), *asked]

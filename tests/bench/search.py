@@ -25,7 +25,7 @@ from tests import postgresql
 from tests.bench import million
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from fhir_infusion.fhir.search import Query
     from fhir_infusion.store import Store
@@ -75,32 +75,23 @@ ASKED: Final = (
 """Timed once, at their first page."""
 
 
-def fill(store: Store, rows: int) -> None:
-    """Write orders, every second of one patient, and a patient for each hundred of them."""
-    for first in tqdm(range(0, rows, 1000), unit="thousand orders", leave=False):
+def fill(store: Store, rows: int, begin: int = 0, order: Callable[[int], dict[str, Any]] | None = None) -> None:
+    """Write orders from ``begin`` to ``rows``, as ``order`` makes them or every second of one patient, and patients."""
+    for first in tqdm(range(begin, rows, 1000), unit="thousand orders", leave=False):
         numbers = range(first, min(first + 1000, rows))
 
         def work(tx: Any, numbers: range = numbers) -> None:
-            for one in (body for number in numbers for body in _bodies(number)):
+            for one in (body for number in numbers for body in _bodies(number, order)):
                 rows_ = entries(one, "R4")
                 versions.put(tx, versions.Draft(one["resourceType"], one["id"], "R4", one, {}, "", rows_))
 
         store.transact(TENANT, work)
 
 
-def _bodies(number: int) -> Iterator[dict[str, Any]]:
+def _bodies(number: int, order: Callable[[int], dict[str, Any]] | None) -> Iterator[dict[str, Any]]:
+    """Give an order, and before each hundred of them a patient and what was given."""
     who = number // 100
-    patient = "often" if number % 2 else str(who)
-    yield {
-        "resourceType": MR,
-        "id": f"o{number}",
-        "status": "active" if number % 10 else "stopped",
-        "intent": "order",
-        "subject": {"reference": f"Patient/{patient}"},
-        "authoredOn": f"{2020 + number % 5}-{number % 12 + 1:02}-{number % 28 + 1:02}",
-        "identifier": [{"system": "http://s", "value": str(number)}],
-        "medicationCodeableConcept": {"text": "dobutamine", "coding": [{"system": "http://rx", "code": "3616"}]},
-    }
+    yield order(number) if order is not None else _order(number)
     if number % 100 == 0:
         name, identifier = [{"family": f"family{who}"}], [{"system": "http://mrn", "value": str(who)}]
         yield {"resourceType": "Patient", "id": str(who), "name": name, "identifier": identifier}
@@ -111,6 +102,20 @@ def _bodies(number: int) -> Iterator[dict[str, Any]]:
             "status": "completed",
             "request": request,
         }
+
+
+def _order(number: int) -> dict[str, Any]:
+    patient = "often" if number % 2 else str(number // 100)
+    return {
+        "resourceType": MR,
+        "id": f"o{number}",
+        "status": "active" if number % 10 else "stopped",
+        "intent": "order",
+        "subject": {"reference": f"Patient/{patient}"},
+        "authoredOn": f"{2020 + number % 5}-{number % 12 + 1:02}-{number % 28 + 1:02}",
+        "identifier": [{"system": "http://s", "value": str(number)}],
+        "medicationCodeableConcept": {"text": "dobutamine", "coding": [{"system": "http://rx", "code": "3616"}]},
+    }
 
 
 def page(store: Store, asked: str, size: int, after: Sequence[str] = ()) -> search.Page:

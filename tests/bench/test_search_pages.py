@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
 from fhir_infusion.store import open_store
@@ -85,3 +86,53 @@ def test_a_later_page_of_what_is_sorted_for_one_patient_costs_no_more_than_the_f
     """Few are left, which are all sorted; each key is worked out once."""
     asked = f"{million.MA}?patient=Patient/often&_sort=-effective-time,status"
     assert steps(given, asked, 50, after_pages(given, asked, 50, 20)) <= 1.1 * steps(given, asked, 50)
+
+
+def by_number(number):
+    """Orders of which every second names its patient by number only; of each hundred, one patient's."""
+    who = {"system": "http://mrn", "value": str(number // 100)}
+    return {
+        "resourceType": "MedicationRequest",
+        "id": f"o{number}",
+        "status": "active",
+        "intent": "order",
+        "subject": {"identifier": who} if number % 2 else {"reference": f"Patient/{number // 100}"},
+        "medicationCodeableConcept": {"text": "dobutamine"},
+    }
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def numbered(request, tmp_path_factory):
+    url = f"sqlite:///{tmp_path_factory.mktemp('numbers')}/store.db"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgresql_server").database()
+    store = open_store(url, Clock())
+    counted = blocks if request.param == "postgresql" else steps
+    asked = [f"patient.identifier=http://mrn|2{more}" for more in OF_ONE_PATIENT]
+    costs = []
+    for first, last in ((0, 500), (500, 2000)):
+        fill(store, last, first, by_number)
+        if request.param == "postgresql":
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute("ANALYZE")
+        costs.append([counted(store, one, 50) for one in asked])
+    yield store, costs
+    store.close()
+
+
+OF_ONE_PATIENT = (
+    "",
+    "&status=active",
+    "&_lastUpdated=ge2020",
+    "&_sort=-_lastUpdated",
+    "&status=active&_sort=authoredon",
+)
+
+
+def test_what_one_patient_has_is_found_by_number_at_a_cost_that_does_not_grow_with_what_others_have(numbered):
+    store, (before, after) = numbered
+    for more, first, later in zip(OF_ONE_PATIENT, before, after, strict=True):
+        found = page(store, f"patient.identifier=http://mrn|2{more}", 200).entries
+        assert sorted(entry.id for entry in found) == [f"o{number}" for number in range(200, 300)]
+        # There are four times as many; a tree that became one level higher costs some.
+        assert later <= 2.2 * first, more

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import threading
+from contextlib import contextmanager
 from http.client import HTTPException
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fhir_infusion.config import mappings_dir
+from tests.counts import count
 from tests.exact_json import loads
 from tests.faults.rig import order as record_of
 from tests.faults.sides import FHIR, Side, sides
 from tests.fhir.kit import order
 from tests.real.serving import Serving, eventually
 from tests.receiver import Receiver, until
+from tests.web import test_linearizable
 from tests.web.subscribing import plain, topical
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests import postgresql
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(count(900, 7200))
 
 MR = "/fhir/r4/MedicationRequest"
 SYSTEM = "urn:test:two"
@@ -305,3 +312,68 @@ def test_what_was_acknowledged_until_the_service_was_told_to_end_is_there_and_wh
                 found = one.ask("GET", f"/api/orders/{id_}").body
                 assert (found["record"]["order_id"], found["version"]) == (name, "1")
                 assert [entry["id"] for entry in one.ask("GET", f"/api/orders?order_id={name}").body["items"]] == [id_]
+
+
+@pytest.mark.timeout(900)
+def test_documents_that_one_process_is_told_to_read_anew_are_used_by_both_and_wrong_ones_by_none(tmp_path: Path):
+    directory = tmp_path / "mappings"
+    shutil.copytree(mappings_dir(), directory)
+    for overlay in (directory / "overlays").iterdir():
+        overlay.unlink()
+    document = directory / "r4" / "infusion-order.yaml"
+    right = document.read_text()
+    one = Serving(tmp_path, f'mappings = "{directory}"\n', processes=2)
+    try:
+        one.start()
+        eventually(lambda: one.log.read_text().count('"serving"') == 2)
+        with sides(one) as ((_, here), (_, there)):
+            before = in_use(here)
+            assert in_use(there) == before
+            document.write_text(f"{right}# a word of the site\n")
+            os.kill(int(one.pid), signal.SIGHUP)
+            after = eventually(lambda: (found := in_use(here)) != before and found, 180)
+            eventually(lambda: in_use(there) == after, 180)
+            document.write_text("pears: {}")
+            refused = here.ask("POST", "/api/mappings/reload", "")
+            assert refused.status == 422
+            assert "r4/infusion-order.yaml:1" in refused.text
+            os.kill(int(one.pid), signal.SIGHUP)
+            eventually(lambda: one.log.read_text().count('"mappings-refused"') == 3, 180)
+            assert [in_use(here), in_use(there)] == [after, after]
+            document.write_text(right)
+            assert here.ask("POST", "/api/mappings/reload", "").status == 200
+            assert in_use(here) == before
+            eventually(lambda: in_use(there) == before, 180)
+            assert [side.ask("GET", "/health/ready").status for side in (here, there)] == [200, 200]
+    finally:
+        one.kill()
+
+
+def in_use(side: Side) -> str:
+    return str(side.ask("GET", "/api/mappings").body["digest"])
+
+
+@contextmanager
+def by_turns(port: int) -> Iterator[Any]:
+    """Give what asks over four connections a thread, by turns, each of which leads to either process."""
+    mine, opened = threading.local(), list[Side]()
+
+    def call(method: str, path: str, body: Json | None, if_match: str) -> tuple[int, Any]:
+        if not hasattr(mine, "turns"):
+            own = [Side(port) for _ in range(4)]
+            opened.extend(own)
+            mine.turns = cycle(own)
+        answer = next(mine.turns).ask(method, path, body, **({"If_Match": if_match} if if_match else {}))
+        return answer.status, answer.body
+
+    try:
+        yield call
+    finally:
+        for side in opened:
+            side.close()
+
+
+def test_f28_what_clients_that_ask_both_processes_by_turns_see_of_one_order_is_linearizable(serving: Serving):
+    for turn in range(count(2, 40)):
+        with by_turns(serving.port) as call:
+            test_linearizable.run(call, f"T-{turn}", count(120, 1000))
