@@ -68,16 +68,21 @@ _MEANT: Final = {
 
 @dataclass(slots=True)
 class Seen:
-    """One member over all samples: its values where it is simple, its members where it is an object."""
+    """One member over all samples: its values where it is simple, its members where it is an object.
+
+    ``is_rows``: a list of arrays.
+    """
 
     values: list[Any] = field(default_factory=list)
     members: dict[str, Seen] = field(default_factory=dict)
     is_list: bool = False
+    is_rows: bool = False
 
     def take(self, value: Any) -> None:
         """Take in a value of one sample."""
         if isinstance(value, list):
             self.is_list = True
+            self.is_rows = self.is_rows or any(isinstance(item, list) for item in value)
             for item in value:
                 self.take(item)
         elif isinstance(value, dict):
@@ -250,8 +255,18 @@ def _is_day(form: times.Form, value: str) -> bool:
     return True
 
 
+_ROWS: Final = Guess(
+    "? the members at the places of each array, as an object", "and `packed: {NAME: {array: [MEMBERS]}}` below"
+)
+_ROWS_ALONE: Final = Guess(
+    "? the members at the places of each row, a line for each", "and `packed: {.: {array: [MEMBERS]}}` below"
+)
+
+
 def shape(seen: Seen, fillers: list[Any], indent: str = "  ", own: str = "") -> list[str]:
     """Return a line for each member with its likely spelling; ``own`` is the list whose elements are records."""
+    if seen.is_list and not seen.members:
+        return [f"{indent}row: {quoted(_ROWS_ALONE.spelling)}  # {_ROWS_ALONE.why}"]
     lines = []
     for name, inner in seen.members.items():
         key = quoted(name + ("[]" if inner.is_list and name != own else ""))
@@ -260,7 +275,7 @@ def shape(seen: Seen, fillers: list[Any], indent: str = "  ", own: str = "") -> 
             is_top = inner.is_list and indent == "  " and not own
             lines += [f"{indent}{key}:{word if is_top else ''}", *shape(inner, fillers, indent + "  ")]
             continue
-        guess = spelling_of([value for value in inner.values if value not in fillers])
+        guess = _ROWS if inner.is_rows else spelling_of([value for value in inner.values if value not in fillers])
         if guess.spelling == "whole" and is_number(name):
             guess = Guess("digits", "whole JSON numbers that are a name")
         lines.append(f"{indent}{key}: {quoted(guess.spelling)}  # {guess.why}")

@@ -67,7 +67,7 @@ def draft_feed(name: str, samples: list[tuple[str, Any]]) -> str:
     for row in rows:
         seen.take(row)
     by = next((one for one in seen.members if meaning(one, _COMMON) == "administration_id"), "")
-    common, varying = Seen(), Seen()
+    common, varying = Seen(), Seen(is_list=not rows)
     for member, inner in seen.members.items():
         (common if _is_common(member, by, rows) else varying).members[member] = inner
     means = _means(varying, _ROW)

@@ -203,3 +203,16 @@ def test_a_name_that_the_site_has_is_not_given_to_what_is_derived():
     text = draft_feed("clinic", [(rows, read_plain(rows.encode()))])
     assert "  status: state_" in text
     assert "  state_: text" in text
+
+
+def test_rows_that_are_arrays_leave_the_members_at_their_places_as_a_decision():
+    rows = ('[["1", "Saline", 5], ["2", "Saline", 6]]', [["1", "Saline", 5], ["2", "Saline", 6]])
+    told = "the members at the places of each row, a line for each"
+    line = f'  row: "? {told}"  # and `packed: {{.: {{array: [MEMBERS]}}}}` below'
+    assert line in draft("site", [rows]).splitlines()
+    assert f"  {line}" in draft_feed("site", [rows]).splitlines()
+    inside = ('{"no": "1", "lines": [["a", 1]]}', {"no": "1", "lines": [["a", 1]]})
+    told = "the members at the places of each array, as an object"
+    assert [each for each in draft("site", [inside]).splitlines() if "places" in each] == [
+        f'  lines[]: "? {told}"  # and `packed: {{NAME: {{array: [MEMBERS]}}}}` below'
+    ]
