@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fhir_infusion.config import mappings_dir
+from tests.documents import base_documents
 from tests.programs import ours
 
 if TYPE_CHECKING:
@@ -129,10 +128,7 @@ def _the_lock_is_told(one: Serving) -> None:
 @pytest.mark.timeout(600)
 def test_sighup_has_documents_read_anew_without_a_restart_and_wrong_ones_left_alone(tmp_path: Path):
     directory = tmp_path / "mappings"
-    shutil.copytree(mappings_dir(), directory)
-    for overlay in (directory / "overlays").iterdir():
-        overlay.unlink()
-    document = directory / "r4" / "infusion-order.yaml"
+    document = base_documents(directory)
     with serving(tmp_path, FHIR_INFUSION_MAPPINGS=str(directory)) as one:
         before = one.ask("GET", "/api/mappings")[1]
         assert (before["overlays"], "proven" in before) == ([], True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import subprocess
 import time
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fhir_infusion.config import mappings_dir
+from tests.documents import base_documents
 from tests.programs import ours
 
 if TYPE_CHECKING:
@@ -61,10 +60,7 @@ def working(folder: Path, directory: Path) -> Iterator[Working]:
 @pytest.mark.timeout(600)
 def test_a_worker_proves_its_documents_and_sighup_has_them_read_anew_and_wrong_ones_left_alone(tmp_path: Path):
     directory = tmp_path / "mappings"
-    shutil.copytree(mappings_dir(), directory)
-    for overlay in (directory / "overlays").iterdir():
-        overlay.unlink()
-    document = directory / "r4" / "infusion-order.yaml"
+    document = base_documents(directory)
     with working(tmp_path, directory) as one:
         until = time.monotonic() + SECONDS
         while not (one.proven.is_file() and one.proven.read_text()) and time.monotonic() < until:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import threading
 from contextlib import contextmanager
@@ -13,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fhir_infusion.config import mappings_dir
 from tests.counts import count
+from tests.documents import base_documents
 from tests.exact_json import loads
 from tests.faults.rig import order as record_of
 from tests.faults.sides import FHIR, Side, sides
@@ -317,10 +316,7 @@ def test_what_was_acknowledged_until_the_service_was_told_to_end_is_there_and_wh
 @pytest.mark.timeout(900)
 def test_documents_that_one_process_is_told_to_read_anew_are_used_by_both_and_wrong_ones_by_none(tmp_path: Path):
     directory = tmp_path / "mappings"
-    shutil.copytree(mappings_dir(), directory)
-    for overlay in (directory / "overlays").iterdir():
-        overlay.unlink()
-    document = directory / "r4" / "infusion-order.yaml"
+    document = base_documents(directory)
     right = document.read_text()
     one = Serving(tmp_path, f'mappings = "{directory}"\n', processes=2)
     try:

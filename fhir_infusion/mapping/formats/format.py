@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from fhir_infusion.mapping.code_tables import CodeTable
+    from fhir_infusion.mapping.formats.shape import Node
     from fhir_infusion.mapping.plan import Plan
     from fhir_infusion.mapping.residue import Entry
     from fhir_infusion.mapping.trace import Warned
@@ -123,23 +124,22 @@ class Format:
 
         Raises ``Refused``.
         """
-        if self._wire is None:
-            return value
-        turn = Turning(self.given.fillers)
-        made = unpacked_input(self._wire, value, turn)
-        if turn.issues:
-            raise Refused(*turn.issues)
-        return made
+        return self._turned(unpacked_input, value)
 
     def packed(self, objects: list[Any]) -> list[Any]:
         """Return objects of the shape as the site writes them.
 
         Raises ``Refused``.
         """
+        made: list[Any] = self._turned(packed_input, objects)
+        return made
+
+    def _turned(self, step: Callable[[Node, Any, Turning], Any], value: Any) -> Any:
+        """Return a value as a step makes it, the same where the site writes objects and lists as such."""
         if self._wire is None:
-            return objects
+            return value
         turn = Turning(self.given.fillers)
-        made = packed_input(self._wire, objects, turn)
+        made = step(self._wire, value, turn)
         if turn.issues:
             raise Refused(*turn.issues)
         return made
