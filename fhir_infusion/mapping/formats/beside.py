@@ -145,7 +145,7 @@ def _entries(root: Node, residue: Iterable[Json]) -> Iterator[tuple[Json, Way, K
 def _keeping(node: Node, way: Way) -> Keeping:
     """Return how the shape says that a member is kept; what it does not know may describe anything."""
     for name in way:
-        inner = next((one for one in (node.members or {}).values() if one.path_name == name), None)
+        inner = next((one for one in (node.members or {}).values() if one.keeps(name)), None)
         if inner is None:
             return Keeping()
         node = inner

@@ -15,6 +15,8 @@ from fhir_infusion.mapping.document import Mark, Shapes, Table, misshapen
 from fhir_infusion.mapping.formats import times
 from fhir_infusion.mapping.formats.columns import columns_of
 from fhir_infusion.mapping.formats.groups import Each, Feed, each_of, feed_of
+from fhir_infusion.mapping.formats.joining import ACCEPTED as JOININGS
+from fhir_infusion.mapping.formats.joining import is_joined, joining
 from fhir_infusion.mapping.formats.keeping import Kept, is_kept, kept
 from fhir_infusion.mapping.formats.names import site_path
 from fhir_infusion.mapping.formats.packing import packings_of
@@ -214,16 +216,30 @@ class _Shapes:
                 continue
             elif is_kept(value):
                 self.kept.append(kept(value, inner, nodes))
+            elif is_joined(value):
+                self._join(value, inner, nodes)
             else:
                 made = spelling(value, self.zone, self.tables)
                 if isinstance(made, str):
                     self.complaints.append(f"{mark}: {made}")
                     continue
                 inner.spelling = made
-            if parts and (is_list or inner.spelling is None or inner.spelling.members):
+            if parts and not is_joined(value) and (is_list or inner.spelling is None or inner.spelling.members):
                 self.complaints.append(f"{mark}: members joined by '{JOINED.strip()}' say one value together")
                 continue
             members[name] = inner
+
+    def _join(self, text: str, node: Node, nodes: tuple[Node, ...]) -> None:
+        """Read how the members that a node stands in say one text."""
+        found = joining(text)
+        if found is None or not node.parts or node.is_list:
+            what = f"'{node.name}' is not understood as members joined by a mark"
+            self.complaints.append(f"{node.mark}: {what}; accepted: A + B: {JOININGS}")
+            return
+        node.joining, how = found
+        node.spelling = node.joining.spelling
+        if how:
+            self.kept.append(kept(how, node, nodes))
 
 
 # ------------------------------------------------------------------------------------------------ pairs

@@ -10,39 +10,14 @@ import difflib
 import json
 import re
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.mapping.formats import times
+from fhir_infusion.mapping.formats.draft_values import Guess, is_moment, spelling_of
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
 
 Json = dict[str, Any]
-
-_FORMS: Final = (
-    "YYYYMMDDHHmmss",
-    "YYYY-MM-DD HH:mm:ss",
-    "YYYY-MM-DD HH:mm",
-    "YYYY-MM-DD HH.mm",
-    "YYYY/MM/DD HH:mm:ss",
-    "YYYY/MM/DD HH:mm",
-    "YYYY/MM/DD HH.mm",
-    "YYYY/MM/DD",
-    "DD.MM.YYYY HH:mm:ss",
-    "DD.MM.YYYY HH.mm",
-    "DD.MM.YYYY HH:mm",
-    "DD.MM.YYYY",
-    "YYYYMMDD",
-)
-_SLASHED: Final = re.compile(r"[0-9]{2}/[0-9]{2}/[0-9]{4}( .*)?")
-_ISO_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(?:Z|[+-][0-9]{2}:[0-9]{2})")
-_ISO_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_CLOCK: Final = re.compile(r"[0-2][0-9]:[0-5][0-9]")
-_DOTTED: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
-_COMMA: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:,[0-9]+)?")
-_DIGITS: Final = re.compile(r"[0-9]+")
-_FLAGS: Final = ({"Y", "N"}, {"J", "N"}, {"yes", "no"}, {"ja", "nein"}, {"T", "F"}, {"0", "1"})
 
 _MEANT: Final = {
     "order_id": ("order no", "order number", "order id", "rx nbr", "line id", "auftrag", "rezeptur nr"),
@@ -70,13 +45,14 @@ _MEANT: Final = {
 class Seen:
     """One member over all samples: its values where it is simple, its members where it is an object.
 
-    ``is_rows``: a list of arrays.
+    ``is_rows``: a list of arrays. ``joined``: it is two members that say the name of a patient, kept with this one.
     """
 
     values: list[Any] = field(default_factory=list)
     members: dict[str, Seen] = field(default_factory=dict)
     is_list: bool = False
     is_rows: bool = False
+    joined: str = ""
 
     def take(self, value: Any) -> None:
         """Take in a value of one sample."""
@@ -91,13 +67,32 @@ class Seen:
         else:
             self.values.append(value)
 
+    def join_names(self) -> None:
+        """Take a family and a given name beside the number of a patient as one name, at any depth."""
+        family, given, number = (
+            next(filter(which, self.members), "") for which in (_is_family, _is_given, _is_patient)
+        )
+        if family and given and number:
+            del self.members[given]
+            whole = Seen(joined=number)
+            self.members = {
+                f"{family} + {given}" if name == family else name: whole if name == family else inner
+                for name, inner in self.members.items()
+            }
+        for inner in self.members.values():
+            inner.join_names()
 
-@dataclass(frozen=True, slots=True)
-class Guess:
-    """A likely spelling, and why; one that begins with ``?`` is a decision for a person."""
 
-    spelling: str
-    why: str
+def _is_family(name: str) -> bool:
+    return _words(name) in {"last name", "lastname", "family name", "family", "surname", "name last", "nachname"}
+
+
+def _is_given(name: str) -> bool:
+    return _words(name) in {"first name", "firstname", "given name", "given", "forename", "name first", "vorname"}
+
+
+def _is_patient(name: str) -> bool:
+    return meaning(name, _NAMES) == "patient.identifier.value"
 
 
 def draft(name: str, samples: list[tuple[str, Any]]) -> str:
@@ -106,6 +101,7 @@ def draft(name: str, samples: list[tuple[str, Any]]) -> str:
     for _, sample in samples:
         for one in sample if isinstance(sample, list) else [sample]:
             seen.take(one)
+    seen.join_names()
     own = next((key for key, inner in seen.members.items() if inner.is_list and _is_order(inner)), "")
     lines = [*head(name, "InfusionOrder", seen), *(['  orders: "? the URI of the orders\' numbers"'] if own else [])]
     lines += ["codes:", "  status:  # the record's code: the site's", *_status(seen), *units(seen)]
@@ -179,82 +175,6 @@ def _every(seen: Seen) -> Iterator[tuple[str, Seen]]:
         yield from _every(inner)
 
 
-def spelling_of(values: list[Any]) -> Guess:
-    """Return how values are most likely spelled, and why."""
-    kinds = {type(value) for value in values}
-    if not values:
-        return Guess("? how it is spelled", "nothing but fillers in the samples")
-    if kinds == {bool}:
-        return Guess("flag", "true and false")
-    if kinds <= {int, Decimal}:
-        return (
-            Guess("number", "JSON numbers")
-            if Decimal in kinds
-            else Guess("whole", "whole JSON numbers; number where it may have a fraction, digits where it is a name")
-        )
-    if kinds != {str}:
-        return Guess("kept", "values of several kinds")
-    return _text_spelling(values)
-
-
-def _text_spelling(values: list[str]) -> Guess:
-    every = set(values)
-    for mark, pattern, name in ((",", _COMMA, "decimal-comma"), (".", _DOTTED, "decimal-text")):
-        if any(mark in value for value in every) and all(map(pattern.fullmatch, every)):
-            return Guess(name, f"digits, some with '{mark}'")
-    for pattern, name, why in _PATTERNS:
-        if all(map(pattern.fullmatch, every)):
-            return Guess(name, why)
-    if all(map(_SLASHED.fullmatch, every)):
-        return _slashed(every)
-    for text in _FORMS:
-        form = times.form(text)
-        if not isinstance(form, str) and all(_is_day(form, value) for value in every):
-            return Guess(f"{'time' if 'HH' in text else 'date'}({text})", "each value is one")
-    return _flags(every)
-
-
-_PATTERNS: Final = (
-    (_ISO_TIME, "iso-time", "moments with an offset"),
-    (_ISO_DATE, "iso-date", "days"),
-    (_CLOCK, "clock(HH:mm)", "times of day"),
-)
-
-
-def _flags(every: set[str]) -> Guess:
-    pair = next((pair for pair in _FLAGS if every == pair), None)
-    if pair is None and all(map(_DIGITS.fullmatch, every)):
-        return Guess("text", "digits: decimal-text, decimal-comma or whole-text where it is an amount")
-    if pair is None:
-        return Guess("text", "any text")
-    yes = next(iter(pair & {"Y", "J", "yes", "ja", "T", "1"}))
-    return Guess(f"flag({yes},{next(iter(pair - {yes}))})", "no other values")
-
-
-def _slashed(every: set[str]) -> Guess:
-    """Return the form of days with slashes only where the samples tell which of day and month comes first."""
-    first = max(int(value[:2]) for value in every)
-    second = max(int(value[3:5]) for value in every)
-    day = "DD/MM/YYYY" if first > 12 else "MM/DD/YYYY" if second > 12 else ""
-    if not day:
-        return Guess("? date(DD/MM/YYYY) or date(MM/DD/YYYY)", "no sample tells which of day and month comes first")
-    rest = {value[10:] for value in every}
-    if rest == {""}:
-        return Guess(f"date({day})", "a number beyond 12 tells the day")
-    return Guess(
-        f"time({day} {'hh:mm A' if all('M' in one for one in rest) else 'HH:mm'})", "a number beyond 12 tells the day"
-    )
-
-
-def _is_day(form: times.Form, value: str) -> bool:
-    try:
-        form.parts(value)
-        times.read_date(form, value) if not form.has("HH") else None
-    except times.NotTakenError:
-        return False
-    return True
-
-
 _ROWS: Final = Guess(
     "? the members at the places of each array, as an object", "and `packed: {NAME: {array: [MEMBERS]}}` below"
 )
@@ -275,11 +195,17 @@ def shape(seen: Seen, fillers: list[Any], indent: str = "  ", own: str = "") -> 
             is_top = inner.is_list and indent == "  " and not own
             lines += [f"{indent}{key}:{word if is_top else ''}", *shape(inner, fillers, indent + "  ")]
             continue
-        guess = _ROWS if inner.is_rows else spelling_of([value for value in inner.values if value not in fillers])
+        guess = _guess(inner, fillers)
         if guess.spelling == "whole" and is_number(name):
             guess = Guess("digits", "whole JSON numbers that are a name")
         lines.append(f"{indent}{key}: {quoted(guess.spelling)}  # {guess.why}")
     return lines
+
+
+def _guess(seen: Seen, fillers: list[Any]) -> Guess:
+    if seen.joined:
+        return Guess(f'joined(", "; else kept(with {seen.joined}))', "one name of both; and where it cannot be?")
+    return _ROWS if seen.is_rows else spelling_of([value for value in seen.values if value not in fillers])
 
 
 def _pairs(seen: Seen, own: str) -> list[str]:
@@ -312,11 +238,6 @@ def units_of(taken: Container[str], amounts: list[str], indent: str = "  ") -> l
     ]
 
 
-def is_moment(values: list[Any]) -> bool:
-    """Whether values are most likely days or times."""
-    return spelling_of(values).spelling.startswith(("time", "date", "clock", "iso", "? date"))
-
-
 def is_number(name: str) -> bool:
     """Whether a member is most likely the number of something, not a count of it."""
     return any(word in ("no", "nr", "id", "number", "nbr", "seq", "mrn", "code") for word in _words(name).split())
@@ -327,7 +248,12 @@ def _words(name: str) -> str:
 
 
 def _meaning(parent: str, name: str) -> str:
-    """Return the record path that a member's name, or that behind its parent's, suggests; else nothing."""
+    """Return the record path that a member's name, or that behind its parent's, suggests; else nothing.
+
+    A family or a given name alone is the name of nobody.
+    """
+    if _is_family(name) or _is_given(name):
+        return ""
     return meaning(name, _NAMES) or (meaning(f"{parent} {name}", _NAMES) if parent else "")
 
 
@@ -337,6 +263,8 @@ def meaning(name: str, names: Mapping[str, str]) -> str:
     return names[near[0]] if near else ""
 
 
+NAME: Final = "patient.name"
+"""The record path of members that are joined."""
 _AMOUNTS: Final = ("steps[only].dosings[only].dose.value", "steps[only].dosings[only].rate.value")
 
 _NAMES: Final = {name: path for path, names in _MEANT.items() for name in names}
@@ -360,7 +288,7 @@ def _members(seen: Seen, own: str, before: str = "", parent: str = "") -> Iterat
             yield from _members(inner, own, f"{before}{shown}.", name)
         elif not inner.members and not inner.is_list:
             values = [value for value in inner.values if value not in ("", None)]
-            yield f"{before}{shown}", _meaning(parent, name), values
+            yield f"{before}{shown}", NAME if inner.joined else _meaning(parent, name), values
 
 
 def _status(seen: Seen) -> list[str]:

@@ -10,10 +10,10 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.mapping.formats.draft import (
+    NAME,
     Seen,
     fillers_in,
     head,
-    is_moment,
     meaning,
     pair,
     quoted,
@@ -22,6 +22,7 @@ from fhir_infusion.mapping.formats.draft import (
     units,
     units_of,
 )
+from fhir_infusion.mapping.formats.draft_values import is_moment
 from fhir_infusion.records.fields import table as field_table
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def draft_feed(name: str, samples: list[tuple[str, Any]]) -> str:
     common, varying = Seen(), Seen(is_list=not rows)
     for member, inner in seen.members.items():
         (common if _is_common(member, by, rows) else varying).members[member] = inner
+    common.join_names()
     means = _means(varying, _ROW)
     events = _free("events", seen)
     lines = [
@@ -106,7 +108,7 @@ def _means(seen: Seen, names: Mapping[str, str]) -> dict[str, str]:
     """Return by record path the member that its name suggests, the first of several."""
     found: dict[str, str] = {}
     for member, inner in seen.members.items():
-        to = meaning(member, names)
+        to = NAME if inner.joined else meaning(member, names)
         if to and not inner.members and (to == "start") == is_moment(_said(inner)):
             found.setdefault(to, member)
     return found

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import copy
-import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from fhir_infusion.errors import BREAKS_RULE, DocumentError, Issue, Refused
+from fhir_infusion.errors import DocumentError, Issue, Refused
 from fhir_infusion.mapping.build import Ingredients, build
 from fhir_infusion.mapping.compare import bare, differences
 from fhir_infusion.mapping.document import Document, Table
-from fhir_infusion.mapping.formats import beside, places
+from fhir_infusion.mapping.formats import beside, places, wording
 from fhir_infusion.mapping.formats.document import Given, read_format
 from fhir_infusion.mapping.formats.doubts import unknown
 from fhir_infusion.mapping.formats.groups import Each, Feed
@@ -21,7 +20,7 @@ from fhir_infusion.mapping.formats.packing import is_packed, packed_input, sever
 from fhir_infusion.mapping.formats.shape import Turning, elements, prepare, restore
 from fhir_infusion.mapping.formats.values import SITE_FITS
 from fhir_infusion.mapping.formats.wrong_codes import wrong_codes
-from fhir_infusion.mapping.lens import OTHERWISE, Ledger, Lens, Translation
+from fhir_infusion.mapping.lens import Ledger, Lens, Translation
 from fhir_infusion.mapping.trace import Line
 from fhir_infusion.records.fields import table as field_table
 
@@ -200,11 +199,11 @@ class Format:
         turn = Turning(self.given.fillers)
         tree = prepare(self.given.root, one, self.name, turn)
         if turn.issues:
-            raise Refused(*(_shown(issue) for issue in turn.issues))
+            raise Refused(*(wording.shown(issue) for issue in turn.issues))
         try:
             read = self.lens.read(tree)
         except Refused as refused:
-            raise Refused(*(_shown(_of_side(issue, "in: ")) for issue in refused.issues)) from None
+            raise Refused(*(wording.shown(wording.of_side(issue, "in: ")) for issue in refused.issues)) from None
         if wrong := [*places.without_number(read.result), *places.without_unit(read.result)]:
             raise Refused(*wrong)
         sealed = beside.seal(self.given.root, read.result.get("residue", ()), one, turn)
@@ -212,7 +211,7 @@ class Format:
             entry = {"release": self.lens.plan.release, "path": beside.BESIDE, "value": sealed}
             read.result["residue"].append(entry)
         findings = (*read.findings, *unknown(self, one))
-        return replace(read, findings=findings, ledger=_ledger(read.ledger, _read_line))
+        return replace(read, findings=findings, ledger=wording.turned(read.ledger, wording.read_line))
 
     def write(self, records: list[Json]) -> Written:
         """Write records as the site's JSON; those that are one object of the site must follow each other.
@@ -251,7 +250,7 @@ class Format:
             others = [entry for entry in record["residue"] if entry["release"] != self.lens.plan.release]
             plain = self._read(self._written({**record, "residue": others}).result).result
             said = self._read(one.result).result
-            issues += [_otherwise(at) for at in differences(bare(plain), bare(said))]
+            issues += [wording.otherwise(at) for at in differences(bare(plain), bare(said))]
         if issues:
             raise Refused(*issues)
 
@@ -291,25 +290,27 @@ class Format:
         try:
             written = self.lens.write(record)
         except Refused as refused:
-            raise Refused(*(_unplaced(_of_side(issue, "out: ")) for issue in refused.issues)) from None
+            raise Refused(*(wording.unplaced(wording.of_side(issue, "out: ")) for issue in refused.issues)) from None
         turn = Turning(self.given.fillers)
         value = restore(self.given.root, written.result, self.name, turn)
         if turn.issues:
-            raise Refused(*(_shown(issue) for issue in turn.issues))
+            raise Refused(*(wording.shown(issue) for issue in turn.issues))
         own = frozenset(places.own_keys(record, self._keys))
+        left = {told.path.removeprefix(f"{self.name}."): told.why for told in turn.lines}
 
         def line(one: Line) -> Line | None:
             """Return a line with the site's names; none for a key that was made up and says nothing."""
             if one.why == places.NO_KEY and one.path not in own:
                 return None
-            return replace(one, to=readable(one.to), path=readable(one.path) if one.path not in own else one.path)
+            path = readable(one.path) if one.path not in own else one.path
+            if one.to in left:
+                return Line(path, "dropped", "", left[one.to])
+            return replace(one, to=readable(one.to), path=path)
 
-        return replace(written, result=value, ledger=_ledger(written.ledger, line))
-
-
-def _otherwise(at: str) -> Issue:
-    accepted = "the residue read with it, or none"
-    return Issue("error", "business-rule", at, OTHERWISE, accepted, "residue", BREAKS_RULE)
+        ledger = wording.turned(written.ledger, line)
+        if left:
+            ledger = Ledger(tuple(one for one in ledger.lines() if one.state != "mapped"), ledger.lines)
+        return replace(written, result=value, ledger=ledger)
 
 
 def _twice(records: Iterable[Json]) -> list[Issue]:
@@ -321,32 +322,6 @@ def _twice(records: Iterable[Json]) -> list[Issue]:
         except Refused as refused:
             issues += [issue.under(f"[{position}]") for issue in refused.issues]
     return issues
-
-
-def _ledger(ledger: Ledger, turn: Callable[[Line], Line | None]) -> Ledger:
-    exceptions = tuple(made for line in ledger.exceptions if (made := turn(line)) is not None)
-    return Ledger(exceptions, lambda: [made for line in ledger.lines() if (made := turn(line)) is not None])
-
-
-def _read_line(line: Line) -> Line:
-    return replace(line, path=readable(line.path))
-
-
-def _shown(issue: Issue) -> Issue:
-    return replace(issue, path=readable(issue.path))
-
-
-def _of_side(issue: Issue, side: str) -> Issue:
-    """Return a refusal of a code with the codes of the side that it stands on alone: the codec names those of both."""
-    found = next((part for part in issue.accepted.split("; ") if part.startswith(side)), None)
-    return issue if found is None else replace(issue, accepted=found.removeprefix(side))
-
-
-def _unplaced(issue: Issue) -> Issue:
-    """Return a refusal of the engine in the words of a format."""
-    if issue.code == "structure":
-        return replace(issue, reason=places.NO_PLACE, accepted="a record without it, or a pair for it")
-    return issue
 
 
 def build_format(file: str, table: Table, codes: Mapping[str, CodeTable]) -> Format:
@@ -368,7 +343,7 @@ def build_format(file: str, table: Table, codes: Mapping[str, CodeTable]) -> For
     try:
         plan = build(Document(file.removesuffix(".yaml"), content), ingredients)
     except DocumentError as error:
-        raise DocumentError(*(_of_site(line) for line in error.complaints)) from None
+        raise DocumentError(*(wording.of_site(line) for line in error.complaints)) from None
     left = [
         f"{node.mark}: no pair takes '{node.name}'; accepted: a pair, or `{node.name}: kept`"
         for node in places.unpaired(given.root, plan)
@@ -376,6 +351,7 @@ def build_format(file: str, table: Table, codes: Mapping[str, CodeTable]) -> For
     for path in places.wrong_drops(plan, given.record):
         what = f"'{path}' could change what the patient gets, so no rule may leave it out; accepted: a pair"
         left.append(f"{given.pairs.mark}: {what}")
+    left += places.wrong_joins(plan, given.root)
     number = plan.root.iobj.members.get(places.NUMBERS[given.record])
     if number is None or not number.leaves:
         what = f"no pair takes '{places.NUMBERS[given.record]}': {places.NO_NUMBER}; accepted: a pair for it"
@@ -386,12 +362,3 @@ def build_format(file: str, table: Table, codes: Mapping[str, CodeTable]) -> For
     places.complete(plan, field_table(), given.why)
     places.mark_status(given.root, plan)
     return Format(given, plan)
-
-
-def _of_site(line: str) -> str:
-    place, _, words = line.partition(": ")
-    return f"{place}: {readable(_FHIR.sub('site', words))}"
-
-
-_FHIR: Final = re.compile(r"\bFHIR\b|(?<!')\bfhir\b(?!')")
-"""How the engine's complaints name the other side; what stands in quotes is the document's own."""

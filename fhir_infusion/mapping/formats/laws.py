@@ -5,8 +5,8 @@ For a sample s and each variation of it that reading takes, with the records r =
 - *right*: each record of r is a right record of ours;
 - *back*: write(r) is s, to the letter: fillers, unknown members and the spelling of numbers too (of a feed in which the
   rows of several records are mixed: record by record);
-- *edit*: a change of one place of r, where it can be written, is read back as that change and nothing else, but for the
-  order of lists that stand in columns.
+- *edit*: a change of one place of r, where it can be written and is not left out with a line, is read back as that
+  change and nothing else, but for the order of lists that stand in columns.
 
 A sample must be taken. A variation may be refused; another is made in its place.
 """
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.errors import Refused
 from fhir_infusion.mapping.compare import bare, differences
+from fhir_infusion.mapping.formats.joining import is_unsplit
 from fhir_infusion.mapping.formats.times import NotTakenError
 from fhir_infusion.mapping.laws import Broken, Proof, edit, without_texts
 from fhir_infusion.mapping.residue import digest
@@ -90,7 +91,10 @@ def _ask(one: Format, value: Any, dice: Dice) -> Iterator[tuple[str, str]]:
     chosen = dice.randrange(len(records))
     edited = edit(records[chosen], dice)
     try:
-        back = one.read(one.write([*records[:chosen], edited, *records[chosen + 1 :]]).values)[chosen].result
+        written_anew = one.write([*records[:chosen], edited, *records[chosen + 1 :]])
+        if any(is_unsplit(line.why) for line in written_anew.translations[chosen].ledger.exceptions):
+            return
+        back = one.read(written_anew.values)[chosen].result
         check.refuse(back)
     except (Refused, IndexError):
         return

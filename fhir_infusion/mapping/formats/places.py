@@ -148,6 +148,33 @@ def wrong_drops(plan: Plan, root: str) -> Iterator[str]:
     yield from _wrong_drops(plan.root.iobj, root, guarded=True)
 
 
+def wrong_joins(plan: Plan, root: Node) -> Iterator[str]:
+    """Yield a complaint for each member that is kept where it is not joined, and is no field that may be left out."""
+    kept = {node.path_name: node for node in _joined(root) if node.joining is not None and node.joining.is_kept}
+    for name, field_name in _guarded(plan.root.iobj, guarded=True):
+        if name in kept:
+            one = kept[name]
+            what = f"'{field_name}' could change what the patient gets"
+            yield f"{one.mark}: {what}, so '{one.name}' is refused where it is not joined; accepted: it without `else`"
+
+
+def _joined(node: Node) -> Iterator[Node]:
+    for inner in (node.members or {}).values():
+        yield inner
+        yield from _joined(inner)
+
+
+def _guarded(iobj: IObj, *, guarded: bool) -> Iterator[tuple[str, str]]:
+    """Yield the site's name and the field of each pair of what no rule may leave out, words alone among them."""
+    free = FREE.get(iobj.type, frozenset()) - {INSTEAD.get(iobj.type, ("",))[0]}
+    for name, member in iobj.members.items():
+        stays = guarded and name not in free
+        if stays:
+            yield from ((leaf.fhir[-1].name, name) for leaf in member.leaves)
+        for inner in _below(member):
+            yield from _guarded(inner, guarded=stays)
+
+
 def _wrong_drops(iobj: IObj, at: str, *, guarded: bool) -> Iterator[str]:
     free = FREE.get(iobj.type, frozenset())
     for name, member in iobj.members.items():

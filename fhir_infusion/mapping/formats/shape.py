@@ -16,6 +16,7 @@ import msgspec
 from fhir_infusion.errors import BREAKS_FHIR, BREAKS_RULE, Issue
 from fhir_infusion.mapping.document import Mark
 from fhir_infusion.mapping.formats.columns import Column, gather, names_of, spread
+from fhir_infusion.mapping.formats.joining import Joining, unsplit
 from fhir_infusion.mapping.formats.names import aside, is_aside, plain, plain_aside, safe, shown
 from fhir_infusion.mapping.formats.packing import Packing
 from fhir_infusion.mapping.formats.times import NotTakenError
@@ -58,9 +59,10 @@ class Node:
     """One member of the site's JSON, or the whole.
 
     ``spelling`` is set where it is a simple value, ``members`` where it is an object; with neither it is kept as it
-    is, as ``keeping`` says. ``parts`` are the members that say the value together. ``columns`` are those that the
-    elements of a list stand in. ``packing``: the site writes it otherwise than as a JSON object or list. ``is_status``:
-    its pairs say the status and nothing else. ``closed``: no unknown member may stand in it.
+    is, as ``keeping`` says. ``parts`` are the members that say the value together; with ``joining`` each has a text of
+    its own. ``columns`` are those that the elements of a list stand in. ``packing``: the site writes it otherwise than
+    as a JSON object or list. ``is_status``: its pairs say the status and nothing else. ``closed``: no unknown member
+    may stand in it.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Node:
     spelling: Spelling | None = None
     members: dict[str, Node] | None = None
     parts: tuple[str, ...] = ()
+    joining: Joining | None = None
     closed: bool = False
     keeping: Keeping = Keeping()
     columns: tuple[Column, ...] = ()
@@ -84,6 +87,10 @@ class Node:
     def kept(self) -> bool:
         """Whether it says nothing to a record."""
         return self.spelling is None and self.members is None
+
+    def keeps(self, path_name: str) -> bool:
+        """Whether what a path calls so is this, or one of the members that it is joined of."""
+        return path_name == self.path_name or (self.joining is not None and path_name in map(safe, self.parts))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -182,7 +189,7 @@ def _prepared_object(node: Node, members: dict[str, Node], value: dict[str, Any]
         elif inner is None and (meant := _slip(name, members, value, turn)):
             turn.refuse(_join(at, shown(name)), _NEAR, f"{meant}, or a name that is not so near to it", "near")
         elif inner is None or inner.kept:
-            made |= {aside(name, is_filler=held is None): _text(held)} if _holds_nothing(held) else {safe(name): held}
+            made |= _kept(name, held)
         elif turn.is_filler(held) or held in ([], {}):
             made[aside(name, is_filler=True)] = _text(held)
         else:
@@ -193,6 +200,11 @@ def _prepared_object(node: Node, members: dict[str, Node], value: dict[str, Any]
         elif inner.columns:
             _prepare_columns(inner, value, made, at, turn)
     return made
+
+
+def _kept(name: str, value: Any) -> dict[str, Any]:
+    """Return a member that goes back as it came, under a name that says so."""
+    return {aside(name, is_filler=value is None): _text(value)} if _holds_nothing(value) else {safe(name): value}
 
 
 _UNKNOWN: Final = "the shape does not know this member, and it stands where it could change what the patient gets"
@@ -225,6 +237,16 @@ def _prepare_joined(node: Node, value: dict[str, Any], made: dict[str, Any], at:
         return
     texts = [there.get(name) for name in node.parts]
     here = _join(at, safe(node.parts[0]))
+    if node.joining is not None:
+        whole = None if empty else node.joining.join(texts)
+        if whole is not None:
+            made[node.path_name] = whole
+        elif node.joining.is_kept:
+            for name, held in there.items():
+                made |= {aside(name, is_filler=True): _text(held)} if name in empty else _kept(name, held)
+        else:
+            turn.refuse(here, _JOINED, f"text without '{node.joining.mark}' in each of {node.name}", "joined")
+        return
     if empty or not all(isinstance(text, str) and JOINED not in text for text in texts):
         turn.refuse(here, _JOINED, f"text in each of {node.name}", "joined")
         return
@@ -316,6 +338,14 @@ def _decoded(held: Any, at: str, turn: Turning) -> Any:
 
 def _restored_parts(node: Node, value: Any, at: str, turn: Turning) -> dict[str, Any]:
     """Return the members that say a value together."""
+    if node.joining is not None:
+        parts = node.joining.split(str(value), len(node.parts))
+        if parts is None and node.joining.is_kept:
+            turn.lines.append(Line(at, "dropped", why=unsplit(node.parts)))
+        elif parts is None:
+            accepted = f"{', '.join(node.parts)} with '{node.joining.mark}' between, none of them empty"
+            turn.refuse(at, _JOINED, accepted, "joined", BREAKS_RULE)
+        return dict(zip(node.parts, parts or (), strict=False))
     texts = str(_restored(node, value, at, turn)).split(JOINED)
     if len(texts) != len(node.parts):
         turn.refuse(at, _JOINED, f"text in each of {node.name}", "joined", BREAKS_RULE)
@@ -333,7 +363,7 @@ def _restored_object(members: dict[str, Node], value: dict[str, Any], at: str, t
         if is_aside(name):
             continue
         if inner is None:
-            said[plain(name)] = held
+            said.setdefault(plain(name), held)  # what a record has by now is said in place of what was kept
         elif inner.columns:
             lists[inner.name] = restore(inner, held, here, turn)
         elif inner.parts:

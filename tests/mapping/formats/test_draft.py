@@ -9,8 +9,9 @@ import pytest
 from fhir_infusion.errors import DocumentError
 from fhir_infusion.fhir.exact import read_plain
 from fhir_infusion.mapping.document import read_yaml
-from fhir_infusion.mapping.formats.draft import draft, spelling_of
+from fhir_infusion.mapping.formats.draft import draft
 from fhir_infusion.mapping.formats.draft_feed import draft_feed
+from fhir_infusion.mapping.formats.draft_values import spelling_of
 from fhir_infusion.mapping.formats.format import Format, build_format
 from fhir_infusion.records.fields import table as field_table
 
@@ -98,6 +99,33 @@ def test_a_draft_in_which_all_is_decided_is_a_format():
     assert read.result["ordered_at"] == "2025-03-13T08:05:00+01:00"
     assert read.result["steps"][0]["dosings"] == [{"dose": {"value": Decimal("1.50"), "unit": "mg"}}]
     assert one.write([read.result]).values == [read_plain(SAMPLE.encode())]
+
+
+NAMED = SAMPLE.replace('"MRN": "007"', '"MRN": "007", "First_Name": "Eva", "LastName": "Weiss"')
+JOINED = '"joined(\\", \\"; else kept(with MRN))"'
+
+
+def test_a_family_and_a_given_name_beside_the_number_of_the_patient_are_drafted_as_one_name():
+    text = draft("clinic", [(NAMED, read_plain(NAMED.encode()))])
+    lines = [line.partition("  #")[0] for line in text.splitlines()]
+    assert f"    LastName + First_Name: {JOINED}" in lines
+    assert "  patient.name: patient.LastName + First_Name" in lines
+    assert not [line for line in lines if line.strip().startswith(("First_Name", "LastName:"))]
+    assert "LastName" not in "".join(undecided(text))
+
+
+def test_a_name_that_is_not_of_the_patient_is_not_drafted_as_the_patients():
+    sample = NAMED.replace('"MRN": "007", ', "")
+    text = draft("clinic", [(sample, read_plain(sample.encode()))])
+    assert "joined" not in text
+    assert "patient.name" not in text
+
+
+def test_the_name_of_a_patient_in_the_rows_of_a_feed_is_drafted_as_one():
+    rows = ROWS.replace('"pat_no"', '"nachname": "Weiss", "Vorname": "Eva", "pat_no"')
+    text = draft_feed("clinic", [(rows, read_plain(rows.encode()))])
+    assert f"  nachname + Vorname: {JOINED.replace('MRN', 'pat_no')}  # " in text
+    assert "  patient.name: nachname + Vorname  # " in text
 
 
 # --- several drugs in one object --------------------------------------------------------------------------------------
