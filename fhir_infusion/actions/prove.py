@@ -72,7 +72,7 @@ def ensure_proven(library: Library, settings: Settings, known: Path | None, coun
         DocumentError: a law does not hold, which names the lens, the law, the seed and the path; or a lens refuses so
             many examples that its laws say nothing.
     """
-    if known is not None and known.is_file() and library.digest in known.read_text(encoding="ascii").split():
+    if library.digest in _noted(known):
         return
     complaints = [
         complaint for name, proof in proofs(library, settings, count) for complaint in _complaints(name, proof)
@@ -82,6 +82,16 @@ def ensure_proven(library: Library, settings: Settings, known: Path | None, coun
     if known is not None:
         with known.open("a", encoding="ascii") as file:
             file.write(library.digest + "\n")
+
+
+def is_known(library: Library, known: Path | None) -> bool:
+    """Tell whether every overlay of a library was proven before, by the file ``known``."""
+    noted = _noted(known)
+    return all(part.digest in noted for _, part in parts_of(library))
+
+
+def _noted(known: Path | None) -> set[str]:
+    return set(known.read_text(encoding="ascii").split()) if known is not None and known.is_file() else set()
 
 
 def parts_of(library: Library) -> Iterator[tuple[str | None, Library]]:

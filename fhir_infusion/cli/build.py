@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
 from fhir_infusion.actions.mappings.live import Live
-from fhir_infusion.actions.prove import SHORT, ensure_all_proven, ensure_proven, parts_of
+from fhir_infusion.actions.prove import SHORT, ensure_all_proven, ensure_proven, is_known, parts_of
 from fhir_infusion.cli.run import tell
 from fhir_infusion.errors import DocumentError
 from fhir_infusion.fhir import validate
@@ -146,6 +146,8 @@ def live_mappings(service: Service) -> Live:
     """
     known = _known(service.settings.database)
     with _in_turn(known):
+        if not is_known(service.translator.library, known):
+            tell("the mapping documents are proven first, as after each change of them: up to a minute")
         keep_proven(service.translator.library, service.settings, known)
 
     def prove(library: Library) -> None:

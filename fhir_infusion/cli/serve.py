@@ -21,14 +21,15 @@ def command(host: str | None, port: int | None, database: str | None, workers: i
     """Serve /api, /fhir and the workbench until told to stop."""
     from fhir_infusion.cli.build import build_running, load_translator  # noqa: PLC0415  brings Flask, SQLAlchemy and the mappings
     from fhir_infusion.store import share  # noqa: PLC0415  brings SQLAlchemy
-    from fhir_infusion.web.server import GRACEFUL_SECONDS, serve  # noqa: PLC0415  brings Flask and gunicorn
+    from fhir_infusion.web.server import GRACEFUL_SECONDS, address_of, check_address, serve  # noqa: PLC0415  brings Flask and gunicorn
 
     arenas.few()
     settings = load_settings(host=host, port=port, database=database, workers=workers, overlay=overlay)
     check_start(settings)
-    shown = f"[{settings.host}]" if ":" in settings.host else settings.host
+    check_address(settings.host, settings.port)
+    shown = address_of(settings.host, settings.port)
     if is_loopback(settings.host) and settings.tokens is None:
-        tell(f"open to this machine only, for trying out; workbench: http://{shown}:{settings.port}/workbench")
+        tell(f"open to this machine only, for trying out; workbench: http://{shown}/workbench")
     if settings.workers == 1:
         ended_well = serve(settings, partial(build_running, settings))
     else:

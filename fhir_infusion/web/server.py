@@ -18,18 +18,21 @@ caches), no control socket, no trust in forwarding headers.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
-from fhir_infusion.errors import FhirInfusionError
+from fhir_infusion.errors import FhirInfusionError, SettingsError
 from fhir_infusion.web import collector, logs, mappings, metrics
 from fhir_infusion.web.app import create_app
 from fhir_infusion.web.context import Company
@@ -54,6 +57,15 @@ so we close later than the pools of clients and proxies do (60 s is usual); a re
 THREADS: Final = 16
 """Requests answered at once; measured, many threads halve the rate of work that is bound by the processor."""
 
+_ADDRESS_SECONDS: Final = 5
+"""How long an address is waited for that another program has: one that is ending gives it back in that time."""
+
+_NOT_SERVED_ON: Final = {
+    errno.EADDRINUSE: "another program serves there; accepted is another --port",
+    errno.EACCES: "this user may not serve there; accepted is a --port from 1024",
+    errno.EADDRNOTAVAIL: "this machine has no such address; accepted is another --host",
+}
+
 
 class Server(BaseApplication):
     """gunicorn's application object. ``build`` is called in the worker process, after the fork."""
@@ -70,9 +82,8 @@ class Server(BaseApplication):
 
     def load_config(self) -> None:
         """Set gunicorn's configuration; neither its files nor its environment variable are read."""
-        host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
         values: dict[str, Any] = {
-            "bind": f"{host}:{self._settings.port}",
+            "bind": address_of(self._settings.host, self._settings.port),
             "worker_class": QuietWorker,
             "workers": self._settings.workers,
             "threads": THREADS,
@@ -147,6 +158,31 @@ def _tell_others(settings: Settings) -> None:
         os.kill(os.getppid(), signal.SIGHUP)
 
 
+def address_of(host: str, port: int) -> str:
+    """Return a host and a port as they stand in an address of the web."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def check_address(host: str, port: int) -> None:
+    """Try whether a host and port can be served on: gunicorn's words on it are told without the port, five times.
+
+    Raises:
+        SettingsError: they cannot; says why, and what is accepted.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    until = time.monotonic() + _ADDRESS_SECONDS
+    while True:
+        try:
+            socket.create_server((host, port), family=family).close()
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE and time.monotonic() < until:
+                time.sleep(0.5)
+                continue
+            why = _NOT_SERVED_ON.get(error.errno or 0, "nothing can be served there; accepted is another --host")
+            raise SettingsError(f"{address_of(host, port)}: {why}") from None
+        return
+
+
 def serve(settings: Settings, build: Callable[[str, float], Running]) -> bool:
     """Serve until told to stop; say whether it ended well.
 
@@ -180,7 +216,7 @@ def _started(worker: Any) -> None:
     host, port = worker.sockets[0].sock.getsockname()[:2]
     # A socket bound to every address is reached on loopback too.
     host = str({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host))  # noqa: S104  compared, not bound
-    app.begin(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", worker.part)
+    app.begin(address_of(host, port), worker.part)
     collector.set_aside()
     logs.event("serving", port=port)
 

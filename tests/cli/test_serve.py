@@ -216,6 +216,32 @@ def test_an_unsafe_or_wrong_start_is_refused_with_two(arguments: list[str], envi
     assert "Traceback" not in ran.stderr
 
 
+def test_an_address_that_cannot_be_served_on_is_told_in_one_line(tmp_path: Path):
+    (tmp_path / "tokens.toml").touch(0o600)
+    own = {**OWN, "FHIR_INFUSION_TOKENS": str(tmp_path / "tokens.toml")}
+    database = ("--database", f"sqlite:///{tmp_path}/serve.db")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ran = command("serve", "--port", str(port), *database)
+    told = f"fhir-infusion: 127.0.0.1:{port}: another program serves there; accepted is another --port\n"
+    assert (ran.returncode, ran.stdout, ran.stderr) == (2, "", told)
+    ran = command("serve", "--host", "192.0.2.1", *database, **own)  # of RFC 5737: no machine has it
+    told = "fhir-infusion: 192.0.2.1:8080: this machine has no such address; accepted is another --host\n"
+    assert (ran.returncode, ran.stdout, ran.stderr) == (2, "", told)
+    assert not (tmp_path / "serve.db").exists()
+
+
+def test_a_first_start_says_that_it_proves_the_documents_and_a_second_one_does_not(tmp_path: Path):
+    told = "fhir-infusion: the mapping documents are proven first, as after each change of them: up to a minute"
+    for times in (1, 0):
+        with serving(tmp_path) as one:
+            assert one.log.read_text().count(told) == times, one.log.read_text()
+            assert one.log.read_text().index('"event":"serving"') > times * one.log.read_text().find(told)
+            one.process.send_signal(signal.SIGTERM)
+            assert one.process.wait(SECONDS) == 0
+        one.log.unlink()
+
+
 def test_a_second_service_on_the_same_database_does_not_start(tmp_path: Path):
     from fhir_infusion.cli.build import clock  # noqa: PLC0415  brings SQLAlchemy
     from fhir_infusion.store import open_store  # noqa: PLC0415  as above
@@ -236,5 +262,5 @@ def test_what_several_processes_share_is_loaded_before_they_are_forked(
     before: list[object] = []
     monkeypatch.setattr("fhir_infusion.cli.build.load_translator", before.append)
     monkeypatch.setattr("fhir_infusion.web.server.serve", lambda _settings, _build: True)
-    done = cli("serve", "--workers", str(processes), "--database", "postgresql://infusions@/infusions")
+    done = cli("serve", "--port", "0", "--workers", str(processes), "--database", "postgresql://infusions@/infusions")
     assert (done.code, len(before)) == (0, loaded)
