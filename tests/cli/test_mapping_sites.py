@@ -80,6 +80,21 @@ def test_the_rows_of_a_feed_are_one_record_and_what_is_derived_is_told_apart(cli
     assert ran.lines[-1] == "  1 records: 0 changed, 0 refused"
 
 
+def test_a_name_that_is_joined_is_mapped_and_one_that_is_not_is_kept(cli: Run, tmp_path: Path):
+    stopped = {"PID": {"3": "0004712^^^WARD"}, "ORC": {"1": "DC", "2": "A-18", "12": "D12^Weiss^Ida"}}
+    more = {"RXE": {"1": "^ONCE", "2": "^Heparin", "3": "5000", "5": "IU"}}
+    mononym = {**more, **stopped, "ORC": {**stopped["ORC"], "2": "A-19", "12": "D12^Weiss^"}}
+    (tmp_path / "a.ndjson").write_text(f"{json.dumps(stopped | more)}\n{json.dumps(mononym)}\n")
+    ran = cli("mapping", "coverage", "--format", "hl7-segments", tmp_path / "a.ndjson")
+    told = {tuple(line.split(maxsplit=2)) for line in ran.lines}
+    assert {
+        ("mapped", "1", "ORC.12.family + given"),
+        ("kept", "1", "ORC.12.family"),
+        ("empty", "1", "ORC.12.given"),
+    } <= told
+    assert ran.lines[-1] == "  2 records: 0 changed, 0 refused"
+
+
 def test_records_and_resources_in_the_corpus_are_counted_as_they_are_written_for_the_site(
     cli: Run, order: Any, examples: dict[str, str], tmp_path: Path
 ):

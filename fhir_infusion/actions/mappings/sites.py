@@ -125,12 +125,14 @@ def _state(one: Format, given: Json, path: str, line: Line) -> str:
         return "derived" if _is_derived(one, [name for name, _ in way]) else line.state
     node = one.given.root
     for name, _ in way:
-        inner = (node.members or {}).get(name)
-        if inner is None or inner.kept:
+        inner = (node.members or {}).get(name) or node.joined_of(name)
+        if inner is None or inner.kept or inner.kept_whole:
             return "unknown" if inner is None else "kept"
         node = inner
     value = way[-1][1]
-    return "empty" if Turning(one.given.fillers).is_filler(value) or value in ([], {}) else "carried"
+    if Turning(one.given.fillers).is_filler(value) or value in ([], {}):
+        return "empty"
+    return "carried" if node.joining is None else "kept"
 
 
 def _is_derived(one: Format, names: list[str]) -> bool:

@@ -22,7 +22,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.errors import BREAKS_RULE, Issue
-from fhir_infusion.mapping.formats.names import is_aside, plain_aside, readable, safe
+from fhir_infusion.mapping.formats.names import is_aside, plain, plain_aside, readable, safe
 from fhir_infusion.mapping.formats.shape import Keeping, ordered_text
 from fhir_infusion.mapping.residue import ABSENT, split_path
 from fhir_infusion.records.equality import same
@@ -145,7 +145,8 @@ def _entries(root: Node, residue: Iterable[Json]) -> Iterator[tuple[Json, Way, K
 def _keeping(node: Node, way: Way) -> Keeping:
     """Return how the shape says that a member is kept; what it does not know may describe anything."""
     for name in way:
-        inner = next((one for one in (node.members or {}).values() if one.keeps(name)), None)
+        known = (one for one in (node.members or {}).values() if one.path_name == name)
+        inner = next(known, None) or node.joined_of(plain(name))
         if inner is None:
             return Keeping()
         node = inner

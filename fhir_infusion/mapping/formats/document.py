@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
@@ -17,7 +18,7 @@ from fhir_infusion.mapping.formats.columns import columns_of
 from fhir_infusion.mapping.formats.groups import Each, Feed, each_of, feed_of
 from fhir_infusion.mapping.formats.joining import ACCEPTED as JOININGS
 from fhir_infusion.mapping.formats.joining import is_joined, joining
-from fhir_infusion.mapping.formats.keeping import Kept, is_kept, kept
+from fhir_infusion.mapping.formats.keeping import Kept, is_kept, kept, settle_whole
 from fhir_infusion.mapping.formats.names import site_path
 from fhir_infusion.mapping.formats.packing import packings_of
 from fhir_infusion.mapping.formats.shape import JOINED, Node
@@ -82,6 +83,7 @@ def read_format(file: str, table: Table) -> Given:
     columns_of(table.get("columns") or Table(), root, complaints)
     for one in shapes.kept:
         one.settle(complaints)
+    settle_whole(root)
     given = Given(name, table["record"], root, Table(), table.mark)
     given.why = str((table.get("rest") or Table()).get("why", ""))
     given.fillers = tuple(table.get("absent") or ())
@@ -108,9 +110,10 @@ def _wrong_head(file: str, table: Table) -> list[str]:
         if needed not in table:
             found.append(f"{table.mark}: a format has `{needed}`")
     stem = file.rpartition("/")[2].removesuffix(".yaml")
-    if table.get("format") != stem or not re.fullmatch(r"[a-z][a-z0-9-]*", stem):
+    if table.get("format") != stem or not _NAME.fullmatch(stem):
         what = "a format is named as its file, in small letters, digits and hyphens"
-        found.append(f"{table.marks['format']}: {what}; accepted: {stem}")
+        accepted = stem if _NAME.fullmatch(stem) else f"{(named := _named(stem))}, in a file {named}.yaml"
+        found.append(f"{table.marks['format']}: {what}; accepted: {accepted}")
     if found:
         return found
     if table["record"] not in ROOTS:
@@ -125,6 +128,16 @@ def _wrong_head(file: str, table: Table) -> list[str]:
     if "each" in table and "feed" in table:
         found.append(f"{table.marks['feed']}: `each` and `feed` do not go together")
     return found + _wrong_rest(table)
+
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9-]*")
+
+
+def _named(text: str) -> str:
+    """Return the name of a format that is nearest to a text."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    made = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+    return made if _NAME.fullmatch(made) else f"site-{made}".strip("-")
 
 
 def _wrong_rest(table: Table) -> list[str]:

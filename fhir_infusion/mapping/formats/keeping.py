@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import reduce
 from typing import Final
 
 from fhir_infusion.mapping.formats.names import site_path
@@ -64,3 +65,12 @@ def kept(text: str, node: Node, around: tuple[Node, ...]) -> Kept:
     """Return what a shape says of a kept member."""
     match = _KEPT.fullmatch(text)
     return Kept(node, (match and match[1]) or "", around)
+
+
+def settle_whole(node: Node) -> None:
+    """Say of each object of which no pair takes anything that it goes back while each of its parts would."""
+    for inner in (node.members or {}).values():
+        settle_whole(inner)
+        if inner.kept_whole:
+            keepings = (part.keeping for part in (inner.members or {}).values())
+            inner.keeping = reduce(Keeping.and_, keepings)

@@ -223,7 +223,7 @@ def unpaired(root: Node, plan: Plan) -> Iterator[Node]:
 def _unpaired(node: Node, objects: list[FObj], asked: frozenset[str]) -> Iterator[Node]:
     """``asked`` are the names by which the criteria of slices tell these objects apart."""
     for inner in (node.members or {}).values():
-        if inner.kept or inner.path_name in asked:
+        if inner.kept or inner.kept_whole or inner.path_name in asked:
             continue
         found = [one.members[inner.path_name] for one in objects if inner.path_name in one.members]
         if not found:

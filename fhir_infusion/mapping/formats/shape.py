@@ -53,6 +53,15 @@ class Keeping:
     always: bool = False
     refuse: bool = False
 
+    def and_(self, other: Keeping) -> Keeping:
+        """Return what holds for two members that go back together, or not at all."""
+        refuse = self.refuse or other.refuse
+        if self.always or other.always:
+            one = other if self.always else self
+            return replace(one, refuse=refuse)
+        named = self.names and other.names
+        return Keeping(tuple(dict.fromkeys((*self.names, *other.names))) if named else (), refuse=refuse)
+
 
 @dataclass(slots=True)
 class Node:
@@ -88,9 +97,14 @@ class Node:
         """Whether it says nothing to a record."""
         return self.spelling is None and self.members is None
 
-    def keeps(self, path_name: str) -> bool:
-        """Whether what a path calls so is this, or one of the members that it is joined of."""
-        return path_name == self.path_name or (self.joining is not None and path_name in map(safe, self.parts))
+    @property
+    def kept_whole(self) -> bool:
+        """Whether it is an object, or a list of them, of which no part says anything to a record."""
+        return bool(self.members) and all(inner.kept or inner.kept_whole for inner in (self.members or {}).values())
+
+    def joined_of(self, name: str) -> Node | None:
+        """Return the member that is joined of others, this one of the site among them."""
+        return next((one for one in (self.members or {}).values() if one.joining and name in one.parts), None)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 
 from fhir_infusion.errors import Refused
 from fhir_infusion.mapping.formats.beside import ALONE, BESIDE, EDITED, UNKNOWN
+from fhir_infusion.mapping.formats.laws import prove_format
 from fhir_infusion.records import check
+from fhir_infusion.records.equality import same
 from tests.mapping.formats.kit import HEAD, PAIRS, SHAPE, built, complaints, dosed, dropped, records, small
 
 SITE = {"No": "1", "Pat": "7", "Drug": "Doxorubicin", "Dose": "91", "Unit": "mg"}
@@ -307,3 +310,44 @@ def test_a_member_that_says_more_than_the_status_is_not_only_the_status():
         entry["path"] == "Label"
         for entry in records(one, one.write([{**record, "status": "stopped"}]).values)[0].get("residue", ())
     )
+
+
+# --- objects of which no pair takes anything ---------------------------------------------------------------------------
+
+
+WHOLE = {**SITE, "x": {"a": 1, "b": "q w", "c": {"d": None, "e f": 3}, "z": ""}, "l": [{"a": 1, "b": 2}, {"b": 3}]}
+
+
+@pytest.mark.parametrize("sent", [WHOLE, {**SITE, "x": {}, "l": []}, {**SITE, "x": {"a": {"b": []}}, "l": [{}]}, SITE])
+def test_an_object_of_kept_parts_alone_comes_back_as_it_came(sent: dict[str, Any]):
+    one = small("x: {a: kept, b: kept(always), c: {d: kept}}", "l[]: {a: kept, b: kept(always)}")
+    (read,) = records(one, sent)
+    assert same(one.write([read]).values, [sent])
+    assert prove_format(one, [sent], random.Random, 60).broken == ()
+
+
+@pytest.mark.parametrize(
+    ("parts", "stays"),
+    [
+        (("kept", "kept(always)"), {"Dose", "Pat"}),
+        (("kept(always)", "kept(always)"), set()),
+        (("kept(with Pat)", "kept(always)"), {"Pat"}),
+        (("kept(with Pat)", "kept(with Dose)"), {"Dose", "Pat"}),
+        (("kept(with Pat)", "kept"), {"Dose", "Pat"}),
+    ],
+)
+def test_such_an_object_goes_back_while_each_of_its_parts_would(parts: tuple[str, str], stays: set[str]):
+    one = small(f'x: {{a: "{parts[0]}", b: "{parts[1]}"}}')
+    (read,) = records(one, {**SITE, "x": {"a": 1, "b": 2}})
+    moved = {**read, "patient": {"identifier": {**read["patient"]["identifier"], "value": "8"}}}
+    for edited, what in ((dosed(read, 45), "Dose"), (moved, "Pat")):
+        (written,) = one.write([edited]).values
+        assert ("x" not in written) == (what in stays)
+
+
+def test_such_an_object_is_refused_where_one_of_its_parts_would_be():
+    one = small('x: {a: "kept(with Dose; else refuse)", b: kept(always)}')
+    (read,) = records(one, {**SITE, "x": {"a": 1, "b": 2}})
+    with pytest.raises(Refused) as told:
+        one.write([dosed(read, 45)])
+    assert [issue.path for issue in told.value.issues] == ["small.x"]

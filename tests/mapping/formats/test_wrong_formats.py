@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from fhir_infusion.errors import DocumentError
+from fhir_infusion.mapping.document import read_yaml
+from fhir_infusion.mapping.formats.format import build_format
 from tests.mapping.formats.kit import built, complaints
 
 TABLE: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "wrong_formats.yaml").read_text("utf-8"))
@@ -27,6 +30,28 @@ def test_a_wrong_format_is_refused_with_its_place_and_what_would_be_accepted(row
 @pytest.mark.parametrize("name", ["order", "feed"])
 def test_the_formats_that_are_changed_are_right(name: str):
     assert built(TABLE[name]).name == "small"
+
+
+@pytest.mark.parametrize(
+    ("stem", "named"),
+    [
+        ("Clinic Orders", "clinic-orders"),
+        ("clinic_orders", "clinic-orders"),
+        ("Wärd-Orders.v2", "ward-orders-v2"),
+        ("2nd-ward", "site-2nd-ward"),
+        ("--", "site"),
+        ("αβγ", "site"),
+    ],
+)
+def test_a_file_that_is_badly_named_is_told_a_name_that_would_be_taken(stem: str, named: str):
+    file = f"formats/{stem}.yaml"
+    text = TABLE["order"].replace("format: small", f'format: "{stem}"')
+    with pytest.raises(DocumentError) as told:
+        build_format(file, read_yaml(file, text), {})
+    what = "a format is named as its file, in small letters, digits and hyphens"
+    assert told.value.complaints == (f"{file}:1: {what}; accepted: {named}, in a file {named}.yaml",)
+    file = f"formats/{named}.yaml"
+    assert build_format(file, read_yaml(file, text.replace(f'"{stem}"', named)), {}).name == named
 
 
 def test_every_complaint_about_a_format_has_its_wrong_format():
