@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.mapping.formats.shape import JOINED
+from fhir_infusion.mapping.formats.nodes import JOINED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

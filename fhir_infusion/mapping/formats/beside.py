@@ -22,15 +22,17 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.errors import BREAKS_RULE, Issue
-from fhir_infusion.mapping.formats.names import is_aside, plain, plain_aside, readable, safe
-from fhir_infusion.mapping.formats.shape import Keeping, ordered_text
+from fhir_infusion.mapping.formats.names import is_aside, plain, plain_aside, readable, safe, words
+from fhir_infusion.mapping.formats.nodes import Keeping
+from fhir_infusion.mapping.formats.shape import ordered_text
 from fhir_infusion.mapping.residue import ABSENT, split_path
 from fhir_infusion.records.equality import same
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from fhir_infusion.mapping.formats.shape import Node, Turning
+    from fhir_infusion.mapping.formats.nodes import Node
+    from fhir_infusion.mapping.formats.shape import Turning
 
 Json = dict[str, Any]
 Way = tuple[str, ...]
@@ -96,7 +98,7 @@ def stale(root: Node, residue: Sequence[Json], value: Any, turn: Turning) -> lis
         else:
             before, now = sealed.get("of"), whole or _digest(_said(root, value, turn))
             whole = now
-        if before != now and not keeping.names and not _speaks_of_status(entry, way):
+        if before != now and not keeping.names and not _speaks_of_status(entry, way, root.status_codes):
             if only_status is None:
                 only_status = sealed.get("but") == _digest(_said(root, value, turn, status=False))
             if only_status:
@@ -166,24 +168,31 @@ actief inactief gestopt onderbroken afgerond voltooid geannuleerd
 """
 """Words of a status in English, German, French, Spanish, Italian and Dutch, without accents."""
 _STATUS: Final = frozenset(_SAID.split())
-_WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _ACCENTS: Final = re.compile(r"[\u0300-\u036f]")
 
 
-def _speaks_of_status(entry: Json, way: Way) -> bool:
-    """Whether a member says anything of a status, by its name or in its value: it would contradict another status."""
-    return any(map(_has_status, (*map(readable, way), entry["value"])))
+def _speaks_of_status(entry: Json, way: Way, codes: frozenset[str]) -> bool:
+    """Whether a member says anything of a status, by its name or in its value: it would contradict another status.
+
+    ``codes`` are those of a status that the format has.
+    """
+    return any(_has_status(each, codes) for each in (*map(readable, way), entry["value"]))
 
 
-def _has_status(value: Any) -> bool:
+def _has_status(value: Any, codes: frozenset[str]) -> bool:
     if isinstance(value, dict):
-        return any(_has_status(name) or _has_status(held) for name, held in value.items())
+        return any(_has_status(name, codes) or _has_status(held, codes) for name, held in value.items())
     if isinstance(value, list):
-        return any(map(_has_status, value))
+        return any(_has_status(one, codes) for one in value)
     if not isinstance(value, str):
         return False
-    plain = _ACCENTS.sub("", unicodedata.normalize("NFKD", value))
-    return any(word.lower() in _STATUS for word in _WORD.findall(plain))
+    said = phrase(value)
+    return not _STATUS.isdisjoint(said.split()) or any(f" {code} " in f" {said} " for code in codes)
+
+
+def phrase(text: str) -> str:
+    """Return the words of a text as they are compared: in small letters, without accents and marks."""
+    return " ".join(words(_ACCENTS.sub("", unicodedata.normalize("NFKD", text))))
 
 
 # ------------------------------------------------------------------------------------------------ digests

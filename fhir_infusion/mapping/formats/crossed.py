@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.mapping.formats.names import plain
+from fhir_infusion.mapping.formats.names import plain, words
 from fhir_infusion.mapping.inspect import records_in
 from fhir_infusion.records import units
 
@@ -17,10 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fhir_infusion.mapping.formats.document import Given
-    from fhir_infusion.mapping.formats.shape import Node
+    from fhir_infusion.mapping.formats.nodes import Node
     from fhir_infusion.mapping.plan import IMember, IObj, Leaf, Plan
-
-_WORD: Final = re.compile(r"[A-ZÄÖÜ]?[a-zäöüßµ]+2?|[A-ZÄÖÜ]+2?(?![a-zäöüß])")
 
 
 def _set(words: str) -> frozenset[str]:
@@ -35,6 +33,7 @@ _UNITS: Final = {
     **{word: word for word in ("kg", "mg", "ug", "ng", "ml", "lb", "cm", "mm", "m2", "mmol", "meq", "min")},
     "mcg": "ug",
     "µg": "ug",
+    "m²": "m2",
     "lbs": "lb",
     "hr": "h",
     "kof": "m2",
@@ -55,16 +54,12 @@ def crossed(given: Given, plan: Plan) -> Iterator[str]:
     yield from _shape(given.root, _unit_columns(plan))
 
 
-def _words(name: str) -> set[str]:
-    return {word.lower() for word in _WORD.findall(name)}
-
-
 def _ends(iobj: IObj) -> Iterator[str]:
     """Yield a line where both ends of a period are there, and each has the name of the other."""
     start, end = (_only(iobj.members.get(name)) for name in ("start", "end"))
     if start is None or end is None:
         return
-    first, last = (_words(plain(leaf.fhir[-1].name)) for leaf in (start, end))
+    first, last = (set(words(plain(leaf.fhir[-1].name))) for leaf in (start, end))
     if (first & _END and not first & _START) and not last & _END:
         what = f"'{_name(start)}' is a start and '{_name(end)}' its end"
         yield f"{start.mark}: {what}, and their names say otherwise; accepted: each at its own"
@@ -100,7 +95,7 @@ def _unit(path: str, iobj: IObj) -> Iterator[str]:
 
 def _other_unit(name: str, code: str) -> str:
     """Return the unit that a name says, where the code has no part of it."""
-    said = {_UNITS[word] for word in _words(name) if _UNITS.get(word)}
+    said = {_UNITS[word] for word in words(name) if _UNITS.get(word)}
     parts = set(re.findall(r"[a-z]+2?", code.lower()))
     return " and ".join(sorted(said)) if said and not said & parts else ""
 

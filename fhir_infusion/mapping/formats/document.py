@@ -20,8 +20,8 @@ from fhir_infusion.mapping.formats.joining import ACCEPTED as JOININGS
 from fhir_infusion.mapping.formats.joining import is_joined, joining
 from fhir_infusion.mapping.formats.keeping import Kept, is_kept, kept, settle_whole
 from fhir_infusion.mapping.formats.names import site_path
+from fhir_infusion.mapping.formats.nodes import JOINED, Node
 from fhir_infusion.mapping.formats.packing import packings_of
-from fhir_infusion.mapping.formats.shape import JOINED, Node
 from fhir_infusion.mapping.formats.values import spelling
 from fhir_infusion.records.fields import ROOTS
 

@@ -15,7 +15,7 @@ from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.mapping.compare import bare
 from fhir_infusion.mapping.formats.crossed import crossed
 from fhir_infusion.mapping.formats.groups import Feed
-from fhir_infusion.mapping.formats.names import shown
+from fhir_infusion.mapping.formats.names import shown, words
 from fhir_infusion.mapping.formats.places import NUMBERS
 from fhir_infusion.mapping.formats.undoing import UNDONE
 from fhir_infusion.records.equality import same
@@ -24,11 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from fhir_infusion.mapping.formats.format import Format
-    from fhir_infusion.mapping.formats.shape import Node
+    from fhir_infusion.mapping.formats.nodes import Node
 
 _LIKE: Final = "looks like an amount or a cancellation: no rule looks at it"
 _PAIR: Final = "a pair for it, or what the shape says of it, such as kept"
-_WORD: Final = re.compile(r"[A-ZÄÖÜ]?[a-zäöüß]+|[A-ZÄÖÜ]+(?![a-zäöüß])|m2|m²|µg")
 _SAID: Final = """
 dose doses dosis dosage dosierung rate laufrate flow amount menge strength volume vol volumen vtbi bolus basal limit
 max maximum cap concentration conc konzentration weight wt gewicht bsa kof duration dauer titration
@@ -131,7 +130,7 @@ def _strange(node: Node, value: Any, at: str) -> Iterator[tuple[Node | None, str
 
 
 def _is_name(name: str) -> bool:
-    return any(word.lower() in _WORDS for word in _WORD.findall(name))
+    return not _WORDS.isdisjoint(words(name))
 
 
 def _is_amount(value: Any) -> bool:

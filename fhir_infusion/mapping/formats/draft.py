@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.mapping.formats.draft_values import Guess, is_moment, spelling_of
+from fhir_infusion.mapping.formats.names import words
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
@@ -244,7 +245,7 @@ def is_number(name: str) -> bool:
 
 
 def _words(name: str) -> str:
-    return " ".join(re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)).lower()
+    return " ".join(words(name))
 
 
 def _meaning(parent: str, name: str) -> str:

@@ -15,9 +15,10 @@ from fhir_infusion.mapping.formats.document import Given, read_format
 from fhir_infusion.mapping.formats.doubts import unknown
 from fhir_infusion.mapping.formats.groups import Each, Feed
 from fhir_infusion.mapping.formats.names import readable
+from fhir_infusion.mapping.formats.nodes import elements
 from fhir_infusion.mapping.formats.ordering import in_order
 from fhir_infusion.mapping.formats.packing import is_packed, packed_input, several, unpacked_input, wire
-from fhir_infusion.mapping.formats.shape import Turning, elements, prepare, restore
+from fhir_infusion.mapping.formats.shape import Turning, prepare, restore
 from fhir_infusion.mapping.formats.values import SITE_FITS
 from fhir_infusion.mapping.formats.wrong_codes import wrong_codes
 from fhir_infusion.mapping.lens import Ledger, Lens, Translation
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from fhir_infusion.mapping.code_tables import CodeTable
-    from fhir_infusion.mapping.formats.shape import Node
+    from fhir_infusion.mapping.formats.nodes import Node
     from fhir_infusion.mapping.plan import Plan
     from fhir_infusion.mapping.residue import Entry
     from fhir_infusion.mapping.trace import Warned

@@ -21,7 +21,7 @@ from fhir_infusion.records.equality import same
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from fhir_infusion.mapping.formats.shape import Node
+    from fhir_infusion.mapping.formats.nodes import Node
 
 Json = dict[str, Any]
 

@@ -8,7 +8,7 @@ from functools import reduce
 from typing import Final
 
 from fhir_infusion.mapping.formats.names import site_path
-from fhir_infusion.mapping.formats.shape import Keeping, Node
+from fhir_infusion.mapping.formats.nodes import Keeping, Node
 from fhir_infusion.mapping.formats.values import KEPT
 
 ACCEPTED: Final = "kept, kept(always), kept(else refuse), kept(with A, B), kept(with A, B; else refuse)"

@@ -25,8 +25,18 @@ _RESERVED: Final = frozenset(
 _OTHER: Final = re.compile(r"[^A-Za-z0-9]")
 _ESCAPED: Final = re.compile(r"_(?:([0-9a-f]*)_)")
 _USUAL: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_-]{0,63}")
+_SMALL: Final = "a-zß-öø-ÿµ"
+_LARGE: Final = "A-ZÀ-ÖØ-Þ"
+_WORDS: Final = re.compile(
+    rf"[{_LARGE}]?[{_SMALL}]+(?:(?<=m)[2²](?![^\W_]))?|[{_LARGE}]+(?:(?<=M)[2²](?![^\W_]))?(?![{_SMALL}])"
+)
 _WORD: Final = re.compile(r"[A-Za-z0-9_]+")
 _STEP: Final = re.compile(r'(?:"([^"]+)"|([^."\[\]]+))((?:\[[^\]]*\])*)(?:\.|$)')
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a name or text in small letters: ``ratePerM2`` is rate, per and m2; other digits are none."""
+    return [word.lower() for word in _WORDS.findall(text)]
 
 
 def safe(name: str) -> str:

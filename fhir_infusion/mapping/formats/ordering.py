@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from fhir_infusion.mapping.formats.groups import Feed
-    from fhir_infusion.mapping.formats.shape import Node
+    from fhir_infusion.mapping.formats.nodes import Node
     from fhir_infusion.mapping.formats.undoing import Undo
 
 Json = dict[str, Any]

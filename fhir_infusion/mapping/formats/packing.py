@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from fhir_infusion.mapping.document import Mark
-    from fhir_infusion.mapping.formats.shape import Node, Turning
+    from fhir_infusion.mapping.formats.nodes import Node
+    from fhir_infusion.mapping.formats.shape import Turning
 
 Json = dict[str, Any]
 

@@ -11,13 +11,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
-from fhir_infusion.mapping.plan import FObj, IMember, IObj, Plan
+from fhir_infusion.mapping.formats.beside import phrase
+from fhir_infusion.mapping.plan import FObj, IMember, IObj, Leaf, Plan
 from fhir_infusion.mapping.residue import is_derived
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from fhir_infusion.mapping.formats.shape import Node
+    from fhir_infusion.mapping.formats.nodes import Node
     from fhir_infusion.mapping.types import FieldTable
 
 Json = dict[str, Any]
@@ -245,7 +246,13 @@ STATUS: Final = frozenset({"status", "status_reason", "status_reasons", "status_
 
 
 def mark_status(root: Node, plan: Plan) -> None:
-    """Note of each member of a shape whether its pairs say the status of the record and nothing else."""
+    """Note of each member of a shape whether its pairs say the status and nothing else, and the codes of a status.
+
+    Codes of less than two letters are not noted: they mean other things elsewhere.
+    """
+    tables = [leaf.codec.codes for name in STATUS & plan.root.iobj.members.keys() for leaf in _leaves(plan, name)]
+    codes = {str(code) for table in tables if table for column in table for code in (*column, *column.values())}
+    root.status_codes = frozenset(said for said in map(phrase, codes) if len(said) > 1)
     of_status: set[tuple[str, ...]] = set()
     others: set[tuple[str, ...]] = set()
     for name, member in plan.root.iobj.members.items():
@@ -261,6 +268,13 @@ def mark_status(root: Node, plan: Plan) -> None:
             node = next((one for one in inside.values() if one.path_name == step), None)
         if node is not None:
             node.is_status = True
+
+
+def _leaves(plan: Plan, name: str) -> Iterator[Leaf]:
+    member = plan.root.iobj.members[name]
+    yield from member.leaves
+    for inner in _below(member):
+        yield from (leaf for one in inner.members.values() for leaf in one.leaves)
 
 
 def _ways(member: IMember) -> Iterator[tuple[str, ...]]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from fhir_infusion.mapping.document import Mark
     from fhir_infusion.mapping.formats.document import Given
-    from fhir_infusion.mapping.formats.shape import Node
+    from fhir_infusion.mapping.formats.nodes import Node
     from fhir_infusion.mapping.plan import IMember, IObj, Leaf, Plan
 
 

@@ -292,6 +292,36 @@ def test_what_speaks_of_a_status_itself_stays_behind_with_a_stop(name: str, held
     assert dropped(one, stopped) == [(name, EDITED)]
 
 
+FINNISH = STATED.replace(
+    "{active: A, stopped: S, ", '{active: Käynnissä, on-hold: "On tauko", stopped: L, completed: "9", '
+).replace('"A"', '"Käynnissä"')
+
+
+@pytest.mark.parametrize(
+    ("held", "stays"),
+    [
+        ("KAYNNISSA", True),
+        ("tila: käynnissä 08:05", True),
+        ("on-tauko", True),
+        ("on_hold", True),
+        (["entered in error"], True),
+        ({"x": {"käynnissä": 1}}, True),
+        ("tauko", False),
+        ("käynnissäolo", False),
+        ("L", False),
+        ("", False),
+        ("9", False),
+        (9, False),
+    ],
+)
+def test_the_codes_of_the_format_are_words_of_a_status_too(held: Any, *, stays: bool):
+    one = built(FINNISH)
+    value = {**SITE, "State": "Käynnissä", "x": held}
+    (record,) = records(one, value)
+    (written,) = one.write([{**record, "status": "stopped"}]).values
+    assert written == ({**SITE, "State": "L"} if stays else {**value, "State": "L"})
+
+
 def test_a_stop_with_another_dose_leaves_behind_what_may_describe_the_dose():
     one = built(STATED)
     (record,) = records(one, {**SITE, "State": "A", "Label": "pink"})

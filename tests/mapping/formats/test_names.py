@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from fhir_infusion.mapping.formats.names import aside, plain, plain_aside, readable, safe
+from fhir_infusion.mapping.formats.names import aside, plain, plain_aside, readable, safe, words
 from fhir_infusion.records.fields import table
 
 NAMES = [
@@ -55,3 +55,21 @@ def test_a_path_is_shown_with_the_names_of_the_site():
 def test_the_fields_of_records_are_shown_as_they_are():
     names = {name for members in table().values() for name in members}
     assert {name for name in names if readable(name) != name} == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("ratePerM2", ["rate", "per", "m2"]),
+        ("DOSE_PER_M2", ["dose", "per", "m2"]),
+        ("mg/m²", ["mg", "m²"]),
+        ("µg je kg", ["µg", "je", "kg"]),
+        ("XMLRate", ["xml", "rate"]),
+        ("Ärztliche Prüfung 12", ["ärztliche", "prüfung"]),
+        ("status2", ["status"]),
+        ("m2x", ["m", "x"]),
+        ("", []),
+    ],
+)
+def test_a_name_is_taken_apart_into_its_words(text: str, found: list[str]):
+    assert words(text) == found
