@@ -220,9 +220,13 @@ def _plain(tx: Tx, resource: Resource) -> Resource:
     def named(element: str, reference: Resource) -> Resource:
         display = {"display": reference["display"]} if "display" in reference else {}
         type_ = references.target_type(element, reference)
-        key = references.identifier_of(reference)
-        if type_ in TYPES and key is not None:
-            ours = versions.by_identifier(tx, type_, *key)
+        key, literal = references.identifier_of(reference), references.relative(str(reference.get("reference", "")))
+        if type_ in TYPES:
+            by_place = versions.current(tx, type_, literal.id) if literal is not None else None
+            by_key = versions.by_identifier(tx, type_, *key) if key is not None else None
+            if by_place and by_key and by_place.aggregate != by_key.aggregate:
+                return reference  # it names two: what it says is what each side has written
+            ours = by_place or by_key
             if ours is not None:
                 return {"reference": ours.aggregate, **display}
         if key is not None:

@@ -15,9 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from fhir_infusion.actions import find, identity
-from fhir_infusion.errors import Refused
-from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.actions import identity
 from fhir_infusion.fhir import subset
 from fhir_infusion.remotes import TYPES
 from fhir_infusion.store import links, versions
@@ -44,10 +42,6 @@ class Crossing:
     is_known_there: bool = False
 
 
-LATEST: Final = 20
-"""So many versions of a resource are compared with what is there, where nothing is known of how it came there."""
-
-
 class _ObstacleError(Exception):
     """Carries an obstacle out of the walk through the references."""
 
@@ -56,7 +50,7 @@ class _ObstacleError(Exception):
         super().__init__()
 
 
-_NEVER_LOGICAL: Final = {"subject": "subject", "medicationReference": "medication", "medication": "medication"}
+NEVER_LOGICAL: Final = {"subject": "subject", "medicationReference": "medication", "medication": "medication"}
 """Who and what: where these cannot be resolved, nothing is sent."""
 
 
@@ -75,25 +69,6 @@ def outgoing(crossing: Crossing, resource: Resource, bound: Bound | None) -> Res
         return stop.obstacle
 
 
-def as_sent(crossing: Crossing, bound: Bound | None, tried: frozenset[int]) -> list[tuple[int, Resource]]:
-    """Return the latest versions of what is stored, each as it is sent, without those that cannot be.
-
-    Of those before, the ones that were ``tried``: after a long silence it is an early one that arrived.
-    """
-    peer, tenant, stored = crossing.peer, crossing.tenant, crossing.stored
-    kept = peer.service.store.read(tenant, lambda tx: versions.history(tx, stored.type, stored.id))
-    found = []
-    for one in (*kept[:LATEST], *(one for one in kept[LATEST:] if one.version in tried)):
-        try:
-            text = find.vread(peer.service, peer.caller(tenant), peer.release, one.type, one.id, str(one.version)).text
-            body = outgoing(Crossing(peer, tenant, one), fhir_json.read(text), bound)
-        except Refused:
-            continue
-        if isinstance(body, dict):
-            found.append((one.version, body))
-    return found
-
-
 def _sent(crossing: Crossing, element: str, reference: Resource) -> Resource:
     """Return a Reference as it is written at the peer."""
     peer, text = crossing.peer, str(reference.get("reference", ""))
@@ -110,8 +85,8 @@ def _sent(crossing: Crossing, element: str, reference: Resource) -> Resource:
     id_ = _looked_up(peer, type_, *key) if key is not None and type_ else None
     if id_ is not None:
         return _literal(reference, type_, id_)
-    if literal is not None and key is None and element in _NEVER_LOGICAL:
-        raise _ObstacleError(Blocked("dead", f"{_NEVER_LOGICAL[element]}-unresolved"))
+    if literal is not None and key is None and element in NEVER_LOGICAL:
+        raise _ObstacleError(Blocked("dead", f"{NEVER_LOGICAL[element]}-unresolved"))
     return _logical(reference, literal, key)
 
 

@@ -22,13 +22,12 @@ from fhir_infusion.records.statuses import STOPS
 from fhir_infusion.store import attempts, conflicts, inbox, links, outbox
 from fhir_infusion.store.failpoint import reach
 from fhir_infusion.store.links import Link
-from fhir_infusion.sync import absent, arrived, holding, journal, ladder, renamed
+from fhir_infusion.sync import absent, arrived, holding, journal, ladder, renamed, sent
 from fhir_infusion.sync.apply import apply
 from fhir_infusion.sync.case import as_received
 from fhir_infusion.sync.compare import content, equivalent, is_another, is_answer_to_another, same
 from fhir_infusion.sync.conflicts import stop_of
 from fhir_infusion.sync.deletions import gone_there
-from fhir_infusion.sync.outgoing import Crossing, as_sent
 from fhir_infusion.sync.preparing import Job, prepared
 from fhir_infusion.sync.replies import (
     Clash,
@@ -141,7 +140,7 @@ def _adopt(job: Job, entry: Entry) -> tuple[Row, Verdict]:
         return job.row, Verdict("conflict", "unreadable-match", alert="unreadable-match")
     stamp, row = entry.stamp, job.row
     stamped = _link_of(job, stamp, entry.text, "found")
-    ours = _versions(job)
+    ours = sent.versions(job, there)
     known = next(((version, body) for version, body in ours if equivalent(body, there)), None)
     if known is None and row.state == "unknown" and (made := arrived.created(stamped, ours, there)) is not None:
         job.peer.service.store.transact(job.tenant, lambda tx: links.put(tx, made))
@@ -158,15 +157,6 @@ def _adopt(job: Job, entry: Entry) -> tuple[Row, Verdict]:
         return _sure(job), read_back(body, there, verdict)
     job.peer.service.store.transact(job.tenant, lambda tx: links.put(tx, linked))
     return _update(replace(job, link=linked), linked)
-
-
-def _versions(job: Job) -> list[tuple[int, Resource]]:
-    """Return our versions as they are sent, the one of the row first."""
-    store, name, ours = job.peer.service.store, job.peer.name, job.row.aggregate
-    rows = store.read(job.tenant, lambda tx: outbox.rows(tx, name, limit=10_000, aggregate=ours))
-    tried = frozenset(row.version for row in rows if row.attempt)
-    others = as_sent(Crossing(job.peer, job.tenant, job.stored), job.bound, tried)
-    return [(job.row.version, job.body), *((version, body) for version, body in others if version != job.row.version)]
 
 
 # ----------------------------------------------------------------------------------------------------- 3: linked
@@ -212,9 +202,10 @@ def _overtaken(job: Job, link: Link) -> tuple[Row, Verdict]:
 
 def _changed_there(job: Job, link: Link, there: Found) -> tuple[Row, Verdict]:
     """Decide about a resource that is not as we left it: it is what we sent, or both have changed it."""
-    if equivalent(job.body, there.resource):
+    body = sent.as_written_there(job.peer, job.tenant, job.body, there.resource)
+    if equivalent(body, there.resource):
         verdict = Verdict("acked", link=_link_of(job, there.stamp, there.text, link.ladder), arrived=True)
-        return _sure(job), read_back(job.body, there.resource, verdict)
+        return _sure(job), read_back(body, there.resource, verdict)
     return _contest(job, link, there.resource, there.text, there.stamp)
 
 
@@ -234,7 +225,7 @@ def _contest(  # noqa: PLR0913  what is there, and what is known of it
     if holding.rounds(job.peer, job.tenant, job.row) >= holding.MERGES:
         field = holding.hold_ours(job.peer, job.tenant, job.row, link, received)
         return _held(job, link, there, stamp, field)
-    upon = arrived.agreed(link, _versions(job), there) if link.last_acked_version else link
+    upon = arrived.agreed(link, sent.versions(job, there), there) if link.last_acked_version else link
     applied = apply(job.peer, job.tenant, received, own=True, link=upon)
     is_there |= job.row.state == "unknown" and link.last_acked_version < upon.last_acked_version == job.row.version
     if applied.kind == "merged":

@@ -156,6 +156,11 @@ class World:
         is_aside = last is not None and last.state in aside.ASIDE
         return held is not None or is_aside or (link is not None and link.is_gone)
 
+    def waits_for_told(self, stored: Stored) -> bool:
+        """Say whether it waits for another one that must be there first, and a person was told of that."""
+        waiting = {row.depends_on for row in self.rows if row.aggregate == stored.aggregate and row.state == "pending"}
+        return any(one.aggregate in waiting and self.is_told(one) for one in self.ours())
+
     def as_told(self, stored: Stored) -> dict[str, Any]:
         """Return a resource of ours in the release of the peer."""
         release = self.rig.peer.remote.release
@@ -197,7 +202,8 @@ def _not_there(world: World) -> Iterator[str]:
         there = world.those_there(stored)
         there = [one for one in there if one["status"] != "entered-in-error"] or there
         if not there:
-            yield f"{stored.aggregate} is not there"
+            if not world.waits_for_told(stored):
+                yield f"{stored.aggregate} is not there"
         elif _signature(there[0], numbers=False) != _signature(world.as_told(stored), numbers=False):
             told = {alarm.partition("-")[0].partition(" ")[0] for alarm in world.alarms(stored)}
             # Where it is not certain who the patient is, only a stop goes out: it has arrived, and nothing else has to.

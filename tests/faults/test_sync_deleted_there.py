@@ -10,8 +10,8 @@ import pytest
 from fhir_infusion.sync.resolve import resolve
 from fhir_infusion.sync.status import gauges, status
 from tests.faults.invariants import demanded
-from tests.faults.peer import Act, Peer, once
-from tests.faults.rig import Clock, Rig, administration, open_rig, order
+from tests.faults.peer import DROP, Act, Peer, once
+from tests.faults.rig import ORDERS, Clock, Rig, administration, open_rig, order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -171,3 +171,75 @@ def test_h18_what_was_deleted_there_while_it_waited_for_a_decision_is_told_as_a_
     assert resolve(rig.service, "command:7", conflict.conflict_id, "ours", "asked the ward")["kept"] == "gone there"
     assert rig.alerts()[-2:] == ["gone", "deleted-active"]
     assert _counted(rig) == (1, 1)
+
+
+def _parent_there(rig: Rig) -> dict[str, Any]:
+    (there,) = [one for one in rig.there.all(MA) if one["identifier"][0]["value"] == "B-1"]
+    return there
+
+
+def _given_in_doubt(rig: Rig) -> dict[str, Any]:
+    """Give upon an order, lose the answer, have the order deleted there and hear of it; return what was given, there."""
+    (id_,) = _placed(rig, "A-1")
+    rig.there.lies.append(once(DROP, lambda asked: asked.writes and asked.type == MA))
+    rig.give(administration("B-1", "A-1", 5))
+    rig.push()
+    there = _parent_there(rig)
+    assert there["request"]["reference"] == f"{MR}/{id_}"
+    assert next(row.state for row in rig.rows() if row.aggregate.startswith(MA)) == "unknown"
+    rig.there.delete(MR, id_)
+    rig.pull()
+    assert _ladder(rig, "A-1") == "gone"
+    return there
+
+
+def test_f7_f19_what_was_given_and_is_in_doubt_is_known_again_though_its_order_is_gone_there(rig: Rig) -> None:
+    there = _given_in_doubt(rig)
+    rig.settle()
+    assert (rig.conflicts(), set(rig.states())) == ([], {"acked"})
+    assert _parent_there(rig) == there, "it is there as it was sent"
+    rig.change(administration("B-1", "A-1", 5, 7))
+    rig.settle()
+    rig.pull()
+    assert (rig.conflicts(), set(rig.states())) == ([], {"acked"})
+
+
+def test_f7_f19_what_was_given_on_meanwhile_follows_what_is_in_doubt_though_its_order_is_gone_there(rig: Rig) -> None:
+    _given_in_doubt(rig)
+    rig.change(administration("B-1", "A-1", 5, 7))
+    rig.settle()
+    rig.pull()
+    assert (rig.conflicts(), set(rig.states())) == ([], {"acked"})
+    assert sorted(one["dosage"]["rateQuantity"]["value"] for one in rig.there.all(MA) if "dosage" in one) == [5, 7]
+
+
+def test_f7_f19_a_remark_there_is_taken_over_a_change_in_doubt_of_which_the_order_is_gone(rig: Rig) -> None:
+    (id_,) = _placed(rig, "A-1")
+    rig.give(administration("B-1", "A-1", 5))
+    rig.settle()
+    rig.there.lies.append(once(DROP, lambda asked: asked.writes and asked.type == MA))
+    rig.change({**administration("B-1", "A-1", 5), "status": "on-hold"})
+    rig.push()
+    there = _parent_there(rig)
+    rig.there.delete(MR, id_)
+    rig.there.put({**there, "note": [{"text": "theirs"}]}, there["id"])
+    rig.pull()
+    rig.change({**administration("B-1", "A-1", 5), "status": "in-progress"})
+    rig.settle()
+    rig.pull()
+    assert rig.conflicts() == []
+    kept = _parent_there(rig)
+    assert (kept["status"], kept["note"]) == ("in-progress", [{"text": "theirs"}])
+
+
+@pytest.mark.parametrize("how", ["literal", "logical"])
+def test_f7_f19_h10_what_names_another_order_there_is_held_while_it_is_in_doubt(rig: Rig, how: str) -> None:
+    (another,) = _placed(rig, "A-2")
+    there = _given_in_doubt(rig)
+    named: dict[str, dict[str, Any]] = {
+        "literal": {"reference": f"{MR}/{another}"},
+        "logical": {"identifier": {"system": ORDERS, "value": "A-2"}},
+    }
+    rig.there.put({**there, "request": {**there["request"], **named[how]}}, there["id"])
+    rig.settle()
+    assert len(rig.conflicts()) == 1

@@ -127,6 +127,19 @@ def test_f6_an_update_without_a_clear_answer_is_not_repeated(rig: Rig, lie: Act)
     assert (there["priority"], there["meta"]["versionId"]) == ("stat", "2")
 
 
+def test_f7_a_create_in_doubt_is_known_again_though_its_prescriber_came_there_meanwhile(rig: Rig) -> None:
+    rig.there.lies.append(once(DROP, _order_writes))
+    named = {"system": "urn:test:staff", "value": "7"}
+    (resource,) = rig.service.translator.to_fhir(order("A-1"), "R4").results
+    rig.accept({**resource, "requester": {"type": "Practitioner", "identifier": named}})
+    rig.push()
+    sent = _exactly_one(rig, "A-1")
+    assert "reference" not in sent["requester"]
+    rig.there.put({"resourceType": "Practitioner", "identifier": [named]})
+    assert rig.settle() == ["acked"]
+    assert _exactly_one(rig, "A-1") == sent
+
+
 def test_f7_an_update_that_was_lost_is_sent_again(rig: Rig) -> None:
     rig.place(order("A-1"))
     rig.settle()
