@@ -159,14 +159,14 @@ def _fhir(method: str, address: str) -> Any:
         return _parameters({"name": "operation", "part": operation})
     if last == "$merge":
         sides = [
-            {"name": f"{one}-patient", "valueReference": {"reference": f"Patient/{one}"}}
-            for one in ("source", "target")
+            {"name": f"{side}-patient", "valueReference": {"reference": f"Patient/{{{{{name}}}}}"}}
+            for side, name in (("source", "id_of_patient"), ("target", "id_of_other_patient"))
         ]
         return _parameters(*sides, {"name": "preview", "valueBoolean": True})
     if last in {"$export", "$status", "$events", "$everything"}:
         return _parameters()
     if last in {"Subscription", "{subscription_id}"}:
-        channel = {"type": "rest-hook", "endpoint": "https://ehr.example/hook", "payload": "application/fhir+json"}
+        channel = {"type": "rest-hook", "endpoint": "http://127.0.0.1:9090/hook", "payload": "application/fhir+json"}
         asked = {"criteria": "MedicationRequest?status=stopped", "reason": "to stop the pump", "channel": channel}
         named = {"id": "{{subscription_id}}"} if method == "PUT" else {}
         return {"resourceType": "Subscription", **named, "status": "requested", **asked}

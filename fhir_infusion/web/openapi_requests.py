@@ -19,6 +19,9 @@ Json = dict[str, Any]
 
 BASE: Final = "http://127.0.0.1:8080"
 """Where the service is without any setting."""
+_HEADERS: Final = {"If-Match": 'W/"{{version}}"'}
+"""What the reader has seen: another one after each change."""
+
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
 
 
@@ -43,11 +46,20 @@ class Request:
     @property
     def variables(self) -> list[str]:
         """The names of the variables, in order, each once."""
-        return list(dict.fromkeys(re.findall(r"{{(\w+)}}", self.target + self.body)))
+        headers = "".join(value for _, value in self.headers)
+        return list(dict.fromkeys(re.findall(r"{{(\w+)}}", self.target + headers + self.body)))
 
 
-def requests(document: Mapping[str, Any]) -> Iterator[Request]:
-    """Yield a request for each operation of an OpenAPI document, and one for each media type of a body."""
+def requests(document: Mapping[str, Any]) -> list[Request]:
+    """Return a request for each operation of an OpenAPI document, and one for each media type of a body.
+
+    They are in the order of their groups; in a group what takes something away comes last, after what asks for it.
+    """
+    order = [one["name"] for one in document["tags"]]
+    return sorted(_all(document), key=lambda one: (order.index(one.group), one.method == "DELETE"))
+
+
+def _all(document: Mapping[str, Any]) -> Iterator[Request]:
     for address, methods in document["paths"].items():
         for method in _METHODS:
             if method in methods:
@@ -63,7 +75,11 @@ def of_operation(address: str, method: str, operation: Mapping[str, Any]) -> Ite
     query = tuple(
         (one["name"], _encoded(one["example"])) for one in stated if one["in"] == "query" and "example" in one
     )
-    headers = tuple((one["name"], str(one["example"])) for one in stated if one["in"] == "header" and "example" in one)
+    headers = tuple(
+        (one["name"], _HEADERS.get(one["name"], str(one["example"])))
+        for one in stated
+        if one["in"] == "header" and "example" in one
+    )
     bodies = operation.get("requestBody", {}).get("content", {})
     for media, content in bodies.items() or [("", {})]:
         example = content.get("example")

@@ -21,6 +21,14 @@ _TOKEN: Final = "token"  # noqa: S105  the name of a variable, not a secret
 _HINT: Final = "put-yours-here"
 """What a variable is before its reader sets it. Where the service runs open no token is looked at."""
 
+_KNOWN: Final = {"base": BASE, "version": "1"}
+"""What variables are that nobody need set to begin with."""
+
+_READER: Final = (
+    "Every body is an invented example. Set the variables to what is there at your site: an id stands in the answer to "
+    "what made it, or in its Location or Content-Location, `version` in the ETag of what was read or changed last."
+)
+
 
 def http(document: Mapping[str, Any]) -> str:
     """Return the requests of an OpenAPI document as the text of an ``.http`` file."""
@@ -28,9 +36,9 @@ def http(document: Mapping[str, Any]) -> str:
 
 
 def _lines(document: Mapping[str, Any]) -> Iterator[str]:
-    listed = list(requests(document))
+    listed = requests(document)
     yield f"# {document['info']['title']} {document['info']['version']}: {document['info']['description']}"
-    yield "# Every body is an invented example. Set the variables to what is there at your site."
+    yield f"# {_READER}"
     for name, value in _variables(listed):
         yield f"@{name} = {value}"
     for one in listed:
@@ -48,11 +56,11 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
 def postman(document: Mapping[str, Any]) -> Json:
     """Return the requests of an OpenAPI document as a Postman collection, in the format 2.1."""
     info = document["info"]
-    listed = sorted(requests(document), key=lambda one: _order(document).index(one.group))
+    listed = requests(document)
     return {
         "info": {
             "name": f"{info['title']} {info['version']}",
-            "description": f"{info['description']} Every body is an invented example.",
+            "description": f"{info['description']} {_READER}",
             "schema": COLLECTION,
         },
         "auth": {"type": "bearer", "bearer": [{"key": "token", "value": f"{{{{{_TOKEN}}}}}", "type": "string"}]},
@@ -64,13 +72,9 @@ def postman(document: Mapping[str, Any]) -> Json:
     }
 
 
-def _order(document: Mapping[str, Any]) -> list[str]:
-    return [one["name"] for one in document["tags"]]
-
-
 def _variables(listed: Sequence[Request]) -> list[tuple[str, str]]:
     names = dict.fromkeys(name for one in listed for name in one.variables)
-    return [("base", BASE), (_TOKEN, _HINT), *((name, _HINT) for name in names)]
+    return [(name, _KNOWN.get(name, _HINT)) for name in ("base", _TOKEN, *names)]
 
 
 def _item(one: Request) -> Json:
