@@ -186,4 +186,5 @@ def _known(tx: Tx, id: str) -> Export:
 
 
 def _unknown() -> Refused:
-    return Refused(Issue("error", "not-found", "", "there is no such export, or it was cancelled", status=404))
+    reason, accepted = "there is no such export, or it was cancelled", "the address that the answer to $export names"
+    return Refused(Issue("error", "not-found", "", reason, accepted, status=404))

@@ -84,6 +84,29 @@ def matching(lens: Lens, wanted: str, shown: Callable[[str], str] = str) -> Iter
             yield pair
 
 
+def holding(lens: Lens, wanted: str, shown: Callable[[str], str] = str) -> Iterator[Pair]:
+    """Return the pairs of one value that ``wanted`` is a part of, such as of the ``value`` in a quantity.
+
+    Of its beginnings the longest counts that is the path of a pair, or the end of one.
+    """
+    parts = re.split(r"\.(?![^\[]*\])", _without_places(wanted))
+    for length in range(len(parts) - 1, 0, -1):
+        begun = "." + ".".join(parts[:length])
+        found = [
+            pair
+            for pair in pairs(lens)
+            if not pair.how.startswith("list")
+            and any(
+                f".{way(side)}".endswith(begun)
+                for side in (f"{lens.plan.internal_type}.{pair.internal}", shown(pair.fhir))
+                for way in (_without_places, lambda path: plain(path).lower())
+            )
+        ]
+        if found:
+            yield from found
+            return
+
+
 def says(path: str, wanted: str) -> bool:
     """Whether a path has another in it: with the brackets that it has, or without any."""
     sought = _without_places(wanted)

@@ -37,6 +37,7 @@ Lane = Literal["stop", "normal"]
 OPEN: Final[tuple[State, ...]] = due.OPEN
 WAITING: Final[tuple[State, ...]] = ("pending", "leased", "sent", "unknown")
 """Neither done nor put aside."""
+_LISTED: Final = "a row that `fhir-infusion sync dead list` shows"
 _DONE: Final = frozenset({"acked", "superseded"})
 
 _URGENT: Final = due.URGENT
@@ -321,7 +322,7 @@ def skip(tx: Tx, seq: int, reason: str, actor: str, *, waiting: bool = False) ->
 def _decide(tx: Tx, seq: int, state: State, reason: str, actor: str, *, waiting: bool = False) -> Row:
     row = tx.connection.execute(_numbered([seq]).where(OUTBOX.c.tenant == tx.tenant)).one_or_none()
     if row is None:
-        raise Refused(Issue("error", "not-found", "", "there is no such outbox row", status=404))
+        raise Refused(Issue("error", "not-found", "", "there is no such outbox row", _LISTED, status=404))
     before = row_of(row)
     if before.state in _DONE or (before.state in WAITING and not waiting):
         raise Refused(Issue("error", "business-rule", "", f"the row is {before.state}, not put aside", status=422))

@@ -20,6 +20,6 @@ def parameter_refusal(name: str, reason: str, accepted: str, code: str = "invali
     return refusal(400, code, reason, path=f"http.{name}" if name else "", accepted=accepted)
 
 
-def not_found(what: str) -> Refused:
-    """Return a 404; ``what`` names the kind of thing, never which one."""
-    return refusal(404, "not-found", f"there is no such {what}")
+def not_found(what: str, accepted: str) -> Refused:
+    """Return a 404; ``what`` names the kind of thing, never which one, ``accepted`` says where those are listed."""
+    return refusal(404, "not-found", f"there is no such {what}", accepted=accepted)

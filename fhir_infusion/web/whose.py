@@ -31,7 +31,7 @@ def remote_of(name: str) -> Remote:
     for remote in web().service.settings.remotes:
         if (remote.name, remote.tenant) == (name, caller().tenant):
             return remote
-    raise not_found("remote")
+    raise not_found("remote", "a name that GET /api/sync/status lists")
 
 
 def row_of(number: str) -> Row:
@@ -42,7 +42,7 @@ def row_of(number: str) -> Row:
     """
     found = find_row(number)
     if found is None:
-        raise not_found("outbox row")
+        raise not_found("outbox row", "a row that GET /api/sync/remotes/{remote}/aside lists")
     return found
 
 

@@ -88,7 +88,25 @@ def test_explain_shows_both_sides_and_where_the_pair_stands(cli: Run):
 
 def test_explain_finds_a_fhir_path_and_says_where_nothing_is(cli: Run):
     assert "steps[].dosings[]" in cli("mapping", "explain", "doseAndRate.rateRatio").out
-    assert cli("mapping", "explain", "no.such.path").code == 1
+    for path in ("no.such.path", "MedicationRequest.nothing.value", "nothing"):
+        ran = cli("mapping", "explain", path)
+        assert (ran.code, ran.out) == (1, ""), ran.out
+        assert ran.err == "fhir-infusion: no pair of R4 has this path; try a part of it, such as 'rate'\n"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "MedicationRequest.dosageInstruction[0].doseAndRate[0].rateQuantity.value",  # as a trace says it
+        "steps[0].dosings[0].rate.unit",
+        "InfusionOrder.steps[only].dosings[1].rate.value",
+    ],
+)
+def test_explain_finds_the_pair_that_a_path_below_it_is_a_part_of(cli: Run, path: str):
+    ran = cli("mapping", "explain", path)
+    rate = "InfusionOrder.steps[].dosings[].rate  <->  MedicationRequest.dosageInstruction[].doseAndRate[].rateQuantity as rate"
+    assert (ran.code, ran.lines[0].partition("  (")[0]) == (0, rate)
+    assert ran.err == "fhir-infusion: no pair has this path alone; it is a part of what these have\n"
 
 
 def test_explain_finds_every_record_field_that_is_mapped(cli: Run):

@@ -151,4 +151,11 @@ def test_new_prints_a_draft_whose_decisions_are_marked_and_refuses_what_is_no_js
     sample.write_text("{", encoding="utf-8")
     ran = cli("mapping", "new", "clinic", sample)
     assert (ran.code, ran.out) == (1, "")
-    assert "not JSON" in ran.err
+    assert ran.err.startswith(f"fhir-infusion: {sample}: refused: not JSON")
+    sample.write_text("[]", encoding="utf-8")
+    ran = cli("mapping", "new", "clinic", sample)
+    told = "fhir-infusion: there is no record in the samples; accepted: one or more, as the site sends them\n"
+    assert (ran.code, ran.out, ran.err) == (1, "", told)
+    ran = cli("mapping", "new", "7. Our Clinic", sample)
+    assert (ran.code, ran.out) == (2, "")
+    assert "accepted: small letters, digits and hyphens, such as site-7-our-clinic" in ran.err

@@ -253,3 +253,43 @@ def test_the_tag_of_the_templates_is_the_overlay(client: Client, order: Json):
 def test_what_cannot_be_converted_is_refused_and_says_what_can(client: Client, order: Json, changed: Json):
     reply = client.post("/fhir/r4/$convert-data", convert(dumps(order), **changed), FHIR)
     assert (reply.status_code, bool(issues(reply)[0]["reason"])) == (400, True)
+
+
+def test_a_text_that_is_no_json_is_refused_with_the_input_that_it_is(client: Client):
+    told = client.post(AT, parameters(map=OURS + ORDER_OUT, resource="{x"), FHIR)
+    assert places(told) == [("content", "not JSON at line 1 column 2")]
+    asked = {
+        "inputDataType": "Json",
+        "templateCollectionReference": "fhir-infusion/mappings:default",
+        "inputData": "{x",
+    }
+    for root in ("InfusionOrder", "ward-orders"):
+        told = client.post("/fhir/r4/$convert-data", parameters(**asked, rootTemplate=root), FHIR)
+        where = "Parameters.parameter.where(name='inputData')"
+        assert places(told) == [(where, "not JSON at line 1 column 2")]
+
+
+def places(reply: Any) -> list[tuple[str, str]]:
+    return [(one["expression"][0], one["diagnostics"].partition(":")[0]) for one in exact(reply)["issue"]]
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "accepted"),
+    [
+        ("POST", "/fhir/r4/StructureMap/nope/$transform", "one that GET StructureMap lists"),
+        ("POST", f"{AT}?source=https://else.example/map", "one that GET StructureMap lists"),
+        ("GET", "/fhir/r4/ConceptMap/nope/$translate?system=urn:a&code=b", "one that GET ConceptMap lists"),
+        ("GET", "/fhir/r4/StructureMap/nope", "an id that GET StructureMap lists"),
+        ("GET", "/fhir/r5/SubscriptionTopic/nope", "an id that GET SubscriptionTopic lists"),
+        ("GET", "/fhir/r4/$export-status/nope", "the address that the answer to $export names"),
+        ("GET", "/fhir/r4/$export-file/nope/Nothing", "an address that the manifest of the export lists"),
+        ("GET", "/api/sync/remotes/nope/aside", "a name that GET /api/sync/status lists"),
+        ("GET", "/api/sync/rows/1", "a row that GET /api/sync/remotes/{remote}/aside lists"),
+        ("GET", "/docs/nope", "one that /docs lists"),
+    ],
+)
+def test_what_is_not_there_is_told_with_where_that_which_is_there_is_listed(
+    client: Client, order: Json, method: str, address: str, accepted: str
+):
+    reply = client.get(address) if method == "GET" else client.post(address, order)
+    assert (reply.status_code, accepted in reply.text) == (404, True), reply.text

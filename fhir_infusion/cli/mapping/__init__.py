@@ -23,12 +23,13 @@ from fhir_infusion.cli.mapping import replay as _replay
 from fhir_infusion.cli.mapping import structure_map as _structure_map
 from fhir_infusion.cli.mapping.options import FOLDER, mappings_option
 from fhir_infusion.cli.options import release_option
-from fhir_infusion.cli.run import DONE, REFUSED, tell
+from fhir_infusion.cli.run import DONE, REFUSED, sentence, tell
 from fhir_infusion.config import mappings_dir
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.exact import read_plain
 from fhir_infusion.mapping.concept_maps import concept_map, tables_of
+from fhir_infusion.mapping.formats.document import right_name
 from fhir_infusion.mapping.formats.doubts import doubts
 from fhir_infusion.mapping.formats.draft import draft
 from fhir_infusion.mapping.formats.draft_feed import draft_feed
@@ -82,7 +83,7 @@ def _prove(settings: Settings, examples: int) -> int:
 
     translator = open_translator(settings)
     library = translator.library
-    click.echo(f"{len(library.lenses) + len(library.formats)} documents load; digest {library.digest}")
+    click.echo(f"{len(library.lenses) + len(library.formats)} mappings load; digest {library.digest}")
     holds = True
     for name, proof in proofs(library, settings, examples):
         state = "holds" if proof.holds else "does not hold"
@@ -111,6 +112,9 @@ def new(name: str, feed: bool, samples: tuple[Path, ...]) -> int:
 
     It is one of orders, or with --feed of administrations.
     """
+    if name != right_name(name):
+        accepted = f"small letters, digits and hyphens, such as {right_name(name)}"
+        raise click.UsageError(f"this is no name of a format; accepted: {accepted}")
     read: list[tuple[str, Any]] = []
     for path in samples:
         with open_source(str(path)) as source:
@@ -118,12 +122,15 @@ def new(name: str, feed: bool, samples: tuple[Path, ...]) -> int:
                 found = [(read_plain(item.data), item.data.decode()) for item in source.inputs]
             except Refused as refused:
                 for issue in refused.issues:
-                    tell(f"{path}: refused: {issue.path}: {issue.reason}; accepted: {issue.accepted}")
+                    tell(f"{path}: refused: {sentence(issue)}")
                 return REFUSED
         if source.is_lines:
             rows = ",\n ".join(text.strip() for _, text in found)
             found = [([value for value, _ in found], f"[{rows}]")]
         read += [(text, value) for value, text in found]
+    if all(value in ([], {}) for _, value in read):
+        tell("there is no record in the samples; accepted: one or more, as the site sends them")
+        return REFUSED
     click.echo((draft_feed if feed else draft)(name, read), nl=False)
     return DONE
 

@@ -14,10 +14,10 @@ from fhir_infusion.cli.mapping.options import format_option, known_format, mappi
 from fhir_infusion.cli.options import overlay_option, release_option
 from fhir_infusion.cli.run import DONE, REFUSED, tell
 from fhir_infusion.mapping.formats.names import readable
-from fhir_infusion.mapping.inspect import fixed, left_out, matching, says
+from fhir_infusion.mapping.inspect import fixed, holding, left_out, matching, says
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from fhir_infusion.config import Release
@@ -52,9 +52,10 @@ def explain(
 
     translator = translator_for(load_settings(mappings=mappings), overlay)
     lenses = [translator.lens(release, one, overlay) for one in sorted(translator.types)]
-    told: list[tuple[str, Pair | None]] = [one for lens in lenses for one in _told(lens, path, str)]
-    for _, shipped in sorted(translator.library.formats.items()):
-        told += _told(shipped.lens, path, readable)
+    formats = [one.lens for _, one in sorted(translator.library.formats.items())]
+    of_sites = [one for lens in formats for one in _told(lens, path, readable)]
+    told = [one for lens in lenses for one in _told(lens, path, str)] or _around(lenses, path, str)
+    told += of_sites or ([] if told else _around(formats, path, readable))
     uses = Uses()
     if any(pair is not None for _, pair in told):
         for label, given, one in _examples(translator, site_format, files):
@@ -75,15 +76,27 @@ def _told(lens: Lens, path: str, shown: Callable[[str], str]) -> Iterator[tuple[
     """Yield a line for each pair and each rule that has the path, with the pair."""
     plan = lens.plan
     for pair in matching(lens, path, shown):
-        is_plain = pair.how in {"plain", "key"} or pair.how.startswith("list")
-        rules = ("" if is_plain else f" as {pair.how}") + (f" when {pair.when}" if pair.when else "")
-        sides = f"{plan.internal_type}.{pair.internal}  <->  {shown(pair.fhir)}"
-        yield f"{sides}{rules}  ({plan.document}; {pair.mark})", pair
+        yield _line(lens, pair, shown), pair
     for how, rules_of in (("is always", fixed), ("is left out:", left_out)):
         for rule in rules_of(plan):
             where = f"{plan.internal_type}.{rule.path}" if rule.side == "record" else shown(rule.path)
             if says(where, path):
                 yield f"{where}  {how} {rule.said}  ({plan.document})", None
+
+
+def _around(lenses: Sequence[Lens], path: str, shown: Callable[[str], str]) -> list[tuple[str, Pair | None]]:
+    """Return a line for each pair that the path is only a part of, with the pair; and say that it is."""
+    found = [(lens, pair) for lens in lenses for pair in holding(lens, path, shown)]
+    if found:
+        tell("no pair has this path alone; it is a part of what these have")
+    return [(_line(lens, pair, shown), pair) for lens, pair in found]
+
+
+def _line(lens: Lens, pair: Pair, shown: Callable[[str], str]) -> str:
+    is_plain = pair.how in {"plain", "key"} or pair.how.startswith("list")
+    rules = ("" if is_plain else f" as {pair.how}") + (f" when {pair.when}" if pair.when else "")
+    sides = f"{lens.plan.internal_type}.{pair.internal}  <->  {shown(pair.fhir)}"
+    return f"{sides}{rules}  ({lens.plan.document}; {pair.mark})"
 
 
 def _examples(

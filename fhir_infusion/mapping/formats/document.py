@@ -110,9 +110,10 @@ def _wrong_head(file: str, table: Table) -> list[str]:
         if needed not in table:
             found.append(f"{table.mark}: a format has `{needed}`")
     stem = file.rpartition("/")[2].removesuffix(".yaml")
-    if table.get("format") != stem or not _NAME.fullmatch(stem):
+    if table.get("format") != stem or stem != right_name(stem):
         what = "a format is named as its file, in small letters, digits and hyphens"
-        accepted = stem if _NAME.fullmatch(stem) else f"{(named := _named(stem))}, in a file {named}.yaml"
+        right = right_name(stem)
+        accepted = stem if stem == right else f"{right}, in a file {right}.yaml"
         found.append(f"{table.marks['format']}: {what}; accepted: {accepted}")
     if found:
         return found
@@ -133,8 +134,10 @@ def _wrong_head(file: str, table: Table) -> list[str]:
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]*")
 
 
-def _named(text: str) -> str:
-    """Return the name of a format that is nearest to a text."""
+def right_name(text: str) -> str:
+    """Return the name of a format that is nearest to a text: itself, where it is one."""
+    if _NAME.fullmatch(text):
+        return text
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     made = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
     return made if _NAME.fullmatch(made) else f"site-{made}".strip("-")

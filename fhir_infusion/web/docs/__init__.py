@@ -23,7 +23,7 @@ def show(name: str) -> Response:
     """Return one text as a page. ``GET /docs/<name>``."""
     found = texts.documents().get(name)
     if found is None:
-        raise not_found("page")
+        raise not_found("page", "one that /docs lists")
     return pages.page("docs/text.html", text=found, content=texts.rendered(name))
 
 

@@ -61,9 +61,10 @@ def post(release: str) -> Response:
     overlay = None if tag == DEFAULT else tag
     text = _text(given, DATA, "a record, or what a site says, as JSON text")
     if root in formats:
-        results, _ = by_format(translator, Asked(root, "fhir", served, overlay), read_plain(text.encode()))
+        said = inputs.parsed(read_plain, text, _at(DATA))
+        results, _ = by_format(translator, Asked(root, "fhir", served, overlay), said)
     else:
-        record = {"record": root, **fhir_json.read(text)}
+        record = {"record": root, **inputs.parsed(fhir_json.read, text, _at(DATA))}
         if record["record"] != root:
             raise _refused(ROOT, "the record says that it is another kind", "the kind that the record names")
         results = translator.to_fhir(record, served, overlay).results
@@ -86,4 +87,8 @@ def _one_of(given: Mapping[str, Sequence[str]], name: str, accepted: Sequence[st
 
 
 def _refused(name: str, reason: str, accepted: str, code: str = "not-supported") -> Refused:
-    return refusal(400, code, reason, path=f"Parameters.parameter.where(name='{name}')", accepted=accepted)
+    return refusal(400, code, reason, path=_at(name), accepted=accepted)
+
+
+def _at(name: str) -> str:
+    return f"Parameters.parameter.where(name='{name}')"

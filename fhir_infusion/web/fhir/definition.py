@@ -64,7 +64,7 @@ def get_of(type_: str) -> Callable[[str, str], Response]:
         check_accept(request, served)
         make = _known(served, type_).get(definition_id)
         if make is None:
-            raise not_found("definition")
+            raise not_found("definition", f"an id that GET {type_} lists")
         return fhir_reply(make(), served)
 
     return get

@@ -53,7 +53,7 @@ def status(release: str, export_id: str) -> Response:
     served = release_of(release)
     found = exporting.contents(web().service, caller(), export_id)
     if found.export.release != served:
-        raise not_found("export")
+        raise not_found("export", "the address that the answer to $export names, in its release")
     here = f"{base_url(served)}/$export-file/{export_id}"
     body: dict[str, Any] = {
         "transactionTime": instant(found.export.moment),
@@ -81,7 +81,7 @@ def file(release: str, export_id: str, name: str) -> Response:
         return _streamed(exporting.errors(service, who, export_id, _outcome))
     type_ = name.removeprefix(_DELETED)
     if type_ not in SERVED:
-        raise not_found("file")
+        raise not_found("file", "an address that the manifest of the export lists")
     making = exporting.deletions if name.startswith(_DELETED) else exporting.lines
     return _streamed(making(service, who, export_id, type_))
 

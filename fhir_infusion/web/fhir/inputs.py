@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from fhir_infusion.errors import Refused
 from fhir_infusion.web.refusals import parameter_refusal, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from fhir_infusion.web.parameters import Parameters
 
@@ -64,6 +65,14 @@ def stated(given: Parameters, known: Collection[str]) -> Parameters:
     if any(name not in known for name, _ in given):
         raise parameter_refusal("", "there is no such parameter", ", ".join(known), "not-supported")
     return given
+
+
+def parsed(read: Callable[[bytes], Any], text: str | bytes, place: str) -> Any:
+    """Return what ``read`` makes of an input that is a text of JSON. Raises ``Refused``: with its place."""
+    try:
+        return read(text.encode() if isinstance(text, str) else text)
+    except Refused as refused:
+        raise Refused(*(issue.under(place) for issue in refused.issues)) from None
 
 
 def _value(one: Json, kind: str, at: str) -> Any:

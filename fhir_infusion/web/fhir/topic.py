@@ -62,13 +62,13 @@ def _one(release: str, topic_type: str, topic_id: str) -> Response:
     served = _served(release, topic_type)
     topic = next((one for one in TOPICS if one.id == topic_id), None)
     if topic is None:
-        raise not_found("topic")
+        raise not_found("topic", f"an id that GET {topic_type} lists")
     return fhir_reply(resource_of(topic, served), served)
 
 
 def _served(release: str, topic_type: str) -> Release:
     served = release_of(release)
     if TYPES[served] != topic_type:
-        raise not_found("type of resource in this release")
+        raise not_found("type of resource in this release", f"{TYPES[served]}, or another release")
     check_accept(request, served)
     return served

@@ -101,7 +101,7 @@ def _content(given: list[Any]) -> Json:
     (content,) = given
     if isinstance(content, dict) and content.get("resourceType") == "Binary":
         content = _unpacked(content)
-    return content if isinstance(content, dict) else fhir_json.read(content)
+    return content if isinstance(content, dict) else inputs.parsed(fhir_json.read, content, "content")
 
 
 def _unpacked(binary: Json) -> bytes:
@@ -128,19 +128,23 @@ def _named(served: Release, definition_id: str, asked: Mapping[str, str], given:
     urls += [known[definition_id].url] if definition_id in known else []
     urls += [*given.get("source", ()), *map(_url_of, sent)]
     if definition_id and definition_id not in known:
-        raise not_found("StructureMap")
+        raise _not_there()
     if len(set(urls)) != 1:
-        reason = "it does not say which one mapping is to be performed"
+        reason = "it does not say which mapping is to be performed, or names several"
         accepted = "`source`: a canonical address that GET StructureMap lists"
         raise refusal(400, "required", reason, path="http.source", accepted=accepted)
     url, _, of = urls[0].partition("|")
     found = next((one for one in known.values() if one.url == url), None)
     if found is None or of not in {"", VERSION}:
-        raise not_found("StructureMap")
+        raise _not_there()
     for one in map(_map_in, sent):
         if isinstance(one, dict) and one != structure_map(web().service.translator, found):
             raise _foreign()
     return found
+
+
+def _not_there() -> Exception:
+    return not_found("StructureMap", f"one that GET StructureMap lists, of version {VERSION}")
 
 
 def _map_in(sent: Json | str) -> Json | str:

@@ -116,7 +116,7 @@ def _named(served: Release, definition_id: str, given: Mapping[str, Any]) -> lis
     if definition_id or url:
         tables = [one for one in tables if definition_id in {"", one.name} and url in {"", one.url}]
     if not tables or version != concept_maps.VERSION or of_url not in {"", concept_maps.VERSION}:
-        raise not_found("ConceptMap")
+        raise not_found("ConceptMap", f"one that GET ConceptMap lists, of version {concept_maps.VERSION}")
     return tables
 
 
@@ -131,7 +131,9 @@ def _asked(given: Mapping[str, Any]) -> _Asked:
         one_of = (
             ", ".join(name for name in INPUTS["R4"] if name.startswith("cod")) + " (R5: sourceCode, targetCode, ...)"
         )
-        raise refusal(400, "required", "it does not say which one code is meant", path="Parameters", accepted=one_of)
+        raise refusal(
+            400, "required", "it does not say which code is meant, or names several", path="Parameters", accepted=one_of
+        )
     (name,) = named
     value = given[name]
     if isinstance(value, str):
