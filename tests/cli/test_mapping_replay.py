@@ -112,6 +112,13 @@ def test_programs_get_a_line_each_and_the_newest_alone_where_few_are_asked_for(
     assert replayed("--since", "2020-01-01")[1][-1] == "1 same, 1 changed, 1 refused now"
 
 
+def test_a_run_that_compared_nothing_says_so(stored: Service, changed: Path, capfd: pytest.CaptureFixture[str]):
+    common = ["--mappings", str(changed), "--database", stored.settings.database]
+    code = run(root, ["mapping", "replay", *common, "--tenant", "nobody"])
+    told = "fhir-infusion: nothing was compared: nothing of this tenant is stored that was asked for\n"
+    assert (code, *capfd.readouterr()) == (0, "0 same\n", told)
+
+
 def test_documents_that_change_nothing_are_the_same(replayed: Callable[..., tuple[int, list[str]]]):
     assert replayed(mappings=mappings_dir()) == (0, ["3 same"])
 

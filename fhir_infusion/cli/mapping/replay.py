@@ -80,6 +80,8 @@ def replay(
             for done in batch:
                 for line in [fhir_json.write(done.document()).decode()] if as_json else _lines(done, values=values):
                     click.echo(line)
+    if not counts:
+        tell("nothing was compared: nothing of this tenant is stored that was asked for")
     states = [state for state in (*replaying.STATES, "failed") if state == "same" or counts[state]]
     if as_json:
         click.echo(fhir_json.write({"summary": {state: counts[state] for state in states}}))
