@@ -127,6 +127,17 @@ def test_what_a_compose_file_sets_are_settings_with_which_our_containers_start(n
             assert read.database.startswith("postgresql://"), "with SQLite the service keeps remotes in step itself"
 
 
+def test_what_the_settings_of_remotes_name_beside_them_is_in_the_container_too():
+    names = SETS[2]
+    for one in ("service", "worker"):
+        found = merged(*names)["services"][one]
+        mounted = {target: source for source, target, *_ in (each.split(":") for each in found["volumes"])}
+        settings = Path(found["environment"]["FHIR_INFUSION_SETTINGS"])
+        # A file that is mounted alone has nothing beside it: no token, no key, no certificate.
+        assert mounted[str(settings.parent)] == "./remotes", one
+    assert "docker/remotes/" in (ROOT / ".gitignore").read_text(encoding="utf-8").split()
+
+
 def test_what_begins_and_ends_a_container_gives_it_the_time_that_the_service_takes():
     for names in SETS:
         for name, one in merged(*names)["services"].items():
