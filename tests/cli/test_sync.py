@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from fhir_infusion.cli.http import Answer
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.store import audit, endpoints, open_reader
+from fhir_infusion.store import audit, endpoints, open_reader, open_store
 from tests.faults.exporting import Exporting
 from tests.faults.peer import Act, Peer
 from tests.faults.rig import ADMINISTRATIONS, ORDERS, Clock, open_rig, order
@@ -196,6 +196,14 @@ def test_the_status_names_what_to_go_on_with(cli: Run, held: tuple[Peer, str, st
     rig.close()
     told = ["sync resume peer --reason TEXT", "sync dead list peer", "sync reconcile peer"]
     assert cli("sync", "status").json[0]["next"] == told
+
+
+def test_the_status_says_where_there_is_no_remote(cli: Run, tmp_path: Path):
+    database = f"sqlite:///{tmp_path}/none.db"
+    open_store(database, Clock()).close()
+    ran = cli("sync", "status", "--database", database)
+    told = "fhir-infusion: there is no remote; a section [remotes.NAME] of the settings file makes one\n"
+    assert (ran.code, ran.out, ran.err) == (0, "", told)
 
 
 def test_a_decision_about_what_was_deleted_there_meanwhile_is_no_success(cli: Run, held: tuple[Peer, str, str]):

@@ -9,6 +9,7 @@ import click
 from fhir_infusion.cli import load_settings
 from fhir_infusion.cli.build import reading_service
 from fhir_infusion.cli.options import database_option
+from fhir_infusion.cli.run import tell
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.sync.advice import advice
 from fhir_infusion.sync.status import status as status_of
@@ -26,7 +27,10 @@ def status(database: str | None, *, whole: bool) -> None:
     """
     settings = load_settings(database=database)
     with reading_service(settings) as service:
-        for line in status_of(service):
+        lines = status_of(service)
+        if not lines:
+            tell("there is no remote; a section [remotes.NAME] of the settings file makes one")
+        for line in lines:
             told: dict[str, Any] = line if whole or line["can"] is None else {**line, "can": _chosen(line["can"])}
             first: dict[str, Any] = {"endpoint": line["endpoint"], "next": _next(line)}
             click.echo(fhir_json.write({**first, **told}))
