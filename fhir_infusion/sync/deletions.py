@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from fhir_infusion.store import inbox, links
 from fhir_infusion.sync import absent, moments, statement
 from fhir_infusion.sync.replies import Found, Gone, Listed, Missing
+from fhir_infusion.sync.steps import CIRCLE, Trail
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,13 +43,13 @@ def take_deletions(peer: Peer, tenant: str, type_: str) -> str:
     page = peer.endpoint.history(type_, _parameters(peer, feed, before))
     first_date = page.date if isinstance(page, Listed) else ""
     deleted: set[str] = set()
-    is_cut = False
+    is_cut, trail = False, Trail()
     while isinstance(page, Listed):
         deleted.update(page.deleted)
         if not page.following:
             is_cut = page.rows >= PAGE
             break
-        page = peer.endpoint.page(type_, page.following)
+        page = peer.endpoint.page(type_, page.following) if trail.leads_on(page) else CIRCLE
     if not isinstance(page, Listed):
         return f"history: {getattr(page, 'why', '') or type(page).__name__.lower()}"
     for id_ in sorted(deleted):

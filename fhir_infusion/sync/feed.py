@@ -35,7 +35,7 @@ from fhir_infusion.sync.deletions import noted
 from fhir_infusion.sync.listing import asked, total
 from fhir_infusion.sync.peer import LOG
 from fhir_infusion.sync.replies import Doubtful, Gone, Listed, Missing, Rejected, Trouble
-from fhir_infusion.sync.steps import Ask, End, Step, following
+from fhir_infusion.sync.steps import CIRCLE, Ask, End, Step, Trail, following
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -135,27 +135,29 @@ def _pass(peer: Peer, tenant: str, before: Cursor, hidden: dict[str, Link]) -> _
     left_out: set[str] = set()
     deleted: set[str] = set()
     known: set[str] = set()
+    trail = Trail()
     ask, page = _first(peer, cursor)
     while True:
         if not isinstance(page, Listed):
             if isinstance(page, Missing | Gone | Rejected) and (pages > 1 or cursor.next_link) and not expired:
                 expired = True  # the link expired while reading: once more from the start, the inbox makes it free
-                cursor = _fresh(cursor)
+                cursor, trail = _fresh(cursor), Trail()
                 ask, page = _first(peer, cursor)
                 continue
             return page
+        leads_on = not page.following or trail.leads_on(page)
         if peer.remote.feed == "history":
             page = _newest(page, known)
             deleted.update(page.deleted)
-        for one in page.entries:
-            if (shown := hidden.pop(one.stamp.id, None)) is not None:
-                peer.missed.discard(shown.aggregate)
+        _shown(peer, page, hidden)
         fresh, cursor = _kept(peer, tenant, cursor, page)
         new += len(fresh)
         oldest_new = moments.least([oldest_new, *(one.last_updated for one in fresh)])
         left_out.update(page.left_out)
         reach("pull.page")
         if page.following:
+            if not leads_on:
+                return CIRCLE
             pages += 1
             page = peer.endpoint.page(cursor.type, page.following)
             continue
@@ -167,6 +169,13 @@ def _pass(peer: Peer, tenant: str, before: Cursor, hidden: dict[str, Link]) -> _
         if not isinstance(step, Ask):
             return step
         ask, page = step, _ask(peer, cursor.type, step)
+
+
+def _shown(peer: Peer, page: Listed, hidden: dict[str, Link]) -> None:
+    """Take what a page shows from what is hidden."""
+    for one in page.entries:
+        if (shown := hidden.pop(one.stamp.id, None)) is not None:
+            peer.missed.discard(shown.aggregate)
 
 
 def _newest(page: Listed, known: set[str]) -> Listed:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from fhir_infusion.remotes import TYPES
 from fhir_infusion.store import inbox, loads
 from fhir_infusion.store.failpoint import reach
-from fhir_infusion.sync import moments, places, replies, restored
+from fhir_infusion.sync import moments, places, replies, restored, whole
 from fhir_infusion.sync.case import as_received
 from fhir_infusion.sync.deletions import noted
 from fhir_infusion.sync.manifest import File
@@ -149,7 +149,7 @@ class _Reading:
                     after, [as_received(self.file.type, one.stamp, one.text) for one in map(replies.entry_of, lines)]
                 )
             case "error":
-                self._put(replace(after, codes=_joined(after.codes, [replies.left_out_of(one) for one in lines])))
+                self._put(replace(after, codes=_joined(after.codes, [whole.left_out_of(one) for one in lines])))
             case "deleted":
                 told = [replies.deletions_of(one, TYPES) for one in lines]
                 gone = [each for one in told for each in one or ()]

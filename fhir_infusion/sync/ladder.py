@@ -12,13 +12,16 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+import msgspec
 
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.records.statuses import ERROR
 from fhir_infusion.sync import statement
 from fhir_infusion.sync.replies import Doubtful, Entry, Found, Gone, Listed, Trouble, Written
+from fhir_infusion.sync.shapes import NAMED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
     from fhir_infusion.sync.remote import Endpoint
 
 Rung: TypeAlias = Literal["A", "B", "C"]
+
+OTHERS: Final = Doubtful("others than asked for")
+"""What is found does not carry the identifier: who does not know how to search by it gives all that there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +79,12 @@ def look(endpoint: Endpoint, type_: str, system: str, value: str) -> One | Absen
     reply = endpoint.look(type_, system, value)
     if not isinstance(reply, Listed):
         return reply
-    by_id = {entry.stamp.id: entry for entry in reply.entries}
-    if "" in by_id:
+    found = {entry.stamp.id: entry for entry in reply.entries}
+    if "" in found or reply.left_out:
         return Doubtful("unreadable match")
+    by_id = {id_: entry for id_, entry in found.items() if _is_named(entry, system, value)}
+    if len(by_id) < len(found) and (reply.following or not by_id):
+        return OTHERS
     if len(by_id) > 1:
         # A second one that was entered in error is none: a person, or `duplicates`, has ended it.
         standing = [entry for entry in by_id.values() if not _is_error(entry)]
@@ -83,6 +92,15 @@ def look(endpoint: Endpoint, type_: str, system: str, value: str) -> One | Absen
             return Several(tuple(sorted(by_id)))
         return One(standing[0])
     return One(next(iter(by_id.values()))) if by_id else Absent()
+
+
+def _is_named(entry: Entry, system: str, value: str) -> bool:
+    """Say whether it carries the identifier, however a server takes capitals; true where that cannot be read."""
+    try:
+        listed = NAMED.decode(entry.text).identifier or ()
+    except (msgspec.DecodeError, RecursionError):
+        return True
+    return (system.casefold(), value.casefold()) in {(one.system.casefold(), one.value.casefold()) for one in listed}
 
 
 def _is_error(entry: Entry) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from fhir_infusion.remotes import filter_parameters
 from fhir_infusion.sync.replies import Listed
-from fhir_infusion.sync.steps import Ask, End, following
+from fhir_infusion.sync.steps import CIRCLE, Ask, End, Trail, following
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,13 +51,15 @@ def entries(peer: Peer, type_: str) -> Iterator[Entry]:
     Raises:
         ListingError: a page could not be read, or what the peer has it could not list.
     """
-    ask = Ask()
+    ask, trail = Ask(), Trail()
     page = asked(peer, type_, ask)
     while True:
         if not isinstance(page, Listed):
             raise ListingError(page)
         yield from page.entries
         if page.following:
+            if not trail.leads_on(page):
+                raise ListingError(CIRCLE)
             page = peer.endpoint.page(type_, page.following)
             continue
         step = following(ask, page, partial(total, peer, type_))

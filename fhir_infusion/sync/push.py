@@ -335,7 +335,8 @@ def _acked(job: Job, reply: Written, rung: str) -> Verdict:
             return Verdict("unknown", "read-back", backoff(job.peer, job.row))
         stamp, resource, text = there.stamp, there.resource, there.text
     if stamp is None or resource is None:
-        return Verdict("unknown", "no-location")
+        # At once where it is the first such answer; a server that gives no other is not run over.
+        return Verdict("unknown", "no-location", backoff(job.peer, job.row) if job.row.attempt > 1 else None)
     text = text or fhir_json.write(resource).decode()
     if is_answer_to_another(job.body, resource):
         return Verdict("unknown", ANOTHER, backoff(job.peer, job.row))

@@ -30,7 +30,8 @@ import msgspec
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.json import Resource
-from fhir_infusion.sync.shapes import BUNDLE, HEAD, OUTCOME, BundleEntry, Meta
+from fhir_infusion.sync import whole
+from fhir_infusion.sync.shapes import BUNDLE, HEAD, BundleEntry, Meta
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +235,8 @@ def of_search(answer: Answer, type_: str) -> Listed | Trouble:
         return Doubtful("unreadable answer")
     if bundle.resource_type != "Bundle" or bundle.type not in {"searchset", "history"}:
         return Doubtful("not a search result")
+    if whole.says_twice(answer.body, bundle):
+        return Doubtful("a page that says something twice")
     following = [link.url for link in bundle.link or () if link.relation == "next"]
     entries: list[Entry] = []
     left_out: list[str] = []
@@ -245,12 +248,13 @@ def of_search(answer: Answer, type_: str) -> Listed | Trouble:
             deleted += newest
             known.update(newest)
             continue
-        mode = entry.search.mode if entry.search else "match"
-        if mode == "outcome":
-            left_out += left_out_of(bytes(entry.resource))
-        if mode in {"outcome", "include"} or not bytes(entry.resource):
+        mode, raw = entry.search.mode if entry.search else "match", bytes(entry.resource)
+        if mode == "include":
             continue
-        found = entry_of(bytes(entry.resource))
+        found = entry_of(raw)
+        if mode == "outcome" or not raw or found.stamp.type == "OperationOutcome":
+            left_out += whole.left_out_of(raw) if raw else [whole.INCOMPLETE]
+            continue
         if found.stamp.type not in {type_, ""} or (bundle.type == "history" and found.stamp.id in known):
             continue
         entries.append(found)
@@ -354,16 +358,6 @@ def deletions_of(raw: bytes, types: Sequence[str]) -> list[tuple[str, str]] | No
         return None
     gone = [entry for entry in bundle.entry or () if entry.request is not None and entry.request.method == "DELETE"]
     return [(type_, id_) for entry in gone for type_ in types for id_ in _deleted(entry, type_)]
-
-
-def left_out_of(raw: bytes) -> list[str]:
-    """Return the codes of the errors of an OperationOutcome in a search result; a warning leaves nothing out."""
-    try:
-        issues = OUTCOME.decode(raw).issue or ()
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return []
-    codes = [issue.code for issue in issues if issue.severity in {"error", "fatal"}]
-    return [code if _CODE.fullmatch(code) else "unknown" for code in codes]
 
 
 def entry_of(raw: bytes) -> Entry:

@@ -8,7 +8,7 @@ skipped.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from fhir_infusion.sync import moments
@@ -43,6 +43,29 @@ class End:
 
 
 Step: TypeAlias = Ask | End | Doubtful
+
+
+IDLE: Final = 100
+"""So many pages in a row may bring nothing that the one before did not."""
+CIRCLE: Final = Doubtful("next links that lead nowhere")
+
+
+@dataclass(slots=True)
+class Trail:
+    """The next links of one reading: one that comes again leads in a circle, and many for nothing lead nowhere."""
+
+    _links: set[str] = field(default_factory=set)
+    _before: frozenset[tuple[str, str]] = frozenset()
+    _idle: int = 0
+
+    def leads_on(self, page: Listed) -> bool:
+        """Say whether to follow the next link of a page."""
+        brought = frozenset((entry.stamp.id, entry.stamp.version_id) for entry in page.entries)
+        self._idle = self._idle + 1 if brought <= self._before and not page.deleted else 0
+        self._before = brought
+        is_new = page.following not in self._links
+        self._links.add(page.following)
+        return is_new and self._idle < IDLE
 
 
 def following(  # noqa: PLR0911  each return is one case of the text above

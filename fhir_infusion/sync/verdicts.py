@@ -19,6 +19,7 @@ from fhir_infusion.store.links import Link
 from fhir_infusion.store.outbox import State
 from fhir_infusion.sync import retry
 from fhir_infusion.sync.compare import altered
+from fhir_infusion.sync.ladder import OTHERS
 from fhir_infusion.sync.replies import (
     Doubtful,
     Forbidden,
@@ -60,6 +61,9 @@ LATE: Final = timedelta(seconds=2)
 
 ANOTHER: Final = "another-answered"
 """The code of a write that was answered with somebody else's resource: it is verified, and never linked to that."""
+
+UNNAMED: Final = "not-by-identifier"
+"""The code and the alarm of a remote that does not search by identifier: nothing new is sent there until it does."""
 
 DUPLICATE: Final = Verdict("duplicate", "several-match", alert="duplicate")
 
@@ -103,7 +107,11 @@ def not_sent(peer: Peer, row: Row, reply: Trouble) -> Verdict:
     """Decide after a look or a read that could not be answered: nothing of this row has left."""
     if isinstance(reply, Rejected):
         return Verdict("dead", f"look {reply.status} {','.join(reply.codes)}".strip()[:200], alert="rejected")
-    return _later(peer, row, reply, "unknown" if row.state == "unknown" else "pending")
+    later = _later(peer, row, reply, "unknown" if row.state == "unknown" else "pending")
+    if reply != OTHERS:
+        return later
+    code = row.last_error_code if row.last_error_code.startswith("absent-") else UNNAMED
+    return replace(later, code=code, alert=UNNAMED if peer.told_first(UNNAMED) else "")
 
 
 def _later(peer: Peer, row: Row, reply: Trouble, state: State) -> Verdict:

@@ -129,6 +129,7 @@ def test_a_page_keeps_each_entry_as_sent_and_leaves_out_what_was_not_asked_for()
         ),
         "n",
         "D",
+        ("incomplete",),  # the entry without a resource
         rows=5,
     )
 
