@@ -7,12 +7,13 @@ where a person's words would contradict the data the patch is refused until it c
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from fhir_infusion.fhir.json import Resource
 
@@ -80,23 +81,46 @@ def _stale_rendering(old: Resource, new: Resource) -> Iterator[str]:
     """Yield the path of a rendering of the dosage that stands as it was, where R4 has it: in an extension."""
     if "dosageInstruction" not in old or old["dosageInstruction"] == new.get("dosageInstruction"):
         return
-    before: Any = old.get("extension", ())
+    before = set(map(_key, old.get("extension", ())))
     for index, one in enumerate(new.get("extension", ())):
-        if isinstance(one, dict) and one.get("url") == _RENDERED and one in before:
+        if isinstance(one, dict) and one.get("url") == _RENDERED and _key(one) in before:
             yield f"extension[{index}]"
 
 
 def _paired(old: list[Any], new: list[Any]) -> Iterator[tuple[Any, Any, int]]:
     """Yield what an item was, what it is, and where: by its id, else in order among those that are not as they were."""
-    left = [item for item in old if item not in new]
-    for index, item in enumerate(new):
-        if item in old:
+    were, are = [*map(_key, old)], [*map(_key, new)]
+    kept, known = set(are), set(were)
+    left = dict(enumerate(item for item, key in zip(old, were, strict=True) if key not in kept))
+    by_id: dict[Any, deque[int]] = {}
+    for at, item in left.items():
+        by_id.setdefault(_key(_id(item)), deque()).append(at)
+    nameless, first = by_id.pop(None, deque()), 0
+    for index, (item, key) in enumerate(zip(new, are, strict=True)):
+        if key in known:
             continue
-        same = [one for one in left if _id(one) is not None and _id(one) == _id(item)]
-        before = same[0] if same else next((one for one in left if _id(one) is None or _id(item) is None), None)
-        if before is not None:
-            left.remove(before)
-            yield before, item, index
+        if _id(item) is None:
+            first = next((at for at in range(first, len(were)) if at in left), len(were))
+            found = first if first in left else None
+        else:
+            same = _next(by_id.get(_key(_id(item)), deque()), left)
+            found = _next(nameless, left) if same is None else same
+        if found is not None:
+            yield left.pop(found), item, index
+
+
+def _next(places: deque[int], left: Mapping[int, Any]) -> int | None:
+    """Return the first of these places that is left; those before it are taken out."""
+    while places and places[0] not in left:
+        places.popleft()
+    return places[0] if places else None
+
+
+def _key(value: Any) -> Any:
+    """Return what is equal, and has one hash, where values of JSON are equal."""
+    if isinstance(value, dict):
+        return frozenset((name, _key(held)) for name, held in value.items())
+    return tuple(map(_key, value)) if isinstance(value, list) else value
 
 
 def _id(item: Any) -> Any:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fhir_infusion.errors import Refused
-from fhir_infusion.fhir.stale_text import settled
+from fhir_infusion.fhir.stale_text import _paired, settled
 
 DIV = '<div xmlns="http://www.w3.org/1999/xhtml">5 mL/h</div>'
 
@@ -108,3 +111,49 @@ def test_a_generated_narrative_is_left_out_and_a_new_one_kept():
     new = {**old, "priority": "stat", "text": {"status": "generated", "div": DIV.replace("5", "6")}}
     assert settled(old, new) == new
     assert settled(old, dict(old)) == old
+
+
+# --- the pairs of two lists -------------------------------------------------------------------------------------------
+
+
+def plainly_paired(old: list[Any], new: list[Any]) -> list[tuple[Any, Any, int]]:
+    """Return the pairs as they are meant, by looking at each with each."""
+    pairs = []
+    left = [item for item in old if item not in new]
+    for index, item in enumerate(new):
+        if item not in old:
+            named = [one for one in left if id_of(one) is not None and id_of(one) == id_of(item)]
+            others = [one for one in left if id_of(one) is None or id_of(item) is None]
+            if before := (named or others)[:1]:
+                left.remove(before[0])
+                pairs.append((before[0], item, index))
+    return pairs
+
+
+def id_of(item: Any) -> Any:
+    return item.get("id") if isinstance(item, dict) else None
+
+
+VALUES = st.sampled_from([0, 1, True, Decimal("1.0"), "a", [1], [True], {}, []])
+ITEMS = st.one_of(
+    st.builds(lambda id_, x: {"id": id_, "x": x}, st.sampled_from(["a", "b", "c", None, 1]), VALUES),
+    st.builds(lambda x: {"x": x}, VALUES),
+    VALUES,
+)
+
+
+@given(st.lists(ITEMS, max_size=8), st.lists(ITEMS, max_size=8))
+def test_items_are_paired_by_id_and_else_in_order(old: list[Any], new: list[Any]):
+    assert list(_paired(old, new)) == plainly_paired(old, new)
+
+
+def test_pairing_long_lists_takes_no_longer_for_each_item():
+    def taken(count: int) -> float:
+        old = [{"id": f"i{at}", "text": "5 mg"} if at % 2 else {"text": f"{at}"} for at in range(count)]
+        new = [{**item, "dose": 1} for item in reversed(old)]
+        begun = time.process_time()
+        assert len(list(_paired(old, new))) == count
+        return time.process_time() - begun
+
+    taken(1_000)
+    assert taken(16_000) < 16 * 4 * max(taken(1_000), 0.001)
