@@ -7,11 +7,13 @@ that is known for certain, that no quantity of the record equals is told, with t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Container, Iterable, Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records.amounts import (
@@ -68,8 +70,9 @@ def text_findings(record: Part) -> Iterator[Issue]:
     """Yield the amounts in the dosage text that the structure neither holds nor makes."""
     texts = [(f"steps[{at}].text", step["text"]) for at, step in enumerate(record.get("steps", ())) if "text" in step]
     texts += [(name, record[name]) for name in ("rendered_instruction", "text") if name in record]
-    held: list[tuple[Amount, Part]] | None = None
+    held: Held | None = None
     made: Derived | None = None
+    ranges: _Ranges | None = None
     for path, text in texts:
         told: list[tuple[Amount, str]] = []
         agreed: set[Dimension] = set()
@@ -77,12 +80,13 @@ def text_findings(record: Part) -> Iterator[Issue]:
         for match, found in amounts_said(text):
             number, unit = match.groups()
             if held is None:
-                held = list(amounts_of(record))
+                held = Held(amounts_of(record))
             alike = _contradicted(found, held)
             if alike:
                 made = derived(record) if made is None else made
             if alike and made is not None and not _follows(made, found, _rounding(number, found)):
-                if _is_within(record, found):
+                ranges = _Ranges(record) if ranges is None else ranges
+                if ranges.hold(found):
                     continue
                 words = ", ".join(dict.fromkeys(map(_words, alike)))
                 told.append((found, f"the text says {number} {unit}; the structure says {words}"))
@@ -110,49 +114,103 @@ def _is_limited(record: Part) -> bool:
     return any(not _LIMITS.isdisjoint(step) for step in record.get("steps", ()))
 
 
-def _contradicted(found: Amount, held: list[tuple[Amount, Part]]) -> list[Part]:
+_Kind = tuple[Dimension, bool, str]
+
+
+def _kind(found: Amount) -> _Kind:
+    """Return what amounts of one kind with an amount in words have in common: of one without a dimension the code."""
+    return found.dimension, found.code in _BODY, "" if found.dimension else found.code
+
+
+class Held:
+    """Amounts that a record says, each with its part; looked through once for each kind of amount that is asked for."""
+
+    def __init__(self, held: Iterable[tuple[Amount, Part]]) -> None:
+        """Keep the amounts."""
+        self._held = list(held)
+        self._kinds: dict[_Kind, tuple[Container[Fraction], list[Part]]] = {}
+
+    def of_its_kind(self, found: Amount) -> tuple[Container[Fraction], list[Part]]:
+        """Return what is of the same kind as an amount in words: the numbers in base units, and the parts.
+
+        A body weight is one of the measurements and no dose; a dose by weight is no count, though both have no base.
+        """
+        kind = _kind(found)
+        if kind not in self._kinds:
+            alike = [*self._alike(found)]
+            numbers = [held.base for held, _ in alike]
+            # To hash a fraction costs more than to compare it with a few.
+            self._kinds[kind] = numbers if len(numbers) < _FEW else frozenset(numbers), [part for _, part in alike]
+        return self._kinds[kind]
+
+    def _alike(self, found: Amount) -> Iterator[tuple[Amount, Part]]:
+        dimension, is_body, _ = _kind(found)
+        counted = is_counted(dimension)
+        for held, part in self._held:
+            same = (just_units(held.dimension) if counted else held.dimension) == dimension
+            if same and (held.code in _BODY) == is_body and (dimension or is_by_same(found.code, held.code)):
+                yield held, part
+
+    @cached_property
+    def rates(self) -> list[Part]:
+        """Return the parts that are rates."""
+        return [part for held, part in self._held if _is_rate(held)]
+
+
+_FEW: Final = 16
+
+
+def _contradicted(found: Amount, held: Held) -> list[Part]:
     """Return what the structure says of this kind, nothing where the text says the same.
 
     Only where the structure has something of the same kind: what it lacks altogether, the text merely adds.
     """
-    alike = of_its_kind(found, held)
-    base = found.base
-    if any(other.base == base for other, _ in alike):
+    numbers, alike = held.of_its_kind(found)
+    if found.base in numbers:
         return []
-    if alike or found.code in _BODY or not _is_rate(found):
-        return [part for _, part in alike]
-    return [part for other, part in held if _is_rate(other)]
+    return alike if alike or found.code in _BODY or not _is_rate(found) else held.rates
 
 
-def _is_within(record: Part, found: Amount) -> bool:
-    """Return whether an amount lies in a range of its kind: of a sliding scale of 0 to 10 units a text says each."""
-    for dosing in chain.from_iterable(step.get("dosings", ()) for step in record.get("steps", ())):
-        for name in _RANGES:
-            ends = [(amount(end), end) for end in (dosing.get(name, {}).get(side) for side in ("low", "high"))]
-            alike = of_its_kind(found, [(held, end) for held, end in ends if held is not None])
-            if len(alike) > 1 and alike[0][0].base <= found.base <= alike[1][0].base:
-                return True
-    return False
+class _Ranges:
+    """The ranges of dose and rate that a record says."""
+
+    def __init__(self, record: Part) -> None:
+        """Keep both ends of each."""
+        dosings = chain.from_iterable(step.get("dosings", ()) for step in record.get("steps", ()))
+        self._ends = [
+            [(held, end) for end in (part.get("low"), part.get("high")) if (held := amount(end)) is not None]
+            for dosing in dosings
+            for part in (dosing[name] for name in _RANGES if name in dosing)
+        ]
+        self._kinds: dict[_Kind, list[tuple[Fraction, Fraction]]] = {}
+
+    def hold(self, found: Amount) -> bool:
+        """Whether an amount lies in a range of its kind: of a sliding scale of 0 to 10 units a text says each."""
+        kind = _kind(found)
+        if kind not in self._kinds:
+            self._kinds[kind] = _merged(self._of_its_kind(found))
+        merged = self._kinds[kind]
+        at = bisect_right(merged, found.base, key=itemgetter(0)) - 1
+        return at >= 0 and found.base <= merged[at][1]
+
+    def _of_its_kind(self, found: Amount) -> Iterator[tuple[Fraction, Fraction]]:
+        for ends in self._ends:
+            if len(ends) == 2 and len(Held(ends).of_its_kind(found)[1]) == 2:
+                yield ends[0][0].base, ends[1][0].base
+
+
+def _merged(ranges: Iterable[tuple[Fraction, Fraction]]) -> list[tuple[Fraction, Fraction]]:
+    """Return ranges in ascending order, as one where they meet."""
+    merged: list[tuple[Fraction, Fraction]] = []
+    for low, high in sorted((low, high) for low, high in ranges if low <= high):
+        if merged and low <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
+        else:
+            merged.append((low, high))
+    return merged
 
 
 _RANGES: Final = ("dose_range", "rate_range")
-
-
-def of_its_kind(found: Amount, held: list[tuple[Amount, Part]]) -> list[tuple[Amount, Part]]:
-    """Return what is of the same kind as an amount in words.
-
-    A body weight is one of the measurements and no dose; a dose by weight is no count, though both have no base.
-    """
-    dimension, is_body = found.dimension, found.code in _BODY
-    if is_counted(dimension):
-        alike = [entry for entry in held if just_units(entry[0].dimension) == dimension]
-    else:
-        alike = [entry for entry in held if entry[0].dimension == dimension]
-    return [
-        entry
-        for entry in alike
-        if (entry[0].code in _BODY) == is_body and (dimension or is_by_same(found.code, entry[0].code))
-    ]
 
 
 def _is_rate(found: Amount) -> bool:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records.amounts import amount, ratio
 from fhir_infusion.records.findings import finding
 from fhir_infusion.records.rates import is_rate
-from fhir_infusion.records.text_findings import amounts_of, amounts_said, of_its_kind
+from fhir_infusion.records.text_findings import Held, amounts_of, amounts_said
 
 if TYPE_CHECKING:
     from fhir_infusion.errors import Issue
@@ -105,19 +106,34 @@ def _ends(path: str, part: Part) -> Iterator[tuple[str, Part]]:
 
 def _limits(record: Part, steps: Sequence[Part]) -> Iterator[tuple[str, str]]:
     """A limit in the words of a step of which the structure has neither the number nor another of its kind."""
+    structure = _Said(record, steps)
     for at, step in enumerate(steps):
         for name in _TEXTS:
             # The amounts of a text cost more to find than one of these words, which hardly any has.
             for match, said in amounts_said(step[name]) if name in step and _SAID.search(step[name]) else ():
-                if _MOST.search(step[name], 0, match.start()) and not _is_held(record, steps, said):
+                if _MOST.search(step[name], 0, match.start()) and not structure.holds(said):
                     reason = "a limit is given only in words: no dose or rate was compared with it"
                     yield f"steps[{at}].{name}", reason
 
 
-def _is_held(record: Part, steps: Sequence[Part], said: Amount) -> bool:
-    if any(other.base == said.base for other, _ in of_its_kind(said, list(amounts_of(record)))):
-        return True
-    return bool(of_its_kind(said, [(limit, step) for step in steps for limit in _limits_of(step)]))
+class _Said:
+    """What the structure of an order says: all its amounts, and its limits."""
+
+    def __init__(self, record: Part, steps: Sequence[Part]) -> None:
+        """Keep where to look."""
+        self._record, self._steps = record, steps
+
+    @cached_property
+    def _amounts(self) -> Held:
+        return Held(amounts_of(self._record))
+
+    @cached_property
+    def _limits(self) -> Held:
+        return Held((limit, step) for step in self._steps for limit in _limits_of(step))
+
+    def holds(self, said: Amount) -> bool:
+        """Whether it has an amount in words, or a limit of its kind."""
+        return said.base in self._amounts.of_its_kind(said)[0] or bool(self._limits.of_its_kind(said)[1])
 
 
 def _limits_of(step: Part) -> Iterator[Amount]:
