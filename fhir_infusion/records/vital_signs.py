@@ -1,4 +1,4 @@
-"""The body weight and height that come with a record as an ordinary Observation, for the arithmetic alone.
+"""The body weight, height and surface that come with a record as an ordinary Observation, for the arithmetic alone.
 
 Other systems send LOINC 29463-7 and do not say which weight that is (actual, ideal, adjusted), so it is no typed
 measurement of the record and stays residue. A dose that was calculated with pounds taken for kilograms is told
@@ -26,8 +26,13 @@ KINDS: Final[Mapping[str, str]] = MappingProxyType({
     "29463-7": "actual-weight",
     "3141-9": "actual-weight",
     "8302-2": "height",
+    "8277-6": "body-surface-area",
+    "3140-1": "body-surface-area",
 })  # fmt: skip
-"""The kind of measurement that each code is counted as; a weight that is not said to be another is the actual one."""
+"""The kind of measurement that each code is counted as; a weight that is not said to be another is the actual one.
+
+A surface is one of a formula (3140-1), or nothing says how it was found (8277-6).
+"""
 
 _NOT_VALID: Final = frozenset({"entered-in-error", "cancelled"})
 
