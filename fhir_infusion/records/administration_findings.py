@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fhir_infusion.records.amounts import Amount, amount, differ, of, rounded, shown, stated
 from fhir_infusion.records.bag_findings import preparation_findings
 from fhir_infusion.records.conversions import NOTHING, contradiction, rate_of
+from fhir_infusion.records.crowds import with_few_measurements
 from fhir_infusion.records.demand_findings import counts_findings
 from fhir_infusion.records.findings import VOLUME, concentration, finding
 from fhir_infusion.records.moments import is_after, seconds_between
@@ -23,7 +24,7 @@ Part = Mapping[str, Any]
 
 def administration_findings(record: Part) -> Iterator[Issue]:
     """Yield the findings in an administration."""
-    segments = record.get("segments", ())
+    record, segments = with_few_measurements(record), record.get("segments", ())
     for position, segment in enumerate(segments):
         length = _length(segment)
         if length is not None:

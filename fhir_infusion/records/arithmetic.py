@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.records.administration_findings import administration_findings
 from fhir_infusion.records.check import check
+from fhir_infusion.records.crowds import crowd_findings, with_few_measurements
 from fhir_infusion.records.demand_findings import demands_of_order
 from fhir_infusion.records.findings import finding
 from fhir_infusion.records.given_findings import given_of_order
@@ -46,8 +47,10 @@ def findings(record: Mapping[str, Any], *, as_sent: bool = True) -> tuple[Issue,
     doubtful = _as_sent(record, name) if as_sent else ()
     signs = tuple(vital_sign_findings(record))
     record = with_vital_signs(record)
-    words = (*text_findings(record), *word_findings(record), *timing_findings(record), *unsaid_findings(record))
-    return (*doubtful, *signs, *place_findings(record), *specific(record), *not_an_infusion(record), *words)
+    few = with_few_measurements(record)
+    words = (*text_findings(few), *word_findings(record), *timing_findings(record), *unsaid_findings(record))
+    told = (*specific(record), *not_an_infusion(record), *words, *crowd_findings(record))
+    return (*doubtful, *signs, *place_findings(record), *told)
 
 
 def findings_between(
@@ -66,6 +69,7 @@ def findings_between(
 
 def findings_of_order(order: Mapping[str, Any], administration: Mapping[str, Any]) -> tuple[Issue, ...]:
     """Return what is doubtful in an administration beside its order: its drug, demands, doses, rates."""
+    order = with_few_measurements(order)
     return (*demands_of_order(order, administration), *given_of_order(order, administration))
 
 

@@ -155,6 +155,11 @@ FINDINGS: Final[Mapping[str, Compared]] = MappingProxyType(
             "dose, a rate, a limit that no field holds), without a number, or in a unit that has no UCUM code.",
             _YES,
         ),
+        "not-compared": Compared(
+            "More than 20 doses and rates in one step, or measurements in one record: the others are compared with "
+            "limits and words, not with each other.",
+            _YES,
+        ),
         "timing-code": Compared("The code of a timing (BID, Q6H), with its frequency and period.", _NONE),
         "timing-range": Compared("The most of a number, frequency, period or duration, with its least.", _NONE),
         "dose-gap": Compared(

@@ -21,6 +21,7 @@ from fhir_infusion.records.conversions import (
     rate_in_words,
     rate_of,
 )
+from fhir_infusion.records.crowds import with_few_doses, with_few_measurements
 from fhir_infusion.records.findings import VOLUME_RATE, concentration, finding
 from fhir_infusion.records.limit_findings import limit_findings
 
@@ -32,17 +33,17 @@ Part = Mapping[str, Any]
 
 def order_findings(record: Part) -> Iterator[Issue]:
     """Yield the findings in an order."""
-    steps = record.get("steps", ())
+    whole, record = record, with_few_measurements(record)
     bag = tuple(bag_findings(record))
-    for position, step in enumerate(steps):
-        path = f"steps[{position}]"
+    for position, full in enumerate(record.get("steps", ())):
+        path, step = f"steps[{position}]", with_few_doses(full)
         yield from _rate_and_time(record, step, path, through=not bag)
         yield from _rates_agree(record, step, path)
         yield from body_findings(record, step, path)
         yield from twice_findings(step, path)
-        yield from _zero(record, step, path)
+        yield from _zero(record, full, path)
     yield from limit_findings(record)
-    yield from measurement_findings(record)
+    yield from measurement_findings(whole)
     yield from surface_findings(record)
     yield from bag
     yield from preparation_findings(record.get("preparation", {}))

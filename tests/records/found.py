@@ -277,6 +277,9 @@ FOUND: list[tuple[Record, str, str, str]] = [
     (order(step({**ORDERED, "dose": q(5, "mg/kg{ideal}")}, {**CALCULATED, "dose": q(3500, "mg")}), measurements=[weight(70)]), "calculated-dose", "steps[0].dosings[1].dose", "5 mg/kg{ideal} at 70 kg (actual weight) makes 350 mg; calculated is 3500 mg"),
     (order(step({**ORDERED, "rate": q(5, "ug/(kg.min)")}, {**CALCULATED, "rate": q(3500, "ug/min")}), measurements=[weight(70)]), "calculated-dose", "steps[0].dosings[1].rate", "5 ug/(kg.min) at 70 kg (actual weight) makes 350 ug/min; calculated is 3500 ug/min"),
     (order(step({"dose_range": {"low": q(0, "[iU]"), "high": q(10, "[iU]")}}, text="2 units, 12 units over 400")), "text-contradicts", "steps[0].text", "the text says 12 units; the structure says 0 [iU], 10 [iU]"),
+    # more than are compared with each other
+    (order(step(*[{"dose": q(5, "mg")}] * 21)), "not-compared", "steps[0].dosings[20]", "only the first 20 doses and rates of one step are compared with each other"),
+    (order(measurements=[{**weight(70 + at), "measurement_id": f"m{at}"} for at in range(21)]), "not-compared", "measurements[20]", "only the first 20 measurements are compared with each other"),
     # one of two
     (order(step({"rate": q(50, "mL/h")}, {"rate": q(500, "mL/h")})), "two-amounts", "steps[0].dosings[1].rate", "the rate is 500 mL/h; beside it stands 50 mL/h, and nothing says which"),
     (order(step({**ORDERED, "dose": q(50, "mg")}, {**ORDERED, "dose": q(1, "g")})), "two-amounts", "steps[0].dosings[1].dose", "the dose is 1 g; beside it stands 50 mg, and nothing says which"),
