@@ -92,9 +92,9 @@ def test_pounds_that_stand_beside_the_code_of_kilograms_are_told(quantity, is_to
 
 @pytest.mark.parametrize("code", ["8277-6", "3140-1"])
 def test_a_body_surface_is_counted_as_a_weight_is(code: str):
-    surface = {"code": {"coding": [{"system": "http://loinc.org", "code": code}]}}
+    surface = {"coding": [{"system": "http://loinc.org", "code": code}]}
     value = {"value": Decimal("1.82"), "unit": "m²", "system": UCUM, "code": "m2"}
-    record = with_observation(**surface, valueQuantity=value)
+    record = with_observation(code=surface, valueQuantity=value)
     kind = {"kind": "body-surface-area", "value": {"value": Decimal("1.82"), "unit": "m2"}}
     assert with_vital_signs(record)["measurements"] == [kind]
     record["steps"] = [step({**ORDERED, "dose": q(100, "mg/m2")}, {**CALCULATED, "dose": q(100, "mg")})]
@@ -104,18 +104,18 @@ def test_a_body_surface_is_counted_as_a_weight_is(code: str):
 
 
 def test_a_stated_body_surface_stands_before_that_of_an_observation():
-    surface = {"code": {"coding": [{"system": "http://loinc.org", "code": "8277-6"}]}}
+    surface = {"coding": [{"system": "http://loinc.org", "code": "8277-6"}]}
     value = {"value": 1, "system": UCUM, "code": "m2"}
     stated = {"kind": "body-surface-area", "value": {"value": Decimal("1.82"), "unit": "m2"}}
-    record = with_observation(**surface, valueQuantity=value) | {"measurements": [stated]}
+    record = with_observation(code=surface, valueQuantity=value) | {"measurements": [stated]}
     record["steps"] = [step({**ORDERED, "dose": q(100, "mg/m2")}, {**CALCULATED, "dose": q(182, "mg")})]
     assert findings(record) == ()
 
 
 def test_a_surface_of_an_observation_that_height_and_weight_do_not_make_is_told():
-    surface = {"code": {"coding": [{"system": "http://loinc.org", "code": "3140-1"}]}}
+    surface = {"coding": [{"system": "http://loinc.org", "code": "3140-1"}]}
     value = {"value": Decimal("2.82"), "system": UCUM, "code": "m2"}
     sizes = [weight("70"), {"kind": "height", "value": {"value": 170, "unit": "cm"}}]
-    record = with_observation(**surface, valueQuantity=value) | {"measurements": sizes}
+    record = with_observation(code=surface, valueQuantity=value) | {"measurements": sizes}
     record["steps"] = [step()]
     assert [issue.rule for issue in findings(record)] == ["body-surface"]
