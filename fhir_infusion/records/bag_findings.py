@@ -6,13 +6,15 @@ said to be a part. More than it holds never runs out of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.records.amounts import Amount, amount, differ, of, ratio, shown, span, stated
 from fhir_infusion.records.conversions import NOTHING, dose_of, is_pump_step, rate_in_words, rate_of
-from fhir_infusion.records.equality import same
+from fhir_infusion.records.equality import key_of
 from fhir_infusion.records.findings import (
     VOLUME,
     VOLUME_RATE,
@@ -44,13 +46,26 @@ def bag_findings(record: Part) -> Iterator[Issue]:
     if total is None or holds is None or holds.dimension != VOLUME:
         return
     steps: Sequence[Part] = record.get("steps", ())
-    runs = [_volume(step) for step in steps]
+    runs = _Runs([_volume(step) for step in steps])
     for members in occasions_of(steps):
         yield from _bag(record, members, runs, total, holds)
     for position, step in enumerate(steps):
         if step.get("role") not in _BY_DEMAND:
             yield from _lowest(step, total, holds, f"steps[{position}]")
     yield from _dose_of_bag(record, steps, holds)
+
+
+@dataclass
+class _Runs:
+    """What each step runs in all, where that is known."""
+
+    of: Sequence[Amount | None]
+
+    @cached_property
+    def together(self) -> Fraction | None:
+        """Return what all of them run, nothing where of one it is not known."""
+        known = [run.base for run in self.of if run is not None]
+        return sum(known, NOTHING) if len(known) == len(self.of) else None
 
 
 def _lowest(step: Part, total: Part, holds: Amount, path: str) -> Iterator[Issue]:
@@ -98,22 +113,19 @@ def occasions_of(steps: Sequence[Part]) -> list[list[tuple[int, Part]]]:
 
     Weeks 0, 2 and 6, then every 8 weeks, are two occasions with a bag each; the steps of a ramp are one.
     """
-    found: list[tuple[Part, list[tuple[int, Part]]]] = []
+    if len(steps) == 1:
+        return [[(0, steps[0])]] if steps[0].get("role") not in _BY_DEMAND else []
+    found: dict[Hashable, list[tuple[int, Part]]] = {}
     for position, step in enumerate(steps):
         if step.get("role") in _BY_DEMAND:
             continue
         timing = {name: value for name, value in step.get("timing", {}).items() if name not in _WITHIN}
-        for other, members in found:
-            if same(other, timing):
-                members.append((position, step))
-                break
-        else:
-            found.append((timing, [(position, step)]))
-    return [members for _, members in found]
+        found.setdefault(key_of(timing), []).append((position, step))
+    return list(found.values())
 
 
-def _bag(record: Part, members: Members, runs: Sequence[Amount | None], total: Part, holds: Amount) -> Iterator[Issue]:
-    known = [(step, run) for position, step in members if (run := runs[position]) is not None]
+def _bag(record: Part, members: Members, runs: _Runs, total: Part, holds: Amount) -> Iterator[Issue]:
+    known = [(step, run) for position, step in members if (run := runs.of[position]) is not None]
     makes = Amount(sum((run.base for _, run in known), NOTHING), VOLUME, "")
     if not known or not differ(makes.base, holds.base):
         return
@@ -133,18 +145,18 @@ def _bag(record: Part, members: Members, runs: Sequence[Amount | None], total: P
     yield finding(path, reason, "rate-duration-volume")
 
 
-def _is_a_part(record: Part, members: Members, runs: Sequence[Amount | None], holds: Amount) -> bool:
+def _is_a_part(record: Part, members: Members, runs: _Runs, holds: Amount) -> bool:
     """Return whether the order says that these steps are not to empty the bag."""
     steps: Sequence[Part] = record.get("steps", ())
     if record.get("infusion_type") in _BY_THE_CLOCK or any(_runs_without_a_break(step) for _, step in members):
         return True
-    if all(_makes_the_dose(record, step, runs[position]) for position, step in members):
+    if all(_makes_the_dose(record, step, runs.of[position]) for position, step in members):
         return True
     if len(members) == len(steps):
         return False
-    if all(step.get("role") in _FROM_THE_BAG for _, step in members) and None in runs:
+    if all(step.get("role") in _FROM_THE_BAG for _, step in members) and runs.together is None:
         return True  # the rest runs afterwards, for as long as it takes
-    return None not in runs and not differ(sum((run.base for run in runs if run), NOTHING), holds.base)
+    return runs.together is not None and not differ(runs.together, holds.base)
 
 
 def _runs_without_a_break(step: Part) -> bool:

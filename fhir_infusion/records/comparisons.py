@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any, Final
 
-from fhir_infusion.records.amounts import Amount, amount, exceeds, is_by_same, per_body, shown, stated
+from fhir_infusion.records.amounts import Amount, Dimension, amount, exceeds, is_by_same, per_body, shown, stated
 from fhir_infusion.records.conversions import TIME, as_kind, for_this_body
 
 Part = Mapping[str, Any]
@@ -25,6 +25,12 @@ def are_alike(quantity: Part, other: Part) -> bool:
     if held is None or against is None or held.dimension != against.dimension:
         return False
     return bool(held.dimension) or is_by_same(quantity["unit"], other["unit"])
+
+
+def kind_of(quantity: Part, held: Amount) -> tuple[Dimension, str]:
+    """Return what two quantities that are alike have in common; ``held`` is what the quantity amounts to."""
+    per = per_body(quantity["unit"]) if not held.dimension else None
+    return held.dimension, per[0] if per else ""
 
 
 def above(record: Part, what: str, quantity: Part | None, limit: Part | None) -> str:

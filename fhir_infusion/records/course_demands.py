@@ -15,7 +15,7 @@ from fhir_infusion.records.amounts import Amount, amount, stated
 from fhir_infusion.records.conversions import as_kind
 from fhir_infusion.records.course_parts import Portion, amounts
 from fhir_infusion.records.course_rates import Unknown
-from fhir_infusion.records.demand_findings import basal_in, time_of
+from fhir_infusion.records.demand_findings import Basal, time_of
 
 Part = Mapping[str, Any]
 
@@ -72,7 +72,7 @@ def _rules(order: Part, step: Part, dose: Part, path: str) -> tuple[list[_Rule],
         if most is None or length is None or not one:
             unknown.append(Unknown(path, "a limit of it cannot be computed with: without it more is drawn"))
             continue
-        room = most.base - basal_in(order, length, most)
+        room = most.base - Basal(order).made_in(length, most)
         found.append(_Rule(length.base, max(0, int(room / one))))
     return found, unknown
 

@@ -10,7 +10,7 @@ from fractions import Fraction
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from fhir_infusion.records.amounts import Amount, amount, differ, exceeds, shown, stated
+from fhir_infusion.records.amounts import Amount, Dimension, amount, differ, exceeds, shown, stated
 from fhir_infusion.records.conversions import as_kind
 from fhir_infusion.records.findings import finding
 
@@ -22,7 +22,7 @@ Part = Mapping[str, Any]
 _TIME = (("s", 1),)
 
 
-def demand_findings(record: Part, step: Part, path: str) -> Iterator[Issue]:
+def demand_findings(record: Part, step: Part, path: str, basal: Basal) -> Iterator[Issue]:
     """Yield what does not add up in a step that the patient controls."""
     control = step["patient_control"]
     if "lockout" not in control and "minimum_gap" in step:
@@ -32,7 +32,8 @@ def demand_findings(record: Part, step: Part, path: str) -> Iterator[Issue]:
     for at, limit in enumerate(step.get("max_per_period", ())):
         most, length = amount(limit.get("numerator")), time_of(limit.get("denominator"))
         if most is not None and length is not None and "demand_dose" in control:
-            yield from _limited(record, control, limit, (most, length), f"{path}.max_per_period[{at}]")
+            with_basal = (most, length, basal.made_in(length, most))
+            yield from _limited(record, control, limit, with_basal, f"{path}.max_per_period[{at}]")
 
 
 def _demand_dose(record: Part, step: Part, control: Part, path: str) -> Iterator[Issue]:
@@ -61,15 +62,16 @@ def _most_demands(control: Part, path: str) -> Iterator[Issue]:
         yield finding(f"{path}.patient_control.max_demands", said, "pca-limit")
 
 
-def _limited(record: Part, control: Part, limit: Part, bounds: tuple[Amount, Amount], place: str) -> Iterator[Issue]:
+def _limited(
+    record: Part, control: Part, limit: Part, bounds: tuple[Amount, Amount, Fraction], place: str
+) -> Iterator[Issue]:
     """Demands and the basal rate together: one demand must fit under the limit, and the limit must be reachable."""
-    most, length = bounds
+    most, length, basal = bounds
     demand = next((made for _, made in as_kind(record, control["demand_dose"], most.dimension)), None)
     if demand is None:
         return
     said = f"the limit of {stated(limit['numerator'])} in {stated(limit['denominator'])}"
     unit, demanded = limit["numerator"]["unit"], stated(control["demand_dose"])
-    basal = basal_in(record, length, most)
     beside = f" and a basal rate that makes {shown(Amount(basal, most.dimension, ''), unit)}" if basal else ""
     if exceeds(demand.base + basal, most.base):
         yield finding(place, f"one demand of {demanded}{beside} is above {said}", "pca-limit")
@@ -103,21 +105,29 @@ def time_of(quantity: Part | None) -> Amount | None:
     return held if held is not None and held.dimension == _TIME and held.base else None
 
 
-def basal_in(record: Part, length: Amount, most: Amount) -> Fraction:
-    """Return what the basal rates of an order make in a time, in the kind of a limit."""
-    total = Fraction(0)
-    for step in record.get("steps", ()):
-        if step.get("role") == "basal":
-            total += next(_made(record, step, length, most), Fraction(0))
-    return total
+class Basal:
+    """What the basal rates of an order make together, reckoned once for each kind of amount that is asked for."""
 
+    def __init__(self, record: Part) -> None:
+        """Keep the order."""
+        self._record = record
+        self._rates: dict[Dimension, Fraction] = {}
 
-def _made(record: Part, step: Part, length: Amount, most: Amount) -> Iterator[Fraction]:
-    for dosing in step.get("dosings", ()):
-        quantity = dosing.get("rate", dosing.get("rate_range", {}).get("high"))
-        if quantity is not None:
-            for _, rate in as_kind(record, quantity, most.makes(length, -1)):
-                yield rate.base * length.base
+    def made_in(self, length: Amount, most: Amount) -> Fraction:
+        """Return what they make in a time, in the kind of a limit."""
+        wanted = most.makes(length, -1)
+        if wanted not in self._rates:
+            steps = [step for step in self._record.get("steps", ()) if step.get("role") == "basal"]
+            self._rates[wanted] = sum((self._rate(step, wanted) for step in steps), Fraction(0))
+        return self._rates[wanted] * length.base
+
+    def _rate(self, step: Part, wanted: Dimension) -> Fraction:
+        for dosing in step.get("dosings", ()):
+            quantity = dosing.get("rate", dosing.get("rate_range", {}).get("high"))
+            if quantity is not None:
+                for _, rate in as_kind(self._record, quantity, wanted):
+                    return rate.base
+        return Fraction(0)
 
 
 def counts_findings(record: Part) -> Iterator[Issue]:

@@ -7,9 +7,12 @@ digits is precision (https://hl7.org/fhir/R4/datatypes.html#decimal). Order of m
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from fhir_infusion.records.number import spelling_of
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
 
 
 def same(left: Any, right: Any) -> bool:
@@ -21,6 +24,15 @@ def same(left: Any, right: Any) -> bool:
     if _is_number(left) and _is_number(right):
         return spelling_of(left) == spelling_of(right)
     return type(left) is type(right) and bool(left == right)
+
+
+def key_of(value: Any) -> Hashable:
+    """Return what is equal for two JSON values that are the same, and for no others."""
+    if isinstance(value, dict):
+        return dict, frozenset((name, key_of(held)) for name, held in value.items())
+    if isinstance(value, list):
+        return list, tuple(map(key_of, value))
+    return ("number", spelling_of(value)) if _is_number(value) else (type(value), value)
 
 
 def _is_number(value: object) -> TypeGuard[int | Decimal]:

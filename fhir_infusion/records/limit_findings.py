@@ -23,7 +23,7 @@ from fhir_infusion.records.amounts import (
 )
 from fhir_infusion.records.comparisons import above, are_alike, beyond_in, in_kind_of, is_beyond
 from fhir_infusion.records.conversions import TIME, as_rate
-from fhir_infusion.records.demand_findings import demand_findings
+from fhir_infusion.records.demand_findings import Basal, demand_findings
 from fhir_infusion.records.findings import finding
 from fhir_infusion.records.occurrences import times_in
 from fhir_infusion.records.period_findings import period_findings
@@ -39,6 +39,7 @@ Part = Mapping[str, Any]
 def limit_findings(record: Part) -> Iterator[Issue]:
     """Yield where steps go beyond their limits; the largest rate of one step holds for the ramp that it belongs to."""
     steps: Sequence[Part] = record.get("steps", ())
+    basal = Basal(record)
     for position, step in enumerate(steps):
         path = f"steps[{position}]"
         if "max_per_administration" in step:
@@ -46,7 +47,7 @@ def limit_findings(record: Part) -> Iterator[Issue]:
         if "titration" in step:
             yield from titration_findings(record, step, path, chain(_rates(step), _ratios(step)))
         if "patient_control" in step:
-            yield from demand_findings(record, step, path)
+            yield from demand_findings(record, step, path, basal)
         if "max_per_lifetime" in step:
             yield from _lifetime(record, step, path)
     yield from _max_rate(record, steps)

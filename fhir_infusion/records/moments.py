@@ -15,6 +15,7 @@ _FARTHEST = timedelta(hours=14)
 """No place on Earth is farther from UTC."""
 
 _SECOND = timedelta(seconds=1)
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def interval(value: str, margin: timedelta = _FARTHEST) -> tuple[datetime, datetime] | None:
@@ -41,15 +42,17 @@ def is_after(value: str, other: str) -> bool:
 
 def seconds_between(start: str, end: str) -> Fraction | None:
     """Return the exact seconds between two dateTimes that state the time of day, else ``None``."""
-    if "T" not in start or "T" not in end:
+    first, last = seconds_of(start), seconds_of(end)
+    return None if first is None or last is None else Fraction(last - first)
+
+
+def seconds_of(value: str) -> int | Fraction | None:
+    """Return the exact seconds of a dateTime that states the time of day, since one moment for all; else ``None``."""
+    found = interval(value) if "T" in value else None
+    if found is None:
         return None
-    first, last = interval(start), interval(end)
-    if first is None or last is None:
-        return None
-    if "." not in start and "." not in end:
-        return Fraction((last[0] - first[0]) // _SECOND)
-    whole = Fraction((last[0].replace(microsecond=0) - first[0].replace(microsecond=0)) // _SECOND)
-    return whole + _fraction(end) - _fraction(start)
+    whole = (found[0].replace(microsecond=0) - _FIRST) // _SECOND
+    return whole + _fraction(value) if "." in value else whole
 
 
 def _moment(value: str) -> datetime:

@@ -6,13 +6,14 @@ alone. Where two of them say differently, the larger number counts: which one is
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
 from fhir_infusion.records.amounts import Amount, amount, longest
 from fhir_infusion.records.findings import per_day
-from fhir_infusion.records.moments import seconds_between
+from fhir_infusion.records.moments import seconds_of
 from fhir_infusion.records.timing_findings import per_day_of_code
 
 Part = Mapping[str, Any]
@@ -72,7 +73,5 @@ def _days(named: Sequence[str], within: Fraction) -> Fraction:
 
 def _together(events: Sequence[str], within: Fraction) -> int:
     """Return the most of the exact times that lie in a length of time; those without a time of day do not count."""
-    return max(
-        sum((apart := seconds_between(first, other)) is not None and 0 <= apart < within for other in events)
-        for first in events
-    )
+    moments = sorted(moment for event in events if (moment := seconds_of(event)) is not None)
+    return max((bisect_left(moments, first + within, at) - at for at, first in enumerate(moments)), default=0)

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from fhir_infusion.records.amounts import Amount, amount, differ, span, stated
+from fhir_infusion.records.amounts import Amount, Dimension, amount, differ, span, stated
 from fhir_infusion.records.bag_findings import occasions_of
-from fhir_infusion.records.comparisons import are_alike, in_kind_of
+from fhir_infusion.records.comparisons import are_alike, in_kind_of, kind_of
 from fhir_infusion.records.findings import finding
 
 if TYPE_CHECKING:
@@ -70,10 +70,13 @@ def _reaches(record: Part, step: Part, rate: Rate | None) -> Iterator[Issue]:
 
 
 def _tapers(rates: Sequence[tuple[Part, Rate]]) -> Iterator[Issue]:
-    plateaus = [rate for step, rate in rates if step.get("role") != "taper"]
+    fastest: dict[tuple[Dimension, str], Rate] = {}
+    for step, rate in rates:
+        kind = kind_of(*rate[2:])
+        if step.get("role") != "taper" and (kind not in fastest or rate[3].base > fastest[kind][3].base):
+            fastest[kind] = rate
     for step, taper in rates:
-        alike = [plateau for plateau in plateaus if are_alike(taper[2], plateau[2])]
-        if step.get("role") == "taper" and alike and all(taper[3].base > plateau[3].base for plateau in alike):
-            fastest = max(alike, key=lambda plateau: plateau[3].base)
-            said = f"the taper runs at {stated(taper[2])}, faster than the plateau of {stated(fastest[2])}"
+        plateau = fastest.get(kind_of(*taper[2:])) if step.get("role") == "taper" else None
+        if plateau is not None and taper[3].base > plateau[3].base:
+            said = f"the taper runs at {stated(taper[2])}, faster than the plateau of {stated(plateau[2])}"
             yield finding(f"steps[{taper[0]}].dosings[{taper[1]}].rate", said, "ramp")

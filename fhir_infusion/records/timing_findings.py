@@ -36,9 +36,13 @@ _EVERY: Final = re.compile(r"Q([1-9][0-9]?)H")
 def timing_findings(record: Part) -> Iterator[Issue]:
     """Yield where the code of a timing says another frequency, a range is turned, and doses come too soon."""
     for at, step in enumerate(record.get("steps", ())):
-        yield from _contradictions(step.get("timing", {}), f"steps[{at}].timing.code")
-        yield from _turned(step.get("timing", {}), f"steps[{at}].timing")
-        yield from _gap(step, f"steps[{at}]")
+        timing = step.get("timing", {})
+        if "code" in timing:
+            yield from _contradictions(timing, f"steps[{at}].timing.code")
+        if "max" in timing.get("duration", ()) or not _MOSTS.isdisjoint(timing):
+            yield from _turned(timing, f"steps[{at}].timing")
+        if "minimum_gap" in step:
+            yield from _gap(step, f"steps[{at}]")
     yield from _contradictions(record.get("when", {}).get("timing", {}), "when.timing.code")
 
 
@@ -61,8 +65,6 @@ def _gap(step: Part, path: str) -> Iterator[Issue]:
 
 def _turned(timing: Part, path: str) -> Iterator[Issue]:
     """Yield where the most of something is below its least: 4 to 2 times a day."""
-    if _MOSTS.isdisjoint(timing) and "max" not in timing.get("duration", ()):
-        return
     ends = [(name, timing.get(name), timing.get(f"{name}_max")) for name in ("count", "frequency", "period")]
     duration = timing.get("duration", {})
     for name, least, most in (*ends, ("duration", duration.get("value"), duration.get("max"))):

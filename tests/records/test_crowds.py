@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import time
 from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fhir_infusion.records.arithmetic import findings
 from fhir_infusion.records.crowds import MOST
+from fhir_infusion.records.equality import key_of, same
+from fhir_infusion.records.moments import seconds_between
+from fhir_infusion.records.occurrences import _together
 from tests.records.found import BAG, CALCULATED, ORDERED, order, q, step, weight
 
 if TYPE_CHECKING:
@@ -48,7 +54,41 @@ def of_weights(count: int) -> Record:
     )
 
 
-@pytest.mark.parametrize("made", [of_dosings, of_steps, of_scales, of_weights])
+def of_timings(count: int) -> Record:
+    limit = [{"numerator": q(100, "mg"), "denominator": q(24, "h")}]
+    each = [
+        step(
+            {"dose": q(5, "mg"), "rate": q(5, "mL/h")},
+            timing={"period": at + 1, "period_unit": "h", "duration": {"value": 1, "unit": "h"}},
+            max_per_period=limit,
+        )
+        for at in range(count)
+    ]
+    return order(*each, preparation=BAG)
+
+
+def of_ramps(count: int) -> Record:
+    each = [step({"rate": q(at + 1, "mL/h")}, role="taper" if at % 2 else "ramp", sequence=at) for at in range(count)]
+    return order(*each)
+
+
+def of_events(count: int) -> Record:
+    events = [f"2025-07-{at // 1440 + 1:02d}T{at // 60 % 24:02d}:{at % 60:02d}:00Z" for at in range(count)]
+    limit = [{"numerator": q(100, "mg"), "denominator": q(24, "h")}]
+    return order(step({"dose": q(5, "mg")}, timing={"events": events}, max_per_period=limit))
+
+
+def of_demands(count: int) -> Record:
+    limit = [{"numerator": q(40, "mg"), "denominator": q(4, "h")}]
+    control = {"demand_dose": q(1, "mg"), "lockout": q(8, "min")}
+    demand = {"role": "demand", "patient_control": control, "max_per_period": limit}
+    return order(*[demand, step({"rate": q(1, "mg/h")}, role="basal")] * (count // 2))
+
+
+LONG = [of_dosings, of_steps, of_scales, of_weights, of_timings, of_ramps, of_events, of_demands]
+
+
+@pytest.mark.parametrize("made", LONG)
 def test_ten_times_as_many_take_no_longer_for_each(made: Callable[[int], Record]):
     def taken(count: int) -> float:
         record = made(count)
@@ -58,6 +98,37 @@ def test_ten_times_as_many_take_no_longer_for_each(made: Callable[[int], Record]
 
     taken(100)
     assert taken(2_000) < 10 * 4 * max(taken(200), 0.002)
+
+
+def plainly_together(events: list[str], within: int) -> int:
+    apart = [[seconds_between(first, other) for other in events] for first in events]
+    return max(sum(each is not None and 0 <= each < within for each in row) for row in apart)
+
+
+MOMENTS = st.builds(
+    lambda day, hour, rest, zone: f"2025-07-{day:02d}" + (f"T{hour:02d}:{rest}{zone}" if rest else ""),
+    st.integers(1, 3),
+    st.integers(0, 23),
+    st.sampled_from(["00:00", "30:00", "00:00.5", "59:60", "00:00.0000001", ""]),
+    st.sampled_from(["Z", "+02:00", "-11:00"]),
+)
+
+
+@given(st.lists(MOMENTS, min_size=1, max_size=9), st.sampled_from([1, 3600, 86_400, 200_000]))
+def test_the_most_exact_times_in_a_period_are_those_that_a_look_at_each_with_each_finds(events: list[str], within: int):
+    assert _together(events, Fraction(within)) == plainly_together(events, within)
+
+
+VALUES = st.recursive(
+    st.sampled_from([0, 1, True, False, Decimal("1.0"), Decimal("1.00"), "1", None]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("ab"), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@given(VALUES, VALUES)
+def test_values_have_one_key_where_they_are_the_same_and_nowhere_else(left: Any, right: Any):
+    assert (key_of(left) == key_of(right)) == same(left, right)
 
 
 @pytest.mark.parametrize(("count", "is_told"), [(MOST, False), (MOST + 1, True)])
