@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 import re
-import time
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.web.examples import therapies
 from tests.browser.conftest import serious
-from tests.golden_write import goldens, resources_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from playwright.sync_api import Locator, Page
 
     from tests.real.serving import Serving
@@ -203,52 +198,3 @@ def test_the_page_works_without_its_script(page: Page, served: Serving):
     plain.get_by_role("button", name="Translate").click()
     assert line(plain, "result", WRITTEN).inner_text() == '"value": 2.5,'
     context.close()
-
-
-def test_a_ramp_of_500_steps_and_a_bundle_of_5_mb_stay_usable(
-    page: Page, served: Serving, record_testsuite_property: Callable[[str, object], None]
-):
-    """How long they take is told with the results, and asserted nowhere: a busy machine is no fault of the page."""
-    order = fhir_json.read(therapies()["21-immune-globulin-dermatomyositis/order"].text)
-    steps = order["steps"]
-    kept = ("timing", "dosings", "route")
-    order["steps"] = [
-        {"step_id": f"s{at}", "sequence": at + 1, **{name: steps[at % 4][name] for name in kept}} for at in range(500)
-    ]
-    page.goto(served.base + "/workbench")
-    began = time.monotonic()
-    paste(page, fhir_json.write_pretty(order).decode())
-    page.get_by_label("Input").press("Control+Enter")
-    line(page, "source", "steps[10].step_id").wait_for()
-    record_testsuite_property("seconds of a ramp of 500 steps", round(time.monotonic() - began, 2))
-    assert page.locator(".chart").count() == 1
-    page.locator(".side", has=page.locator("#source")).get_by_role("button", name="Next").click()
-    line(page, "source", "steps[20].step_id").wait_for()
-    text = bundle_of_5_mb()
-    page.goto(served.base + "/workbench")
-    began = time.monotonic()
-    paste(page, text)
-    page.get_by_role("button", name="Translate").click()
-    page.get_by_text("The Bundle holds").wait_for(timeout=120_000)
-    record_testsuite_property(f"seconds of a Bundle of {len(text)} characters", round(time.monotonic() - began, 2))
-    assert page.locator("#source a").count() > 50
-
-
-def paste(page: Page, text: str) -> None:
-    """Put a long text into the input at one stroke: Playwright would insert it line by line."""
-    page.get_by_label("Input").evaluate(
-        "(one, text) => { one.value = text; one.dispatchEvent(new Event('input', {bubbles: true})); }", text
-    )
-
-
-def bundle_of_5_mb() -> str:
-    """As many golden resources as are taken at once."""
-    resources = [one for golden in goldens() for one in resources_of(fhir_json.read(golden.fhir("R4").read_bytes()))]
-    entries: list[Any] = []
-    size = 0
-    for resource in itertools.cycle(resources):
-        size += len(fhir_json.write(resource)) + 20
-        if size > 5_200_000 or len(entries) == 1000:
-            break
-        entries.append({"resource": resource})
-    return fhir_json.write({"resourceType": "Bundle", "type": "collection", "entry": entries}).decode()

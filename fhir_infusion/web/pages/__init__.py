@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from fhir_infusion.web.problems import Problem
 
 STYLES: Final = ("pages/style.css", "workbench/page.css", "console/page.css", "docs/page.css")
-SCRIPTS: Final = ("pages/script.js", "workbench/page.js")
+SCRIPTS: Final = ("pages/script.js", "workbench/page.js", "workbench/held.js")
 """What stands in every page, whichever it is, so that one page can take the place of another."""
 
 

@@ -1,5 +1,5 @@
 // The workbench: sends its form while somebody types, and marks what belongs together. The page does without it.
-const bench = {timer: 0, running: null, pinned: null, index: null};
+const bench = {timer: 0, running: null, pinned: null, index: null, held: null};
 const at = (id) => document.getElementById(id);
 const MOST_LIVE = 300000; // characters that are sent while somebody types; more is sent when it is asked for
 
@@ -35,7 +35,7 @@ async function translate(submitter) {
 
 function soon(event) {
   clearTimeout(bench.timer);
-  if (at("input").value.length > MOST_LIVE) {
+  if (entered().length > MOST_LIVE) {
     at("state").textContent = "So much is translated when you ask for it: Ctrl and Enter.";
   } else {
     // A changed mapping is loaded and proven anew, which takes the service a second or two.
@@ -156,7 +156,7 @@ document.addEventListener("click", (event) => {
 document.addEventListener("keydown", (event) => {
   if (!bench.index) return;
   if (event.key === "Escape") pin(null);
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target === at("input")) { event.preventDefault(); translate(); }
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.closest?.("#input, #held")) { event.preventDefault(); translate(); }
   const pane = event.target.closest?.(".json, #rules");
   if (!pane || event.ctrlKey || event.metaKey || event.altKey) return;
   const lines = [...pane.querySelectorAll("a")], now = lines.indexOf(event.target);
@@ -185,7 +185,7 @@ const unpacked = (text) => {
 
 // What was pasted goes behind the #, which no browser sends to anybody.
 async function link() {
-  const kept = {input: at("input").value, mapping: at("mapping")?.value};
+  const kept = {input: entered(), mapping: at("mapping")?.value};
   const text = await packed(JSON.stringify(kept));
   if (text.length > 100000) { at("state").textContent = "This is too long for a link."; return; }
   history.replaceState(null, "", "/workbench" + at("outcome").dataset.query + "#z=" + text);
@@ -196,7 +196,7 @@ async function restored() {
   if (!location.hash.startsWith("#z=")) return;
   try {
     const kept = JSON.parse(await unpacked(location.hash.slice(3)));
-    at("input").value = String(kept.input);
+    enter(String(kept.input));
     if (at("mapping") && kept.mapping) at("mapping").value = String(kept.mapping);
   } catch (error) {
     at("state").textContent = "This link is not whole.";
@@ -227,7 +227,6 @@ document.addEventListener("page", () => {
   bench.index = null;
   if (!at("bench")) return;
   at("link").addEventListener("click", link);
-  at("input").addEventListener("input", soon);
   at("find").addEventListener("input", find);
   at("mapping")?.addEventListener("input", soon);
   at("bench").addEventListener("change", (event) => {
