@@ -24,6 +24,33 @@ function tell(text) {
   told.scrollIntoView({block: "nearest"});
 }
 
+// Return what finds again, in a page or part that takes the place of this one, what has the focus now: by its id, else by
+// what it is called and does. Where it is gone, what it stood in has the focus, so that nobody begins at the top again.
+function placeOfFocus() {
+  const was = document.activeElement;
+  if (!was || was === document.body) return () => document.body;
+  const text = (one) => one.matches("a, button, summary") && one.textContent.trim();
+  const named = (one) => JSON.stringify([one.tagName, one.name, one.getAttribute("aria-label"), text(one)]);
+  const whole = (one) => JSON.stringify([named(one), one.value, one.dataset.show]);
+  const id = was.id, is = whole(was), isNamed = named(was), near = was.parentElement.closest("section[aria-labelledby], [id][tabindex]");
+  const around = near && (near.id ? "#" + CSS.escape(near.id) : `[aria-labelledby="${near.getAttribute("aria-labelledby")}"]`);
+  return (within) => {
+    const alike = [...within.querySelectorAll(was.tagName)].filter((one) => one.type !== "hidden" && named(one) === isNamed);
+    const found = id ? within.querySelector("#" + CSS.escape(id)) : alike.find((one) => whole(one) === is) || alike[0];
+    if (found?.checkVisibility() && !found.disabled) return found;
+    const place = around && within.querySelector(around);
+    if (place && !place.hasAttribute("tabindex")) place.tabIndex = -1;
+    return place || null;
+  };
+}
+
+// What was unfolded stays so in what takes its place.
+function unfolded(within) {
+  const called = (one) => one.querySelector("summary")?.textContent;
+  const open = new Set([...within.querySelectorAll("details[open]")].map(called));
+  return (made) => { for (const one of made.querySelectorAll("details")) one.open ||= open.has(called(one)); };
+}
+
 // Put a page in the place of this one. Returns whether it was answered with the page that was asked for; null where
 // there was no answer, or none of this service.
 async function show(url, options = {}, push = true) {
@@ -41,12 +68,14 @@ async function show(url, options = {}, push = true) {
     tell(what + (isGet ? " Try again in a moment." : " Whether this was done is not known: try again in a moment, nothing is done twice."));
     return null;
   }
+  const focused = placeOfFocus();
   document.title = fetched.title;
   document.querySelector("main").replaceWith(document.adoptNode(main));
   document.querySelector("nav").replaceWith(document.adoptNode(fetched.querySelector("nav")));
   if (push && (isGet || reply.redirected)) history.pushState(null, "", reply.url + new URL(url, location.href).hash);
   ready();
-  if (push && isGet) { scrollTo(0, 0); document.querySelector("main").focus(); }
+  if (push && (isGet || reply.redirected)) { scrollTo(0, 0); document.querySelector("main").focus(); }
+  else (focused(document) || document.querySelector("main")).focus({preventScroll: true});
   return reply.ok;
 }
 

@@ -24,11 +24,12 @@ async function translate(submitter) {
     at("state").textContent = "Not done: " + [...fetched.querySelectorAll("main td, main p")].map((one) => one.textContent.trim()).filter(Boolean).join("; ");
     return;
   }
-  const focused = document.activeElement, within = at("outcome").contains(focused);
+  const within = at("outcome").contains(document.activeElement), focused = placeOfFocus(), unfold = unfolded(at("outcome"));
   const scrolled = ["source", "result", "rules"].map((id) => [id, at(id)?.scrollTop]);
   at("outcome").replaceWith(document.adoptNode(made));
+  unfold(made);
   for (const [id, top] of scrolled) if (at(id) && top) at(id).scrollTop = top;
-  if (within) (focused.id ? at(focused.id) : [...made.querySelectorAll(`[name="${focused.name}"]`)].find((one) => one.type !== "hidden" && (one.type !== "checkbox" || one.value === focused.value)) || at("source"))?.focus();
+  if (within) (focused(made) || at("source") || at("state")).focus({preventScroll: true});
   fresh();
   at("state").textContent = made.dataset.told;
 }
