@@ -124,6 +124,7 @@ _HINTS: Final[Mapping[str, str]] = {
     "mapping values are not allowed here": "; accepted: one `key: value` a line, text with ': ' in it in quotes",
     "but got '['": "; accepted: text with [ or ] in it in quotes, where it stands between { and }",
     "but found '<scalar>'": "; accepted: what follows text in quotes on the next line",
+    "found another document": "; accepted: one document in a file",
     "expected <block end>": "; accepted: lines that belong together begin below each other",
 }
 """What to do about what the YAML reader says, by a part of its words."""
@@ -145,7 +146,9 @@ def read_yaml(file: str, text: str) -> Table:
     except yaml.YAMLError:
         raise DocumentError(f"{file}:1: not YAML: a character that no YAML holds") from None
     except RecursionError:
-        raise DocumentError(f"{file}:1: it is nested too deep") from None
+        raise DocumentError(
+            f"{file}:1: it is nested too deep; accepted: no more levels than the shipped documents have"
+        ) from None
     if not isinstance(value, Table):
         raise DocumentError(f"{file}:1: a document is a mapping; accepted keys: {', '.join(sorted(DOCUMENT_SHAPES))}")
     return value
@@ -170,6 +173,8 @@ def _convert(node: yaml.Node, file: str) -> Any:
         table.mark, table.marks = mark, {}
         for key_node, value_node in node.value:
             key, key_mark = str(key_node.value), Mark(file, key_node.start_mark.line + 1)
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise DocumentError(f"{key_mark}: not YAML that is taken: a list or table as a key; accepted: a text")
             if key in table:
                 raise DocumentError(f"{key_mark}: '{key}' stands twice; the first is at line {table.marks[key].line}")
             table[key], table.marks[key] = _convert(value_node, file), key_mark

@@ -72,7 +72,9 @@ def test_a_key_that_stands_twice_is_refused_with_both_lines():
         ("a: &x [1]\nb: *x\n", "d.yaml:2: not YAML: an alias, which documents do not have"),
         ("a: &x [*x]\n", "d.yaml:1: not YAML: an alias, which documents do not have"),
         ("a: b\x00\n", "d.yaml:1: not YAML: a character that no YAML holds"),
-        ("[" * 5000, "d.yaml:1: it is nested too deep"),
+        ("[" * 5000, "d.yaml:1: it is nested too deep; accepted: no more levels than the shipped documents have"),
+        ("a: 1\n? [b, c]\n: 2\n", "d.yaml:2: not YAML that is taken: a list or table as a key; accepted: a text"),
+        ("a: 1\n---\nb: 2\n", "d.yaml:2: not YAML: but found another document; accepted: one document in a file"),
     ],
 )
 def test_what_would_not_end_or_cannot_be_read_is_a_complaint(text: str, complaint: str):
