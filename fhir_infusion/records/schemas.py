@@ -7,6 +7,8 @@ dataclasses, dumping the interchange form again, every number as it was spelled.
 
 from __future__ import annotations
 
+import difflib
+from dataclasses import replace
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -33,6 +35,8 @@ _EMPTY: Final = Told("nothing stands here", code="structure", accepted="at least
 _MEMBER: Final = "no member of this name is known here"
 _MOST_NAMES: Final = 30
 """Of a type with more members the schema tells them: an answer that lists them all is not read."""
+_NEAR: Final = 0.75
+"""How alike a name is to one that is meant: a letter or a mark too many, not another word."""
 
 
 class Primitive(fields.Field[Any]):
@@ -135,7 +139,15 @@ def issues(record: object, type_name: str | None = None, *, as_sent: bool = Fals
         accepted = type_name or " or ".join(ROOTS)
         return (Issue("error", "structure", "record", "the member record does not say which record this is", accepted),)
     messages = _schema_of(name, as_sent=as_sent).validate(record)
-    return tuple(_issues(messages, ""))
+    return tuple(_with_near_names(issue, name) for issue in _issues(messages, ""))
+
+
+def _with_near_names(issue: Issue, type_name: str) -> Issue:
+    """Return an issue whose member is none of a record's, and nearly one, with that name: the schema has a hundred."""
+    if issue.reason != _MEMBER or "." in issue.path or len(table()[type_name]) <= _MOST_NAMES:
+        return issue
+    close = difflib.get_close_matches(issue.path, table()[type_name], n=3, cutoff=_NEAR)
+    return replace(issue, accepted=f"{', '.join(close)}, or {issue.accepted}") if close else issue
 
 
 def _schema_of(name: object, *, as_sent: bool) -> Schema:

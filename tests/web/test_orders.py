@@ -122,10 +122,12 @@ def test_of_a_member_that_is_not_known_the_members_there_are_told(client: Client
     order["steps"][0]["timing"] = {"repeat": {"frequency": 1}}
     order["drug"] = "infliximab"
     order["colour"] = "red"
+    order["caresetting"] = "clinic"
     told = {one["path"]: one["accepted"] for one in exact(client.post("/api/orders", order))["issues"]}
     assert {"frequency", "period", "period_unit", "duration"} <= set(told["steps[0].timing.repeat"].split(", "))
     assert told["drug"] == "a JSON object of concept_id, codings, text"
     assert told["colour"] == "what `fhir-infusion schema InfusionOrder` prints"
+    assert told["caresetting"] == "care_setting, or what `fhir-infusion schema InfusionOrder` prints"
 
 
 def test_a_unit_that_is_none_is_told_as_that_alone(client: Client, order: Json):
