@@ -35,8 +35,6 @@ _EMPTY: Final = Told("nothing stands here", code="structure", accepted="at least
 _MEMBER: Final = "no member of this name is known here"
 _MOST_NAMES: Final = 30
 """Of a type with more members the schema tells them: an answer that lists them all is not read."""
-_NEAR: Final = 0.75
-"""How alike a name is to one that is meant: a letter or a mark too many, not another word."""
 
 
 class Primitive(fields.Field[Any]):
@@ -146,7 +144,7 @@ def _with_near_names(issue: Issue, type_name: str) -> Issue:
     """Return an issue whose member is none of a record's, and nearly one, with that name: the schema has a hundred."""
     if issue.reason != _MEMBER or "." in issue.path or len(table()[type_name]) <= _MOST_NAMES:
         return issue
-    close = difflib.get_close_matches(issue.path, table()[type_name], n=3, cutoff=_NEAR)
+    close = difflib.get_close_matches(issue.path, table()[type_name], n=1)
     return replace(issue, accepted=f"{', '.join(close)}, or {issue.accepted}") if close else issue
 
 
