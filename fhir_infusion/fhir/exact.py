@@ -18,6 +18,7 @@ from fhir_infusion.records.number import MAX_DIGITS, beyond_limits, from_spellin
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | Decimal | bool | None"
 Resource: TypeAlias = dict[str, Any]
+Faults: TypeAlias = "dict[int, tuple[Issue, ...]]"
 
 MIB: Final = 1024 * 1024
 
@@ -58,11 +59,36 @@ def read(body: bytes, limits: Limits = LIMITS) -> Resource:
     """
     tree = parse(_decode(body), limits)
     visit = _Visit(limits)
-    root = tree.get("resourceType")
-    visit.resource(tree, root if isinstance(root, str) and _NAME.fullmatch(root) else "")
+    visit.whole(tree)
     if visit.issues:
         raise Refused(*visit.issues)
     return tree
+
+
+def read_batch(body: bytes, limits: Limits = LIMITS) -> tuple[Resource, Faults]:
+    """Return the object that a JSON text holds; of a batch with the faults of its entries beside it, by their index.
+
+    What is wrong in one entry keeps no other from being done: in the tree an empty object stands for it, or one with
+    its ``fullUrl`` alone.
+
+    Raises:
+        Refused: as ``read``, where a fault stands elsewhere, or the Bundle is none of type ``batch``.
+    """
+    tree = parse(_decode(body), limits)
+    is_batch = tree.get("resourceType") == "Bundle" and tree.get("type") == "batch"
+    visit = _Visit(limits, apart={} if is_batch else None)
+    visit.whole(tree)
+    if visit.issues:
+        raise Refused(*visit.issues)
+    faults = visit.apart or {}
+    for index in faults:
+        tree["entry"][index] = _stand_in(tree["entry"][index])
+    return tree, faults
+
+
+def _stand_in(entry: Any) -> Resource:
+    url = entry.get("fullUrl") if isinstance(entry, dict) else None
+    return {"fullUrl": url} if isinstance(url, str) and not _FORBIDDEN_CHARACTER.search(url) else {}
 
 
 def _decode(body: bytes) -> str:
@@ -176,11 +202,20 @@ def _not_a_number(name: str) -> NoReturn:
 
 @dataclass(slots=True)
 class _Visit:
-    """One walk through a tree: the issues found, and the elements counted in the resource at hand."""
+    """One walk through a tree: the issues found, and the elements counted in the resource at hand.
+
+    ``apart`` takes the issues of each entry of the outermost Bundle, where they are to be told of one by one.
+    """
 
     limits: Limits
     issues: list[Issue] = field(default_factory=list)
     elements: int = 0
+    apart: Faults | None = None
+
+    def whole(self, tree: dict[str, Any]) -> None:
+        """Visit the resource of a text."""
+        root = tree.get("resourceType")
+        self.resource(tree, root if isinstance(root, str) and _NAME.fullmatch(root) else "")
 
     def resource(self, node: dict[str, Any], path: str) -> None:
         """Visit a resource: the whole text, or one entry of a Bundle."""
@@ -233,11 +268,27 @@ class _Visit:
         for index, value in enumerate(node):
             if value is None and _has_item(twin, index):
                 continue
-            if entries and isinstance(value, dict):
-                self.elements += 1
-                self.members(value, f"{path}[{index}]", depth + 1, within_bundle=True)
+            if entries and self.apart is not None:
+                self.entry_apart(value, index, f"{path}[{index}]", depth + 1)
             else:
-                self.value(value, f"{path}[{index}]", depth + 1)
+                self.item(value, f"{path}[{index}]", depth + 1, is_entry=entries)
+
+    def entry_apart(self, value: Any, index: int, path: str, depth: int) -> None:
+        """Visit an entry whose issues are its own; the entries of a Bundle in it are parts of it."""
+        whole, apart = self.issues, self.apart
+        self.issues, self.apart = [], None
+        self.item(value, path, depth, is_entry=True)
+        if self.issues and apart is not None:
+            apart[index] = tuple(self.issues)
+        self.issues, self.apart = whole, apart
+
+    def item(self, value: Any, path: str, depth: int, *, is_entry: bool) -> None:
+        """Visit an item of an array, an entry of a Bundle or any other."""
+        if is_entry and isinstance(value, dict):
+            self.elements += 1
+            self.members(value, path, depth, within_bundle=True)
+        else:
+            self.value(value, path, depth)
 
     def value(self, value: Any, path: str, depth: int) -> None:
         """Visit any value below the top."""

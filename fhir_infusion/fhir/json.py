@@ -13,16 +13,30 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.fhir import exact
-from fhir_infusion.fhir.exact import LIMITS, Json, Limits, Resource
+from fhir_infusion.fhir.exact import LIMITS, Faults, Json, Limits, Resource
 from fhir_infusion.records.number import MAX_DIGITS, beyond_limits, from_spelling, plain, spelling_of
 
-__all__ = ["LIMITS", "Json", "Limits", "Resource", "read", "read_again", "write", "write_pretty"]
+__all__ = [
+    "LIMITS",
+    "Faults",
+    "Json",
+    "Limits",
+    "Resource",
+    "read",
+    "read_again",
+    "read_batch",
+    "write",
+    "write_pretty",
+]
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _TOO_LONG_INT: Final = 10**MAX_DIGITS
 
@@ -35,12 +49,32 @@ def read(data: bytes | str, limits: Limits = LIMITS) -> Resource:
             wants a value, a character or number that FHIR JSON cannot hold, or more than ``limits`` allow (413 for
             the length of the body).
     """
+    return _read(data, limits, exact.read)
+
+
+def read_batch(data: bytes | str, limits: Limits = LIMITS) -> tuple[Resource, Faults]:
+    """Return the object that a JSON text holds, and of a batch what is wrong in its entries, by their index.
+
+    Raises:
+        Refused: as ``read``, but for the entries of a batch (``exact.read_batch``).
+    """
+    faults: Faults = {}
+
+    def slowly(body: bytes, limits: Limits) -> Resource:
+        tree, found = exact.read_batch(body, limits)
+        faults.update(found)
+        return tree
+
+    return _read(data, limits, slowly), faults
+
+
+def _read(data: bytes | str, limits: Limits, slowly: Callable[[bytes, Limits], Resource]) -> Resource:
     body = data if isinstance(data, bytes) else data.encode(errors="surrogatepass")
     if len(body) > limits.bundle:
         raise Refused(_too_long_a_body(limits.bundle))
     tree = _quick(body, limits)
     if tree is None:
-        tree = exact.read(body, limits)
+        tree = slowly(body, limits)
     if len(body) > limits.body and tree.get("resourceType") != "Bundle":
         raise Refused(_too_long_a_body(limits.body))
     return tree

@@ -70,6 +70,15 @@ def read_object(
     return fhir_json.read(body, _with_bytes(limits, most))
 
 
+def read_bundle(request: Request, release: str, most: int) -> tuple[dict[str, Any], fhir_json.Faults]:
+    """Return the body as ``read_object``, and of a batch what is wrong in its entries, by their index.
+
+    Raises ``Refused`` as ``read_object``, but for the entries of a batch.
+    """
+    check_content_type(request, release)
+    return fhir_json.read_batch(read_bytes(request, most), _with_bytes(fhir_json.LIMITS, most))
+
+
 def read_wrapped(request: Request, most: int, limits: fhir_json.Limits) -> dict[str, Any]:
     """Return the body as a JSON object whose ``input`` is not FHIR where it says ``from``.
 

@@ -12,6 +12,7 @@ import pytest
 from fhir_infusion.actions import second_opinion
 from fhir_infusion.store import Store
 from fhir_infusion.web.fhir import bundle as bundling
+from tests import exact_json
 from tests.web.conftest import FHIR, Client, exact, issues
 
 Json = dict[str, Any]
@@ -281,6 +282,65 @@ def test_every_entry_of_a_batch_stands_alone(client: Client, resource: Json):
     assert states == ["201", "400", "404", "400", "400", "200"]
     assert [one["response"]["outcome"]["resourceType"] for one in answer["entry"][1:5]] == ["OperationOutcome"] * 4
     assert len(answer["entry"][5]["resource"]["entry"]) == 1
+
+
+FAULTS = {  # what stands in the text, what instead, and where it is told
+    "null": ('"active"', "null", "resource.status"),
+    "an empty text": ('"active"', '""', "resource.status"),
+    "an empty object": ('"active"', "{}", "resource.status"),
+    "an empty array": ('"active"', "[]", "resource.status"),
+    "half of a surrogate pair": ('"active"', r'"\ud800"', "resource.status"),
+    "a control character": ('"active"', r'"\u0000"', "resource.status"),
+    "a number without bounds": ('"active"', "1e99999", "resource.status"),
+    "a number of too many digits": ('"active"', "1" * 19, "resource.status"),
+    "a property that stands twice": ('"active"', '"active","status":"stopped"', "resource.status"),
+    "too deep": ('"active"', f"{'[' * 40}1{']' * 40}", "resource.status" + "[0]" * 31),
+    "too many elements": ('"active"', f"[{'1,' * 20_000}1]", "resource"),
+    "no entry": ("", "null", ""),
+    "an entry of nothing": ("", "{}", ""),
+    "an entry that is an empty array": ("", "[]", ""),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_no_json_of_fhir_holds_is_told_at_its_entry_and_keeps_no_other_of_a_batch_from_being_done(
+    client: Client, resource: Json, fault: str
+):
+    right, wrong, path = FAULTS[fault]
+    del resource["identifier"]  # so that each is an order of its own
+    sent = bundle(*(entry("POST", "MedicationRequest", resource) for _ in range(3)), kind="batch")
+    each = [exact_json.dumps(one) for one in sent["entry"]]
+    each[1] = each[1].replace(f'"status": {right}', f'"status": {wrong}') if right else wrong
+    body = exact_json.dumps({**sent, "entry": ["HERE"]}).replace('"HERE"', ",".join(each))
+    for _ in range(2):
+        reply = client.post(BASE, body, FHIR, idempotency_key="the-same-batch")
+        assert reply.status_code == 200, reply.text
+        answers = exact(reply)["entry"]
+        assert [one["response"]["status"].partition(" ")[0] for one in answers] == ["201", "400", "201"]
+        (issue,) = answers[1]["response"]["outcome"]["issue"]
+        assert issue["expression"] == [f"Bundle.entry[1]{'.' if path else ''}{path}"]
+        assert total(client)[1] == 2
+    as_one = body.replace('"batch"', '"transaction"')
+    assert client.post(BASE, as_one, FHIR).status_code == 400
+    assert total(client)[1] == 2
+
+
+def test_what_no_json_of_fhir_holds_beside_the_entries_refuses_a_batch(client: Client, resource: Json):
+    sent = bundle(entry("POST", "MedicationRequest", resource), kind="batch")
+    beside: tuple[Json, ...] = ({"entry": []}, {"timestamp": None}, {"meta": {}})
+    for wrong in beside:
+        assert client.post(BASE, {**sent, **wrong}, FHIR).status_code == 400
+    assert total(client)[1] == 0
+
+
+def test_who_refers_to_an_entry_of_a_batch_that_is_no_json_of_fhir_is_told_that_it_cannot(
+    client: Client, resource: Json
+):
+    patient = entry("POST", "Patient", {"resourceType": "Patient", "name": []}, PATIENT)
+    order = entry("POST", "MedicationRequest", {**resource, "subject": {"reference": PATIENT}})
+    reply = client.post(BASE, bundle(patient, order, kind="batch"), FHIR)
+    assert [one["response"]["status"][:3] for one in exact(reply)["entry"]] == ["400", "422"]
+    assert total(client)[1] == 0
 
 
 @pytest.mark.parametrize(

@@ -20,12 +20,12 @@ import msgspec
 from flask import request
 
 from fhir_infusion.actions import accept_resource, do_together, repeated
+from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import bundle as asking
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.served import SERVED
 from fhir_infusion.store.tx import instant, to_ms
 from fhir_infusion.web import bodies, problems
-from fhir_infusion.web.bodies import read_object
 from fhir_infusion.web.context import caller, correlation_id, home_url, web
 from fhir_infusion.web.fhir.common import base_url, release_of
 from fhir_infusion.web.fhir.inner import answer, outer
@@ -55,7 +55,7 @@ def post(release: str) -> Response:
     """Do what the entries of a Bundle ask for."""
     served = release_of(release)
     check_accept(request, served)
-    bundle = read_object(request, served, MOST_BYTES)
+    bundle, faults = bodies.read_bundle(request, served, MOST_BYTES)
     kind = asking.read_kind(bundle)
     who = with_key(caller(), request, bundle)
     within = outer(f"/fhir/{release}", who.key)
@@ -80,6 +80,8 @@ def post(release: str) -> Response:
         urns = {name for name in names if name.startswith("urn:")}
 
         def read(entry: Any, place: int) -> Asked:
+            if place in faults:
+                raise Refused(*faults[place])
             return asking.apart(asking.read_entry(entry, place, "batch", served, home), urns)
 
         answers = [_alone(within, partial(read, entry, place), room, home) for place, entry in enumerate(entries)]
