@@ -326,7 +326,7 @@ def _decide(tx: Tx, seq: int, state: State, reason: str, actor: str, *, waiting:
     before = row_of(row)
     if before.state in _DONE or (before.state in WAITING and not waiting):
         raise Refused(Issue("error", "business-rule", "", f"the row is {before.state}, not put aside", status=422))
-    if state == "pending" and _overtaken(tx, before):
+    if state == "pending" and overtaken(tx, before):
         accepted = "to skip the row: a later version was or will be sent, and an old one must not come after it"
         raise Refused(Issue("error", "business-rule", "", "a later version is on its way", accepted, status=422))
     if not reason.strip():
@@ -354,7 +354,8 @@ def _supersede_before(tx: Tx, row: Row) -> None:
     tx.connection.execute(update(OUTBOX).where(before).values(state="superseded"))
 
 
-def _overtaken(tx: Tx, row: Row) -> bool:
+def overtaken(tx: Tx, row: Row) -> bool:
+    """Say whether a later version of a resource was or will be sent to the same endpoint."""
     later = and_(
         OUTBOX.c.tenant == tx.tenant,
         OUTBOX.c.endpoint == row.endpoint,

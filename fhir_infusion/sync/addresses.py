@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urljoin, urlsplit
 
 if TYPE_CHECKING:
@@ -41,8 +42,12 @@ def leads_to_another(base: str, path: str, location: str) -> bool:
     url = own(base, location)
     if url is None:
         return False
-    asked, named = ([one for one in part.split("/") if one] for part in (path, url.removeprefix(base)))
-    return len(asked) >= 2 and len(named) >= 2 and asked[0] == named[0] and asked[1] != named[1]
+    asked, named = (_RESOURCE.fullmatch(part) for part in (path, url.removeprefix(base)))
+    return asked is not None and named is not None and asked[1] == named[1] and asked[2] != named[2]
+
+
+_RESOURCE: Final = re.compile(r"/([A-Z][A-Za-z]{1,63})/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?/?")
+"""No other address is one of a resource: not that of an export under way, of an operation, or of a search."""
 
 
 def _origin(url: SplitResult) -> tuple[str, str, int | None]:

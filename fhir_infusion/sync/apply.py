@@ -245,6 +245,9 @@ def _merged(case: Case, linked: Link, stored: Stored, merged: Merge) -> Applied:
     if merged.held:
         return _held(case, case.link or linked, stored, merged.held)
     if not merged.taken:
+        if ours_changed:
+            # All of theirs is in our newest version; one before it would take that back, if for a while (H7).
+            linked = replace(linked, last_sent_version=max(linked.last_sent_version, stored.version - 1))
         return _marked(case, Applied("applied" if ours_changed else "echo"), linked, told)
 
     def also(tx: Tx, written: Stored) -> None:

@@ -18,7 +18,7 @@ from fhir_infusion.actions import follow, identity
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.json import Resource
-from fhir_infusion.store import links, text, versions
+from fhir_infusion.store import links, outbox, text, versions
 from fhir_infusion.store.links import Link
 from fhir_infusion.store.outbox import Row
 from fhir_infusion.store.versions import Bound, Stored
@@ -99,11 +99,25 @@ def prepared(  # noqa: PLR0911  each return is one reason not to send
 
 def _superseded(peer: Peer, tenant: str, row: Row, link: Link | None, *, is_behind: bool) -> str:
     """Return the code with which a row is not sent since ours went on, empty where it is; the newest goes out then."""
-    if link is not None and row.version <= link.last_sent_version and row.version != link.last_acked_version:
+    if (
+        link is not None
+        and row.version <= link.last_sent_version
+        and (row.version != link.last_acked_version or _is_overtaken(peer, tenant, row))
+    ):
         # Sent already in a newer version, or merged into one: this one lacks what was taken from the peer.
         return "newer-was-sent"
     # One in doubt is verified first: the newest goes after it.
     return telling.UNTOLD if is_behind and telling.instead(peer, tenant, row) and row.state == "leased" else ""
+
+
+def _is_overtaken(peer: Peer, tenant: str, row: Row) -> bool:
+    """Say whether both sides agreed on what the row has, and went on: sent now it would take back what they said since.
+
+    A stop is sent all the same, and one in doubt is verified first.
+    """
+    if row.lane == "stop" or row.state != "leased":
+        return False
+    return peer.service.store.read(tenant, lambda tx: outbox.overtaken(tx, row))
 
 
 @dataclass(frozen=True, slots=True)
