@@ -151,8 +151,9 @@ FINDINGS: Final[Mapping[str, Compared]] = MappingProxyType(
             "none; what follows, half of the last digit in the text (at most 5 %); a frequency 10 %",
         ),
         "words-only": Compared(
-            "For information, once an order: what nothing was compared with, because it is given only in words (a "
-            "dose, a rate, a limit that no field holds), without a number, or in a unit that has no UCUM code.",
+            "For information, once a record: what nothing was compared with, because it is given only in words (a "
+            "dose, a rate, a limit that no field holds; of an administration, what was given), without a number, or in "
+            "a unit that has no UCUM code.",
             _YES,
         ),
         "not-compared": Compared(

@@ -1,4 +1,4 @@
-"""What no arithmetic could look at, because it is given only in words: told once an order, and only for information.
+"""What no arithmetic could look at, because it is given only in words: told once a record, and only for information.
 
 A text is normal beside data, and a text alone is legal; but whoever sees no finding takes it that limits were looked
 at. So it is told where the data is missing: a dose or rate in words alone, a number without a code of its unit, a limit
@@ -8,7 +8,7 @@ that only the text names.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fhir_infusion.records.amounts import amount, ratio
 from fhir_infusion.records.findings import finding
 from fhir_infusion.records.rates import is_rate
+from fhir_infusion.records.statuses import NOT_GIVEN
 from fhir_infusion.records.text_findings import Held, amounts_of, amounts_said
 
 if TYPE_CHECKING:
@@ -39,9 +40,10 @@ _SAID: Final = re.compile(r"max|exceed|more than|at most|limit", re.IGNORECASE)
 
 
 def unsaid_findings(record: Part) -> Iterator[Issue]:
-    """Yield, once an order, the first of what is given only in words."""
+    """Yield, once a record, the first of what is given only in words."""
     steps: Sequence[Part] = record.get("steps", ())
-    yield from _first(chain(_in_words(record, steps), _uncoded(steps), _limits(record, steps)))
+    of_order = chain(_in_words(record, steps), _uncoded(steps), _limits(record, steps))
+    yield from _first(of_order if "intent" in record else _given(record))
 
 
 def _first(found: Iterator[tuple[str, str]]) -> Iterator[Issue]:
@@ -73,16 +75,42 @@ def _is_dosed(step: Part) -> bool:
     )
 
 
+def _given(record: Part) -> Iterator[tuple[str, str]]:
+    """What was given, in words that name an amount and without a number of it, or in a unit without a UCUM code."""
+    if record["status"] in NOT_GIVEN:
+        return
+    segments: Sequence[Part] = record.get("segments", ())
+    for at, segment in enumerate(segments):
+        if "rate_text" in segment and segment.keys().isdisjoint(_OF_SEGMENT):
+            yield f"segments[{at}].rate_text", _GIVEN
+    said = not record.keys().isdisjoint(_IN_ALL) or any(not one.keys().isdisjoint(_OF_SEGMENT) for one in segments)
+    if not said and any(amounts_said(record.get("text", ""))):
+        yield "text", _GIVEN
+    yield from _without_code([(name, record[name]) for name in _IN_ALL if name in record])
+    for at, segment in enumerate(segments):
+        held = [(name, segment[name]) for name in _OF_SEGMENT if name in segment and name != "rate_as_stated"]
+        yield from _without_code([end for name, part in held for end in _ends(f"segments[{at}].{name}", part)])
+
+
+_GIVEN: Final = "what was given is said only in words: nothing was compared with it"
+_OF_SEGMENT: Final = ("dose", "volume", "rate", "rate_ratio", "rate_as_stated")
+_IN_ALL: Final = ("dose_given", "volume_given", "dose_total")
+
+
 def _uncoded(steps: Sequence[Part]) -> Iterator[tuple[str, str]]:
     """A dose, rate or limit whose unit has no UCUM code; what is told by a rule of its own is not told again."""
     for at, step in enumerate(steps):
-        for path, quantity in _quantities(step):
-            if is_rate(quantity) and "rate" not in path:
-                continue
-            if "value" not in quantity:
-                yield f"steps[{at}].{path}", "it has no number: nothing was compared with it"
-            elif "unit" not in quantity or "unit_system" in quantity:
-                yield f"steps[{at}].{path}", "its unit has no UCUM code: nothing was compared with it"
+        yield from _without_code((f"steps[{at}].{path}", quantity) for path, quantity in _quantities(step))
+
+
+def _without_code(quantities: Iterable[tuple[str, Part]]) -> Iterator[tuple[str, str]]:
+    for path, quantity in quantities:
+        if is_rate(quantity) and "rate" not in path:
+            continue
+        if "value" not in quantity:
+            yield path, "it has no number: nothing was compared with it"
+        elif "unit" not in quantity or "unit_system" in quantity:
+            yield path, "its unit has no UCUM code: nothing was compared with it"
 
 
 def _quantities(step: Part) -> Iterator[tuple[str, Part]]:

@@ -1,4 +1,4 @@
-"""What is given only in words is told once an order, for information; a text beside data is not."""
+"""What is given only in words is told once a record, for information; a text beside data is not."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from fhir_infusion.records.check import check
 from tests.records.found import IN_WORDS, Record, given_, order, q, step
 
 DOSE = "the dose or rate is given only in words: nothing was compared with it"
+GIVEN_DOSE = "what was given is said only in words: nothing was compared with it"
 UNIT = "its unit has no UCUM code: nothing was compared with it"
 NUMBER = "it has no number: nothing was compared with it"
 LIMIT = "a limit is given only in words: no dose or rate was compared with it"
@@ -76,8 +77,48 @@ def test_what_is_given_only_in_words_is_told_once(record: Record, path: str, rea
         order({"text": "5 mcg/kg/min and more", "titration": {"start": q(5, "ug/kg/min")}}),
         order(step({"dose": {"value": 20, "unit_text": "mL/h"}})),
         order(step({"rate_as_stated": {"value": 20, "unit_text": "min"}})),
-        given_(text="1 g given"),
     ],
 )  # fmt: skip
 def test_a_text_beside_data_and_what_another_finding_tells_is_not_told(record: Record):
     assert told(record) == []
+
+
+GIVEN = [
+    (given_(text="gave 500 mg over 1 h"), "text", GIVEN_DOSE),
+    (given_(text="500 mg", status="in-progress"), "text", GIVEN_DOSE),
+    (given_(segments=[{"segment_id": "1", "rate_text": "slowly"}]), "segments[0].rate_text", GIVEN_DOSE),
+    (given_(dose_given={"value": 5, "unit_text": "mg"}), "dose_given", UNIT),
+    (given_(volume_given={"value": 5, "unit_text": "mL"}, dose_given=q(5, "mg")), "volume_given", UNIT),
+    (given_(dose_given={"unit": "mg"}), "dose_given", NUMBER),
+    (given_(segments=[{"segment_id": "1", "rate": {"value": 5, "unit_text": "mL/h"}}]), "segments[0].rate", UNIT),
+    (given_(segments=[{"segment_id": "1", "rate_ratio": {"numerator": {"value": 5, "unit_text": "mL"}, "denominator": q(1, "h")}}]), "segments[0].rate_ratio.numerator", UNIT),
+    (given_(segments=[{"segment_id": "1", "dose": {"value": 2, "unit": "1", "unit_system": "urn:x"}}]), "segments[0].dose", UNIT),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("record", "path", "reason"), GIVEN)
+def test_what_was_given_is_told_where_only_words_say_it(record: Record, path: str, reason: str):
+    assert told(record) == [(path, reason)]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        given_(text="gave 500 mg over 1 h", dose_given=q(500, "mg")),
+        given_(text="gave 500 mg over 1 h", status="not-done"),
+        given_(text="gave 500 mg over 1 h", status="entered-in-error"),
+        given_(text="patient tolerated it well"),
+        given_(text="500 mg", segments=[{"segment_id": "1", "rate": q(5, "mL/h")}]),
+        given_(text="of 500 mg in all", dose_total=q(500, "mg")),
+        given_(segments=[{"segment_id": "1", "rate_text": "slowly", "rate": q(5, "mL/h")}]),
+        given_(segments=[{"segment_id": "1", "rate_text": "slowly", "volume": q(5, "mL")}]),
+        given_(),
+    ],
+)
+def test_an_administration_that_has_its_numbers_or_was_not_given_is_not_told(record: Record):
+    assert told(record) == []
+
+
+def test_only_the_first_that_is_given_in_words_is_told():
+    words = [{"segment_id": str(at), "rate_text": "slowly"} for at in range(3)]
+    assert told(given_(segments=words)) == [("segments[0].rate_text", GIVEN_DOSE)]
