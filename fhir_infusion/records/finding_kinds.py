@@ -152,8 +152,8 @@ FINDINGS: Final[Mapping[str, Compared]] = MappingProxyType(
         ),
         "words-only": Compared(
             "For information, once a record: what nothing was compared with, because it is given only in words (a "
-            "dose, a rate, a limit that no field holds; of an administration, what was given), without a number, or in "
-            "a unit that has no UCUM code.",
+            "dose, a rate, a limit that no field holds; of an administration, what was given), without a number, in "
+            "a unit that has no UCUM code, or per {dose} where a time belongs.",
             _YES,
         ),
         "not-compared": Compared(

@@ -27,6 +27,7 @@ Part = Mapping[str, Any]
 
 _TEXTS: Final = ("text", "clinical_instruction", "patient_instruction")
 _DOSES: Final = ("dose", "dose_range", "rate", "rate_range", "rate_ratio", "rate_as_stated")
+_TIME: Final = (("s", 1),)
 _RANGES: Final = ("dose_range", "rate_range")
 _CAPS: Final = ("max_per_administration", "max_per_lifetime", "max_rate")
 _ELSEWHERE: Final = ("titration", "patient_control")
@@ -101,6 +102,11 @@ def _uncoded(steps: Sequence[Part]) -> Iterator[tuple[str, str]]:
     """A dose, rate or limit whose unit has no UCUM code; what is told by a rule of its own is not told again."""
     for at, step in enumerate(steps):
         yield from _without_code((f"steps[{at}].{path}", quantity) for path, quantity in _quantities(step))
+        for position, limit in enumerate(step.get("max_per_period", ())):
+            period = amount(limit.get("denominator"))
+            if period is not None and period.dimension != _TIME:
+                reason = "this limit is not one of a time: nothing was compared with it"
+                yield f"steps[{at}].max_per_period[{position}].denominator", reason
 
 
 def _without_code(quantities: Iterable[tuple[str, Part]]) -> Iterator[tuple[str, str]]:

@@ -43,6 +43,11 @@ ONLY_IN_WORDS = [
         "steps[0].max_per_period[0].numerator",
         UNIT,
     ),
+    (
+        order({**GRAM, "max_per_period": [{"numerator": q(2, "g"), "denominator": q(1, "{dose}")}]}),
+        "steps[0].max_per_period[0].denominator",
+        "this limit is not one of a time: nothing was compared with it",
+    ),
     (order({**GRAM, "text": "1 g, max 4 g in 24 h"}), "steps[0].text", LIMIT),
     (order({**GRAM, "text": "1 g. Maximum daily dose: 4 g"}), "steps[0].text", LIMIT),
     (order({**GRAM, "text": "1 g, do not exceed 4,000 mg"}), "steps[0].text", LIMIT),
