@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests import exact_json
 from tests.real.server import Reply, call
+from tests.real.warm import Forked, Warm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +29,13 @@ LOST = (OSError, HTTPException)
 class Serving:
     """One service on a port of its own. Killing it kills gunicorn and its process at once, as a power cut would."""
 
-    def __init__(self, directory: Path, settings: str, database: str = "", processes: int = 1) -> None:
-        """Write the settings; start nothing yet. ``database`` is a URL, ``service.db`` in the directory where empty."""
+    def __init__(
+        self, directory: Path, settings: str, database: str = "", processes: int = 1, *, warm: bool = False
+    ) -> None:
+        """Write the settings; start nothing yet. ``database`` is a URL, ``service.db`` in the directory where empty.
+
+        ``warm``: it is to be started often, and reads the mapping documents once (``warm``), or where it starts cold.
+        """
         self.database = database or f"sqlite:///{directory / 'service.db'}"
         self.statuses: Counter[int] = Counter()
         """How often ``ask`` was answered with which status; 0 stands for no answer."""
@@ -39,21 +45,27 @@ class Serving:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.log = directory / "serve.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._warm = Warm(self._settings) if warm else None
+        self._process: subprocess.Popen[bytes] | Forked | None = None
         self._guard: subprocess.Popen[bytes] | None = None
 
     @property
     def base(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self, failpoint: str = "") -> None:
+    def start(self, failpoint: str = "", *, cold: bool = False) -> None:
         """Start it and wait until it answers.
 
         Raises:
             RuntimeError: it ended or did not answer in time; the message holds the end of its log.
         """
         options = ("--port", str(self.port), *(("--workers", str(self._processes)) if self._processes > 1 else ()))
-        self._process = self.run("serve", *options, failpoint=failpoint)
+        warm = self._warm if not cold and not failpoint else None
+        self._process = (
+            warm.start(["serve", *options, "--database", self.database], self.log)
+            if warm is not None
+            else self.run("serve", *options, failpoint=failpoint)
+        )
         # Its input ends when ours does: where we are killed, the service does not stay behind.
         self._guard = subprocess.Popen(
             ["sh", "-c", f"cat; kill -s KILL -- -{self._process.pid}"],
@@ -118,6 +130,12 @@ class Serving:
                 self.kill()
             self._dismiss()
             self._process = None
+
+    def close(self) -> None:
+        """Kill it, and end what starts it."""
+        self.kill()
+        if self._warm is not None:
+            self._warm.close()
 
     def _dismiss(self) -> None:
         """End the guard before what it guards, whose id may be another's afterwards."""
