@@ -35,13 +35,17 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """One parameter of a query: any of its values must match; ``negated``: none may."""
+    """One parameter of a query: any of its values must match; ``negated``: none may.
+
+    ``few``: whether few resources meet it; None where that was not counted.
+    """
 
     parameter: str
     kind: Kind | Literal["id", "lastUpdated"]
     values: tuple[Wanted, ...]
     negated: bool = False
     match: Match = ""
+    few: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

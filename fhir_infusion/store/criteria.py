@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _LAST_SIGN: Final = "\U0010ffff"
 """Sorts behind every text that begins as the one before it does."""
 
-_BROAD: Final = frozenset({"status", "intent", "priority", "category", "gender", "active"})
+BROAD: Final = frozenset({"status", "intent", "priority", "category", "gender", "active"})
 """Parameters of codes whose one value names many resources: asked resource by resource, not listed as a whole."""
 
 _OF_ONE: Final = frozenset({"patient", "subject"})
@@ -62,9 +62,12 @@ class Scope:
 def is_narrow(condition: Condition) -> bool:
     """Tell whether few resources meet a condition, so that they are listed first and all else is asked of them."""
     match condition:
+        case Criterion(few=bool()):
+            return bool(condition.few)
         case Criterion(kind="token"):
             is_identifier = condition.parameter.endswith(("identifier", ":of-type"))
-            return is_identifier and not condition.negated and not condition.match
+            names_one = all(wanted.value is not None for wanted in condition.values)  # not all of a system
+            return is_identifier and names_one and not condition.negated and not condition.match
         case Criterion():
             return condition.kind in {"id", "reference"} and not condition.negated
         case Either():
@@ -161,17 +164,33 @@ def _criterion(scope: Scope, asked: Criterion, *, each: bool, behind: Behind) ->
 
 def _named(scope: Scope, asked: Criterion) -> Select[*tuple[Any, ...]] | None:
     """Return the ids of what meets a criterion where these are few, else None."""
-    is_listed = asked.kind in {"token", "reference", "uri", "string"} and asked.parameter not in _BROAD
-    if not is_listed or asked.negated:
+    is_listed = asked.kind in {"token", "reference", "uri", "string"} and asked.parameter not in BROAD
+    if asked.few is False:
+        # Of each resource it is asked where its rows say where to look: by a code without its system they do not.
+        is_listed = is_listed and all(one.value is not None and one.system is None for one in asked.values)
+    if asked.negated or not (is_listed or asked.few):
         return None
     table = TABLES[asked.kind].alias()
-    return select(table.c.id).where(*_meeting(table, scope, asked))
+    return select(table.c.id).where(*listed(table, scope, asked))
+
+
+def listed(table: FromClause, scope: Scope, asked: Criterion) -> list[ColumnElement[bool]]:
+    """Return what holds of the index rows that meet a criterion, with the bounds between which an index is read."""
+    begins, stops = ends(asked.values[0], table) if is_bounded(asked) else ((), ())
+    return [*_meeting(table, scope, asked), *begins, *stops]
 
 
 def _meeting(table: FromClause, scope: Scope, asked: Criterion) -> list[ColumnElement[bool]]:
     """Return what holds of the index rows that meet a criterion."""
     matching = or_(*(_matches(table, asked, wanted) for wanted in asked.values))
     return [*_of(table, scope, (asked.parameter,)), matching]
+
+
+def ends(wanted: Wanted, rows: FromClause) -> tuple[tuple[ColumnElement[bool], ...], tuple[ColumnElement[bool], ...]]:
+    """Return what a range says of the beginning and of the end of a listing in its order."""
+    if is_from(wanted):
+        return (rows.c.end > wanted.start,), ()
+    return ((rows.c.start >= wanted.start,) if wanted.prefix == "eq" else ()), (rows.c.start < wanted.end,)
 
 
 def _at(wanted: Wanted, moment: ColumnElement[Any], behind: Behind) -> ColumnElement[bool]:

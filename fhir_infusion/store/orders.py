@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import ColumnElement, FromClause, and_, case, exists, func, or_, select, tuple_
 
 from fhir_infusion.fhir.search import Criterion
-from fhir_infusion.store.criteria import Behind, compared, is_bounded, is_from, is_narrow, is_of_few
+from fhir_infusion.store.criteria import Behind, compared, ends, is_bounded, is_from, is_narrow, is_of_few
 from fhir_infusion.store.index import TABLES
 from fhir_infusion.store.tables import INDEX_DATES, INDEX_ROWS, RESOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fhir_infusion.fhir.search import Query, SortKey, Wanted
+    from fhir_infusion.fhir.search import Query, SortKey
 
 _COLUMNS: Final = {"date": ("start", "end"), "token": ("value", "system"), "uri": ("value", "system")}
 _TEXT_COLUMNS: Final = ("value", "text")
@@ -131,6 +131,15 @@ def _by_change(query: Query, *, descending: bool) -> Order:
     return Order("changed-newest-first" if descending else "changed", moment, (Phase(keys),))
 
 
+def is_read_in_order(query: Query) -> bool:
+    """Tell whether a listing is read from the index of all that it asks for, so that it passes nothing else."""
+    if query.sort:
+        return False
+    if all(isinstance(one, Criterion) and is_bounded(one) for one in query.criteria):
+        return True
+    return len(query.criteria) == 1 and _driver(query) is not None
+
+
 def _by_creation(tenant: str, type: str, query: Query) -> Order:
     """Return the order of creation, read from the index rows of one value where there is one such."""
     driver = _driver(query)
@@ -177,18 +186,11 @@ def _by_date(tenant: str, type: str, driver: Criterion) -> Order:
         compared(wanted, rows.c.start + 0, rows.c.end + 0),
         first_of_it.scalar_subquery(),
     )
-    begins, ends = _ends(wanted, rows)
+    begins, stops = ends(wanted, rows)
     names = (first, tie, "created", "id")
     keys = tuple(Key(rows.c[name], is_number=name != "id") for name in names)
-    phase = Phase(keys, ((rows, joined),), (*conditions, *ends), begins)
+    phase = Phase(keys, ((rows, joined),), (*conditions, *stops), begins)
     return Order("dated", rows.c.created, (phase,), driver)
-
-
-def _ends(wanted: Wanted, rows: FromClause) -> tuple[tuple[ColumnElement[bool], ...], tuple[ColumnElement[bool], ...]]:
-    """Return what a range says of the beginning and of the end of a listing in its order."""
-    if is_from(wanted):
-        return (rows.c.end > wanted.start,), ()
-    return ((rows.c.start >= wanted.start,) if wanted.prefix == "eq" else ()), (rows.c.start < wanted.end,)
 
 
 def _driver(query: Query) -> Criterion | None:

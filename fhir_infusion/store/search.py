@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, and_, func, select
 
 from fhir_infusion.errors import Issue, Refused
-from fhir_infusion.store import feed, versions
+from fhir_infusion.store import feed, few, versions
 from fhir_infusion.store.criteria import Behind, Scope, holds, is_narrow, is_of_few
 from fhir_infusion.store.orders import Order, Phase, column_of, order
 from fhir_infusion.store.tables import RESOURCES
@@ -57,6 +57,10 @@ def page(tx: Tx, type: str, query: Query, count: int, after: Sequence[str] = (),
     Raises:
         Refused: ``after`` is not of this query.
     """
+    if after:
+        query, marks = _as_begun(tx, type, query, after[0])
+    else:
+        query, marks = few.counted(tx, type, query)
     by = order(tx.tenant, type, query)
     place = _continued(by, after) if after else _Place(feed.last(tx), 0, ())
     conditions = _conditions(tx, type, query, by, by.side if place.values else None)
@@ -78,7 +82,7 @@ def page(tx: Tx, type: str, query: Query, count: int, after: Sequence[str] = (),
         if len(rows) > count:
             break
     entries = tuple(versions.stored(row[: len(versions.COLUMNS)]) for row in rows[:count])
-    token = (by.name, str(last.upper), str(last.phase), *last.values)
+    token = (f"{by.name}/{marks}" if marks else by.name, str(last.upper), str(last.phase), *last.values)
     return Page(entries, token if len(rows) > count else None)
 
 
@@ -143,9 +147,19 @@ def _keys(row: Any) -> tuple[str, ...]:
     return tuple(str(value) for value in row[len(versions.COLUMNS) :])
 
 
+def _as_begun(tx: Tx, type: str, query: Query, name: str) -> tuple[Query, str]:
+    """Return a query as it was counted for the first page, and what was counted; see ``few``."""
+    marks = name.partition("/")[2]
+    try:
+        return few.as_begun(tx, type, query, marks), marks
+    except ValueError:
+        raise _not_of_this() from None
+
+
 def _continued(by: Order, after: Sequence[str]) -> _Place:
     try:
-        name, upper, phase, *values = after
+        named, upper, phase, *values = after
+        name = named.partition("/")[0]
         place = _Place(int(upper), int(phase), tuple(values))
     except ValueError:
         raise _not_of_this() from None

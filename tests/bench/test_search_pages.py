@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from fhir_infusion.store import open_store
+from fhir_infusion.store import few, open_store
 from tests.bench import million
 from tests.bench.search import GIVEN, LISTED, after_pages, blocks, fill, page, steps
 from tests.store.helpers import Clock
@@ -63,7 +63,7 @@ def test_a_page_of_what_was_given_is_read_in_order_by_postgresql_and_a_later_one
     """Sorted first, or read whole, it would be thousands of blocks."""
     asked = asked.replace("ge2022", "ge2021-01-01")
     first = blocks(on_postgresql, asked, 5)
-    assert first < 200
+    assert first < 400  # of them 200 to see that what is asked for is not few
     assert blocks(on_postgresql, asked, 5, after_pages(on_postgresql, asked, 5, 60)) <= 1.5 * first
 
 
@@ -86,6 +86,40 @@ def test_a_later_page_of_what_is_sorted_for_one_patient_costs_no_more_than_the_f
     """Few are left, which are all sorted; each key is worked out once."""
     asked = f"{million.MA}?patient=Patient/often&_sort=-effective-time,status"
     assert steps(given, asked, 50, after_pages(given, asked, 50, 20)) <= 1.1 * steps(given, asked, 50)
+
+
+RARE = (
+    "status=entered-in-error&_sort=-_lastUpdated",
+    "status=entered-in-error&_sort=-effective-time",
+    "effective-time=ge2030&_sort=effective-time",
+    "status=completed&code=none",
+    "code=none&_sort=-_lastUpdated",
+)
+
+
+@pytest.mark.parametrize("database", ["given", "on_postgresql"])
+def test_what_hardly_any_has_is_not_looked_for_among_all(request, database):
+    """In the order that is asked for all 12,000 would be passed."""
+    store, cost, most = request.getfixturevalue(database), steps, 50_000
+    if database == "on_postgresql":
+        cost, most = blocks, 100
+    for asked in RARE:
+        assert page(store, f"{million.MA}?{asked}", 50).entries == ()
+        assert cost(store, f"{million.MA}?{asked}", 50) <= most, asked
+
+
+def test_what_all_have_is_not_listed_and_sorted(filled, monkeypatch):
+    """Of one system are all 2,600 identifiers."""
+    monkeypatch.setattr(few, "FEW", 100)
+    for asked in (
+        "",
+        "&status=active",
+        "&_sort=-_lastUpdated",
+        "&_sort=-authoredon",
+        "&status=active&_sort=authoredon",
+    ):
+        assert len(page(filled, f"identifier=http://s|{asked}", 20).entries) == 20
+        assert steps(filled, f"identifier=http://s|{asked}", 20) <= 20_000, asked
 
 
 def by_number(number):
