@@ -126,6 +126,7 @@ def test_a_ramp_of_500_steps_and_a_bundle_of_5_mb_stay_usable(
 
 def paste(page: Page, text: str) -> None:
     """Paste as people do, of the clipboard, at what has the focus."""
+    page.set_default_timeout(60_000)  # what is so long takes a busy machine long
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.evaluate("(text) => navigator.clipboard.writeText(text)", text)
     page.keyboard.press("Control+V")
