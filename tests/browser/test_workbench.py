@@ -183,7 +183,7 @@ def test_axe_finds_nothing_serious_in_any_state(
     assert serious(page, axe_source) == []
 
 
-@pytest.mark.parametrize("state", ["order", "administration", "mapping", "bundle"])
+@pytest.mark.parametrize("state", ["order", "administration", "mapping", "bundle", "examples"])
 def test_no_state_is_wider_than_a_phone(page: Page, served: Serving, state: str):
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{served.base}/workbench?{STATES[state]}")
