@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+import zlib
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 PIECE: Final = 64 * 1024
 LATE: Final = "no answer in time"
 TOO_LONG: Final = "answer too long"
+NOT_WHOLE: Final = "packed answer not whole"
+GZIP: Final = frozenset({"gzip", "x-gzip"})
+_MEMBER: Final = 16 + zlib.MAX_WBITS
+"""For zlib: what begins with the head of gzip (RFC 1952)."""
 
 
 class CutError(Exception):
@@ -95,9 +100,9 @@ def pieces(
         sockets: what the watchdog cuts.
 
     Raises:
-        CutError: it takes too long, or is too long.
+        CutError: it takes too long, is too long, or was packed and does not come to its end.
     """
-    incoming, size = response.iter_content(PIECE), 0
+    incoming, size = _unpacked(response), 0
     while True:
         until = min(deadline, time.monotonic() + each)
         with watchdog(each, sockets) if each < math.inf else nullcontext():
@@ -110,3 +115,34 @@ def pieces(
         if size > most:
             raise CutError(TOO_LONG)
         yield piece
+
+
+def _unpacked(response: requests.Response) -> Iterator[bytes]:
+    """Give a body in small pieces. To urllib3 what is packed and cut is whole, and so would be a file of lines."""
+    if response.headers.get("Content-Encoding", "").strip().lower() not in GZIP:
+        yield from response.iter_content(PIECE)
+        return
+    response.raw.headers.pop("Content-Encoding", None)  # so that it comes as it was sent
+    member, is_begun = zlib.decompressobj(_MEMBER), False
+    for piece in response.iter_content(PIECE):
+        rest = piece
+        while rest:
+            if member.eof and rest.strip(b"\0"):  # the next of several; zeros may fill up what was sent
+                member = zlib.decompressobj(_MEMBER)
+            elif member.eof:
+                break
+            is_begun = True
+            yield _inflated(member, rest)
+            rest = member.unconsumed_tail or member.unused_data
+    while is_begun and not member.eof:
+        last = _inflated(member, b"")
+        if not last:
+            raise CutError(NOT_WHOLE)
+        yield last
+
+
+def _inflated(member: zlib._Decompress, packed: bytes) -> bytes:
+    try:
+        return member.decompress(packed, PIECE)
+    except zlib.error:
+        raise CutError(NOT_WHOLE) from None
