@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 import pytest
+from playwright.sync_api import Error
 
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.web.examples import therapies
 from tests.browser.conftest import serious
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Locator, Page, Route
 
     from tests.real.serving import Serving
 
@@ -47,6 +49,25 @@ def test_an_order_is_pasted_and_the_other_side_appears_while_typing(page: Page, 
     page.get_by_role("button", name="Use the result as input").click()
     line(page, "result", RATE).wait_for()
     assert '"resourceType": "MedicationRequest"' in page.get_by_label("Input").input_value()
+
+
+def test_a_document_that_was_chosen_in_passing_does_not_come_over_what_is_typed_into_the_next(
+    page: Page, served: Serving
+):
+    open_example(page, served, document="r4/infusion-order.yaml")
+    late: list[Route] = []
+    page.route("**/workbench", lambda route: route.continue_() if late else late.append(route))
+    page.locator("#document").select_option("r4/administration.yaml")
+    page.locator("#document").select_option("r4/types.yaml")
+    field = page.get_by_role("textbox", name="r4/types.yaml")
+    field.fill("mine")
+    page.route("**/workbench", lambda route: route.fallback())
+    with suppress(Error):  # the browser has given it up by now
+        late[0].continue_()
+    says(page, "It does not load")
+    page.wait_for_timeout(500)
+    assert field.input_value() == "mine"
+    assert page.get_by_role("alert").count() == 0
 
 
 def test_why_a_rate_came_out_so_is_seen_by_pointing_at_it(page: Page, served: Serving):

@@ -63,6 +63,7 @@ async function show(url, options = {}, push = true) {
   } catch (error) {
     main = null;
   }
+  if (options.signal?.aborted) return null;
   if (!main) {
     const what = reply ? `What answered (${reply.status}) is no page of this service.` : "The service does not answer.";
     tell(what + (isGet ? " Try again in a moment." : " Whether this was done is not known: try again in a moment, nothing is done twice."));
@@ -79,12 +80,12 @@ async function show(url, options = {}, push = true) {
   return reply.ok;
 }
 
-// Send a form and show the page that is answered.
-function send(form, submitter) {
+// Send a form and show the page that is answered, unless it is given up meanwhile.
+function send(form, submitter, signal) {
   const fields = new URLSearchParams(new FormData(form, submitter));
   const url = new URL(submitter?.getAttribute("formaction") || form.getAttribute("action") || location.href, location.href);
-  if (form.method === "get") { url.search = fields; return show(url); }
-  return show(url, {method: "POST", body: fields});
+  if (form.method === "get") { url.search = fields; return show(url, {signal}); }
+  return show(url, {method: "POST", body: fields, signal});
 }
 
 // Called whenever a page was put in its place; pages listen for the event "page" to begin their work.

@@ -1,5 +1,5 @@
 // The workbench: sends its form while somebody types, and marks what belongs together. The page does without it.
-const bench = {timer: 0, running: null, pinned: null, index: null, held: null};
+const bench = {timer: 0, running: null, opening: null, pinned: null, index: null, held: null};
 const at = (id) => document.getElementById(id);
 const MOST_LIVE = 300000; // characters that are sent while somebody types; more is sent when it is asked for
 
@@ -32,6 +32,14 @@ async function translate(submitter) {
   if (within) (focused(made) || at("source") || at("state")).focus({preventScroll: true});
   fresh();
   at("state").textContent = made.dataset.told;
+}
+
+// Open the document that is chosen. Who types its name chooses one with each letter: only the last is opened, or the page
+// of one before would come over what was typed since.
+function openChosen() {
+  bench.opening?.abort();
+  bench.opening = new AbortController();
+  send(at("bench"), at("open"), bench.opening.signal);
 }
 
 function soon(event) {
@@ -231,7 +239,7 @@ document.addEventListener("page", () => {
   at("find").addEventListener("input", find);
   at("mapping")?.addEventListener("input", soon);
   at("bench").addEventListener("change", (event) => {
-    if (event.target === at("document")) send(at("bench"), at("open"));
+    if (event.target === at("document")) openChosen();
     else if (event.target.tagName !== "TEXTAREA") translate();
   });
   at("bench").addEventListener("submit", (event) => {
