@@ -240,7 +240,8 @@ class _Shapes:
                     self.complaints.append(f"{mark}: {made}")
                     continue
                 inner.spelling = made
-            if parts and not is_joined(value) and (is_list or inner.spelling is None or inner.spelling.members):
+            is_told = isinstance(value, str) and is_joined(value)
+            if parts and not is_told and (is_list or inner.spelling is None or inner.spelling.members):
                 self.complaints.append(f"{mark}: members joined by '{JOINED.strip()}' say one value together")
                 continue
             members[name] = inner
