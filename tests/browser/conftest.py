@@ -76,6 +76,14 @@ def axe_source() -> str:
     return (HERE / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 
 
+def paste(page: Page, text: str) -> None:
+    """Paste as people do, of the clipboard, at what has the focus."""
+    page.set_default_timeout(60_000)  # what is so long takes a busy machine long
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.evaluate("(text) => navigator.clipboard.writeText(text)", text)
+    page.keyboard.press("Control+V")
+
+
 def serious(page: Page, axe_source: str) -> list[str]:
     """Return what axe finds of a page that is serious or worse: the rule, and the first element."""
     page.evaluate(axe_source)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fhir_infusion.web.examples import therapies
+from tests.browser.conftest import paste
 from tests.browser.keys import Keys
-from tests.browser.test_long_texts import paste
 from tests.browser.test_workbench import ORDER, line, says
 from tests.browser.ward import open_ward
 from tests.real.serving import eventually

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.web.examples import therapies
+from tests.browser.conftest import paste
 from tests.browser.test_workbench import HOSTILE, ORDER, line, says
 from tests.golden_write import goldens, resources_of
 
@@ -122,14 +123,6 @@ def test_a_ramp_of_500_steps_and_a_bundle_of_5_mb_stay_usable(
     page.get_by_text("The Bundle holds").wait_for(timeout=120_000)
     record_testsuite_property(f"seconds of a Bundle of {len(text)} characters", round(time.monotonic() - began, 2))
     assert page.locator("#source a").count() > 50
-
-
-def paste(page: Page, text: str) -> None:
-    """Paste as people do, of the clipboard, at what has the focus."""
-    page.set_default_timeout(60_000)  # what is so long takes a busy machine long
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.evaluate("(text) => navigator.clipboard.writeText(text)", text)
-    page.keyboard.press("Control+V")
 
 
 def focused(page: Page) -> str:
