@@ -77,7 +77,7 @@ def test_a_mapping_is_edited_and_compared_without_a_mouse(page: Page, served: Se
     keys.press("Enter")
     keys.to("Document none")
     keys.type("r4/infusion-order")
-    page.locator("#editor label", has_text="r4/infusion-order.yaml").wait_for()
+    page.get_by_role("textbox", name="r4/infusion-order.yaml").wait_for()
     keys.to("r4/infusion-order.yaml")
     text = page.locator("#mapping").input_value()
     keys.press("Control+End")

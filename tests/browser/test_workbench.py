@@ -57,7 +57,8 @@ def test_a_document_that_was_chosen_in_passing_does_not_come_over_what_is_typed_
     open_example(page, served, document="r4/infusion-order.yaml")
     late: list[Route] = []
     page.route("**/workbench", lambda route: route.continue_() if late else late.append(route))
-    page.locator("#document").select_option("r4/administration.yaml")
+    with page.expect_request("**/workbench"):
+        page.locator("#document").select_option("r4/administration.yaml")
     page.locator("#document").select_option("r4/types.yaml")
     field = page.get_by_role("textbox", name="r4/types.yaml")
     field.fill("mine")

@@ -1,5 +1,5 @@
 // The workbench: sends its form while somebody types, and marks what belongs together. The page does without it.
-const bench = {timer: 0, running: null, opening: null, pinned: null, index: null, held: null};
+const bench = {timer: 0, running: null, opening: null, choosing: 0, pinned: null, index: null, held: null};
 const at = (id) => document.getElementById(id);
 const MOST_LIVE = 300000; // characters that are sent while somebody types; more is sent when it is asked for
 
@@ -34,12 +34,13 @@ async function translate(submitter) {
   at("state").textContent = made.dataset.told;
 }
 
-// Open the document that is chosen. Who types its name chooses one with each letter: only the last is opened, or the page
-// of one before would come over what was typed since.
+// Open the document that is chosen, once nothing else is for a moment. Who types its name chooses one with each letter:
+// a page that came between two letters would lose the first, and one that came late would come over what was typed since.
 function openChosen() {
+  clearTimeout(bench.choosing);
   bench.opening?.abort();
   bench.opening = new AbortController();
-  send(at("bench"), at("open"), bench.opening.signal);
+  bench.choosing = setTimeout(() => send(at("bench"), at("open"), bench.opening.signal), 500);
 }
 
 function soon(event) {
@@ -233,6 +234,7 @@ function find() {
 }
 
 document.addEventListener("page", () => {
+  clearTimeout(bench.choosing);
   bench.index = null;
   if (!at("bench")) return;
   at("link").addEventListener("click", link);
