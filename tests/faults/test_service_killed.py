@@ -47,7 +47,7 @@ def _waiting(url: str) -> int:
 
 
 def _wards(serving: Serving) -> list[Ward]:
-    wards = [Ward(serving, f"W{number}", count(4, 60)) for number in range(3)]
+    wards = [Ward(serving, f"W{number}", count(4, 110)) for number in range(3)]
     for ward in wards:
         ward.start()
     return wards
@@ -80,7 +80,7 @@ def _checked(there: Peer, serving: Serving, wards: list[Ward]) -> dict[str, list
 
 def _acknowledged(rig: Rig, wards: list[Ward]) -> None:
     known = [one.id for ward in wards for one in ward.known.values()]
-    assert len(known) == len(set(known)) == 3 * count(4, 60)
+    assert len(known) == len(set(known)) == 3 * count(4, 110)
     rig.acknowledged += [("MedicationRequest", id_, 1, "") for id_ in known]
 
 
