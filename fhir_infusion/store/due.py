@@ -100,11 +100,14 @@ def _ways(state: ColumnElement[str]) -> tuple[tuple[ColumnElement[bool], ...], t
     alone = _none(earlier, this, earlier.c.seq != OUTBOX.c.seq, _in_flight(earlier))
     later = OUTBOX.alias("later")
     # Whatever became of a later stop: an earlier state must not arrive after it.
-    newest = _none(later, this, later.c.seq > OUTBOX.c.seq, later.c.lane == "stop", state_of(later) != "superseded")
+    over = (later.c.seq > OUTBOX.c.seq, later.c.lane == "stop", state_of(later) != "superseded")
+    newest = _none(later, this, *over)
+    # A stop in doubt must not wait for a person because a change after it is refused.
+    newest_stop = _none(later, this, *over, state_of(later) != "dead")
     stop, normal, first = OUTBOX.c.lane == "stop", OUTBOX.c.lane == "normal", OUTBOX.c.rank == URGENT
     urgent = (
         and_(pending, stop, alone, newest, _ready(MOVING)),
-        and_(doubtful, first, or_(stop, in_order), alone, newest),
+        and_(doubtful, first, alone, or_(and_(stop, newest_stop), and_(in_order, newest))),
         and_(pending, normal, first, in_order, alone, newest, _ready()),
     )
     return urgent, (

@@ -7,8 +7,7 @@
 Rows are claimed by their state, never by "later than the last one" (sequences have gaps). First in, first out for each
 resource and endpoint, in parallel across them; what a row depends on (an administration on its order) goes first. A
 stop has a lane of its own: since FHIR transfers the whole state, it carries the newest version and supersedes what was
-not sent yet. Every change after a claim carries the fence of that claim, so that a worker that slept too long writes
-nothing.
+not sent yet. Every change after a claim carries the fence of that claim: a worker that slept too long writes nothing.
 """
 
 from __future__ import annotations
@@ -40,7 +39,6 @@ WAITING: Final[tuple[State, ...]] = ("pending", "leased", "sent", "unknown")
 _LISTED: Final = "a row that `fhir-infusion sync dead list` shows"
 _DONE: Final = frozenset({"acked", "superseded"})
 
-_URGENT: Final = due.URGENT
 _ORDINARY: Final = 1
 _ALLOWED: Final[dict[State, frozenset[State]]] = {
     "leased": frozenset({"pending", "dead", "conflict", "duplicate", "superseded"}),
@@ -108,7 +106,7 @@ def enqueue(
         if depends_on:
             # What the stop waits for must not stand behind the backlog either.
             first = and_(mine, OUTBOX.c.aggregate == depends_on, due.state_of() == "pending")
-            tx.connection.execute(update(OUTBOX).where(first).values(rank=_URGENT))
+            tx.connection.execute(update(OUTBOX).where(first).values(rank=due.URGENT))
     now = to_ms(tx.now)
     (result,) = _ENQUEUE.rows(
         tx,
@@ -119,7 +117,7 @@ def enqueue(
             "version": version,
             "payload_hash": payload_hash,
             "lane": "stop" if stop else "normal",
-            "rank": _URGENT if stop else _ORDINARY,
+            "rank": due.URGENT if stop else _ORDINARY,
             "state": "pending",
             "attempt": 0,
             "not_before": 0,
@@ -202,11 +200,18 @@ def sending(tx: Tx, row: Row) -> Row:
 
 
 def settle(
-    tx: Tx, row: Row, state: State, *, error_code: str = "", not_before: datetime | None = None, crashes: int = 0
+    tx: Tx,
+    row: Row,
+    state: State,
+    *,
+    error_code: str = "",
+    not_before: datetime | None = None,
+    crashes: int = 0,
+    arrived: bool = False,
 ) -> Row:
-    """Note what became of a row. A stop that arrived supersedes whatever was open before it.
+    """Note what became of a row. A stop that arrived, or waits for a person, supersedes whatever was open before it.
 
-    A verdict ends the suspicion, unless ``crashes`` says how many failures of ours there were by now.
+    ``arrived``: also where the rest of it waits. A verdict ends the suspicion, but for so many ``crashes`` of ours.
 
     Raises:
         StaleLease: another worker has the row by now.
@@ -221,7 +226,7 @@ def settle(
     if not_before is not None:
         values["not_before"] = to_ms(not_before)
     settled = change(tx, row, values)
-    if state == "acked" and row.lane == "stop":
+    if row.lane == "stop" and (arrived or state in {"acked", "conflict", "duplicate"}):
         _supersede_before(tx, row)
     return settled
 

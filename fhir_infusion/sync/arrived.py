@@ -40,15 +40,19 @@ def agreed(link: Link, ours: Versions, there: Resource) -> Link:
 def created(link: Link, ours: Versions, there: Resource) -> Link | None:
     """Return the link to what we created there, where its patient and all that is clinical is of a version of ours.
 
-    Only for a create of ours in doubt: what has our identifier there may else be somebody else's entry of it. The link
-    knows no version of theirs yet.
+    ``ours`` are the versions whose create is in doubt: what has our identifier there may else be somebody else's entry
+    of it. Of several it is the newest that is all there, else the oldest: upon one that did not arrive, what it added
+    would look as if they had taken it away. The link knows no version of theirs yet.
     """
     theirs = content(there)
+    found = None
     for version, body in sorted(ours, key=lambda one: -one[0]):
         mine = content(body)
         if all(_alike(name, mine, theirs) for name in SUBJECT | CLINICAL):
-            return replace(_upon(link, version, body), version_id="", etag="", last_updated="")
-    return None
+            found = version, body
+            if all(_is_in(name, mine, theirs) for name in mine):
+                break
+    return replace(_upon(link, *found), version_id="", etag="", last_updated="") if found is not None else None
 
 
 def _upon(link: Link, version: int, body: Resource) -> Link:

@@ -10,10 +10,16 @@ from fhir_infusion.sync.replies import Trouble
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """Why a resource cannot be sent as it is: until a person acts."""
+    """Why a resource cannot be sent as it is: until a person acts. ``alert`` is the alarm, where it is not the code."""
 
     state: Literal["dead", "duplicate"]
     code: str
+    alert: str = ""
+
+    @property
+    def alarm(self) -> str:
+        """Return the code of the alarm."""
+        return self.alert or self.code
 
 
 Obstacle: TypeAlias = Blocked | Trouble

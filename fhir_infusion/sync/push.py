@@ -28,6 +28,7 @@ from fhir_infusion.sync.case import as_received
 from fhir_infusion.sync.compare import content, equivalent, is_another, is_answer_to_another, same
 from fhir_infusion.sync.conflicts import stop_of
 from fhir_infusion.sync.deletions import gone_there
+from fhir_infusion.sync.obstacles import Blocked
 from fhir_infusion.sync.preparing import Job, prepared
 from fhir_infusion.sync.replies import (
     Clash,
@@ -37,6 +38,7 @@ from fhir_infusion.sync.replies import (
     Gone,
     Missing,
     NotModified,
+    Rejected,
     Stale,
     Stamp,
     Trouble,
@@ -61,7 +63,6 @@ if TYPE_CHECKING:
     from fhir_infusion.fhir.json import Resource
     from fhir_infusion.store import Tx
     from fhir_infusion.store.outbox import Row
-    from fhir_infusion.sync.obstacles import Blocked
     from fhir_infusion.sync.peer import Peer
 
 
@@ -142,7 +143,7 @@ def _adopt(job: Job, entry: Entry) -> tuple[Row, Verdict]:
     stamped = _link_of(job, stamp, entry.text, "found")
     ours = sent.versions(job, there)
     known = next(((version, body) for version, body in ours if equivalent(body, there)), None)
-    if known is None and row.state == "unknown" and (made := arrived.created(stamped, ours, there)) is not None:
+    if known is None and (made := arrived.created(stamped, sent.doubted(job, ours), there)) is not None:
         job.peer.service.store.transact(job.tenant, lambda tx: links.put(tx, made))
         is_there = made.last_acked_version == row.version
         return _contest(replace(job, link=made), made, there, entry.text, stamp, is_there=is_there)
@@ -187,6 +188,8 @@ def _update(  # noqa: PLR0911  each return is one outcome
         return row, replace(verdict, alert="created-again") if reply.status == 201 else verdict
     if isinstance(reply, Stale | Clash | NotModified):
         return _overtaken(replace(job, row=row), link)
+    if isinstance(reply, Rejected) and row.lane == "stop":
+        return _stop_refused(replace(job, row=row), link, reply)
     return row, _lost(job, link, reply) if isinstance(reply, Missing | Gone) else after_sending(job.peer, row, reply)
 
 
@@ -284,21 +287,30 @@ def _lost(job: Job, link: Link, reply: Trouble) -> Verdict:
 
 
 def _stop_blocked(job: Job, link: Link, blocked: Blocked) -> tuple[Row, Verdict]:
-    """Send the stop of what cannot be sent itself, such as for its patient: what is there, stopped."""
+    """Send the stop of what cannot be sent itself, for its patient or since it is refused: what is there, stopped."""
     there = job.peer.endpoint.read(job.type, link.remote_id)
     if not isinstance(there, Found):
         is_lost = isinstance(there, Missing | Gone)
         return job.row, _lost(job, link, there) if is_lost else not_sent(job.peer, job.row, there)
     if link.base and is_another(fhir_json.read(link.base), there.resource):
         lost = link.as_nowhere() if link.doubted else None
-        return job.row, Verdict("dead", "lost", link=lost, alert="" if lost else blocked.code)
+        return job.row, Verdict("dead", "lost", link=lost, alert="" if lost else blocked.alarm)
     if there.resource.get("status") in STOPS:
-        return _sure(job), Verdict("acked", "stop-only", alert=blocked.code)
+        return _sure(job), Verdict("acked", "stop-only", alert=blocked.alarm)
     stopped = stop_of(job.body, there.resource)
     if stopped is None:
-        return job.row, Verdict(blocked.state, blocked.code, alert=blocked.code)
+        return job.row, Verdict(blocked.state, blocked.code, alert=blocked.alarm)
     row, verdict = _stop_only(job, link, stopped, there.stamp)
-    return row, replace(verdict, alert=verdict.alert or blocked.code)
+    return row, replace(verdict, alert=verdict.alert or blocked.alarm)
+
+
+def _stop_refused(job: Job, link: Link, reply: Rejected) -> tuple[Row, Verdict]:
+    """Send the stop of what is refused as a whole; what else it says waits for a person."""
+    refused = after_sending(job.peer, job.row, reply)
+    row, verdict = _stop_blocked(job, link, Blocked("dead", refused.code, refused.alert))
+    if verdict.state != "acked":
+        return row, verdict
+    return row, replace(refused, arrived=verdict.arrived)
 
 
 # ------------------------------------------------------------------------------------------------ 4 and 5: decided
@@ -368,7 +380,8 @@ def _settled(peer: Peer, tenant: str, row: Row, begun: datetime, verdict: Verdic
 
     def work(tx: Tx) -> None:
         not_before = tx.now + verdict.wait if verdict.wait is not None else None
-        outbox.settle(tx, row, verdict.state, error_code=verdict.code, not_before=not_before)
+        code, arrived = verdict.code, verdict.arrived
+        outbox.settle(tx, row, verdict.state, error_code=code, not_before=not_before, arrived=arrived)
         attempts.note(tx, row, begun, asked, verdict.state, verdict.code)
         if verdict.link is not None and verdict.link.is_gone:
             gone_there(tx, peer, verdict.link, row.version, is_lost=verdict.link.ladder == "lost")

@@ -44,6 +44,14 @@ def versions(job: Job, there: Resource) -> list[tuple[int, Resource]]:
     return [(version, as_written_there(job.peer, job.tenant, body, there)) for version, body in found]
 
 
+def doubted(job: Job, ours: list[tuple[int, Resource]]) -> list[tuple[int, Resource]]:
+    """Return the versions that may have arrived without our being told: the row's, or one that a stop has overtaken."""
+    name, aggregate = job.peer.name, job.row.aggregate
+    rows = job.peer.service.store.read(job.tenant, lambda tx: outbox.rows(tx, name, limit=10_000, aggregate=aggregate))
+    versions_ = {row.version for row in rows if row.state in {"sent", "unknown"}}
+    return [one for one in ours if one[0] in versions_]
+
+
 def as_written_there(peer: Peer, tenant: str, body: Resource, there: Resource) -> Resource:
     """Return what is sent with its references written as in ``there``, where they name the same.
 

@@ -291,6 +291,8 @@ def _deliveries(world: World) -> Iterator[str]:
     # One that was in doubt may have been found beneath a change of theirs: it is not acknowledged, and arrived. What
     # became of its row then is the business of the merge.
     tried = {(row.aggregate, row.version) for row in world.rows if row.attempt and row.state in MERGED}
+    # Of one that was refused as a whole the stop may be there, without the rest.
+    tried |= {(row.aggregate, row.version) for row in world.rows if row.lane == "stop" and row.state == "dead"}
     for key, number in Counter(arrived).items():
         # Each row that is acknowledged tells of one: a version that a person decides for is told in a row of its own.
         if number > max(1, acked[key]) + again[key]:

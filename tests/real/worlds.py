@@ -16,6 +16,7 @@ from uuid import uuid4
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.sync import compare
 from tests import exact_json
+from tests.counts import count
 from tests.faults.cutter import Cutter
 from tests.real.serving import Serving, eventually
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 ORDER = "MedicationRequest"
 GIVEN = "MedicationAdministration"
+PATIENCE = count(120, 3600)
+"""So many seconds both sides may take to say the same once nothing breaks any more."""
 OPEN = "select count(*) from outbox where state in ('pending', 'leased', 'sent', 'unknown')"
 
 SETTINGS = """
@@ -151,11 +154,11 @@ class World:
         """Tell it from what other tests left at a server: that is pulled and kept in step as well."""
         return any(str(one.get("system")).startswith(f"{self.own}/") for one in resource.get("identifier", []))
 
-    def settled(self, seconds: float = 300) -> None:
+    def settled(self, seconds: float = max(300, PATIENCE)) -> None:
         """Wait until nothing of ours is on its way any more."""
         eventually(lambda: not self.open_rows(), seconds)
 
-    def in_step(self, side: Side, seconds: float = 120) -> Both:
+    def in_step(self, side: Side, seconds: float = PATIENCE) -> Both:
         """Wait until both sides say the same, and return what they say.
 
         Raises:

@@ -299,6 +299,28 @@ def test_a_doubtful_stop_is_verified_although_an_earlier_row_is_in_doubt_too_h6(
     assert list(states(store).values()) == ["superseded", "acked"]
 
 
+def test_a_doubtful_stop_is_verified_although_a_change_after_it_is_refused_h6(store):
+    enqueue(store, "MR/1", 1, stop=True)
+    settle(store, send(store, claim(store)[0]), "unknown")
+    enqueue(store, "MR/1", 2, stop=True)
+    (later,) = claim(store)
+    assert later.version == 2
+    assert claim(store) == ()
+    settle(store, send(store, later), "dead")
+    (row,) = claim(store)
+    assert (row.version, row.state) == (1, "unknown")
+
+
+@pytest.mark.parametrize("became", ["conflict", "duplicate"])
+def test_what_is_in_doubt_before_a_stop_that_waits_for_a_person_is_over_h6(store, became):
+    enqueue(store, "MR/1", 1, stop=True)
+    settle(store, send(store, claim(store)[0]), "unknown")
+    enqueue(store, "MR/1", 2, stop=True)
+    settle(store, send(store, claim(store)[0]), became)
+    assert list(states(store).values()) == ["superseded", became]
+    assert claim(store) == ()
+
+
 def test_of_two_stops_only_the_later_one_goes_h6(store, clock):
     enqueue(store, "MR/1", 1, stop=True)
     claim(store)

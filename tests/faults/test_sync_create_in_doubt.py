@@ -1,0 +1,59 @@
+"""A create whose answer was lost, that they changed before we could look, while ours went on: F6, F12."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.peer import Act, once
+from tests.faults.rig import order
+
+if TYPE_CHECKING:
+    from tests.faults.peer import Asked
+    from tests.faults.rig import Rig
+
+MR = "MedicationRequest"
+THEIRS, OURS = {"text": "looked at"}, {"text": "asked the ward"}
+
+
+def _writes(asked: Asked) -> bool:
+    return asked.writes and asked.type == MR
+
+
+def _lost(rig: Rig) -> None:
+    """Let the answer to the next write be lost, after its effect."""
+    rig.there.lies.append(once(Act(close="before"), when=_writes))
+
+
+def _remarked(rig: Rig) -> None:
+    (there,) = rig.there.all(MR)
+    rig.there.put({**there, "note": [*there.get("note", []), THEIRS]})
+
+
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize(("amended", "stopped"), [(False, False), (True, False), (False, True), (True, True)])
+def test_f6_f12_what_was_changed_here_since_it_was_created_in_doubt_and_their_remark_both_stand(
+    rig: Rig, *, again: bool, amended: bool, stopped: bool
+):
+    _lost(rig)
+    rig.place(order("A-1"))
+    rig.push()
+    assert rig.states() == ["unknown"]
+    _remarked(rig)
+    if again:
+        _lost(rig)
+    changes = {"notes": [OURS]} if amended else {}
+    if amended:
+        rig.amend(order("A-1", **changes))
+    if stopped:
+        rig.amend(order("A-1", **changes, status="stopped"))
+    rig.settle()
+    rig.pull()
+    rig.settle()
+    (ours,), (theirs,) = rig.all(MR), rig.there.all(MR)
+    told = sorted(one["text"] for one in [THEIRS, *([OURS] * amended)])
+    assert sorted(one["text"] for one in ours["note"]) == sorted(one["text"] for one in theirs["note"]) == told
+    assert ours["status"] == theirs["status"] == ("stopped" if stopped else "active")
+    assert rig.conflicts() == []
+    assert set(rig.states()) <= {"acked", "superseded"}
