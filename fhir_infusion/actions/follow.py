@@ -27,7 +27,7 @@ from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.fhir import search
 from fhir_infusion.fhir.served import MAPPED
 from fhir_infusion.records.statuses import ERROR
-from fhir_infusion.store import audit, conflicts, outbox, references, text, versions
+from fhir_infusion.store import aside, audit, conflicts, outbox, references, text, versions
 from fhir_infusion.store import search as store_search
 from fhir_infusion.store.versions import Bound, Stored
 
@@ -343,9 +343,9 @@ def _release(service: Service, tx: Tx, caller: Caller, conflict: Conflict, keep:
             continue
         is_other = keep == "ours" and stored.created <= conflict.opened
         if is_other or newest[row.endpoint, row.aggregate] != row.seq:
-            outbox.skip(tx, row.seq, reason, caller.client)
+            aside.skip(tx, row.seq, reason, caller.client)
         else:
-            outbox.replay(tx, row.seq, reason, caller.client)
+            aside.replay(tx, row.seq, reason, caller.client)
 
 
 def _is_about(conflict: Conflict, stored: Stored) -> bool:

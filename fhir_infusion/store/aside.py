@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING, Final, get_args
 
 from sqlalchemy import and_, func, select, update
 
-from fhir_infusion.store.outbox import COLUMNS, Lane, Row, State, row_of
+from fhir_infusion.errors import Issue, Refused
+from fhir_infusion.store import audit
+from fhir_infusion.store.outbox import (
+    COLUMNS,
+    WAITING,
+    Lane,
+    Row,
+    State,
+    change,
+    overtaken,
+    row_of,
+    supersede_before,
+)
 from fhir_infusion.store.tables import OUTBOX
 from fhir_infusion.store.tx import to_ms
 
@@ -17,6 +29,8 @@ if TYPE_CHECKING:
     from fhir_infusion.store.tx import Tx
 
 ASIDE: Final[tuple[State, ...]] = ("dead", "conflict", "duplicate")
+_DONE: Final = frozenset({"acked", "superseded"})
+_LISTED: Final = "a row that `fhir-infusion sync dead list` shows"
 
 
 def put_aside(
@@ -86,3 +100,48 @@ def tell_again(tx: Tx, row: Row) -> bool:
     values = {"state": "pending", "not_before": 0, "attempt": 0, "crashes": 0, "suspected": 0, "alerted": 0}
     anew = update(OUTBOX).where(this, OUTBOX.c.state == "acked").values(**values, fence=OUTBOX.c.fence + 1)
     return tx.connection.execute(anew).rowcount == 1
+
+
+def replay(tx: Tx, seq: int, reason: str, actor: str) -> Row:
+    """Try a row again that was put aside (dead, conflict, duplicate); audited.
+
+    Raises:
+        Refused: 404 there is no such row; 422 it was not put aside, a later version was or will be sent, or no
+            reason is given.
+    """
+    return _decide(tx, seq, "pending", reason, actor)
+
+
+def skip(tx: Tx, seq: int, reason: str, actor: str, *, waiting: bool = False) -> Row:
+    """Give up a row that was put aside: it is superseded, and kept; audited. With a stop goes what it overtook.
+
+    With ``waiting`` one that is still to be told, too: where nobody is there to tell it.
+
+    Raises:
+        Refused: 404 there is no such row; 422 it was not put aside, or no reason is given.
+    """
+    return _decide(tx, seq, "superseded", reason, actor, waiting=waiting)
+
+
+def _decide(tx: Tx, seq: int, state: State, reason: str, actor: str, *, waiting: bool = False) -> Row:
+    found = numbered(tx, [seq])
+    if not found:
+        raise Refused(Issue("error", "not-found", "", "there is no such outbox row", _LISTED, status=404))
+    (before,) = found
+    if before.state in _DONE or (before.state in WAITING and not waiting):
+        raise Refused(Issue("error", "business-rule", "", f"the row is {before.state}, not put aside", status=422))
+    if state == "pending" and overtaken(tx, before):
+        accepted = "to skip the row: a later version was or will be sent, and an old one must not come after it"
+        raise Refused(Issue("error", "business-rule", "", "a later version is on its way", accepted, status=422))
+    if not reason.strip():
+        raise Refused(Issue("error", "required", "reason", "a reason is required for the audit trail", status=422))
+    values: dict[str, object] = {"state": state, "not_before": 0, "fence": before.fence + 1}
+    if state == "pending":
+        values |= {"attempt": 0, "crashes": 0, "suspected": 0}
+    after = change(tx, before, values)
+    if state == "superseded" and before.lane == "stop":
+        supersede_before(tx, before)
+    type_, _, id_ = before.aggregate.partition("/")
+    detail = f"outbox row {seq} {before.state} -> {state}: {reason}"
+    audit.write(tx, "outbox-decision", actor, type_, id_, before.version, detail)
+    return after

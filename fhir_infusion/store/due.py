@@ -138,8 +138,10 @@ ORDINARY_ONES: Final = tuple(_asking(and_(TRUSTED, one)) for one in _AFTER)
 _IN_TURN, _AFTER = _ways(state_of())  # suspects are few, and have an index of their own
 BY_SUSPICION: Final = "outbox_suspects"
 """The index of rows under suspicion."""
-URGENT_SUSPECTS: Final = _asking(and_(SUSPECT, or_(*_IN_TURN)), BY_SUSPICION)
-SUSPECTS: Final = _asking(and_(SUSPECT, or_(*_IN_TURN, *_AFTER)), BY_SUSPICION)
+_LET_GO: Final = and_(SUSPECT, OUTBOX.c.crashes <= bindparam("crashes"))
+URGENT_SUSPECTS: Final = _asking(and_(_LET_GO, or_(*_IN_TURN)), BY_SUSPICION)
+SUSPECTS: Final = _asking(and_(_LET_GO, or_(*_IN_TURN, *_AFTER)), BY_SUSPICION)
+"""Those of at most so many ``crashes``."""
 _A_SUSPECT: Final = by_index(select(OUTBOX.c.seq), BY_SUSPICION).where(_MINE, SUSPECT).limit(1)
 _ONE_SUSPECT: Final = Statement(_A_SUSPECT)
 _SUSPECT_IN_FLIGHT: Final = Statement(_A_SUSPECT.where(_in_flight(OUTBOX)))

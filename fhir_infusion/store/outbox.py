@@ -15,12 +15,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from sqlalchemy import Select, and_, bindparam, case, insert, select, update
+from sqlalchemy import and_, bindparam, case, insert, select, update
 
-from fhir_infusion.errors import Issue, Refused
-from fhir_infusion.store import audit, due, endpoints
+from fhir_infusion.store import due, endpoints
 from fhir_infusion.store.statement import Statement
 from fhir_infusion.store.tables import OUTBOX
 from fhir_infusion.store.tx import from_ms, to_ms
@@ -36,10 +35,10 @@ Lane = Literal["stop", "normal"]
 OPEN: Final[tuple[State, ...]] = due.OPEN
 WAITING: Final[tuple[State, ...]] = ("pending", "leased", "sent", "unknown")
 """Neither done nor put aside."""
-_LISTED: Final = "a row that `fhir-infusion sync dead list` shows"
-_DONE: Final = frozenset({"acked", "superseded"})
 
 _ORDINARY: Final = 1
+ANY_CRASHES: Final = 1_000
+"""More than a row ever has."""
 _ALLOWED: Final[dict[State, frozenset[State]]] = {
     "leased": frozenset({"pending", "dead", "conflict", "duplicate", "superseded"}),
     "sent": frozenset({"acked", "unknown", "pending", "conflict", "duplicate", "dead", "superseded"}),
@@ -135,7 +134,9 @@ def enqueue(
     return int(result[0])
 
 
-def claim(tx: Tx, endpoint: str, owner: str, limit: int, lease_seconds: int, urgent: int = 0) -> tuple[Row, ...]:
+def claim(
+    tx: Tx, endpoint: str, owner: str, limit: int, lease_seconds: int, urgent: int = 0, crashes: int = ANY_CRASHES
+) -> tuple[Row, ...]:
     """Take up to ``limit`` rows for one worker, and up to ``urgent`` more that are urgent, for ``lease_seconds``.
 
     1. Leases that ran out: what was not sent is pending again, what was sent is unknown.
@@ -145,6 +146,7 @@ def claim(tx: Tx, endpoint: str, owner: str, limit: int, lease_seconds: int, urg
 
     A row whose attempt ended without a word (``crashes``) is under suspicion, as is whatever was on its way beside it:
     of these one goes at a time, so that the one which kills the process is found and the others are not blamed for it.
+    Only those go that ended so at most ``crashes`` times.
 
     Nothing is claimed for an endpoint that is paused.
     """
@@ -157,7 +159,8 @@ def claim(tx: Tx, endpoint: str, owner: str, limit: int, lease_seconds: int, urg
 
     def take(statement: Statement, most: int) -> None:
         if most > 0:
-            rows.extend(_lease(tx, seq, owner, until) for (seq,) in statement.rows(tx, {**values, "most": most}))
+            asked = {**values, "most": most, "crashes": crashes}
+            rows.extend(_lease(tx, seq, owner, until) for (seq,) in statement.rows(tx, asked))
 
     if due.suspects(tx, endpoint) and not due.suspect_in_flight(tx, endpoint):
         take(due.SUSPECTS if limit else due.URGENT_SUSPECTS, min(1, limit + urgent))
@@ -227,7 +230,7 @@ def settle(
         values["not_before"] = to_ms(not_before)
     settled = change(tx, row, values)
     if row.lane == "stop" and (arrived or state in {"acked", "conflict", "duplicate"}):
-        _supersede_before(tx, row)
+        supersede_before(tx, row)
     return settled
 
 
@@ -303,52 +306,8 @@ def rows(
     return tuple(map(row_of, tx.connection.execute(found.order_by(OUTBOX.c.seq).limit(limit))))
 
 
-def replay(tx: Tx, seq: int, reason: str, actor: str) -> Row:
-    """Try a row again that was put aside (dead, conflict, duplicate); audited.
-
-    Raises:
-        Refused: 404 there is no such row; 422 it was not put aside, a later version was or will be sent, or no
-            reason is given.
-    """
-    return _decide(tx, seq, "pending", reason, actor)
-
-
-def skip(tx: Tx, seq: int, reason: str, actor: str, *, waiting: bool = False) -> Row:
-    """Give up a row that was put aside: it is superseded, and kept; audited. With a stop goes what it overtook.
-
-    With ``waiting`` one that is still to be told, too: where nobody is there to tell it.
-
-    Raises:
-        Refused: 404 there is no such row; 422 it was not put aside, or no reason is given.
-    """
-    return _decide(tx, seq, "superseded", reason, actor, waiting=waiting)
-
-
-def _decide(tx: Tx, seq: int, state: State, reason: str, actor: str, *, waiting: bool = False) -> Row:
-    row = tx.connection.execute(_numbered([seq]).where(OUTBOX.c.tenant == tx.tenant)).one_or_none()
-    if row is None:
-        raise Refused(Issue("error", "not-found", "", "there is no such outbox row", _LISTED, status=404))
-    before = row_of(row)
-    if before.state in _DONE or (before.state in WAITING and not waiting):
-        raise Refused(Issue("error", "business-rule", "", f"the row is {before.state}, not put aside", status=422))
-    if state == "pending" and overtaken(tx, before):
-        accepted = "to skip the row: a later version was or will be sent, and an old one must not come after it"
-        raise Refused(Issue("error", "business-rule", "", "a later version is on its way", accepted, status=422))
-    if not reason.strip():
-        raise Refused(Issue("error", "required", "reason", "a reason is required for the audit trail", status=422))
-    values: dict[str, object] = {"state": state, "not_before": 0, "fence": before.fence + 1}
-    if state == "pending":
-        values |= {"attempt": 0, "crashes": 0, "suspected": 0}
-    after = change(tx, before, values)
-    if state == "superseded" and before.lane == "stop":
-        _supersede_before(tx, before)
-    type_, _, id_ = before.aggregate.partition("/")
-    detail = f"outbox row {seq} {before.state} -> {state}: {reason}"
-    audit.write(tx, "outbox-decision", actor, type_, id_, before.version, detail)
-    return after
-
-
-def _supersede_before(tx: Tx, row: Row) -> None:
+def supersede_before(tx: Tx, row: Row) -> None:
+    """Give up whatever is open of a resource before a row."""
     before = and_(
         OUTBOX.c.tenant == row.tenant,
         OUTBOX.c.endpoint == row.endpoint,
@@ -394,7 +353,3 @@ def _changing(names: tuple[str, ...]) -> Statement:
         OUTBOX.c.state == bindparam("of_state"),
     )
     return Statement(update(OUTBOX).where(held).values({name: bindparam(f"to_{name}") for name in names}))
-
-
-def _numbered(seqs: list[int]) -> Select[*tuple[Any, ...]]:
-    return select(*COLUMNS).where(OUTBOX.c.seq.in_(seqs))

@@ -235,7 +235,7 @@ def _link(by: Decision, found: Doubled, keep: There) -> None:
         newest = aside.newest(tx, name, aggregate)
         for row in outbox.rows(tx, name, "duplicate", limit=1000, aggregate=aggregate):
             if row.last_error_code == DUPLICATE.code:
-                decide = outbox.replay if row == newest else outbox.skip
+                decide = aside.replay if row == newest else aside.skip
                 decide(tx, row.seq, by.reason, by.client)
 
     by.transact(work)

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.errors import Issue, Refused
-from fhir_infusion.store import aside, audit, inbox, links, outbox
+from fhir_infusion.store import aside, audit, inbox, links
 from fhir_infusion.sync import restored
 from fhir_infusion.sync.case import as_received
 from fhir_infusion.sync.deletions import gone_there
@@ -97,7 +97,7 @@ def skip(service: Service, client: str, rows: str, reason: str, tenant: str | No
     for number in numbers_of(rows):
         owner, row = row_of(service, number, tenant)
         waiting = (owner, row.endpoint) in nobodys
-        give_up = partial(outbox.skip, seq=number, reason=reason, actor=client, waiting=waiting)
+        give_up = partial(aside.skip, seq=number, reason=reason, actor=client, waiting=waiting)
         service.store.transact(owner, give_up)
         skipped.append({"row": number, "remote": row.endpoint, "resource": row.aggregate, "version": row.version})
     return {"skipped": skipped}
@@ -188,7 +188,7 @@ class _Again:
                 return
 
         def work(tx: Tx) -> None:
-            outbox.replay(tx, row.seq, self._reason, self._client)
+            aside.replay(tx, row.seq, self._reason, self._client)
             if is_lost:
                 links.forget(tx, peer.name, row.aggregate)
 

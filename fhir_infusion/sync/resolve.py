@@ -19,7 +19,7 @@ from fhir_infusion.actions import accept_resource, follow, repeated, rules
 from fhir_infusion.actions.caller import Caller
 from fhir_infusion.errors import Issue, Refused, Unavailable
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.store import conflicts, inbox, links, outbox, text, versions
+from fhir_infusion.store import aside, conflicts, inbox, links, outbox, text, versions
 from fhir_infusion.store.conflicts import Conflict
 from fhir_infusion.store.links import Link
 from fhir_infusion.store.outbox import Row
@@ -237,7 +237,7 @@ def _close(tx: Tx, held: _Held, outcome: str, version: int) -> None:
     conflicts.resolve(tx, held.conflict.conflict_id, reason, client)
     for row in held.rows:
         if row.state in {"conflict", "duplicate"}:
-            outbox.skip(tx, row.seq, reason, client)
+            aside.skip(tx, row.seq, reason, client)
     if held.caller.key:
         repeated.keep(tx, held.caller, _told(held, outcome, version))
 

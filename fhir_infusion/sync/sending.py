@@ -50,14 +50,26 @@ class Senders:
     """The senders of one peer. ``fill`` gives them work; ``freed`` is called when one has ended."""
 
     def __init__(
-        self, peer: Peer, tenant: str, freed: Callable[[], object], ending: threading.Event | None = None
+        self,
+        peer: Peer,
+        tenant: str,
+        freed: Callable[[], object],
+        ending: threading.Event | None = None,
+        *,
+        is_worker: bool = False,
     ) -> None:
-        """Prepare; nothing is claimed yet. Once ``ending`` is set nothing is begun any more."""
+        """Prepare; nothing is claimed yet. Once ``ending`` is set nothing is begun any more.
+
+        A worker is started again and again where something kills it. It begins with what is under suspicion only once
+        it has lived for a while: else that were on its way each time, and blamed for what is not its fault.
+        """
         self._peer = peer
         self._tenant = tenant
         self._freed = freed
         self._ending = ending or threading.Event()
         self._owner = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._is_worker = is_worker
+        self._started = time.monotonic()
         self._lock = threading.Lock()
         self._busy: dict[int, tuple[Row, float]] = {}
         self._handed: queue.SimpleQueue[Row] = queue.SimpleQueue()
@@ -119,7 +131,15 @@ class Senders:
         if time.monotonic() >= self._judge_at:
             self._judge_at = time.monotonic() + LEASE_SECONDS / 9
             self._judge(tx)
-        return outbox.claim(tx, self._peer.name, self._owner, ordinary, LEASE_SECONDS, urgent)
+        return outbox.claim(tx, self._peer.name, self._owner, ordinary, LEASE_SECONDS, urgent, self._most_crashes())
+
+    def _most_crashes(self) -> int:
+        """Return how often what goes may have failed: once at first, twice after 4 s, and so on."""
+        return max(1, int(math.log2(max(1.0, self._lived())))) if self._is_worker else outbox.ANY_CRASHES
+
+    def _lived(self) -> float:
+        """Return for how many seconds."""
+        return time.monotonic() - self._started
 
     def _judge(self, tx: Tx) -> None:
         """Put aside what failed too often without a verdict."""

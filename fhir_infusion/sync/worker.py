@@ -110,7 +110,7 @@ class _Line:
             for way in ways[peer.remote.direction]
         ]
         self.greeting = threading.Thread(target=self._greet, name=f"sync-{peer.name}-greet", daemon=True)
-        self._senders = Senders(peer, peer.remote.tenant, self.awake.set, self.ending)
+        self._senders = Senders(peer, peer.remote.tenant, self.awake.set, self.ending, is_worker=True)
         self._beats: dict[str, datetime] = {}
         self._pushed_at: datetime | None = None
         self._pulled_at: datetime | None = None

@@ -52,9 +52,9 @@ def _die(rig: Rig) -> None:
     rig.pull()
 
 
-def dies_of(rig: Rig, poisoned: str) -> bool:
+def dies_of(rig: Rig, poisoned: str, *, is_worker: bool = False) -> bool:
     """Claim as senders do, then die if the poisoned resource is among it, else deliver it; say whether it died."""
-    senders = sending.Senders(rig.peer, TENANT, lambda: None)
+    senders = sending.Senders(rig.peer, TENANT, lambda: None, is_worker=is_worker)
     rows = rig.service.store.transact(TENANT, lambda tx: senders._claimed(tx, rig.peer.remote.senders, 1))
     if any(row.aggregate == poisoned for row in rows):
         rig.clock.move(sending.LEASE_SECONDS + 1)

@@ -14,7 +14,7 @@ from fhir_infusion.errors import Refused, Unavailable
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.simulated.server import Simulator
 from fhir_infusion.simulated.state import STRANGERS, identifiers
-from fhir_infusion.store import audit, endpoints, outbox
+from fhir_infusion.store import aside, audit, endpoints, outbox
 from fhir_infusion.sync import restored
 from fhir_infusion.sync.resolve import resolve
 from tests.faults.rig import ADMINISTRATIONS, ORDERS, TENANT, Clock, Rig, administration, open_rig, order
@@ -135,7 +135,7 @@ def _person(rig: Rig, there: Simulator) -> None:
 
 def _again(rig: Rig, seq: int) -> None:
     """Send a row again that was put aside, or give it up where a later one says all that it says."""
-    for decide in (outbox.replay, outbox.skip):
+    for decide in (aside.replay, aside.skip):
         try:
             rig.service.store.transact(TENANT, partial(decide, seq=seq, reason="one is left there", actor="test"))
         except Refused:

@@ -10,7 +10,7 @@ import pytest
 
 from fhir_infusion.config import Settings
 from fhir_infusion.errors import Refused
-from fhir_infusion.store import audit, outbox
+from fhir_infusion.store import aside, audit
 from fhir_infusion.sync import replaying
 from fhir_infusion.sync.advice import advice
 from fhir_infusion.sync.status import gauges, status
@@ -115,7 +115,7 @@ def test_what_a_person_gave_up_and_what_was_never_there_are_not_told_by_that(rig
     there.lies.append(once(Act(effect=False, status=422)))
     rig.amend(order("A-1", steps=_rated(8)))
     assert rig.settle() == ["acked", "dead"]
-    rig.service.store.transact(TENANT, lambda tx: outbox.skip(tx, rig.rows()[1].seq, "asked the ward", "command:7"))
+    rig.service.store.transact(TENANT, lambda tx: aside.skip(tx, rig.rows()[1].seq, "asked the ward", "command:7"))
     with unset(rig):
         rig.place(order("A-2"))
     sync_now(rig.service, "peer")

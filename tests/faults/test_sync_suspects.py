@@ -33,6 +33,24 @@ def test_f20_a_row_that_kills_the_process_five_times_is_put_aside_and_what_was_b
     assert len(there.all("MedicationRequest")) == 8
 
 
+def test_f1_h6_a_stop_that_is_on_its_way_whenever_the_process_is_killed_at_its_start_is_not_put_aside(
+    rig: Rig, there: Peer, monkeypatch: pytest.MonkeyPatch
+):
+    """A process that is killed again and again for another reason begins with what is under suspicion each time."""
+    rig.place(order("A-1"))
+    rig.settle()
+    rig.amend(order("A-1", status="stopped"))
+    (_, stop) = rig.rows()
+    since_start = iter([*[0.5] * 30, 40.0])
+    monkeypatch.setattr(sending.Senders, "_lived", lambda _: next(since_start))
+    deaths = sum(dies_of(rig, stop.aggregate, is_worker=True) for _ in range(30))
+    assert deaths == 2
+    assert [row.crashes for row in rig.rows()] == [0, 2]
+    assert not dies_of(rig, "", is_worker=True)
+    assert rig.states() == ["acked", "acked"]
+    assert [one["status"] for one in there.all("MedicationRequest")] == ["stopped"]
+
+
 def test_f20_a_row_under_suspicion_for_a_day_is_put_aside_and_a_verdict_ends_the_suspicion(rig: Rig, there: Peer):
     first, second = (f"MedicationRequest/{rig.place(order(name)).id}" for name in ("A-1", "B-1"))
     assert dies_of(rig, first)

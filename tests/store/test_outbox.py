@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from fhir_infusion.errors import Refused
-from fhir_infusion.store import audit, outbox, standing
+from fhir_infusion.store import aside, audit, outbox, standing
 from tests.counts import count
 from tests.store.helpers import TENANT
 
@@ -236,11 +236,11 @@ def test_a_person_replays_or_gives_up_what_was_put_aside_with_a_reason_that_is_k
     for row in claim(store):
         settle(store, row, "dead", error_code="422")
     one, two = states(store)
-    assert store.transact(TENANT, lambda tx: outbox.replay(tx, one, "peer repaired", "ada")).state == "pending"
-    assert store.transact(TENANT, lambda tx: outbox.skip(tx, two, "sent by hand", "ada")).state == "superseded"
+    assert store.transact(TENANT, lambda tx: aside.replay(tx, one, "peer repaired", "ada")).state == "pending"
+    assert store.transact(TENANT, lambda tx: aside.skip(tx, two, "sent by hand", "ada")).state == "superseded"
     for seq, reason, status in ((one, "again", 422), (999, "x", 404)):
         with pytest.raises(Refused) as refusal:
-            store.transact(TENANT, lambda tx, seq=seq, reason=reason: outbox.replay(tx, seq, reason, "ada"))
+            store.transact(TENANT, lambda tx, seq=seq, reason=reason: aside.replay(tx, seq, reason, "ada"))
         assert refusal.value.status == status
     noted = store.read(TENANT, audit.entries)
     assert [(entry.client, entry.id) for entry in noted] == [("ada", "1"), ("ada", "2")]
@@ -255,8 +255,8 @@ def test_an_old_version_is_not_replayed_after_a_later_one_h7(store):
     enqueue(store, "MR/1", 2)
     settle(store, send(store, claim(store)[0]), "acked")
     with pytest.raises(Refused, match="later version"):
-        store.transact(TENANT, lambda tx: outbox.replay(tx, old, "try again", "ada"))
-    assert store.transact(TENANT, lambda tx: outbox.skip(tx, old, "overtaken", "ada")).state == "superseded"
+        store.transact(TENANT, lambda tx: aside.replay(tx, old, "try again", "ada"))
+    assert store.transact(TENANT, lambda tx: aside.skip(tx, old, "overtaken", "ada")).state == "superseded"
 
 
 def test_a_doubtful_row_and_a_stop_of_one_resource_are_never_claimed_together(store):
@@ -284,7 +284,7 @@ def test_an_earlier_state_never_goes_out_after_a_stop_whatever_became_of_it_h8(s
     assert claim(store) == ()
     if became == "unknown":
         return
-    store.transact(TENANT, lambda tx: outbox.skip(tx, stop, "told by telephone", "ada"))
+    store.transact(TENANT, lambda tx: aside.skip(tx, stop, "told by telephone", "ada"))
     assert states(store) == {create.seq: "superseded", stop: "superseded"}
 
 
@@ -337,7 +337,7 @@ def test_replaying_needs_a_reason(store):
     enqueue(store, "MR/1")
     settle(store, claim(store)[0], "dead")
     with pytest.raises(Refused):
-        store.transact(TENANT, lambda tx: outbox.replay(tx, 1, "  ", "ada"))
+        store.transact(TENANT, lambda tx: aside.replay(tx, 1, "  ", "ada"))
 
 
 def test_what_waits_can_be_counted(store, clock):

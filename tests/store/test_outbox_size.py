@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fhir_infusion.store import open_store, outbox, standing, suspects
+from fhir_infusion.store import aside, open_store, outbox, standing, suspects
 from tests.store.helpers import TENANT, Clock, tamper
 from tests.store.looking import counted
 
@@ -68,7 +68,7 @@ def _pieces(store: Store, rows: int) -> Iterator[tuple[str, int]]:
     yield "since when a stop waits", counted(store, lambda tx: standing.oldest(tx, PEER, "stop"))[1]
     yield "since when anything waits", counted(store, lambda tx: standing.oldest(tx, PEER))[1]
     yield "what was put aside", counted(store, lambda tx: _put_aside(tx, claimed[1]))[1]
-    yield "a decision", counted(store, lambda tx: outbox.replay(tx, claimed[1].seq, "seen", "somebody"))[1]
+    yield "a decision", counted(store, lambda tx: aside.replay(tx, claimed[1].seq, "seen", "somebody"))[1]
     yield "what one waits for", counted(store, lambda tx: suspects.poisoned(tx, PEER, 5, 24))[1]
 
 

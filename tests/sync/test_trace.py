@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fhir_infusion.errors import Refused
-from fhir_infusion.store import attempts, endpoints, outbox
+from fhir_infusion.store import aside, attempts, endpoints, outbox
 from fhir_infusion.sync import push
 from fhir_infusion.sync.trace import Event, trace_of
 from tests.faults.peer import CUT, DROP, RESET, Act, Peer, once
@@ -136,7 +136,7 @@ def test_a_row_that_is_tried_again_by_hand_keeps_what_was_noted_before(rig: Rig)
     rig.place(order("A-1"))
     rig.settle()
     (row,) = rig.rows()
-    rig.service.store.transact(TENANT, lambda tx: outbox.replay(tx, row.seq, "mended there", "command:7"))
+    rig.service.store.transact(TENANT, lambda tx: aside.replay(tx, row.seq, "mended there", "command:7"))
     rig.settle()
     events = traced(rig)
     assert [e.text for e in events if e.kind == "attempt"] == ["attempt 1: dead (422)", "attempt 1: acked"]
