@@ -119,10 +119,17 @@ def is_another(agreed: Resource, there: Resource) -> bool:
     return not alike(agreed.get("subject"), there.get("subject"))
 
 
-def is_answer_to_another(sent: Resource, answered: Resource) -> bool:
-    """Say whether an answer to a write speaks of somebody else's resource: no identifier of ours, another patient."""
-    is_named = bool(_identifiers(sent) & _identifiers(answered))
-    return not is_named and not alike(sent.get("subject"), answered.get("subject"))
+_WHOSE: Final = ("subject", "name", "birthDate", "gender")
+
+
+def is_answer_to_another(sent: Resource, answered: Resource, system: str, value: str) -> bool:
+    """Say whether an answer to a write speaks of another resource than what was sent under an identifier.
+
+    It has identifiers, and this is none of them; or none, and another patient, or who a Patient is.
+    """
+    if _identifiers(answered):
+        return not has_identifier(answered, system, value)
+    return any(name in sent and not alike(sent[name], answered.get(name)) for name in _WHOSE)
 
 
 def has_identifier(resource: Resource, system: str, value: str) -> bool:

@@ -14,8 +14,10 @@ from fhir_infusion.actions import identity
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.store import versions
 from fhir_infusion.sync import ladder, merged_there
+from fhir_infusion.sync.compare import is_answer_to_another
 from fhir_infusion.sync.obstacles import Blocked, Obstacle
-from fhir_infusion.sync.replies import Doubtful, Gone, Missing, Rejected, Trouble, Written
+from fhir_infusion.sync.replies import Doubtful, Found, Gone, Missing, Rejected, Trouble, Written
+from fhir_infusion.sync.verdicts import ANOTHER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +61,23 @@ def _created(peer: Peer, patient: Resource, system: str, value: str) -> Written 
     rung = peer.rung("Patient")
     if not isinstance(rung, str):
         return rung
-    return ladder.create(peer.endpoint, rung, patient, system, value)
+    made = ladder.create(peer.endpoint, rung, patient, system, value)
+    return _his(peer, patient, made, (system, value)) if isinstance(made, Written) and made.stamp is not None else made
+
+
+def _his(peer: Peer, patient: Resource, made: Written, key: tuple[str, str]) -> Written | Doubtful:
+    """Return the answer where it speaks of the Patient that was sent; the next try finds him by identifier (H10).
+
+    A server may answer the entries of a Bundle in another order, and what stands before it a request with the answer
+    to another one.
+    """
+    there = made.resource
+    if there is None and made.stamp is not None:
+        read = peer.endpoint.read("Patient", made.stamp.id)
+        there = read.resource if isinstance(read, Found) else None
+    if there is None:
+        return Doubtful("read-back")
+    return Doubtful(ANOTHER) if is_answer_to_another(patient, there, *key) else made
 
 
 def _id_of(found: ladder.One | ladder.Absent | ladder.Several | Written | Trouble) -> str | Obstacle:

@@ -350,7 +350,7 @@ def _acked(job: Job, reply: Written, rung: str) -> Verdict:
         # At once where it is the first such answer; a server that gives no other is not run over.
         return Verdict("unknown", "no-location", backoff(job.peer, job.row) if job.row.attempt > 1 else None)
     text = text or fhir_json.write(resource).decode()
-    if is_answer_to_another(job.body, resource):
+    if is_answer_to_another(job.body, resource, job.bound.system, job.bound.value):
         return Verdict("unknown", ANOTHER, backoff(job.peer, job.row))
     if reply.status == 200 and job.link is None and not equivalent(job.body, resource):
         # A conditional create that found another's resource: nothing of ours was written.

@@ -109,11 +109,14 @@ def test_what_is_there_is_somebody_elses_only_if_no_identifier_is_of_both():
     assert not compare.is_another(NAMED, ORDER)
 
 
-def test_an_answer_speaks_of_another_only_if_neither_identifier_nor_patient_is_ours():
+def test_an_answer_speaks_of_another_where_it_has_identifiers_and_not_ours_or_none_and_another_patient():
     moved = {"reference": "Patient/2"}
-    assert not compare.is_answer_to_another(NAMED, {**NAMED, "subject": moved})
-    assert not compare.is_answer_to_another(NAMED, ORDER)
-    assert compare.is_answer_to_another(NAMED, {**ORDER, "subject": moved})
+    other = [{"system": "s", "value": "2"}]
+    assert not compare.is_answer_to_another(NAMED, {**NAMED, "subject": moved}, "s", "1")
+    assert not compare.is_answer_to_another(NAMED, {**NAMED, "identifier": [*other, *NAMED["identifier"]]}, "s", "1")
+    assert compare.is_answer_to_another(NAMED, {**NAMED, "identifier": other}, "s", "1")
+    assert not compare.is_answer_to_another(NAMED, ORDER, "s", "1")
+    assert compare.is_answer_to_another(NAMED, {**ORDER, "subject": moved}, "s", "1")
 
 
 @pytest.mark.parametrize(
