@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,7 @@ from tests.faults.peer import Act, Asked, Peer, once
 from tests.faults.rig import Rig, of_theirs, order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 MR = "MedicationRequest"
 WHY = "asked the ward"
@@ -104,23 +105,30 @@ def test_h5_what_the_peer_has_lost_and_two_persons_replay_at_once_is_made_once(r
     assert sorted(one["identifier"][0]["value"] for one in there.all(MR)) == [f"A-{number}" for number in range(3)]
 
 
-def test_h6_a_row_that_is_being_sent_is_not_given_up_and_arrives(rig: Rig, there: Peer):
-    rig.place(order("A-1"))
-    rig.settle()
-    going_on = threading.Event()
+@contextmanager
+def _while_its_stop_is_sent(rig: Rig, there: Peer) -> Iterator[None]:
+    """Stop the order A-1, and stay where its request has arrived and is not answered yet."""
+    before, going_on = len(there.writes(MR)), threading.Event()
     there.lies.append(once(Act(until=going_on), _a_write))
     rig.amend(order("A-1", status="stopped"))
     push = threading.Thread(target=rig.push)
     push.start()
-    while len(there.writes(MR)) < 2:
+    while len(there.writes(MR)) == before:
         push.join(0.02)
-    seq = rig.rows()[-1].seq
-    with pytest.raises(Refused) as refusal:
-        skip(rig.service, "command:7", str(seq), WHY)
-    assert refusal.value.status == 422
-    assert replay(rig.service, "command:7", "peer", str(seq), WHY)["rows"] == {"on-its-way": 1}
+    yield
     going_on.set()
     push.join()
+
+
+def test_h6_a_row_that_is_being_sent_is_not_given_up_and_arrives(rig: Rig, there: Peer):
+    rig.place(order("A-1"))
+    rig.settle()
+    with _while_its_stop_is_sent(rig, there):
+        seq = rig.rows()[-1].seq
+        with pytest.raises(Refused) as refusal:
+            skip(rig.service, "command:7", str(seq), WHY)
+        assert refusal.value.status == 422
+        assert replay(rig.service, "command:7", "peer", str(seq), WHY)["rows"] == {"on-its-way": 1}
     assert rig.settle() == ["acked", "acked"]
     assert [one["status"] for one in there.all(MR)] == ["stopped"]
 
@@ -204,17 +212,9 @@ def test_h5_h7_a_feed_that_is_read_anew_while_something_is_sent_takes_and_sends_
         rig.place(order(f"A-{number}"))
     rig.settle()
     rig.pull()
-    going_on = threading.Event()
-    there.lies.append(once(Act(until=going_on), _a_write))
-    rig.amend(order("A-1", status="stopped"))
-    push = threading.Thread(target=rig.push)
-    push.start()
-    while len(there.writes(MR)) < 4:
-        push.join(0.02)
-    inspecting.rewind(rig.service, "command:7", "peer", MR, "2025-04-01T00:00:00Z", WHY)
-    rig.pull()
-    going_on.set()
-    push.join()
+    with _while_its_stop_is_sent(rig, there):
+        inspecting.rewind(rig.service, "command:7", "peer", MR, "2025-04-01T00:00:00Z", WHY)
+        rig.pull()
     rig.pull()
     inspecting.rewind(rig.service, "command:7", "peer", MR, "2025-04-01T00:00:00Z", WHY)
     rig.pull()
