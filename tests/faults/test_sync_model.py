@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import HealthCheck, settings
@@ -17,12 +18,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from fhir_infusion.actions import find
 from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.store import inbox, links
 from fhir_infusion.sync import replaying
 from tests.counts import count
 from tests.faults.dying import POINTS, kill
 from tests.faults.invariants import TYPES, Ear, World, check, rest
 from tests.faults.peer import CUT, DROP, RESET, Act, Peer, once
-from tests.faults.rig import CALLER, Clock, administration, open_rig, order
+from tests.faults.rig import CALLER, TENANT, Clock, administration, open_rig, order
 from tests.fresh import folder_in_memory
 
 if TYPE_CHECKING:
@@ -159,8 +161,18 @@ class Both(RuleBasedStateMachine):
     @rule(name=names)
     def delete_there(self, name: str) -> None:
         for known, one in self._seen_there(name):
-            self.there.delete(MR, one["id"])
-            known.deleted_there = True
+            if self._is_known_here(one["id"]):
+                self.there.delete(MR, one["id"])
+                known.deleted_there = True
+
+    def _is_known_here(self, id_: str) -> bool:
+        """Say whether its arrival is known here, or can be: by its id, or since a pull has seen it.
+
+        What was deleted before that leaves nothing there that tells it from what never arrived, and is made again.
+        """
+        read, page = self.rig.service.store.read, partial(inbox.waiting, endpoint="peer", type=MR, limit=100)
+        is_linked = read(TENANT, lambda tx: links.by_remote(tx, "peer", MR, id_)) is not None
+        return self.there.update_create or is_linked or id_ in {one.received.id for one in read(TENANT, page)}
 
     def _seen_there(self, name: str) -> list[tuple[Order, dict[str, Any]]]:
         """Return the order as an editor there sees it, who reads and writes within a moment."""
