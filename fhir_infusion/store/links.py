@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import and_, bindparam, delete, exists, false, func, literal, select, text
+from sqlalchemy import and_, bindparam, case, delete, exists, false, func, literal, select, text
 
 from fhir_infusion.records.statuses import ENDED
 from fhir_infusion.store import dialect
@@ -133,12 +133,14 @@ def all_of(tx: Tx, endpoint: str, after: str = "", limit: int = 500) -> tuple[Li
 def behind(tx: Tx, endpoint: str, after: str, limit: int) -> tuple[tuple[str, ...], str | None]:
     """Look through ``limit`` links that stand, those after ``after``: return of which ours went on since it was sent.
 
+    That it was deleted here is told nobody, and is no going on.
+
     Returns:
-        Their aggregates, deleted ones left out, and after which the next look begins, None at the end.
+        Their aggregates, and after which the next look begins, None at the end.
     """
     rows, id_ = RESOURCES.c, func.substr(LINKS.c.aggregate, func.length(LINKS.c.remote_type) + 2)
     same = and_(rows.tenant == LINKS.c.tenant, rows.type == LINKS.c.remote_type, rows.id == id_)
-    newest = select(rows.version).where(same, rows.deleted == false()).scalar_subquery()
+    newest = select(rows.version - case((rows.deleted == false(), 0), else_=1)).where(same).scalar_subquery()
     mine = (LINKS.c.tenant == tx.tenant, LINKS.c.endpoint == endpoint, LINKS.c.aggregate > after)
     found = select(LINKS.c.aggregate, newest > LINKS.c.last_sent_version).where(*mine, LINKS.c.ladder.not_in(GONE))
     seen = tx.connection.execute(found.order_by(LINKS.c.aggregate).limit(limit)).all()

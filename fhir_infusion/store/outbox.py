@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from sqlalchemy import and_, bindparam, case, insert, select, update
 
-from fhir_infusion.store import due, endpoints
+from fhir_infusion.store import due, endpoints, links
 from fhir_infusion.store.statement import Statement
 from fhir_infusion.store.tables import OUTBOX
 from fhir_infusion.store.tx import from_ms, to_ms
@@ -97,8 +97,13 @@ _ENQUEUE: Final = Statement(
 def enqueue(
     tx: Tx, endpoint: str, aggregate: str, version: int, payload_hash: str, *, stop: bool, depends_on: str = ""
 ) -> int:
-    """Add a row and return its number. A stop supersedes what was not sent yet of its aggregate."""
+    """Add a row and return its number. A stop supersedes what was not sent yet of its aggregate.
+
+    A stop of what is there already waits for nothing else.
+    """
     if stop:
+        if depends_on and (link := links.get(tx, endpoint, aggregate)) is not None and not link.is_gone:
+            depends_on = ""
         mine = and_(OUTBOX.c.tenant == tx.tenant, OUTBOX.c.endpoint == endpoint)
         earlier = and_(mine, OUTBOX.c.aggregate == aggregate, due.state_of() == "pending")
         tx.connection.execute(update(OUTBOX).where(earlier).values(state="superseded"))

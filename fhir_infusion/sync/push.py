@@ -103,7 +103,7 @@ def _create(job: Job) -> tuple[Row, Verdict]:  # noqa: PLR0911  each return is o
     rung = job.peer.rung(job.type)
     if not isinstance(rung, str):
         return job.row, not_sent(job.peer, job.row, rung)
-    if job.row.state == "unknown" and (again := look_again(job.row, rung) or _deleted_unlinked(job)) is not None:
+    if sent.is_doubted(job) and (again := look_again(job.row, rung) or _deleted_unlinked(job)) is not None:
         return job.row, again
     row = _sending(job)
     reply = ladder.create(job.peer.endpoint, rung, job.body, job.bound.system, job.bound.value)

@@ -44,6 +44,13 @@ def versions(job: Job, there: Resource) -> list[tuple[int, Resource]]:
     return [(version, as_written_there(job.peer, job.tenant, body, there)) for version, body in found]
 
 
+def is_doubted(job: Job) -> bool:
+    """Say whether a version may be there without our being told: the row's, or one that a stop has overtaken."""
+    states: tuple[outbox.State, ...] = ("sent", "unknown")
+    name, aggregate = job.peer.name, job.row.aggregate
+    return job.peer.service.store.read(job.tenant, lambda tx: outbox.has_any(tx, name, aggregate, states))
+
+
 def doubted(job: Job, ours: list[tuple[int, Resource]]) -> list[tuple[int, Resource]]:
     """Return the versions that may have arrived without our being told: the row's, or one that a stop has overtaken."""
     name, aggregate = job.peer.name, job.row.aggregate

@@ -39,11 +39,13 @@ def enqueue(tx: Tx, peer: Peer, stored: Stored) -> None:
 def untold(tx: Tx, peer: Peer, aggregate: str, version: int) -> Stored | None:
     """Return the newest version of ours where it came after ``version`` and was never in the outbox; else None.
 
-    None too where it was deleted here, or is not told there as the remote is set now.
+    None too where it is not told there as the remote is set now. A deletion is told nobody; the stop before it is.
     """
     type_, _, id_ = aggregate.partition("/")
     stored = versions.current(tx, type_, id_)
-    if stored is None or stored.deleted or stored.version <= version:
+    if stored is not None and stored.deleted:
+        stored = versions.version(tx, type_, id_, stored.version - 1)
+    if stored is None or stored.version <= version:
         return None
     if outbox.has_from(tx, peer.name, aggregate, stored.version):
         return None

@@ -77,6 +77,8 @@ def gone(link: Link, *, is_lost: bool = False) -> Verdict:
 def look_again(row: Row, rung: Rung) -> Verdict | None:
     """Return the verdict to wait and look again, None where it was looked often enough; it is not on rung A.
 
+    Of a create in doubt: that of the row, or of one that a stop has overtaken.
+
     What was answered with somebody else's and is not found is not sent again: as what it is there, a person finds out.
     """
     if row.last_error_code == ANOTHER:
@@ -86,7 +88,8 @@ def look_again(row: Row, rung: Rung) -> Verdict | None:
     looks = int(row.last_error_code.removeprefix("absent-")) if row.last_error_code.startswith("absent-") else 0
     if looks + 1 >= LOOKS:
         return None
-    return Verdict("unknown", f"absent-{looks + 1}", LATE * (1 << looks))
+    state: State = "unknown" if row.state == "unknown" else "pending"
+    return Verdict(state, f"absent-{looks + 1}", LATE * (1 << looks))
 
 
 def after_sending(peer: Peer, row: Row, reply: Trouble) -> Verdict:
