@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from fhir_infusion.sync.replies import Answer, Doubtful
-from fhir_infusion.sync.shapes import BATCH, BatchEntry
+from fhir_infusion.sync.replies import Answer, Doubtful, entry_of
+from fhir_infusion.sync.shapes import BATCH, BatchEntry, named_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,8 +59,11 @@ def _request(write: Write) -> bytes:
     return json.dumps(asked).encode()
 
 
-def answers_of(answer: Answer, count: int) -> tuple[Answer | Doubtful, ...] | None:
-    """Return the answer to each entry, None where the Bundle has none that can be told apart."""
+def answers_of(answer: Answer, writes: Sequence[Write]) -> tuple[Answer | Doubtful, ...] | None:
+    """Return the answer to each entry, None where the Bundle has none that can be told apart.
+
+    Where one speaks of another than what stands at its place, a refusal among them may be of any (hazards H6, H8).
+    """
     if answer.status != 200:
         return None
     try:
@@ -68,9 +71,25 @@ def answers_of(answer: Answer, count: int) -> tuple[Answer | Doubtful, ...] | No
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     entries = bundle.entry or []
-    if bundle.resource_type != "Bundle" or bundle.type != "batch-response" or len(entries) != count:
+    if bundle.resource_type != "Bundle" or bundle.type != "batch-response" or len(entries) != len(writes):
+        return None
+    if any(_is_of_another(*one) for one in zip(writes, entries, strict=True)):
         return None
     return tuple(map(_answer, entries))
+
+
+def _is_of_another(write: Write, entry: BatchEntry) -> bool:
+    """Say whether an entry says that it answers another write: an update of another id, a create of another number."""
+    there = entry_of(bytes(entry.resource)) if entry.resource else None
+    if write.method == "PUT":
+        place = (entry.response.location if entry.response is not None else "").partition("/_history/")[0]
+        named = f"{there.stamp.type}/{there.stamp.id}" if there is not None else ""
+        own = write.path.strip("/")
+        return any(one and not one.endswith(own) for one in (place, named))
+    if there is None:
+        return False
+    asked, got = (named_in(text) for text in (write.body, bytes(entry.resource)))
+    return bool(got) and not asked & got
 
 
 def _answer(entry: BatchEntry) -> Answer | Doubtful:

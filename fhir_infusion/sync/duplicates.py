@@ -23,6 +23,7 @@ from fhir_infusion.store import aside, audit, inbox, links, outbox
 from fhir_infusion.store.links import Link
 from fhir_infusion.sync import judging, looking, moments
 from fhir_infusion.sync.case import as_received, stamped
+from fhir_infusion.sync.compare import has_identifier
 from fhir_infusion.sync.judging import Known
 from fhir_infusion.sync.listing import entries
 from fhir_infusion.sync.mending import Decision, demand_reason, refuse_paused
@@ -115,6 +116,8 @@ def examine(peer: Peer, tenant: str, aggregate: str) -> Doubled | None:
         There(entry.stamp, entry.text, resource)
         for entry, resource in read.values()
         if resource is not None and resource.get("status") != ERROR
+        # A server that does not search by identifier gives all that it has (hazard H10).
+        if has_identifier(resource, known.bound.system, known.bound.value)
     ]
     if len(there) < 2:
         return None

@@ -95,12 +95,15 @@ def look(endpoint: Endpoint, type_: str, system: str, value: str) -> One | Absen
 
 
 def _is_named(entry: Entry, system: str, value: str) -> bool:
-    """Say whether it carries the identifier, however a server takes capitals; true where that cannot be read."""
+    """Say whether it carries the identifier; true where that cannot be read.
+
+    A server may find ``a-1`` for ``A-1``: that may be another patient's (hazard H10).
+    """
     try:
         listed = NAMED.decode(entry.text).identifier or ()
     except (msgspec.DecodeError, RecursionError):
         return True
-    return (system.casefold(), value.casefold()) in {(one.system.casefold(), one.value.casefold()) for one in listed}
+    return (system, value) in {(one.system, one.value) for one in listed}
 
 
 def _is_error(entry: Entry) -> bool:
@@ -128,3 +131,12 @@ def create(endpoint: Endpoint, rung: Rung, resource: Resource, system: str, valu
         return reply
     after = look(endpoint, type_, system, value)
     return after if isinstance(after, Several) else reply
+
+
+def left_by(endpoint: Endpoint, type_: str, reply: Written) -> Found | Trouble:
+    """Return what a write left there: as the answer to it says, or, where that says nothing of it, as it is read."""
+    if reply.stamp is None:
+        return Doubtful("no id in the answer")
+    if reply.resource is None:
+        return endpoint.read(type_, reply.stamp.id)
+    return Found(reply.stamp, reply.resource, fhir_json.write(reply.resource).decode())

@@ -36,9 +36,10 @@ def usable(peer: Peer, found: ladder.One | ladder.Several, key: Key) -> str | Ob
     """Return the id of the Patient to use, of those that a look by identifier found there."""
     if isinstance(found, ladder.One):
         try:
-            return survivor(peer, fhir_json.read(found.entry.text), key)
+            patient = fhir_json.read(found.entry.text)
         except Refused:
             return AWAY
+        return survivor(peer, patient, key) if key in identity.identifiers(patient) else AWAY
     ids: set[str] = set()
     for id_ in found.ids[:_ENOUGH]:
         there = peer.endpoint.read("Patient", id_)

@@ -148,12 +148,13 @@ def _ours(
 
 def _looked_up(peer: Peer, type_: str, system: str, value: str, several: Blocked | None = None) -> str | None:
     """Return the id of what has an identifier there, None where nothing or more than one has it."""
-    known = peer.recall(type_, system, value)
+    # Not under the key of `patients`: whether a Patient was merged is not looked at here.
+    known = peer.recall("target", type_, system, value)
     if known is not None:
         return known
     found = ladder.look(peer.endpoint, type_, system, value)
     if isinstance(found, ladder.One):
-        peer.learn(found.entry.stamp.id, type_, system, value)
+        peer.learn(found.entry.stamp.id, "target", type_, system, value)
         return found.entry.stamp.id
     if isinstance(found, ladder.Several) and several is not None:
         raise _ObstacleError(several)

@@ -71,13 +71,10 @@ def _his(peer: Peer, patient: Resource, made: Written, key: tuple[str, str]) -> 
     A server may answer the entries of a Bundle in another order, and what stands before it a request with the answer
     to another one.
     """
-    there = made.resource
-    if there is None and made.stamp is not None:
-        read = peer.endpoint.read("Patient", made.stamp.id)
-        there = read.resource if isinstance(read, Found) else None
-    if there is None:
+    there = ladder.left_by(peer.endpoint, "Patient", made)
+    if not isinstance(there, Found):
         return Doubtful("read-back")
-    return Doubtful(ANOTHER) if is_answer_to_another(patient, there, *key) else made
+    return Doubtful(ANOTHER) if is_answer_to_another(patient, there.resource, *key) else made
 
 
 def _id_of(found: ladder.One | ladder.Absent | ladder.Several | Written | Trouble) -> str | Obstacle:

@@ -32,6 +32,7 @@ from fhir_infusion.sync.verdicts import Verdict, not_sent
 
 if TYPE_CHECKING:
     from fhir_infusion.store import Tx
+    from fhir_infusion.sync.replies import Stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,22 @@ class Job:
     def type(self) -> str:
         """Return the type of the resource."""
         return self.stored.type
+
+    def linked(self, stamp: Stamp, text: str, rung: str) -> Link:
+        """Return the link to what has the version of the row there: which one, what it says, and how it was made."""
+        version = self.row.version
+        return Link(
+            self.peer.name,
+            self.row.aggregate,
+            stamp.id,
+            stamp.version_id,
+            stamp.etag,
+            stamp.last_updated,
+            text,
+            last_sent_version=version,
+            last_acked_version=version,
+            ladder=rung,
+        )
 
 
 def prepared(  # noqa: PLR0911  each return is one reason not to send

@@ -22,6 +22,7 @@ from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.remotes import TYPES
 from fhir_infusion.store import endpoints
 from fhir_infusion.sync import ladder, moments, statement
+from fhir_infusion.sync.compare import has_identifier
 from fhir_infusion.sync.remote import Endpoint
 from fhir_infusion.sync.replies import (
     Clash,
@@ -196,8 +197,8 @@ class _Trial:
         self.made.append(reply.stamp.id)
         there = self.endpoint.read(PROBED, reply.stamp.id)
         self.saw["read"] = _is(isinstance(there, Found), there)
-        if not isinstance(there, Found):
-            return reply.stamp
+        if not isinstance(there, Found) or not self._is_ours(there):
+            return None  # nothing is written upon that may be somebody's
         kept = re.search(r'"valueDecimal"\s*:\s*([^\s,}]+)', there.text)
         self.saw["decimals"] = "unsure" if kept is None else _is(kept[1] == "1.50")
         self.saw["version-id"] = _is(bool(there.stamp.version_id))
@@ -232,7 +233,9 @@ class _Trial:
             self._seen_at_last(value)
         self.made += dict.fromkeys(ids)
         if len(ids) == 2:
-            self.saw["conditional-create"] = _is(ids[0] == ids[1])
+            there = self.endpoint.read(PROBED, ids[0])
+            is_another = isinstance(there, Found) and not self._is_ours(there)
+            self.saw["conditional-create"] = _is(ids[0] == ids[1] and not is_another)
 
     def _seen_at_last(self, value: str) -> None:
         """Give the server the time that it took to show the first one: a condition is a search, too."""
@@ -291,6 +294,9 @@ class _Trial:
             self.made += [found.entry.stamp.id] if isinstance(found, ladder.One) else []
             self.made += found.ids if isinstance(found, ladder.Several) else ()
         for id_ in dict.fromkeys(self.made):
+            there = self.endpoint.read(PROBED, id_)
+            if isinstance(there, Found) and not self._is_ours(there):
+                continue  # an answer has named somebody's (hazard H10)
             reply = self.endpoint.delete(PROBED, id_)
             there = self.endpoint.read(PROBED, id_)
             is_gone = isinstance(there, Missing | Gone)
@@ -301,6 +307,10 @@ class _Trial:
                 self.left.append(f"{PROBED}/{id_}")
         if self.saw.get("delete") == "yes":
             self._told_deleted(self.made[0])
+
+    def _is_ours(self, there: Found) -> bool:
+        """Say whether it is one that this trial made, whatever an answer says."""
+        return any(has_identifier(there.resource, SYSTEM, value) for value in self.values)
 
     def _told_deleted(self, id_: str) -> None:
         page = self.endpoint.history(PROBED, [("_count", "50")])

@@ -25,7 +25,7 @@ from fhir_infusion.store.links import Link
 from fhir_infusion.sync import absent, arrived, holding, journal, ladder, renamed, sent
 from fhir_infusion.sync.apply import apply
 from fhir_infusion.sync.case import as_received
-from fhir_infusion.sync.compare import content, equivalent, is_another, is_answer_to_another, same
+from fhir_infusion.sync.compare import content, equivalent, is_another, same
 from fhir_infusion.sync.conflicts import stop_of
 from fhir_infusion.sync.deletions import gone_there
 from fhir_infusion.sync.obstacles import Blocked
@@ -45,9 +45,9 @@ from fhir_infusion.sync.replies import (
     Written,
 )
 from fhir_infusion.sync.verdicts import (
-    ANOTHER,
     DUPLICATE,
     LATE,
+    THERE,
     Verdict,
     after_sending,
     backoff,
@@ -140,7 +140,7 @@ def _adopt(job: Job, entry: Entry) -> tuple[Row, Verdict]:
     except Refused:
         return job.row, Verdict("conflict", "unreadable-match", alert="unreadable-match")
     stamp, row = entry.stamp, job.row
-    stamped = _link_of(job, stamp, entry.text, "found")
+    stamped = job.linked(stamp, entry.text, "found")
     ours = sent.versions(job, there)
     known = next(((version, body) for version, body in ours if equivalent(body, there)), None)
     if known is None and (made := arrived.created(stamped, sent.doubted(job, ours), there)) is not None:
@@ -190,7 +190,19 @@ def _update(  # noqa: PLR0911  each return is one outcome
         return _overtaken(replace(job, row=row), link)
     if isinstance(reply, Rejected) and row.lane == "stop":
         return _stop_refused(replace(job, row=row), link, reply)
-    return row, _lost(job, link, reply) if isinstance(reply, Missing | Gone) else after_sending(job.peer, row, reply)
+    if isinstance(reply, Missing | Gone):
+        return row, _gone_after_all(job, link)
+    return row, after_sending(job.peer, row, reply)
+
+
+def _gone_after_all(job: Job, link: Link) -> Verdict:
+    """Decide after a write that was answered with 404 or 410: believed once it is read, as any deletion is."""
+    there = job.peer.endpoint.read(job.type, link.remote_id)
+    if isinstance(there, Missing | Gone):
+        return _lost(job, link, there)
+    if isinstance(there, Found) and job.row.last_error_code == THERE:
+        return Verdict("dead", THERE, alert="rejected")
+    return Verdict("unknown", THERE if isinstance(there, Found) else "read-back", backoff(job.peer, job.row))
 
 
 def _overtaken(job: Job, link: Link) -> tuple[Row, Verdict]:
@@ -207,7 +219,7 @@ def _changed_there(job: Job, link: Link, there: Found) -> tuple[Row, Verdict]:
     """Decide about a resource that is not as we left it: it is what we sent, or both have changed it."""
     body = sent.as_written_there(job.peer, job.tenant, job.body, there.resource)
     if equivalent(body, there.resource):
-        verdict = Verdict("acked", link=_link_of(job, there.stamp, there.text, link.ladder), arrived=True)
+        verdict = Verdict("acked", link=job.linked(there.stamp, there.text, link.ladder), arrived=True)
         return _sure(job), read_back(body, there.resource, verdict)
     return _contest(job, link, there.resource, there.text, there.stamp)
 
@@ -266,15 +278,20 @@ def _stop_only(job: Job, link: Link, stopped: Resource, stamp: Stamp) -> tuple[R
     """Send their state with our stop, while the rest is held."""
     row = _sending(job)
     reply = job.peer.endpoint.update({**stopped, "id": stamp.id}, stamp.etag)
-    if isinstance(reply, Written):
+    there = ladder.left_by(job.peer.endpoint, job.type, reply) if isinstance(reply, Written) else reply
+    if isinstance(there, Found) and (_is_stopped(there) or there.stamp.version_id != stamp.version_id):
         # Acknowledged is the stop. Both sides have agreed on nothing else: the link stays as it is, and a merge begins
         # where it did. Were what is there now its base, the next change of theirs would bring our dose upon theirs.
-        return row, Verdict("acked", "stop-only", arrived=True)
-    if isinstance(reply, Stale | Clash | NotModified | Doubtful):
+        return row, read_back(stopped, there.resource, Verdict("acked", "stop-only", arrived=True))
+    if isinstance(reply, Written | Stale | Clash | NotModified | Doubtful):
         return row, Verdict("unknown", "stop-again", backoff(job.peer, row))
-    gone_there = isinstance(reply, Missing | Gone)
-    lost = replace(link, remote_id=stamp.id)
-    return row, _lost(job, lost, reply) if gone_there else after_sending(job.peer, row, reply)
+    if isinstance(reply, Missing | Gone):
+        return row, _gone_after_all(job, replace(link, remote_id=stamp.id))
+    return row, after_sending(job.peer, row, reply)
+
+
+def _is_stopped(there: Found) -> bool:
+    return there.resource.get("status") in STOPS
 
 
 def _lost(job: Job, link: Link, reply: Trouble) -> Verdict:
@@ -295,7 +312,7 @@ def _stop_blocked(job: Job, link: Link, blocked: Blocked) -> tuple[Row, Verdict]
     if link.base and is_another(fhir_json.read(link.base), there.resource):
         lost = link.as_nowhere() if link.doubted else None
         return job.row, Verdict("dead", "lost", link=lost, alert="" if lost else blocked.alarm)
-    if there.resource.get("status") in STOPS:
+    if _is_stopped(there):
         return _sure(job), Verdict("acked", "stop-only", alert=blocked.alarm)
     stopped = stop_of(job.body, there.resource)
     if stopped is None:
@@ -338,40 +355,19 @@ def _sure(job: Job) -> Row:
 
 def _acked(job: Job, reply: Written, rung: str) -> Verdict:
     """Acknowledge what the peer has, after reading it back: from the answer, or by asking."""
-    stamp, resource, text = reply.stamp, reply.resource, ""
-    if resource is None and stamp is not None:
-        there = job.peer.endpoint.read(job.type, stamp.id)
-        if isinstance(there, Gone):
-            return gone(_link_of(job, stamp, "", rung))
-        if not isinstance(there, Found):
-            return Verdict("unknown", "read-back", backoff(job.peer, job.row))
-        stamp, resource, text = there.stamp, there.resource, there.text
-    if stamp is None or resource is None:
+    if reply.stamp is None:
         # At once where it is the first such answer; a server that gives no other is not run over.
         return Verdict("unknown", "no-location", backoff(job.peer, job.row) if job.row.attempt > 1 else None)
-    text = text or fhir_json.write(resource).decode()
-    if is_answer_to_another(job.body, resource, job.bound.system, job.bound.value):
-        return Verdict("unknown", ANOTHER, backoff(job.peer, job.row))
-    if reply.status == 200 and job.link is None and not equivalent(job.body, resource):
-        # A conditional create that found another's resource: nothing of ours was written.
-        return Verdict("unknown", "exists-already", backoff(job.peer, job.row))
-    return read_back(job.body, resource, Verdict("acked", link=_link_of(job, stamp, text, rung), arrived=True))
-
-
-def _link_of(job: Job, stamp: Stamp, text: str, rung: str) -> Link:
-    version = job.row.version
-    return Link(
-        job.peer.name,
-        job.row.aggregate,
-        stamp.id,
-        stamp.version_id,
-        stamp.etag,
-        stamp.last_updated,
-        text,
-        last_sent_version=version,
-        last_acked_version=version,
-        ladder=rung,
-    )
+    there = ladder.left_by(job.peer.endpoint, job.type, reply)
+    if isinstance(there, Gone):
+        return _lost(job, job.linked(reply.stamp, "", rung), there)
+    if not isinstance(there, Found):
+        return Verdict("unknown", "read-back", backoff(job.peer, job.row))
+    code = sent.why_not_ours(job, reply, there)
+    if code:
+        return Verdict("unknown", code, backoff(job.peer, job.row))
+    link = job.linked(there.stamp, there.text, rung)
+    return read_back(job.body, there.resource, Verdict("acked", link=link, arrived=True))
 
 
 def _settled(peer: Peer, tenant: str, row: Row, begun: datetime, verdict: Verdict) -> Verdict:

@@ -14,8 +14,10 @@ from fhir_infusion.remotes import TYPES
 from fhir_infusion.store import links, outbox
 from fhir_infusion.store import versions as stored_versions
 from fhir_infusion.sync import references
+from fhir_infusion.sync.compare import equivalent, is_answer_to_another
 from fhir_infusion.sync.ours import version_of
 from fhir_infusion.sync.outgoing import NEVER_LOGICAL, Crossing, outgoing
+from fhir_infusion.sync.verdicts import ANOTHER
 
 if TYPE_CHECKING:
     from fhir_infusion.fhir.json import Resource
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from fhir_infusion.store.versions import Stored
     from fhir_infusion.sync.peer import Peer
     from fhir_infusion.sync.preparing import Job
+    from fhir_infusion.sync.replies import Found, Written
 
 LATEST: Final = 20
 """So many versions of a resource are compared with what is there, where nothing is known of how it came there."""
@@ -57,6 +60,19 @@ def doubted(job: Job, ours: list[tuple[int, Resource]]) -> list[tuple[int, Resou
     rows = job.peer.service.store.read(job.tenant, lambda tx: outbox.rows(tx, name, limit=10_000, aggregate=aggregate))
     versions_ = {row.version for row in rows if row.state in {"sent", "unknown"}}
     return [one for one in ours if one[0] in versions_]
+
+
+def why_not_ours(job: Job, reply: Written, there: Found) -> str:
+    """Return the code with which what a write left is not taken for ours, empty where it is."""
+    if is_answer_to_another(job.body, there.resource, job.bound.system, job.bound.value):
+        return ANOTHER
+    if equivalent(job.body, there.resource):
+        return ""
+    if reply.status == 200 and job.link is None:
+        return "exists-already"  # a conditional create that found another's resource: nothing of ours was written
+    is_later = reply.resource is None and reply.stamp is not None and there.stamp.version_id != reply.stamp.version_id
+    # Somebody's change since, or ours was not done: as agreed on it would be theirs that is lost, or ours.
+    return "read-back" if is_later else ""
 
 
 def as_written_there(peer: Peer, tenant: str, body: Resource, there: Resource) -> Resource:

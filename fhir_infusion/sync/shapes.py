@@ -93,6 +93,14 @@ HEAD: Final = msgspec.json.Decoder(Head)
 NAMED: Final = msgspec.json.Decoder(Named)
 
 
+def named_in(raw: bytes | str) -> set[tuple[str, str]]:
+    """Return system and value of each identifier of a resource; of one that cannot be read so, none."""
+    try:
+        return {(one.system, one.value) for one in NAMED.decode(raw).identifier or ()}
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return set()
+
+
 class Response(msgspec.Struct):
     """What came of an entry of a batch."""
 

@@ -62,6 +62,9 @@ LATE: Final = timedelta(seconds=2)
 ANOTHER: Final = "another-answered"
 """The code of a write that was answered with somebody else's resource: it is verified, and never linked to that."""
 
+THERE: Final = "not-found-though-there"
+"""The code of a change that was answered with 404 or 410 though a read finds what it is of."""
+
 UNNAMED: Final = "not-by-identifier"
 """The code and the alarm of a remote that does not search by identifier: nothing new is sent there until it does."""
 

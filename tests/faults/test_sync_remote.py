@@ -163,3 +163,28 @@ def test_no_text_of_an_error_leaves_the_endpoint(there: Peer, caplog: pytest.Log
     endpoint = _endpoint(there.base)
     assert "CANARY" not in repr(endpoint.create(ORDER)) + caplog.text
     endpoint.close()
+
+
+def _final(body: bytes) -> bytes:
+    return HEAD + b"Content-Length: " + str(len(body)).encode() + b"\r\n\r\n" + body
+
+
+@pytest.mark.parametrize(
+    "interim", [b"HTTP/1.1 102 Processing\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"]
+)
+def test_f10_h10_what_comes_before_the_answer_is_none_and_the_answer_is_not_taken_for_that_of_the_next_request(
+    interim: bytes,
+) -> None:
+    def serve(connection: socket.socket) -> None:
+        for id_ in (b"7", b"8"):
+            connection.send(interim * 2)
+            time.sleep(0.2)
+            connection.send(_final(b'{"resourceType":"MedicationRequest","id":"' + id_ + b'"}'))
+            connection.recv(65536)
+
+    raw = Raw(serve)
+    endpoint = _endpoint(raw.base, seconds=5)
+    found = [endpoint.read("MedicationRequest", id_) for id_ in ("7", "8")]
+    assert [one.stamp.id if isinstance(one, Found) else one for one in found] == ["7", "8"]
+    endpoint.close()
+    raw.close()

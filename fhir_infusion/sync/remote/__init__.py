@@ -224,7 +224,7 @@ class Endpoint:
             half = len(writes) // 2
             return [*self._together(writes[:half]), *self._together(writes[half:])]
         whole = self._alone(Write("POST", "", {"Prefer": "return=representation"}, bundles.batch_of(writes)))
-        parts = bundles.answers_of(whole, len(writes)) if isinstance(whole, Answer) else None
+        parts = bundles.answers_of(whole, writes) if isinstance(whole, Answer) else None
         if parts is not None:
             return [(self._trusted(one), True) for one in parts]
         if isinstance(whole, Answer) and whole.status in bundles.REFUSED:

@@ -6,6 +6,7 @@ requests: a timer for each would be a thread for each, and to start one takes ab
 
 from __future__ import annotations
 
+import http.client
 import itertools
 import socket
 import ssl
@@ -102,8 +103,25 @@ def _note(connection: HTTPConnection) -> None:
         holder.append(connection.sock)
 
 
+class _Final(http.client.HTTPResponse):
+    """An answer without those that announce it: ``http.client`` passes over 100 only.
+
+    Taken for the answer, 102 or 103 would leave the real one on the connection, as that to the next request (H10).
+    https://www.rfc-editor.org/rfc/rfc9110#section-15.2
+    """
+
+    def _read_status(self) -> tuple[str, int, str]:
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]  # its stub lacks it
+            if not 101 < status < 200:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+
+
 class WatchedConnection(HTTPConnection):
     """A connection that the watchdog can cut."""
+
+    response_class = _Final
 
     def connect(self) -> None:
         """Connect, and note the socket."""
@@ -118,6 +136,8 @@ class WatchedConnection(HTTPConnection):
 
 class WatchedTlsConnection(HTTPSConnection):
     """The same over TLS."""
+
+    response_class = _Final
 
     def connect(self) -> None:
         """Connect, and note the socket."""
