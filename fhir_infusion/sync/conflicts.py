@@ -157,11 +157,12 @@ def _unions(names: set[str], base: Resource, mine: Resource, other: Resource) ->
 def stop_of(ours: Resource, theirs: Resource) -> Resource | None:
     """Return theirs with our stopping status, or None where ours does not stop or theirs has ended already.
 
-    This is what is sent while everything else is held: a stop must not wait for a person.
+    That it was an error is said of what has ended, too. This is what is sent while everything else is held: a stop must
+    not wait for a person.
     """
-    if ours.get("status") not in STOPS or theirs.get("status") in STOPS:
+    if ours.get("status") not in STOPS or theirs.get("status") == ERROR:
         return None
-    if theirs.get("status") == "completed" and ours.get("status") != ERROR:
+    if theirs.get("status") in STOPS | {"completed"} and ours.get("status") != ERROR:
         return None
     stopped = {name: value for name, value in theirs.items() if name not in STATUS}
     return {**stopped, **{name: ours[name] for name in sorted(STATUS) if name in ours}}

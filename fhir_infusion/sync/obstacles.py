@@ -10,11 +10,15 @@ from fhir_infusion.sync.replies import Trouble
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """Why a resource cannot be sent as it is: until a person acts. ``alert`` is the alarm, where it is not the code."""
+    """Why a resource cannot be sent as it is: until a person acts. ``alert`` is the alarm, where it is not the code.
+
+    ``rests``: it stays put aside although its stop has arrived.
+    """
 
     state: Literal["dead", "duplicate"]
     code: str
     alert: str = ""
+    rests: bool = False
 
     @property
     def alarm(self) -> str:

@@ -34,6 +34,8 @@ KNOWN_FOR: Final = timedelta(minutes=10)
 
 LOOK_UP_SECONDS: Final = 1.0
 THROTTLED: Final = "throttled"
+STOP_ALONE: Final = "the stop alone"
+"""Said in the audit trail of a version of which only the stop is there."""
 
 LOG: Final = logging.getLogger("fhir_infusion.sync")
 
@@ -237,10 +239,13 @@ class Peer:
         audit.write(tx, "sync-alert", f"sync:{self.name}", type_, id_, version, code)
         LOG.warning("sync alert", extra={"endpoint": self.name, "code": code, "resource": aggregate})
 
-    def sent(self, tx: Tx, aggregate: str, version: int) -> None:
-        """Note in the audit trail that a version of ours is there now, in the transaction that acknowledges it."""
+    def sent(self, tx: Tx, aggregate: str, version: int, *, alone: bool = False) -> None:
+        """Note in the audit trail that a version of ours is there now, in the transaction that acknowledges it.
+
+        ``alone``: its stop is, and nothing else of it.
+        """
         type_, _, id_ = aggregate.partition("/")
-        audit.write(tx, "sync-sent", f"sync:{self.name}", type_, id_, version)
+        audit.write(tx, "sync-sent", f"sync:{self.name}", type_, id_, version, STOP_ALONE if alone else "")
 
     def close(self) -> None:
         """Close the connections."""

@@ -5,7 +5,8 @@
 2. It is not certain whose it is: held for a person (``actions.follow``); a stop is not.
 3. Make what is sent: references resolved, the patient found or created (``outgoing``). What they have already is never
    given to another patient there, but to the one that the first was merged into.
-4. A stop of what cannot be made is sent all the same, on what they have.
+4. A stop of what cannot be made, or said in their release, is sent all the same, on what they have (``stopping``); also
+   of what is known to be gone there, should it be back.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from fhir_infusion.sync.obstacles import Blocked, Obstacle
 from fhir_infusion.sync.ours import version_of
 from fhir_infusion.sync.outgoing import Crossing, outgoing
 from fhir_infusion.sync.peer import Peer
-from fhir_infusion.sync.verdicts import Verdict, not_sent
+from fhir_infusion.sync.verdicts import DUPLICATE, Verdict, not_sent
 
 if TYPE_CHECKING:
     from fhir_infusion.store import Tx
@@ -48,7 +49,7 @@ class Job:
     body: Resource
     """What is sent, without id."""
     begun: datetime
-    blocked: Blocked | None = None
+    blocked: Obstacle | None = None
     """Why not, where only the stop in ``body`` is."""
 
     @property
@@ -93,8 +94,9 @@ def prepared(  # noqa: PLR0911  each return is one reason not to send
     stored, bound, link, agreed, doubt, is_behind = peer.service.store.read(tenant, known)
     if stored is None or bound is None:
         return Verdict("dead", "nothing-stored", alert="nothing-stored")
+    bare = Job(peer, tenant, row, stored, bound, link, _bare(peer, stored), begun)
     if link is not None and link.is_gone:
-        return renamed.instead(peer, tenant, row, link) or Verdict("dead", link.ladder, alert="gone")
+        return _of_gone(bare, link)
     if why := _superseded(peer, tenant, row, link, is_behind=is_behind):
         return Verdict("superseded", why)
     if doubt:
@@ -102,16 +104,32 @@ def prepared(  # noqa: PLR0911  each return is one reason not to send
     try:
         resource = version_of(peer, tenant, row.aggregate, row.version)
     except Refused as refused:
-        return Verdict("dead", f"untranslatable {codes_of(refused)}", alert="untranslatable")
+        return _blocked(bare, Blocked("dead", f"untranslatable {codes_of(refused)}", "untranslatable", rests=True))
     if not peer.remote.is_told(tenant, type_, resource.get("intent"), known=link is not None):
         return Verdict("superseded", "not-told")  # the settings changed since it was put into the outbox
     body = _body(peer, tenant, row, _Known(stored, bound, link, agreed), resource)
-    job = Job(peer, tenant, row, stored, bound, link, resource, begun)
-    if isinstance(body, Blocked):
-        if row.lane == "stop" and link is not None and link.remote_id:
-            return replace(job, blocked=body)
-        return Verdict(body.state, body.code, alert=body.code)
-    return replace(job, body=body) if isinstance(body, dict) else not_sent(peer, row, body)
+    return replace(bare, body=body) if isinstance(body, dict) else _blocked(replace(bare, body=resource), body)
+
+
+def _of_gone(job: Job, link: Link) -> Job | Verdict:
+    """Return what becomes of a row whose resource is gone there by what is known; a stop looks whether it is back."""
+    now = renamed.instead(job.peer, job.tenant, job.row, link)
+    if job.row.lane == "stop" and now in {None, DUPLICATE}:
+        return replace(job, blocked=Blocked("dead", link.ladder, "gone", rests=True))
+    return now or Verdict("dead", link.ladder, alert="gone")
+
+
+def _blocked(job: Job, by: Obstacle) -> Job | Verdict:
+    """Return what becomes of a row that something stands in the way of; a stop is sent all the same."""
+    if job.row.lane == "stop":
+        return replace(job, blocked=by)
+    return Verdict(by.state, by.code, alert=by.alarm) if isinstance(by, Blocked) else not_sent(job.peer, job.row, by)
+
+
+def _bare(peer: Peer, stored: Stored) -> Resource:
+    """Return no more than that it has ended: one that R5 alone calls ended was stopped, for who cannot say so."""
+    status = text.read(stored.record)["status"]
+    return {"resourceType": stored.type, "status": "stopped" if status == "ended" and peer.release != "R5" else status}
 
 
 def _superseded(peer: Peer, tenant: str, row: Row, link: Link | None, *, is_behind: bool) -> str:

@@ -18,21 +18,18 @@ from typing import TYPE_CHECKING
 
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.records.statuses import STOPS
-from fhir_infusion.store import attempts, conflicts, inbox, links, outbox
+from fhir_infusion.records.statuses import ENDED
+from fhir_infusion.store import attempts, inbox, links, outbox
 from fhir_infusion.store.failpoint import reach
 from fhir_infusion.store.links import Link
-from fhir_infusion.sync import absent, arrived, holding, journal, ladder, renamed, sent
+from fhir_infusion.sync import absent, arrived, holding, journal, ladder, sent
 from fhir_infusion.sync.apply import apply
 from fhir_infusion.sync.case import as_received
 from fhir_infusion.sync.compare import content, equivalent, is_another, same
-from fhir_infusion.sync.conflicts import stop_of
 from fhir_infusion.sync.deletions import gone_there
-from fhir_infusion.sync.obstacles import Blocked
 from fhir_infusion.sync.preparing import Job, prepared
 from fhir_infusion.sync.replies import (
     Clash,
-    Doubtful,
     Entry,
     Found,
     Gone,
@@ -40,14 +37,24 @@ from fhir_infusion.sync.replies import (
     NotModified,
     Rejected,
     Stale,
-    Stamp,
-    Trouble,
     Written,
 )
+from fhir_infusion.sync.stopping import (
+    elsewhere,
+    gone_after_all,
+    held,
+    is_tried,
+    lost,
+    noted,
+    several,
+    stamp_of,
+    stop_blocked,
+    stop_meanwhile,
+    stop_refused,
+    sure,
+)
 from fhir_infusion.sync.verdicts import (
-    DUPLICATE,
     LATE,
-    THERE,
     Verdict,
     after_sending,
     backoff,
@@ -63,7 +70,9 @@ if TYPE_CHECKING:
     from fhir_infusion.fhir.json import Resource
     from fhir_infusion.store import Tx
     from fhir_infusion.store.outbox import Row
+    from fhir_infusion.sync.ladder import Rung
     from fhir_infusion.sync.peer import Peer
+    from fhir_infusion.sync.replies import Stamp
 
 
 def deliver(peer: Peer, tenant: str, row: Row) -> Verdict:
@@ -79,8 +88,8 @@ def deliver(peer: Peer, tenant: str, row: Row) -> Verdict:
         job = prepared(peer, tenant, row, begun)
         if isinstance(job, Verdict):
             return _settled(peer, tenant, row, begun, job)
-        if job.blocked is not None and job.link is not None:
-            row, verdict = _stop_blocked(job, job.link, job.blocked)
+        if job.blocked is not None:
+            row, verdict = stop_blocked(job, job.blocked)
         else:
             row, verdict = _create(job) if job.link is None else _update(job, job.link)
         reach("push.before-commit")
@@ -97,21 +106,21 @@ def _create(job: Job) -> tuple[Row, Verdict]:  # noqa: PLR0911  each return is o
     if isinstance(found, ladder.One):
         return _adopt(job, found.entry)
     if isinstance(found, ladder.Several):
-        return job.row, DUPLICATE
+        return several(job, found)
     if not isinstance(found, ladder.Absent):
         return job.row, not_sent(job.peer, job.row, found)
     rung = job.peer.rung(job.type)
     if not isinstance(rung, str):
         return job.row, not_sent(job.peer, job.row, rung)
-    if sent.is_doubted(job) and (again := look_again(job.row, rung) or _deleted_unlinked(job)) is not None:
-        return job.row, again
-    row = _sending(job)
+    if sent.is_doubted(job) and (now := _doubted(job, rung)) is not None:
+        return now
+    row = noted(job)
     reply = ladder.create(job.peer.endpoint, rung, job.body, job.bound.system, job.bound.value)
     reach("push.answered")
     if isinstance(reply, ladder.Several):
-        return row, DUPLICATE
+        return several(replace(job, row=row), reply)
     if isinstance(reply, Written):
-        return row, _acked(job, reply, rung)
+        return row, _acked(replace(job, row=row), reply, rung)
     if isinstance(reply, Gone):
         id_ = ladder.client_id(job.bound.system, job.bound.value)
         return row, gone(Link(job.peer.name, job.row.aggregate, id_))
@@ -120,12 +129,17 @@ def _create(job: Job) -> tuple[Row, Verdict]:  # noqa: PLR0911  each return is o
     return row, after_sending(job.peer, row, reply)
 
 
-def _deleted_unlinked(job: Job) -> Verdict | None:
-    """Decide where a pull saw what we created and it is gone by now: it was deleted, and is not made again (H8)."""
+def _doubted(job: Job, rung: Rung) -> tuple[Row, Verdict] | None:
+    """Decide where a create may have arrived that a look does not show; None where it is sent again.
+
+    Where a pull saw what we created and it is gone by now, it was deleted, and is not made again (H8).
+    """
+    if (again := look_again(job.row, rung)) is not None:
+        return job.row, again
     for seen in absent.seen_before(job.peer, job.tenant, job.type, job.bound):
         there = job.peer.endpoint.read(job.type, seen.id)
         if isinstance(there, Missing | Gone):
-            return _lost(job, Link(job.peer.name, job.row.aggregate, seen.id, base=seen.text), there)
+            return lost(job, Link(job.peer.name, job.row.aggregate, seen.id, base=seen.text), there)
     return None
 
 
@@ -155,7 +169,7 @@ def _adopt(job: Job, entry: Entry) -> tuple[Row, Verdict]:
         return row, Verdict("superseded", "newer-was-sent", link=linked)
     if version == row.version:
         verdict = Verdict("acked", link=linked, arrived=row.state == "unknown")
-        return _sure(job), read_back(body, there, verdict)
+        return sure(job), read_back(body, there, verdict)
     job.peer.service.store.transact(job.tenant, lambda tx: links.put(tx, linked))
     return _update(replace(job, link=linked), linked)
 
@@ -166,50 +180,51 @@ def _adopt(job: Job, entry: Entry) -> tuple[Row, Verdict]:
 def _update(  # noqa: PLR0911  each return is one outcome
     job: Job, link: Link
 ) -> tuple[Row, Verdict]:
-    if job.row.state == "unknown" or (link.doubted and not link.version_id):
-        there = job.peer.endpoint.read(job.type, link.remote_id)
-        if not isinstance(there, Found):
-            lost = isinstance(there, Missing | Gone)
-            return job.row, _lost(job, link, there) if lost else not_sent(job.peer, job.row, there)
-        if there.stamp.version_id != link.version_id or not link.version_id:
-            return _changed_there(job, link, there)
+    if job.row.state == "unknown" or (link.doubted and not link.version_id) or is_tried(job.row):
+        if (now := _verified(job, link)) is not None:
+            return now
     elif link.base and same(content(job.body), content(fhir_json.read(link.base))):
         done = replace(link, last_sent_version=job.row.version, last_acked_version=job.row.version)
-        return _sure(job), Verdict("acked", "already-there", link=done)
+        return sure(job), Verdict("acked", "already-there", link=done)
     if holding.is_not_ours_to_change(job.peer, job.tenant, job.row, job.body, link):
         field = holding.hold_ours(job.peer, job.tenant, job.row, link, None)
-        return _held(job, link, fhir_json.read(link.base), _stamp_of(job, link), field)
-    row = _sending(job)
+        return held(job, link, fhir_json.read(link.base), stamp_of(job, link), field)
+    row = noted(job)
     reply = job.peer.endpoint.update({**job.body, "id": link.remote_id}, link.etag or '""')
     reach("push.answered")
     if isinstance(reply, Written):
-        verdict = _acked(job, reply, link.ladder)
+        verdict = _acked(replace(job, row=row), reply, link.ladder)
         # A server that takes If-Match for a create has brought a deleted resource back to life (hazard H8).
         return row, replace(verdict, alert="created-again") if reply.status == 201 else verdict
     if isinstance(reply, Stale | Clash | NotModified):
         return _overtaken(replace(job, row=row), link)
     if isinstance(reply, Rejected) and row.lane == "stop":
-        return _stop_refused(replace(job, row=row), link, reply)
+        return stop_refused(replace(job, row=row), reply)
     if isinstance(reply, Missing | Gone):
-        return row, _gone_after_all(job, link)
+        return gone_after_all(replace(job, row=row), link)
     return row, after_sending(job.peer, row, reply)
 
 
-def _gone_after_all(job: Job, link: Link) -> Verdict:
-    """Decide after a write that was answered with 404 or 410: believed once it is read, as any deletion is."""
+def _verified(job: Job, link: Link) -> tuple[Row, Verdict] | None:
+    """Decide by what is there, asked for; None where it is as we left it, and the row is to be sent."""
     there = job.peer.endpoint.read(job.type, link.remote_id)
     if isinstance(there, Missing | Gone):
-        return _lost(job, link, there)
-    if isinstance(there, Found) and job.row.last_error_code == THERE:
-        return Verdict("dead", THERE, alert="rejected")
-    return Verdict("unknown", THERE if isinstance(there, Found) else "read-back", backoff(job.peer, job.row))
+        return lost(job, link, there)
+    if not isinstance(there, Found):
+        return job.row, not_sent(job.peer, job.row, there)
+    if there.stamp.version_id != link.version_id or not link.version_id:
+        return _changed_there(job, link, there)
+    if is_tried(job.row) and there.resource.get("status") not in ENDED:
+        later = Verdict("unknown", job.row.last_error_code, backoff(job.peer, job.row))
+        return stop_meanwhile(job, link, there.resource, there.stamp, later)
+    return None
 
 
 def _overtaken(job: Job, link: Link) -> tuple[Row, Verdict]:
     """Decide after an If-Match that did not hold (409 says the same as 412: HAPI answers so)."""
     there = job.peer.endpoint.read(job.type, link.remote_id)
     if isinstance(there, Missing | Gone):
-        return job.row, _lost(job, link, there)
+        return lost(job, link, there)
     if isinstance(there, Found) and there.stamp.version_id != link.version_id:
         return _changed_there(job, link, there)
     return job.row, Verdict("unknown", "clash", backoff(job.peer, job.row))  # a race over there, or no answer
@@ -220,7 +235,7 @@ def _changed_there(job: Job, link: Link, there: Found) -> tuple[Row, Verdict]:
     body = sent.as_written_there(job.peer, job.tenant, job.body, there.resource)
     if equivalent(body, there.resource):
         verdict = Verdict("acked", link=job.linked(there.stamp, there.text, link.ladder), arrived=True)
-        return _sure(job), read_back(body, there.resource, verdict)
+        return sure(job), read_back(body, there.resource, verdict)
     return _contest(job, link, there.resource, there.text, there.stamp)
 
 
@@ -231,15 +246,15 @@ def _contest(  # noqa: PLR0913  what is there, and what is known of it
 
     ``is_there``: the row was in doubt, and its version is there beneath what they changed since.
     """
-    if link.doubted and is_another(fhir_json.read(link.base), there):
-        return job.row, Verdict("dead", "lost", link=link.as_nowhere())
-    stamp = stamp or _stamp_of(job, link)
+    if (now := _of_another(job, link, there)) is not None:
+        return now
+    stamp = stamp or stamp_of(job, link)
     received = as_received(job.type, stamp, text)
     store = job.peer.service.store
     store.transact(job.tenant, lambda tx: inbox.receive(tx, job.peer.name, [received]))
     if holding.rounds(job.peer, job.tenant, job.row) >= holding.MERGES:
         field = holding.hold_ours(job.peer, job.tenant, job.row, link, received)
-        return _held(job, link, there, stamp, field)
+        return held(job, link, there, stamp, field)
     upon = arrived.agreed(link, sent.versions(job, there), there) if link.last_acked_version else link
     applied = apply(job.peer, job.tenant, received, own=True, link=upon)
     is_there |= job.row.state == "unknown" and link.last_acked_version < upon.last_acked_version == job.row.version
@@ -250,107 +265,13 @@ def _contest(  # noqa: PLR0913  what is there, and what is known of it
         code = holding.merged_here(job.row.last_error_code)
         return job.row, Verdict("pending", code, backoff(job.peer, job.row), arrived=is_there)
     if applied.kind == "waiting":
-        return job.row, Verdict("unknown" if job.row.state != "leased" else "pending", "merge-later", LATE)
-    row, verdict = _held(job, link, there, stamp, applied.codes or applied.kind)
+        later = Verdict("unknown" if job.row.state != "leased" else "pending", "merge-later", LATE)
+        return stop_meanwhile(job, link, there, stamp, later)
+    row, verdict = held(job, link, there, stamp, applied.codes or applied.kind)
     return row, replace(verdict, arrived=verdict.arrived or is_there)
 
 
-def _held(job: Job, link: Link, there: Resource, stamp: Stamp, code: str) -> tuple[Row, Verdict]:
-    """Send a stop all the same, and nothing else; and no stop of what is somebody else's."""
-    may_stop = job.row.lane == "stop" and not (link.base and is_another(fhir_json.read(link.base), there))
-    stopped = stop_of(job.body, there) if may_stop else None
-    if stopped is None:
-        return job.row, Verdict("conflict", code, alert="" if _is_told(job) else "conflict")
-    return _stop_only(job, link, stopped, stamp)
-
-
-def _is_told(job: Job) -> bool:
-    """Say whether a person was told of it already, when the conflict was opened."""
-    peer, aggregate = job.peer, job.row.aggregate
-    return peer.service.store.read(job.tenant, lambda tx: conflicts.open_of(tx, peer.name, aggregate)) is not None
-
-
-def _stamp_of(job: Job, link: Link) -> Stamp:
-    return Stamp(job.type, link.remote_id, link.version_id, link.etag, link.last_updated)
-
-
-def _stop_only(job: Job, link: Link, stopped: Resource, stamp: Stamp) -> tuple[Row, Verdict]:
-    """Send their state with our stop, while the rest is held."""
-    row = _sending(job)
-    reply = job.peer.endpoint.update({**stopped, "id": stamp.id}, stamp.etag)
-    there = ladder.left_by(job.peer.endpoint, job.type, reply) if isinstance(reply, Written) else reply
-    if isinstance(there, Found) and (_is_stopped(there) or there.stamp.version_id != stamp.version_id):
-        # Acknowledged is the stop. Both sides have agreed on nothing else: the link stays as it is, and a merge begins
-        # where it did. Were what is there now its base, the next change of theirs would bring our dose upon theirs.
-        return row, read_back(stopped, there.resource, Verdict("acked", "stop-only", arrived=True))
-    if isinstance(reply, Written | Stale | Clash | NotModified | Doubtful):
-        return row, Verdict("unknown", "stop-again", backoff(job.peer, row))
-    if isinstance(reply, Missing | Gone):
-        return row, _gone_after_all(job, replace(link, remote_id=stamp.id))
-    return row, after_sending(job.peer, row, reply)
-
-
-def _is_stopped(there: Found) -> bool:
-    return there.resource.get("status") in STOPS
-
-
-def _lost(job: Job, link: Link, reply: Trouble) -> Verdict:
-    """Decide after 404 or 410: gone, unless it has another id by now, or nothing at all is there."""
-    if (now := renamed.instead(job.peer, job.tenant, job.row, link)) is not None:
-        return now
-    if isinstance(reply, Missing) and absent.is_doubtful(job.peer, job.tenant, job.type, link.remote_id):
-        return Verdict("unknown" if job.row.state == "unknown" else "pending", absent.WHY, backoff(job.peer, job.row))
-    return gone(link, is_lost=isinstance(reply, Missing))
-
-
-def _stop_blocked(job: Job, link: Link, blocked: Blocked) -> tuple[Row, Verdict]:
-    """Send the stop of what cannot be sent itself, for its patient or since it is refused: what is there, stopped."""
-    there = job.peer.endpoint.read(job.type, link.remote_id)
-    if not isinstance(there, Found):
-        is_lost = isinstance(there, Missing | Gone)
-        return job.row, _lost(job, link, there) if is_lost else not_sent(job.peer, job.row, there)
-    if link.base and is_another(fhir_json.read(link.base), there.resource):
-        lost = link.as_nowhere() if link.doubted else None
-        return job.row, Verdict("dead", "lost", link=lost, alert="" if lost else blocked.alarm)
-    if _is_stopped(there):
-        return _sure(job), Verdict("acked", "stop-only", alert=blocked.alarm)
-    stopped = stop_of(job.body, there.resource)
-    if stopped is None:
-        return job.row, Verdict(blocked.state, blocked.code, alert=blocked.alarm)
-    row, verdict = _stop_only(job, link, stopped, there.stamp)
-    return row, replace(verdict, alert=verdict.alert or blocked.alarm)
-
-
-def _stop_refused(job: Job, link: Link, reply: Rejected) -> tuple[Row, Verdict]:
-    """Send the stop of what is refused as a whole; what else it says waits for a person."""
-    refused = after_sending(job.peer, job.row, reply)
-    row, verdict = _stop_blocked(job, link, Blocked("dead", refused.code, refused.alert))
-    if verdict.state != "acked":
-        return row, verdict
-    return row, replace(refused, arrived=verdict.arrived)
-
-
 # ------------------------------------------------------------------------------------------------ 4 and 5: decided
-
-
-def _sending(job: Job) -> Row:
-    """Note on disk that the bytes are about to leave. A row that is noted already stays as it is."""
-    if job.row.state == "sent":
-        return job.row
-    asked = journal.notes()
-
-    def work(tx: Tx) -> Row:
-        attempts.note(tx, job.row, job.begun, asked, "sent")
-        return outbox.sending(tx, job.row)
-
-    row = job.peer.service.store.transact(job.tenant, work)
-    reach("push.sending")
-    return row
-
-
-def _sure(job: Job) -> Row:
-    """Return the row in a state from which it can be acknowledged."""
-    return _sending(job) if job.row.state == "leased" else job.row
 
 
 def _acked(job: Job, reply: Written, rung: str) -> Verdict:
@@ -360,7 +281,7 @@ def _acked(job: Job, reply: Written, rung: str) -> Verdict:
         return Verdict("unknown", "no-location", backoff(job.peer, job.row) if job.row.attempt > 1 else None)
     there = ladder.left_by(job.peer.endpoint, job.type, reply)
     if isinstance(there, Gone):
-        return _lost(job, job.linked(reply.stamp, "", rung), there)
+        return lost(job, job.linked(reply.stamp, "", rung), there)[1]
     if not isinstance(there, Found):
         return Verdict("unknown", "read-back", backoff(job.peer, job.row))
     code = sent.why_not_ours(job, reply, there)
@@ -368,6 +289,15 @@ def _acked(job: Job, reply: Written, rung: str) -> Verdict:
         return Verdict("unknown", code, backoff(job.peer, job.row))
     link = job.linked(there.stamp, there.text, rung)
     return read_back(job.body, there.resource, Verdict("acked", link=link, arrived=True))
+
+
+def _of_another(job: Job, link: Link, there: Resource) -> tuple[Row, Verdict] | None:
+    """Decide where the id of ours is another's there by now; None where it is not, or a person decides."""
+    if not link.base or not is_another(fhir_json.read(link.base), there):
+        return None
+    if (now := elsewhere(job, link)) is not None:
+        return now
+    return (job.row, Verdict("dead", "lost", link=link.as_nowhere())) if link.doubted else None
 
 
 def _settled(peer: Peer, tenant: str, row: Row, begun: datetime, verdict: Verdict) -> Verdict:
@@ -384,7 +314,7 @@ def _settled(peer: Peer, tenant: str, row: Row, begun: datetime, verdict: Verdic
         elif verdict.link is not None:
             links.put(tx, verdict.link)
         if verdict.arrived:
-            peer.sent(tx, row.aggregate, row.version)
+            peer.sent(tx, row.aggregate, row.version, alone=verdict.alone)
         if verdict.alert:
             peer.alert(tx, verdict.alert, row.aggregate, row.version)
 

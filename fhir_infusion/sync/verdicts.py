@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from fhir_infusion.records.statuses import ENDED, STOPS
 from fhir_infusion.store.links import Link
 from fhir_infusion.store.outbox import State
 from fhir_infusion.sync import retry
@@ -43,7 +44,8 @@ if TYPE_CHECKING:
 class Verdict:
     """What becomes of a row. ``alert`` is written into the trail with it; ``link`` is kept with it.
 
-    ``arrived`` says that the bytes of this row are there; not of one that needed none.
+    ``arrived`` says that the bytes of this row are there; not of one that needed none. ``alone``: its stop is, and
+    nothing else of it.
     """
 
     state: State
@@ -52,6 +54,7 @@ class Verdict:
     link: Link | None = None
     alert: str = ""
     arrived: bool = False
+    alone: bool = False
 
 
 LOOKS: Final = 3
@@ -140,6 +143,11 @@ def backoff(peer: Peer, row: Row) -> timedelta:
 
 
 def read_back(sent: Resource, there: Resource, verdict: Verdict) -> Verdict:
-    """Return the verdict with an alarm where a peer altered what it must not (hazard H15)."""
+    """Return the verdict with an alarm where a peer altered what it must not (hazard H15).
+
+    A stop that it took, and what is there has not ended, is put aside: nobody looks for one that is acknowledged.
+    """
     codes = f"altered {','.join(altered(sent, there))}"[:200]
-    return verdict if codes == "altered " else replace(verdict, code=codes, alert=codes)
+    told = verdict if codes == "altered " else replace(verdict, code=codes, alert=codes)
+    is_active = sent.get("status") in STOPS and there.get("status") not in ENDED
+    return replace(told, state="dead") if is_active else told

@@ -19,6 +19,7 @@ from fhir_infusion.actions import find
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.store import aside, audit, conflicts, endpoints, inbox, links, outbox, versions
 from fhir_infusion.sync.inspecting import line_of
+from fhir_infusion.sync.peer import STOP_ALONE
 from fhir_infusion.sync.status import status
 from tests import exact_json
 from tests.faults.peer import Peer
@@ -285,13 +286,18 @@ def i6(world: World) -> Iterator[str]:
 
 
 def _deliveries(world: World) -> Iterator[str]:
-    arrived = [(f"{one.type}/{one.id}", one.version) for one in world.trail if one.action == "sync-sent"]
+    # Of a version of which the stop went ahead alone, what else it says may have followed.
+    sent = [one for one in world.trail if one.action == "sync-sent"]
+    arrived = [(f"{one.type}/{one.id}", one.version) for one in sent if one.detail != STOP_ALONE]
+    alone = {(f"{one.type}/{one.id}", one.version) for one in sent} - set(arrived)
+    stops = {(row.aggregate, row.version) for row in world.rows if row.lane == "stop"}
+    yield from (f"{name} version {version} is no stop, and one arrived" for name, version in sorted(alone - stops))
     again = Counter((f"{one.type}/{one.id}", one.version) for one in world.trail if "acked -> pending" in one.detail)
     acked = Counter((row.aggregate, row.version) for row in world.rows if row.state == "acked")
     # One that was in doubt may have been found beneath a change of theirs: it is not acknowledged, and arrived. What
     # became of its row then is the business of the merge.
     tried = {(row.aggregate, row.version) for row in world.rows if row.attempt and row.state in MERGED}
-    # Of one that was refused as a whole the stop may be there, without the rest.
+    # What took a stop and did not do it is told, and the stop put aside.
     tried |= {(row.aggregate, row.version) for row in world.rows if row.lane == "stop" and row.state == "dead"}
     for key, number in Counter(arrived).items():
         # Each row that is acknowledged tells of one: a version that a person decides for is told in a row of its own.
@@ -308,7 +314,7 @@ def _deliveries(world: World) -> Iterator[str]:
         if number > asked_for:
             yield f"{number} rows of deliveries of {type_}, and {asked_for} requests to write"
     for stored in world.ours():
-        is_silent = stored.aggregate not in {aggregate for aggregate, _ in arrived}
+        is_silent = stored.aggregate not in {f"{one.type}/{one.id}" for one in sent}
         if world.is_restored or not is_silent or not _is_linked(world, stored) or world.is_told(stored):
             continue
         if any(asked.type == stored.type and _names(asked.body, world.bound(stored)) for asked in wrote):

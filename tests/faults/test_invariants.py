@@ -154,7 +154,7 @@ def test_each_invariant_sees_the_fault_that_breaks_it(rig: Rig, law: str, plant:
 
 
 def test_i6_a_delivery_of_which_no_row_tells_is_seen(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rig.peer, "sent", lambda *_: None)
+    monkeypatch.setattr(rig.peer, "sent", lambda *_, **__: None)
     rig.place(order("A-7"))
     rig.settle()
     with pytest.raises(AssertionError) as broken:

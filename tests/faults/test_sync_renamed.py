@@ -103,7 +103,7 @@ def test_h5_where_two_have_the_identifier_none_is_followed(rig: Rig, there: Peer
     rig.settle()
     (made,) = _anew(there, 410)
     there.put(made, "second")
-    rig.amend(order("A-1", status="stopped"))
+    rig.amend(order("A-1", status="on-hold"))
     assert rig.settle()[-1] == "duplicate"
     assert {one["status"] for one in there.all(MR)} == {"active"}
     assert "duplicate" in rig.alerts()
