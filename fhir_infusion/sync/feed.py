@@ -34,7 +34,7 @@ from fhir_infusion.sync.corrections import concerning
 from fhir_infusion.sync.deletions import noted
 from fhir_infusion.sync.listing import asked, total
 from fhir_infusion.sync.peer import LOG
-from fhir_infusion.sync.replies import Doubtful, Gone, Listed, Missing, Rejected, Trouble
+from fhir_infusion.sync.replies import Doubtful, Gone, Listed, Missing, Rejected, Trouble, is_older
 from fhir_infusion.sync.steps import CIRCLE, Ask, End, Step, Trail, following
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _pass(peer: Peer, tenant: str, before: Cursor, hidden: dict[str, Link]) -> _
     pages, new, oldest_new, expired = 1 + bool(cursor.next_link), 0, "", False
     left_out: set[str] = set()
     deleted: set[str] = set()
-    known: set[str] = set()
+    known: dict[str, str] = {}
     trail = Trail()
     ask, page = _first(peer, cursor)
     while True:
@@ -178,12 +178,12 @@ def _shown(peer: Peer, page: Listed, hidden: dict[str, Link]) -> None:
             peer.missed.discard(shown.aggregate)
 
 
-def _newest(page: Listed, known: set[str]) -> Listed:
+def _newest(page: Listed, known: dict[str, str]) -> Listed:
     """Return a page of a history without what stood on the pages before in a newer state; note what it holds."""
-    entries = tuple(one for one in page.entries if one.stamp.id not in known)
+    entries = tuple(one for one in page.entries if not is_older(one.stamp, known))
     deleted = tuple(id_ for id_ in page.deleted if id_ not in known)
-    known.update(one.stamp.id for one in entries if one.stamp.id)
-    known.update(deleted)
+    known.update((one.stamp.id, one.stamp.last_updated) for one in entries if one.stamp.id)
+    known.update(dict.fromkeys(deleted, ""))
     return replace(page, entries=entries, deleted=deleted)
 
 

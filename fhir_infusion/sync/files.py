@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from fhir_infusion.store.loads import Load
     from fhir_infusion.sync.peer import Peer
     from fhir_infusion.sync.remote.streaming import Line
-    from fhir_infusion.sync.replies import Trouble
+    from fhir_infusion.sync.replies import Entry, Trouble
 
 AT_ONCE: Final = 200
 BYTES_AT_ONCE: Final = 1024 * 1024
@@ -145,9 +145,7 @@ class _Reading:
         lines = self._lines
         match self.file.kind:
             case "output":
-                self._receive(
-                    after, [as_received(self.file.type, one.stamp, one.text) for one in map(replies.entry_of, lines)]
-                )
+                self._receive(after, [_received(self.file.type, replies.entry_of(one)) for one in lines])
             case "error":
                 self._put(replace(after, codes=_joined(after.codes, [whole.left_out_of(one) for one in lines])))
             case "deleted":
@@ -179,6 +177,12 @@ class _Reading:
     def _put(self, load: Load) -> None:
         self._peer.service.store.transact(self._tenant, lambda tx: loads.keep(tx, load))
         self.load = load
+
+
+def _received(type_: str, entry: Entry) -> Received:
+    """Return a line as the inbox keeps it. One of another type does not stand for the version of one of this (H10)."""
+    is_other = entry.stamp.type not in {type_, ""}
+    return as_received(type_, replace(entry.stamp, version_id="") if is_other else entry.stamp, entry.text)
 
 
 def _joined(codes: str, more: Sequence[Sequence[str]]) -> str:

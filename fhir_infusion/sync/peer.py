@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from fhir_infusion.store import Tx
 
 KNOWN_FOR: Final = timedelta(minutes=10)
-"""For so long a CapabilityStatement and the id of a patient are believed without asking again."""
+"""For so long a CapabilityStatement is believed without asking again."""
+BELIEVED_FOR: Final = timedelta(seconds=30)
+"""For so long the id of a patient is, and his number: he may be merged, or corrected there (hazard H10)."""
 
 LOOK_UP_SECONDS: Final = 1.0
 THROTTLED: Final = "throttled"
@@ -202,7 +204,7 @@ class Peer:
         with self._lock:
             if len(self._known) >= 10_000:
                 self._known.clear()
-            self._known[key] = (self.now() + KNOWN_FOR, value)
+            self._known[key] = (self.now() + BELIEVED_FOR, value)
 
     def forget(self) -> None:
         """Forget what was learnt."""

@@ -30,8 +30,8 @@ import msgspec
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.json import Resource
-from fhir_infusion.sync import whole
-from fhir_infusion.sync.shapes import BUNDLE, HEAD, BundleEntry, Meta
+from fhir_infusion.sync import moments, whole
+from fhir_infusion.sync.shapes import BUNDLE, HEAD, LOCATION, BundleEntry, Meta
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,18 +235,18 @@ def of_search(answer: Answer, type_: str) -> Listed | Trouble:
         return Doubtful("unreadable answer")
     if bundle.resource_type != "Bundle" or bundle.type not in {"searchset", "history"}:
         return Doubtful("not a search result")
-    if whole.says_twice(answer.body, bundle):
-        return Doubtful("a page that says something twice")
+    if fault := whole.fault_of(answer.body, bundle, type_):
+        return Doubtful(fault)
     following = [link.url for link in bundle.link or () if link.relation == "next"]
     entries: list[Entry] = []
     left_out: list[str] = []
     deleted: list[str] = []
-    known: set[str] = set()
+    known: dict[str, str] = {}
     for entry in bundle.entry or ():
         if entry.request is not None and entry.request.method == "DELETE":
             newest = [id_ for id_ in _deleted(entry, type_) if id_ not in known]
             deleted += newest
-            known.update(newest)
+            known.update(dict.fromkeys(newest, ""))
             continue
         mode, raw = entry.search.mode if entry.search else "match", bytes(entry.resource)
         if mode == "include":
@@ -255,13 +255,21 @@ def of_search(answer: Answer, type_: str) -> Listed | Trouble:
         if mode == "outcome" or not raw or found.stamp.type == "OperationOutcome":
             left_out += whole.left_out_of(raw) if raw else [whole.INCOMPLETE]
             continue
-        if found.stamp.type not in {type_, ""} or (bundle.type == "history" and found.stamp.id in known):
+        if found.stamp.type not in {type_, ""} or (bundle.type == "history" and is_older(found.stamp, known)):
             continue
         entries.append(found)
-        known.update([found.stamp.id] if found.stamp.id else [])
+        known |= {found.stamp.id: found.stamp.last_updated} if found.stamp.id else {}
     date, codes = answer.headers.get("date", ""), tuple(dict.fromkeys(left_out))
     first = following[0] if following else ""
     return Listed(tuple(entries), first, date, codes, bundle.total, tuple(deleted), len(bundle.entry or ()))
+
+
+def is_older(stamp: Stamp, known: Mapping[str, str]) -> bool:
+    """Say whether a history showed a newer state before: its order says so, unless the dates say otherwise (H7).
+
+    ``known`` are the ids that it showed, with their lastUpdated. Of two that contradict, both are looked at.
+    """
+    return stamp.id in known and not moments.is_before(known[stamp.id], stamp.last_updated)
 
 
 def trouble(answer: Answer) -> Trouble:
@@ -314,14 +322,11 @@ def _codes(answer: Answer) -> tuple[str, ...]:
 
 _CODE: Final = re.compile(r"[a-z-]{1,30}")
 _ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
-_LOCATION: Final = re.compile(
-    r"(?:^|/)([A-Z][A-Za-z]{1,63})/([A-Za-z0-9\-.]{1,64})(?:/_history/([A-Za-z0-9\-.]{1,64}))?$"
-)
 
 
 def _located(answer: Answer, type_: str, id_: str) -> Stamp | None:
     """Return the stamp that Location and ETag give, or None: then the resource has to be looked for."""
-    match = _LOCATION.search(answer.headers.get("location", answer.headers.get("content-location", "")))
+    match = LOCATION.search(answer.headers.get("location", answer.headers.get("content-location", "")))
     etag = answer.headers.get("etag", "")
     if match and match[1] == type_ and id_ in {"", match[2]}:
         version = match[3] or _opaque(etag)
@@ -346,7 +351,7 @@ def _stamp(resource: Resource, answer: Answer) -> Stamp:
 def _deleted(entry: BundleEntry, type_: str) -> list[str]:
     """Return the id of what an entry of a history says was deleted, none where it is of another type."""
     places = (entry.request.url if entry.request else "", entry.full_url)
-    found = [match for match in map(_LOCATION.search, places) if match and match[1] == type_]
+    found = [match for match in map(LOCATION.search, places) if match and match[1] == type_]
     return [found[0][2]] if found else []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import msgspec
@@ -86,6 +87,11 @@ class Named(msgspec.Struct):
 
     identifier: list[Identifier] | None = None
 
+
+LOCATION: Final = re.compile(
+    r"(?:^|/)([A-Z][A-Za-z]{1,63})/([A-Za-z0-9\-.]{1,64})(?:/_history/([A-Za-z0-9\-.]{1,64}))?$"
+)
+"""Type, id and version in an address, wherever its server is."""
 
 OUTCOME: Final = msgspec.json.Decoder(Outcome)
 BUNDLE: Final = msgspec.json.Decoder(Bundle)

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS: Final = 10.0
 MEDIA_TYPE: Final = "application/fhir+json"
+UNCACHED: Final = {"Cache-Control": "no-cache"}
+"""What is asked verifies what was just written: what a proxy remembers is not wanted."""
 UNAUTHORIZED: Final = 401
 NOT_FOUND: Final = 404
 MOVED: Final = frozenset({301, 308})
@@ -114,7 +116,7 @@ class Endpoint:
         return replies.of_read(reply, type_, id_) if isinstance(reply, Answer) else reply
 
     def search(self, type_: str, parameters: Sequence[tuple[str, str]]) -> Listed | Trouble:
-        """Return the first page of a search. Cached results are not wanted: a search verifies what was just written."""
+        """Return the first page of a search."""
         return self._listed(self._url(type_), type_, parameters)
 
     def look(self, type_: str, system: str, value: str) -> Listed | Trouble:
@@ -133,7 +135,7 @@ class Endpoint:
 
     def _listed(self, url: str, type_: str, parameters: Sequence[tuple[str, str]]) -> Listed | Trouble:
         query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in parameters)
-        reply = self._ask("GET", f"{url}?{query}", {"Cache-Control": "no-cache"})
+        reply = self._ask("GET", f"{url}?{query}")
         return replies.of_search(reply, type_) if isinstance(reply, Answer) else reply
 
     def page(self, type_: str, link: str) -> Listed | Trouble:
@@ -200,6 +202,7 @@ class Endpoint:
         if self._watch is not None and not self._watch.allows():
             return Unsent("left alone for now")
         since = time.monotonic()
+        headers = {**UNCACHED, **(headers or {})} if method == "GET" else headers
         write = Write(method, url.removeprefix(self.base), headers or {}, body or b"")
         answer, is_own = self._writes.ask(write) if self.takes_batches and write.fits else (self._alone(write), True)
         journal.note(method, write.path, write.headers, answer, since)
