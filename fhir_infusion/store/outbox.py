@@ -36,6 +36,9 @@ OPEN: Final[tuple[State, ...]] = due.OPEN
 WAITING: Final[tuple[State, ...]] = ("pending", "leased", "sent", "unknown")
 """Neither done nor put aside."""
 
+NOT_TOLD: Final = "not-told"
+"""The code of a row that was given up since the settings did not tell its endpoint of it any more."""
+
 _ORDINARY: Final = 1
 ANY_CRASHES: Final = 1_000
 """More than a row ever has."""
@@ -281,13 +284,14 @@ _FROM: Final = Statement(
         OUTBOX.c.tenant == bindparam("of_tenant"),
         OUTBOX.c.endpoint == bindparam("of_endpoint"),
         OUTBOX.c.version >= bindparam("of_version"),
+        OUTBOX.c.last_error_code != NOT_TOLD,
     )
     .limit(1)
 )
 
 
 def has_from(tx: Tx, endpoint: str, aggregate: str, version: int) -> bool:
-    """Say whether a version of a resource, or a later one, was put here, whatever became of it."""
+    """Say whether a version of a resource, or a later one, was put here, whatever became of it but ``NOT_TOLD``."""
     named = {"of_tenant": tx.tenant, "of_endpoint": endpoint, "of_aggregate": aggregate, "of_version": version}
     return _FROM.one(tx, named) is not None
 

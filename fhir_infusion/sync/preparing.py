@@ -6,14 +6,14 @@
 3. Make what is sent: references resolved, the patient found or created (``outgoing``). What they have already is never
    given to another patient there, but to the one that the first was merged into.
 4. A stop of what cannot be made, or said in their release, is sent all the same, on what they have (``stopping``); also
-   of what is known to be gone there, should it be back.
+   of what is known to be gone there, should it be back, and of what kills the process each time.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fhir_infusion.actions import follow, identity
 from fhir_infusion.errors import Refused
@@ -34,6 +34,10 @@ from fhir_infusion.sync.verdicts import DUPLICATE, Verdict, not_sent
 if TYPE_CHECKING:
     from fhir_infusion.store import Tx
     from fhir_infusion.sync.replies import Stamp
+
+
+CRASHED: Final = 4
+"""After so many attempts that ended without a verdict a stop goes alone: after one more it would be put aside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +101,16 @@ def prepared(  # noqa: PLR0911  each return is one reason not to send
     bare = Job(peer, tenant, row, stored, bound, link, _bare(peer, stored), begun)
     if link is not None and link.is_gone:
         return _of_gone(bare, link)
-    if why := _superseded(peer, tenant, row, link, is_behind=is_behind):
+    if why := _superseded(bare, is_behind=is_behind):
         return Verdict("superseded", why)
+    if row.lane == "stop" and row.crashes >= CRASHED:
+        return _blocked(bare, Blocked("dead", f"crash-{row.crashes}", "poison", rests=True))
     if doubt:
         return Verdict("conflict" if doubt == "held" else "dead", follow.HELD, alert=f"patient-{doubt}")
     try:
         resource = version_of(peer, tenant, row.aggregate, row.version)
     except Refused as refused:
         return _blocked(bare, Blocked("dead", f"untranslatable {codes_of(refused)}", "untranslatable", rests=True))
-    if not peer.remote.is_told(tenant, type_, resource.get("intent"), known=link is not None):
-        return Verdict("superseded", "not-told")  # the settings changed since it was put into the outbox
     body = _body(peer, tenant, row, _Known(stored, bound, link, agreed), resource)
     return replace(bare, body=body) if isinstance(body, dict) else _blocked(replace(bare, body=resource), body)
 
@@ -132,8 +136,12 @@ def _bare(peer: Peer, stored: Stored) -> Resource:
     return {"resourceType": stored.type, "status": "stopped" if status == "ended" and peer.release != "R5" else status}
 
 
-def _superseded(peer: Peer, tenant: str, row: Row, link: Link | None, *, is_behind: bool) -> str:
-    """Return the code with which a row is not sent since ours went on, empty where it is; the newest goes out then."""
+def _superseded(job: Job, *, is_behind: bool) -> str:
+    """Return the code with which a row is not sent since ours went on, empty where it is; the newest goes out then.
+
+    Nor is it sent where the settings have changed since it was put into the outbox.
+    """
+    peer, tenant, row, link = job.peer, job.tenant, job.row, job.link
     if (
         link is not None
         and row.version <= link.last_sent_version
@@ -142,7 +150,11 @@ def _superseded(peer: Peer, tenant: str, row: Row, link: Link | None, *, is_behi
         # Sent already in a newer version, or merged into one: this one lacks what was taken from the peer.
         return "newer-was-sent"
     # One in doubt is verified first: the newest goes after it.
-    return telling.UNTOLD if is_behind and telling.instead(peer, tenant, row) and row.state == "leased" else ""
+    if is_behind and telling.instead(peer, tenant, row) and row.state == "leased":
+        return telling.UNTOLD
+    intent = text.read(job.stored.record).get("intent")
+    is_told = peer.remote.is_told(tenant, job.type, intent, known=link is not None)
+    return "" if is_told else outbox.NOT_TOLD
 
 
 def _is_overtaken(peer: Peer, tenant: str, row: Row) -> bool:

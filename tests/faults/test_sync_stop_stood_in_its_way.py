@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -292,3 +293,36 @@ def test_h6_a_stop_that_is_sent_alone_reaches_a_server_without_versions(tmp_path
         (one,) = there.all(MR)
         assert (one["status"], rate_of(one)) == ("stopped", "1.50")
     there.close()
+
+
+# ---------------------------------------------------------------------------------------------------- on our own side
+
+
+def test_h6_f20_a_stop_that_makes_us_fail_each_time_stops_what_is_there_before_it_is_put_aside(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+):
+    _placed(rig)
+
+    def failing(*_: object) -> object:
+        raise RecursionError
+
+    monkeypatch.setattr("fhir_infusion.sync.preparing.outgoing", failing)
+    rig.amend(order("A-1", priority="stat", status="stopped"))
+    rig.settle(12)
+    (there,) = rig.there.all(MR)
+    assert (there["status"], "priority" in there) == ("stopped", False)
+    assert (rig.states()[-1], rig.rows()[-1].last_error_code) == ("dead", "crash-4")
+    assert rig.alerts() == ["poison"]
+
+
+def test_h6_a_stop_that_the_settings_kept_back_for_a_while_is_told_once_they_do_not(rig: Rig):
+    _placed(rig)
+    rig.amend(order("A-1", status="stopped"))
+    whole = rig.peer.remote
+    rig.peer.remote = replace(whole, resources=(MA,))
+    rig.push()
+    assert (rig.states(), _statuses(rig)) == (["acked", "superseded"], ["active"])
+    rig.peer.remote = whole
+    sync_now(rig.service, "peer")
+    rig.settle()
+    assert (_statuses(rig), rig.alerts()) == (["stopped"], ["untold"])
