@@ -158,8 +158,14 @@ def _adopt(job: Job, entry: Entry) -> tuple[Row, Verdict]:
     ours = sent.versions(job, there)
     known = next(((version, body) for version, body in ours if equivalent(body, there)), None)
     if known is None and (made := arrived.created(stamped, sent.doubted(job, ours), there)) is not None:
-        job.peer.service.store.transact(job.tenant, lambda tx: links.put(tx, made))
         is_there = made.last_acked_version == row.version
+
+        def work(tx: Tx) -> None:
+            links.put(tx, made)
+            if not is_there:  # it is of a row that this one has overtaken
+                job.peer.sent(tx, row.aggregate, made.last_acked_version)
+
+        job.peer.service.store.transact(job.tenant, work)
         return _contest(replace(job, link=made), made, there, entry.text, stamp, is_there=is_there)
     if known is None:
         return _contest(job, replace(stamped, last_acked_version=0), there, entry.text)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fhir_infusion.store import audit
 from tests.faults.peer import Act, once
-from tests.faults.rig import order
+from tests.faults.rig import TENANT, order
 
 if TYPE_CHECKING:
     from tests.faults.peer import Asked
@@ -24,6 +25,10 @@ def _writes(asked: Asked) -> bool:
 def _lost(rig: Rig) -> None:
     """Let the answer to the next write be lost, after its effect."""
     rig.there.lies.append(once(Act(close="before"), when=_writes))
+
+
+def _trail(rig: Rig) -> tuple[audit.AuditEntry, ...]:
+    return tuple(rig.service.store.read(TENANT, lambda tx: audit.entries(tx, limit=1_000)))
 
 
 def _remarked(rig: Rig) -> None:
@@ -57,3 +62,18 @@ def test_f6_f12_what_was_changed_here_since_it_was_created_in_doubt_and_their_re
     assert ours["status"] == theirs["status"] == ("stopped" if stopped else "active")
     assert rig.conflicts() == []
     assert set(rig.states()) <= {"acked", "superseded"}
+
+
+def test_f6_i6_what_arrived_in_doubt_is_told_in_the_trail_though_both_stopped_it_before_it_was_found(rig: Rig):
+    _lost(rig)
+    rig.place(order("A-1"))
+    rig.push()
+    _remarked(rig)
+    rig.amend(order("A-1", status="stopped"))
+    (there,) = rig.there.all(MR)
+    rig.there.put({**there, "status": "stopped"})
+    rig.settle()
+    rig.pull()
+    told = [one.version for one in _trail(rig) if one.action == "sync-sent"]
+    assert told == [1]
+    assert {one["status"] for one in [*rig.all(MR), *rig.there.all(MR)]} == {"stopped"}
