@@ -217,10 +217,14 @@ def _ask(peer: Peer, type_: str, ask: Ask) -> Listed | Trouble:
 def _kept(peer: Peer, tenant: str, cursor: Cursor, page: Listed) -> tuple[tuple[Received, ...], Cursor]:
     """Keep one page: what is new of it, and where the next one is, in one transaction."""
     entries = [as_received(cursor.type, entry.stamp, entry.text) for entry in page.entries]
+    # Where a peer does not say what time it is, what it dates after our now moves no watermark: a clock that was ahead
+    # for a moment would hide whatever is dated before that.
+    latest = "" if moments.of_header(page.date) else moments.instant(peer.now())
+    seen = (entry.last_updated for entry in entries if not moments.is_before(latest, entry.last_updated))
     after = replace(
         cursor,
         next_link=page.following,
-        max_seen=moments.greatest([cursor.max_seen, *(entry.last_updated for entry in entries)]),
+        max_seen=moments.greatest([cursor.max_seen, *seen]),
         first_date=cursor.first_date or page.date,
     )
 

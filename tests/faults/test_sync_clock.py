@@ -65,6 +65,20 @@ def test_f17_a_new_order_is_taken_whose_peer_set_its_clock_back(rig: Rig, back: 
     assert rig.alerts().count("peer-clock-back") == 2, "each of the two feeds tells it once"
 
 
+def test_f17_a_new_order_is_taken_after_one_of_the_future_though_the_peer_does_not_say_what_time_it_is(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rig.there, "_date", dict)
+    _their_order(rig, 1)
+    rig.there.step(timedelta(days=30))
+    _their_order(rig, 2)
+    rig.pull()
+    rig.there.step(timedelta(days=-30))
+    _their_order(rig, 3)
+    rig.pull()
+    assert len(rig.ids()) == 3
+
+
 @steps
 def test_f17_a_new_order_is_taken_though_the_pull_that_met_the_step_failed_midway(
     rig: Rig, back: int, database: str
