@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fhir_infusion.store import outbox
-from fhir_infusion.sync import feed, pull, push, sending
+from fhir_infusion.sync import feed, pull, push, sending, stopping
 from fhir_infusion.sync import peer as sync_peer
 from tests.faults.rig import TENANT
 
@@ -20,7 +20,9 @@ class Killed(BaseException):
 
 
 POINTS = (
-    *((push, f"push.{name}") for name in ("claimed", "sending", "answered", "before-commit", "committed")),
+    (push, "push.claimed"),
+    (stopping, "push.sending"),
+    *((push, f"push.{name}") for name in ("answered", "before-commit", "committed")),
     *((feed, "pull.page"), (feed, "pull.move"), (pull, "pull.applied")),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import random
 import time
 from collections import Counter
@@ -12,6 +13,7 @@ import pytest
 
 from fhir_infusion.store.failpoint import EXIT_STATUS
 from tests.counts import count
+from tests.faults.dying import POINTS
 from tests.faults.invariants import check, end_of
 from tests.faults.peer import Peer
 from tests.faults.pushing import start
@@ -26,6 +28,11 @@ PULL_STEPS = ("pull.page", "pull.move", "pull.applied")
 EXPECTED = {"A-1": 1, "A-2": 1, "G-1": 1, "G-1#1": 1, "G-1#2": 1}
 LEASE = 15
 """Seconds after which what a killed worker had claimed is free."""
+
+
+def test_the_steps_at_which_a_process_dies_in_tests_are_steps_of_the_modules_that_they_are_said_to_be_of():
+    assert {point for _, point in POINTS} == {*STEPS, *PULL_STEPS}
+    assert [point for module, point in POINTS if f'reach("{point}")' not in inspect.getsource(module)] == []
 
 
 @pytest.fixture
