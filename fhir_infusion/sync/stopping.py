@@ -42,6 +42,7 @@ from fhir_infusion.sync.replies import (
 )
 from fhir_infusion.sync.verdicts import (
     DUPLICATE,
+    LATE,
     THERE,
     Verdict,
     after_sending,
@@ -183,14 +184,14 @@ def is_tried(row: Row) -> bool:
 
 
 def stop_meanwhile(job: Job, link: Link, there: Resource, stamp: Stamp, later: Verdict) -> tuple[Row, Verdict]:
-    """Stop what is there; the row goes on ``later``, in full."""
+    """Stop what is there; the row goes on in full: soon where the stop was taken, else ``later``."""
     stopped = _stop_of(job, link, there)
     if stopped is None:
         return job.row, later
     row, verdict = _stop_only(job, link, stopped, stamp)
     if verdict.state != "acked":
         return row, verdict
-    return row, replace(later, arrived=True, alone=True, alert=later.alert or verdict.alert)
+    return row, replace(later, wait=LATE, arrived=True, alone=True, alert=later.alert or verdict.alert)
 
 
 def stop_refused(job: Job, reply: Rejected) -> tuple[Row, Verdict]:
