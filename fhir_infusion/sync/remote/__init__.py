@@ -221,8 +221,8 @@ class Endpoint:
 
     def _together(self, writes: Sequence[Write]) -> list[tuple[Answer | Unsent | Doubtful, bool]]:
         """Send writes as one Bundle; return what came of each, and whether that is its own answer."""
-        if len(writes) == 1:
-            return [(self._alone(writes[0]), True)]
+        if len(writes) == 1 or not self.takes_batches:  # what waited while the first one was refused, too
+            return [(self._alone(one), True) for one in writes]
         if sum(len(one.body) for one in writes) > bundles.MOST_BYTES:
             half = len(writes) // 2
             return [*self._together(writes[:half]), *self._together(writes[half:])]
