@@ -76,10 +76,10 @@ def created_twice(rig: Rig, *, is_harmed: bool) -> None:
 
 
 def unknown_for_a_while(rig: Rig, *, is_harmed: bool, status: int = 404) -> None:
-    """F14: an update is answered as if there were nothing to update; it is there, and replaying finds it."""
+    """F14: an update and the read after it are answered as if nothing were there; it is, and replaying finds it."""
     rig.place(order("A-1"))
     rig.settle()
-    lie = once(Act(effect=False, status=status), lambda asked: asked.method == "PUT" or asked.id != "")
+    lie = once(Act(effect=False, status=status), lambda asked: asked.method == "PUT" or asked.id != "", times=2)
     rig.there.lies += [lie] if is_harmed else []
     rig.amend(order("A-1", priority="stat"))
     rig.settle()
