@@ -26,7 +26,7 @@ _SCENARIO = """
 server = { update_create = false }
 fault = [{ kind = "status", status = 422, when = { interaction = "create", type = "MedicationRequest", nth = 2 } }]
 """
-"""The second order that comes there is refused."""
+"""The second order that comes there is refused: by itself, for faults are none of an entry of a batch."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,7 @@ administration_system = "{ADMINISTRATIONS}"
 [remotes.hospital]
 base_url = "{there.base}"
 poll_seconds = 3600
+bundle_size = 1
 """
     serving = Serving(folder, settings)
     try:
