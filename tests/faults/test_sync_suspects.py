@@ -85,6 +85,9 @@ def test_f20_a_row_that_hangs_is_let_go_of_and_then_put_aside_while_all_others_g
         _until(lambda: rig.states() == ["dead", "acked"], 60)
         released.set()
         runs.stop()
+        for thread in threading.enumerate():  # those that hung have a connection to the database
+            if thread.name.startswith("sender-"):
+                thread.join(30)
         assert rig.alerts() == ["poison"]
         assert len(there.all("MedicationRequest")) == 1
 
