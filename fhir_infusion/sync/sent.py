@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 LATEST: Final = 20
 """So many versions of a resource are compared with what is there, where nothing is known of how it came there."""
+IN_DOUBT: Final[tuple[outbox.State, ...]] = ("sent", "unknown")
+"""States of a row whose version may be there without our being told."""
 _NAMING: Final = ("reference", "_reference", "type", "identifier")
 
 
@@ -49,16 +51,15 @@ def versions(job: Job, there: Resource) -> list[tuple[int, Resource]]:
 
 def is_doubted(job: Job) -> bool:
     """Say whether a version may be there without our being told: the row's, or one that a stop has overtaken."""
-    states: tuple[outbox.State, ...] = ("sent", "unknown")
     name, aggregate = job.peer.name, job.row.aggregate
-    return job.peer.service.store.read(job.tenant, lambda tx: outbox.has_any(tx, name, aggregate, states))
+    return job.peer.service.store.read(job.tenant, lambda tx: outbox.has_any(tx, name, aggregate, IN_DOUBT))
 
 
 def doubted(job: Job, ours: list[tuple[int, Resource]]) -> list[tuple[int, Resource]]:
     """Return the versions that may have arrived without our being told: the row's, or one that a stop has overtaken."""
     name, aggregate = job.peer.name, job.row.aggregate
     rows = job.peer.service.store.read(job.tenant, lambda tx: outbox.rows(tx, name, limit=10_000, aggregate=aggregate))
-    versions_ = {row.version for row in rows if row.state in {"sent", "unknown"}}
+    versions_ = {row.version for row in rows if row.state in IN_DOUBT}
     return [one for one in ours if one[0] in versions_]
 
 

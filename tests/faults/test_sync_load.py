@@ -213,7 +213,7 @@ def test_s7_a_peer_without_bulk_export_is_told_and_pulled_as_ever(there: Exporti
     assert [one.received for one in rig.pull()] == [2, 0]
 
 
-@pytest.mark.parametrize("place", ["https://files.example/x", "http://127.0.0.1:1/fhir", "{base}.evil", "{base}/../x"])
+@pytest.mark.parametrize("place", ["https://other.example/x", "http://127.0.0.1:1/fhir", "{base}.evil", "{base}/../x"])
 def test_s7_a_file_of_another_host_is_refused_and_nothing_is_asked_there(there: Exporting, rig: Rig, place: str):
     there.fill(2)
     there.elsewhere = place.format(base=there.base)

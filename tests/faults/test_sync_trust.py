@@ -28,7 +28,7 @@ def test_h10_a_server_that_does_not_search_by_identifier_has_no_orders_of_others
     rig.place(order("B-1"))
     rig.place(order("C-1"))
     rig.settle()
-    rig.there._matching = lambda *_: rig.there.all(MR)  # type: ignore[method-assign]
+    rig.there._matching = lambda *_: rig.there.all(MR)  # type: ignore[method-assign]  # this one peer passes over what is asked
     found = duplicates.undouble(rig.service, "command:7", "peer", f"{MR}/{rig.ids()[0]}", "seen by the pharmacy")
     del rig.there._matching
     assert found == {"remote": "peer", "resource": f"{MR}/{rig.ids()[0]}"}
@@ -193,7 +193,7 @@ def mixing(tmp_path: Path) -> Iterator[Rig]:
 def test_h6_h8_what_a_batch_answers_at_the_place_of_another_buries_no_order(mixing: Rig, status: int):
     place(mixing)
     mixing.settle()
-    mixing.there.status = status  # type: ignore[attr-defined]
+    mixing.there.status = status  # type: ignore[attr-defined]  # it is a Mixing
     mixing.there.lies = [is_slow]
     amend(mixing)
     states = mixing.settle(rounds=20)

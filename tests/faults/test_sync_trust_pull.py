@@ -115,14 +115,14 @@ def test_h10_a_line_of_another_type_does_not_stand_for_the_order_of_that_id(tmp_
     there = peer.put(of_theirs(5))
     peer.extra = {MR: [exact_json.dumps({**there, "resourceType": "MedicationStatement"}).encode()]}
     real = peer.all
-    peer.all = lambda type_: [] if type_ == MR else real(type_)  # type: ignore[method-assign]
+    peer.all = lambda type_: [] if type_ == MR else real(type_)  # type: ignore[method-assign]  # for a while
     with demanded(open_rig(peer, tmp_path / "ours.db", Clock())) as rig:
         for _ in range(20):
             told = bulk.load(rig.service, "peer", "")
             if told["state"] == "done":
                 break
             rig.clock.move(5)
-        peer.all = real  # type: ignore[method-assign]
+        peer.all = real  # type: ignore[method-assign]  # as it was
         rig.pull()
         assert [one["identifier"][0]["value"] for one in rig.all()] == ["5"]
         assert [one.codes for one in rig.quarantined()] == ["structure"]
