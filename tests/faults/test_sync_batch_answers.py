@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.faults.invariants import demanded
 from tests.faults.peer import Asked, Peer
-from tests.faults.rig import Clock, Rig, open_rig, order
-from tests.faults.test_sync_bundles import MR, NUMBER, amend, bundles, is_slow, place
+from tests.faults.rig import Rig, order
+from tests.faults.test_sync_bundles import MR, NUMBER, amend, batching, bundles, is_slow, place
 from tests.faults.test_sync_bundles import there as orders_there
 
 if TYPE_CHECKING:
@@ -43,17 +42,13 @@ class Turning(Peer):
 
 
 @pytest.fixture
-def turning() -> Iterator[Turning]:
-    peer = Turning()
-    peer.takes_batches = True
-    yield peer
-    peer.close()
+def turning() -> Turning:
+    return Turning()
 
 
 @pytest.fixture
 def rig(turning: Turning, tmp_path: Path) -> Iterator[Rig]:
-    with demanded(open_rig(turning, tmp_path / "rig.db", Clock())) as opened:
-        opened.peer.capability()
+    with batching(turning, tmp_path) as opened:
         yield opened
 
 

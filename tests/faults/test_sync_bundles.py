@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -38,14 +39,20 @@ def is_slow(asked: Asked) -> Act | None:
     return Act(wait_seconds=0.03) if "host" in asked.headers else None
 
 
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    there = Peer()
+@contextmanager
+def batching(there: Peer, folder: Path) -> Iterator[Rig]:
+    """Open a rig whose peer takes batches, and says so; the invariants hold at its end."""
     there.takes_batches = True
-    with demanded(open_rig(there, tmp_path / "rig.db", Clock())) as opened:
+    with demanded(open_rig(there, folder / "rig.db", Clock())) as opened:
         opened.peer.capability()
         yield opened
     there.close()
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    with batching(Peer(), tmp_path) as opened:
+        yield opened
 
 
 def place(rig: Rig, number: int = NUMBER) -> None:

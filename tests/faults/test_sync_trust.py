@@ -9,11 +9,10 @@ import pytest
 from fhir_infusion.sync import duplicates
 from fhir_infusion.sync.probe import probe
 from tests import exact_json
-from tests.faults.invariants import demanded
 from tests.faults.peer import Act, Asked, Peer, once
 from tests.faults.persons import MR, OTHER, PERSON, identifier, link
-from tests.faults.rig import MRN, Clock, Rig, of_theirs, open_rig, order
-from tests.faults.test_sync_bundles import NUMBER, amend, bundles, is_slow, place
+from tests.faults.rig import MRN, Rig, of_theirs, order
+from tests.faults.test_sync_bundles import NUMBER, amend, batching, bundles, is_slow, place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -181,12 +180,8 @@ class Mixing(Peer):
 
 @pytest.fixture
 def mixing(tmp_path: Path) -> Iterator[Rig]:
-    peer = Mixing()
-    peer.takes_batches = True
-    with demanded(open_rig(peer, tmp_path / "rig.db", Clock())) as opened:
-        opened.peer.capability()
+    with batching(Mixing(), tmp_path) as opened:
         yield opened
-    peer.close()
 
 
 @pytest.mark.parametrize("status", [404, 410, 422])
