@@ -42,7 +42,8 @@ def created(link: Link, ours: Versions, there: Resource) -> Link | None:
 
     ``ours`` are the versions whose create is in doubt: what has our identifier there may else be somebody else's entry
     of it. Of several it is the newest that is all there, else the oldest: upon one that did not arrive, what it added
-    would look as if they had taken it away. The link knows no version of theirs yet.
+    would look as if they had taken it away. The link knows no version of theirs yet, and of ours none after that one:
+    what is still to be sent would else pass for overtaken.
     """
     theirs = content(there)
     found = None
@@ -52,7 +53,9 @@ def created(link: Link, ours: Versions, there: Resource) -> Link | None:
             found = version, body
             if all(_is_in(name, mine, theirs) for name in mine):
                 break
-    return replace(_upon(link, *found), version_id="", etag="", last_updated="") if found is not None else None
+    if found is None:
+        return None
+    return replace(_upon(link, *found), last_sent_version=found[0], version_id="", etag="", last_updated="")
 
 
 def _upon(link: Link, version: int, body: Resource) -> Link:

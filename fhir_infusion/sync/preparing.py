@@ -142,12 +142,7 @@ def _superseded(job: Job, *, is_behind: bool) -> str:
     Nor is it sent where the settings have changed since it was put into the outbox.
     """
     peer, tenant, row, link = job.peer, job.tenant, job.row, job.link
-    if (
-        link is not None
-        and row.version <= link.last_sent_version
-        and (row.version != link.last_acked_version or _is_overtaken(peer, tenant, row))
-    ):
-        # Sent already in a newer version, or merged into one: this one lacks what was taken from the peer.
+    if link is not None and row.version <= link.last_sent_version and _is_overtaken(peer, tenant, row, link):
         return "newer-was-sent"
     # One in doubt is verified first: the newest goes after it.
     if is_behind and telling.instead(peer, tenant, row) and row.state == "leased":
@@ -157,14 +152,24 @@ def _superseded(job: Job, *, is_behind: bool) -> str:
     return "" if is_told else outbox.NOT_TOLD
 
 
-def _is_overtaken(peer: Peer, tenant: str, row: Row) -> bool:
-    """Say whether both sides agreed on what the row has, and went on: sent now it would take back what they said since.
+def _is_overtaken(peer: Peer, tenant: str, row: Row, link: Link) -> bool:
+    """Say whether ours was sent already in a newer version, or merged into one.
 
-    A stop is sent all the same, and one in doubt is verified first.
+    Before what was agreed on: it lacks what was taken from them since. After it: only where a newer one has a row, or
+    nothing would tell of it. The very one that was agreed on would take back what both sides said since; a stop is
+    sent all the same, and one in doubt is verified first.
     """
-    if row.lane == "stop" or row.state != "leased":
+    if row.version < link.last_acked_version:
+        return True
+    if row.version == link.last_acked_version and (row.lane == "stop" or row.state != "leased"):
         return False
-    return peer.service.store.read(tenant, lambda tx: outbox.overtaken(tx, row))
+
+    def newer(tx: Tx) -> bool:
+        if row.version == link.last_acked_version:
+            return outbox.overtaken(tx, row)
+        return outbox.has_from(tx, peer.name, row.aggregate, row.version + 1)
+
+    return peer.service.store.read(tenant, newer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,27 +157,35 @@ def _adopt(job: Job, entry: Entry) -> tuple[Row, Verdict]:
     stamped = job.linked(stamp, entry.text, "found")
     ours = sent.versions(job, there)
     known = next(((version, body) for version, body in ours if equivalent(body, there)), None)
-    if known is None and (made := arrived.created(stamped, sent.doubted(job, ours), there)) is not None:
-        is_there = made.last_acked_version == row.version
-
-        def work(tx: Tx) -> None:
-            links.put(tx, made)
-            if not is_there:  # it is of a row that this one has overtaken
-                job.peer.sent(tx, row.aggregate, made.last_acked_version)
-
-        job.peer.service.store.transact(job.tenant, work)
-        return _contest(replace(job, link=made), made, there, entry.text, stamp, is_there=is_there)
     if known is None:
-        return _contest(job, replace(stamped, last_acked_version=0), there, entry.text)
+        made = arrived.created(stamped, sent.doubted(job, ours), there)
+        if made is None:
+            return _contest(job, replace(stamped, last_acked_version=0), there, entry.text)
+        _kept(job, made, made.last_acked_version)
+        is_there = made.last_acked_version == row.version
+        return _contest(replace(job, link=made), made, there, entry.text, stamp, is_there=is_there)
     version, body = known
     linked = replace(stamped, last_sent_version=version, last_acked_version=version)
     if version > row.version:
         return row, Verdict("superseded", "newer-was-sent", link=linked)
-    if version == row.version:
-        verdict = Verdict("acked", link=linked, arrived=row.state == "unknown")
-        return sure(job), read_back(body, there, verdict)
-    job.peer.service.store.transact(job.tenant, lambda tx: links.put(tx, linked))
-    return _update(replace(job, link=linked), linked)
+    if version < row.version:
+        job.peer.service.store.transact(job.tenant, lambda tx: links.put(tx, linked))
+        return _update(replace(job, link=linked), linked)
+    if row.state != "unknown" and (made := arrived.created(stamped, sent.doubted(job, ours), there)) is not None:
+        _kept(job, linked, made.last_acked_version)
+    verdict = Verdict("acked", link=linked, arrived=row.state == "unknown")
+    return sure(job), read_back(body, there, verdict)
+
+
+def _kept(job: Job, link: Link, arrived_version: int) -> None:
+    """Keep a link, and tell of the version whose create in doubt had arrived, where the row has overtaken it."""
+
+    def work(tx: Tx) -> None:
+        links.put(tx, link)
+        if arrived_version != job.row.version:
+            job.peer.sent(tx, job.row.aggregate, arrived_version)
+
+    job.peer.service.store.transact(job.tenant, work)
 
 
 # ----------------------------------------------------------------------------------------------------- 3: linked
@@ -312,7 +320,9 @@ def _settled(peer: Peer, tenant: str, row: Row, begun: datetime, verdict: Verdic
 
     def work(tx: Tx) -> None:
         not_before = tx.now + verdict.wait if verdict.wait is not None else None
-        code, arrived = verdict.code, verdict.arrived
+        # A stop that went alone to what nothing links yet: which version was created there is still to be found out.
+        is_found = not verdict.alone or links.get(tx, peer.name, row.aggregate) is not None
+        code, arrived = verdict.code, verdict.arrived and is_found
         outbox.settle(tx, row, verdict.state, error_code=code, not_before=not_before, arrived=arrived)
         attempts.note(tx, row, begun, asked, verdict.state, verdict.code)
         if verdict.link is not None and verdict.link.is_gone:

@@ -42,11 +42,17 @@ class Outcome:
     numbers: dict[int, tuple[str, str]]
     names: dict[str, tuple[str, str]]
     quiet: bool
+    rows: dict[str, list[str]]
+    """How each of our rows ended, by what it is about: version, lane, state and code."""
     open_conflicts: int = 0
 
     def alarms(self, name: tuple[str, str]) -> set[str]:
         """Return the alarms about one order or administration, and about the whole peer."""
         return {code for about, code in self.told if self.names.get(about) == name}
+
+    def course(self, name: tuple[str, str]) -> list[str]:
+        """Return how the rows of one order or administration ended."""
+        return [line for about, lines in self.rows.items() if self.names.get(about) == name for line in lines]
 
 
 def _steps(rig: Rig, orders: int) -> list[Any]:
@@ -182,8 +188,11 @@ def _outcome(rig: Rig, there: Simulator, *, quiet: bool) -> Outcome:
     for (type_, _, value), number in there.ledger._numbers.items():
         numbers[number] = (type_, value)
     states: dict[str, int] = {}
+    rows: dict[str, list[str]] = {}
     for row in rig.rows():
         states[row.state] = states.get(row.state, 0) + 1
+        line = f"{row.version} {row.lane} {row.state} {row.last_error_code} {row.attempt}"
+        rows.setdefault(row.aggregate, []).append(line)
     return Outcome(
         found,
         here,
@@ -194,6 +203,7 @@ def _outcome(rig: Rig, there: Simulator, *, quiet: bool) -> Outcome:
         numbers,
         names,
         quiet,
+        rows,
         len(rig.conflicts()),
     )
 

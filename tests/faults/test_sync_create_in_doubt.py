@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -64,6 +64,41 @@ def test_f6_f12_what_was_changed_here_since_it_was_created_in_doubt_and_their_re
     assert set(rig.states()) <= {"acked", "superseded"}
 
 
+TAGGED = {"meta": {"tag": [{"system": "urn:test:tag", "code": "seen"}]}}
+
+
+@pytest.mark.parametrize("theirs", [TAGGED, {"status": "stopped"}, {**TAGGED, "status": "stopped"}])
+@pytest.mark.parametrize("slower", [False, True])
+def test_i4_a_stop_is_sent_upon_a_create_in_doubt_that_they_changed_in_nothing_that_is_taken(
+    rig: Rig, theirs: dict[str, Any], *, slower: bool
+):
+    _lost(rig)
+    rig.place(order("A-1"))
+    rig.push()
+    (there,) = rig.there.all(MR)
+    rig.there.put({**there, **theirs})
+    step = {"step_id": "run", "dosings": [{"dosing_id": "rate", "rate": {"value": 4, "unit": "ug/kg/min"}}]}
+    changes = {"steps": [step]} if slower else {}
+    rig.amend(order("A-1", **changes, status="stopped"))
+    rig.settle()
+    (ours,), (after,) = rig.all(MR), rig.there.all(MR)
+    assert ours["status"] == after["status"] == "stopped"
+    assert after["dosageInstruction"] == ours["dosageInstruction"]
+    assert set(rig.states()) <= {"acked", "superseded"}
+
+
+def test_f6_what_they_added_to_a_create_in_doubt_and_is_not_taken_stays_there(rig: Rig):
+    _lost(rig)
+    rig.place(order("A-1"))
+    rig.push()
+    (there,) = rig.there.all(MR)
+    rig.there.put({**there, **TAGGED})
+    rig.settle()
+    (after,) = rig.there.all(MR)
+    assert after["meta"]["tag"] == TAGGED["meta"]["tag"]
+    assert set(rig.states()) <= {"acked", "superseded"}
+
+
 def test_f6_i6_what_arrived_in_doubt_is_told_in_the_trail_though_both_stopped_it_before_it_was_found(rig: Rig):
     _lost(rig)
     rig.place(order("A-1"))
@@ -77,3 +112,27 @@ def test_f6_i6_what_arrived_in_doubt_is_told_in_the_trail_though_both_stopped_it
     told = [one.version for one in _trail(rig) if one.action == "sync-sent"]
     assert told == [1]
     assert {one["status"] for one in [*rig.all(MR), *rig.there.all(MR)]} == {"stopped"}
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+@pytest.mark.parametrize("slower", [False, True])
+def test_i4_a_stop_that_went_alone_upon_a_create_in_doubt_goes_in_full_once_the_patient_is_found_again(
+    rig: Rig, *, is_lost: bool, slower: bool
+):
+    """The rest of the stop is no conflict, and what was created is never sent again: that made the order active."""
+    _lost(rig)
+    rig.place(order("A-1"))
+    rig.push()
+    step = {"step_id": "run", "dosings": [{"dosing_id": "rate", "rate": {"value": 4, "unit": "ug/kg/min"}}]}
+    changes = {"steps": [step]} if slower else {}
+    rig.amend(order("A-1", **changes, status="stopped"))
+    rig.peer.forget()
+    rig.there.lies.append(once(Act(effect=False, status=500), when=lambda asked: asked.type == "Patient"))
+    if is_lost:
+        _lost(rig)
+    rig.settle()
+    (ours,), (after,) = rig.all(MR), rig.there.all(MR)
+    assert ours["status"] == after["status"] == "stopped"
+    assert after["dosageInstruction"] == ours["dosageInstruction"]
+    assert rig.conflicts() == []
+    assert set(rig.states()) <= {"acked", "superseded"}

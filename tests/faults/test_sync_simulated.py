@@ -83,7 +83,8 @@ def _check(outcome: Outcome, twin: Outcome) -> None:
         found = outcome.there.get(name, [])
         if found != as_it_should:
             differs = [m for one in found for m in as_it_should[0] if one.get(m) != as_it_should[0][m]]
-            assert name in harmed, (name, len(found), [(m, found[0].get(m), as_it_should[0][m]) for m in differs])
+            how = [(m, found[0].get(m), as_it_should[0][m]) for m in differs]
+            assert name in harmed, (name, len(found), how, outcome.course(name))
             assert _is_told(outcome, name, harmed[name]), (name, harmed[name], outcome.told)
     assert {name: len(found) for name, found in outcome.there.items() if len(found) > 1} == {}
     for name, kinds in harmed.items():
