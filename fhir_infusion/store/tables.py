@@ -32,6 +32,7 @@ __all__ = [
     "METADATA",
     "NUDGES",
     "OUTBOX",
+    "PATIENTS_MADE",
     "RESOURCES",
     "SECRETS",
     "SUBSCRIPTIONS",
@@ -241,14 +242,20 @@ LINKS: Final = Table(
     ),
 )
 
+# The patients that we made at a peer (``store.patients_made``).
+PATIENTS_MADE: Final = Table(
+    "patients_made",
+    METADATA,
+    *(key(name) for name in ("tenant", "endpoint", "person")),
+    words("remote_id"),
+    number("asked"),
+    sqlite_with_rowid=False,
+)
+
 INBOX: Final = Table(
     "inbox",
     METADATA,
-    key("tenant"),
-    key("endpoint"),
-    key("type"),
-    key("id"),
-    key("version"),
+    *(key(name) for name in ("tenant", "endpoint", "type", "id", "version")),
     words("last_updated"),
     number("moment"),
     words("text"),
@@ -262,10 +269,7 @@ INBOX: Final = Table(
 CURSORS: Final = Table(
     "cursors",
     METADATA,
-    key("tenant"),
-    key("endpoint"),
-    key("type"),
-    key("filter"),
+    *(key(name) for name in ("tenant", "endpoint", "type", "filter")),
     words("watermark"),
     words("next_link"),
     words("max_seen"),

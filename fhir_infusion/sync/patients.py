@@ -1,8 +1,10 @@
 """The patient at a peer: found by identifier, or created from what an order, or the Patient here, knows of the person.
 
 A patient is created only where the identifier is found nowhere there, and only with identifiers, name, birth date and
-sex. Where two have the identifier none is chosen (hazard H10): the row waits for a person; but where
-one was merged into the other there, that one is taken (``merged_there``).
+sex. One whom we created is taken by his id where no search shows him yet; where it is not known what became of a
+create, the next one waits until a search would show him (F16), also in another process. Where two have the identifier
+none is chosen (hazard H10): the row waits for a person; but where one was merged into the other there, that one is
+taken (``merged_there``).
 """
 
 from __future__ import annotations
@@ -12,12 +14,27 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.actions import identity
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.store import versions
+from fhir_infusion.store import patients_made, versions
 from fhir_infusion.sync import ladder, merged_there
 from fhir_infusion.sync.compare import is_answer_to_another
 from fhir_infusion.sync.obstacles import Blocked, Obstacle
-from fhir_infusion.sync.replies import Doubtful, Found, Gone, Missing, Rejected, Trouble, Written
-from fhir_infusion.sync.verdicts import ANOTHER
+from fhir_infusion.sync.replies import (
+    Doubtful,
+    Entry,
+    Forbidden,
+    Found,
+    Gone,
+    Missing,
+    Redirected,
+    Rejected,
+    Throttled,
+    Trouble,
+    Unauthorized,
+    Unsent,
+    Written,
+)
+from fhir_infusion.sync.shapes import named_in
+from fhir_infusion.sync.verdicts import ANOTHER, HIDDEN_FOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +59,8 @@ def find_or_create(
             return known
         found: ladder.One | ladder.Absent | ladder.Several | Written | Trouble
         found = ladder.look(peer.endpoint, "Patient", system, value)
+        if isinstance(found, ladder.Absent):
+            found = _not_shown(peer, system, value)
         if isinstance(found, ladder.One | ladder.Several):
             usable = merged_there.usable(peer, found, (system, value))
             if isinstance(usable, str):
@@ -57,10 +76,46 @@ def find_or_create(
         return id_
 
 
+def _not_shown(peer: Peer, system: str, value: str) -> ladder.One | ladder.Absent | Trouble:
+    """Return the patient whom we created and no search shows yet, by his id; Absent where there is none such."""
+    person = ladder.client_id(system, value)
+    known = peer.service.store.read(peer.remote.tenant, lambda tx: patients_made.made(tx, peer.name, person))
+    if known is None or not known.remote_id:
+        return ladder.Absent()
+    there = peer.endpoint.read("Patient", known.remote_id)
+    if isinstance(there, Missing | Gone):
+        return ladder.Absent()
+    if not isinstance(there, Found):
+        return there
+    # By now the id may be another's, after a restore there, or the number corrected.
+    is_his = (system, value) in named_in(there.text.encode())
+    return ladder.One(Entry(there.stamp, there.text)) if is_his else ladder.Absent()
+
+
 def _created(peer: Peer, patient: Resource, system: str, value: str) -> Written | ladder.Several | Trouble:
     rung = peer.rung("Patient")
     if not isinstance(rung, str):
         return rung
+    if rung == "A":  # twice is once, by its id
+        return _sent(peer, rung, patient, system, value)
+    store, tenant, person = peer.service.store, peer.remote.tenant, ladder.client_id(system, value)
+    if not store.transact(tenant, lambda tx: patients_made.ask(tx, peer.name, person, HIDDEN_FOR)):
+        return Doubtful("patient-in-doubt")
+    made = _sent(peer, rung, patient, system, value)
+    if isinstance(made, Written) and made.stamp is not None:
+        id_ = made.stamp.id
+        store.transact(tenant, lambda tx: patients_made.keep(tx, peer.name, person, id_))
+    elif isinstance(made, _WITHOUT_EFFECT):
+        store.transact(tenant, lambda tx: patients_made.forget(tx, peer.name, person))
+    return made
+
+
+_WITHOUT_EFFECT: Final = (Rejected, Unauthorized, Forbidden, Redirected, Throttled, Unsent, Missing)
+
+
+def _sent(
+    peer: Peer, rung: ladder.Rung, patient: Resource, system: str, value: str
+) -> Written | ladder.Several | Trouble:
     made = ladder.create(peer.endpoint, rung, patient, system, value)
     return _his(peer, patient, made, (system, value)) if isinstance(made, Written) and made.stamp is not None else made
 

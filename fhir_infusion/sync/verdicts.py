@@ -62,6 +62,9 @@ LOOKS: Final = 3
 LATE: Final = timedelta(seconds=2)
 """Between two such looks; doubled each time."""
 
+HIDDEN_FOR: Final = LATE * ((1 << (LOOKS - 1)) - 1)
+"""For so long what was created in doubt may be there though no look shows it."""
+
 ANOTHER: Final = "another-answered"
 """The code of a write that was answered with somebody else's resource: it is verified, and never linked to that."""
 

@@ -230,6 +230,7 @@ def test_what_was_gone_there_before_it_was_marked_is_counted_while_it_is_active_
         connection.exec_driver_sql("DROP INDEX links_deleted_active")
         connection.exec_driver_sql("ALTER TABLE links DROP COLUMN deleted_active")
         connection.exec_driver_sql("ALTER TABLE endpoints DROP COLUMN place")
+        connection.exec_driver_sql("DROP TABLE patients_made")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0018'")
         for name, ladder in (("a", "gone"), ("b", "lost"), ("c", "B")):
             statement = "INSERT INTO links VALUES (?, 'peer', ?, ?, ?, '', '', '', '', 1, 1, ?, '', 0)"
