@@ -20,7 +20,7 @@ from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.records.statuses import ERROR
 from fhir_infusion.sync import statement
-from fhir_infusion.sync.replies import Doubtful, Entry, Found, Gone, Listed, Trouble, Written
+from fhir_infusion.sync.replies import Doubtful, Entry, Found, Listed, Missing, Trouble, Written
 from fhir_infusion.sync.shapes import NAMED
 
 if TYPE_CHECKING:
@@ -113,19 +113,27 @@ def _is_error(entry: Entry) -> bool:
         return False
 
 
-def create(endpoint: Endpoint, rung: Rung, resource: Resource, system: str, value: str) -> Written | Several | Trouble:
-    """Create a resource of which a look has just found none."""
+def taken(endpoint: Endpoint, type_: str, system: str, value: str) -> Written | Trouble | None:
+    """Return what has the id already that a resource gets on rung A, or why that is not known; None where nothing has.
+
+    A search may not show what is there, nor what was deleted: a PUT would write over what they changed, or bring it
+    back to life (hazard H8). That it is refused there by ``If-None-Match`` is not relied on.
+    """
+    there = endpoint.read(type_, client_id(system, value))
+    if isinstance(there, Found):
+        return Written(200, there.stamp, there.resource)
+    return None if isinstance(there, Missing) else there
+
+
+def create(  # noqa: PLR0913  where, how, what, and what was looked for
+    endpoint: Endpoint, rung: Rung, resource: Resource, system: str, value: str, *, is_free: bool = False
+) -> Written | Several | Trouble:
+    """Create a resource of which a look has just found none; ``is_free``: nor has anything its id (``taken``)."""
     body = {name: content for name, content in resource.items() if name != "id"}
     type_ = resource["resourceType"]
     if rung == "A":
-        id_ = client_id(system, value)
-        # A search may not show what was deleted; a PUT there would bring it back to life (hazard H8).
-        there = endpoint.read(type_, id_)
-        if isinstance(there, Gone):
-            return there
-        if isinstance(there, Found):
-            return Written(200, there.stamp, there.resource)
-        return endpoint.update({**body, "id": id_})
+        there = None if is_free else taken(endpoint, type_, system, value)
+        return endpoint.update({**body, "id": client_id(system, value)}) if there is None else there
     reply = endpoint.create(body, (system, value) if rung == "B" else None)
     if not isinstance(reply, Written):
         return reply

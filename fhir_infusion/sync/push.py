@@ -101,7 +101,7 @@ def deliver(peer: Peer, tenant: str, row: Row) -> Verdict:
 # --------------------------------------------------------------------------------------------------- 3: no link yet
 
 
-def _create(job: Job) -> tuple[Row, Verdict]:  # noqa: PLR0911  each return is one outcome
+def _create(job: Job) -> tuple[Row, Verdict]:
     found = ladder.look(job.peer.endpoint, job.type, job.bound.system, job.bound.value)
     if isinstance(found, ladder.One):
         return _adopt(job, found.entry)
@@ -114,8 +114,17 @@ def _create(job: Job) -> tuple[Row, Verdict]:  # noqa: PLR0911  each return is o
         return job.row, not_sent(job.peer, job.row, rung)
     if sent.is_doubted(job) and (now := _doubted(job, rung)) is not None:
         return now
+    return _made(job, rung)
+
+
+def _made(job: Job, rung: Rung) -> tuple[Row, Verdict]:
+    """Create what a look has not found."""
+    named = job.bound.system, job.bound.value
+    there = ladder.taken(job.peer.endpoint, job.type, *named) if rung == "A" else None
+    if there is not None and not isinstance(there, Written | Gone):
+        return job.row, not_sent(job.peer, job.row, there)
     row = noted(job)
-    reply = ladder.create(job.peer.endpoint, rung, job.body, job.bound.system, job.bound.value)
+    reply = there or ladder.create(job.peer.endpoint, rung, job.body, *named, is_free=True)
     reach("push.answered")
     if isinstance(reply, ladder.Several):
         return several(replace(job, row=row), reply)
@@ -156,9 +165,10 @@ def _adopt(job: Job, entry: Entry) -> tuple[Row, Verdict]:
     stamp, row = entry.stamp, job.row
     stamped = job.linked(stamp, entry.text, "found")
     ours = sent.versions(job, there)
+    doubted = sent.doubted(job, ours)
     known = next(((version, body) for version, body in ours if equivalent(body, there)), None)
     if known is None:
-        made = arrived.created(stamped, sent.doubted(job, ours), there)
+        made = arrived.created(stamped, doubted, there)
         if made is None:
             return _contest(job, replace(stamped, last_acked_version=0), there, entry.text)
         _kept(job, made, made.last_acked_version)
@@ -169,9 +179,9 @@ def _adopt(job: Job, entry: Entry) -> tuple[Row, Verdict]:
     if version > row.version:
         return row, Verdict("superseded", "newer-was-sent", link=linked)
     if version < row.version:
-        job.peer.service.store.transact(job.tenant, lambda tx: links.put(tx, linked))
+        _kept(job, linked, version if version in dict(doubted) else row.version)
         return _update(replace(job, link=linked), linked)
-    if row.state != "unknown" and (made := arrived.created(stamped, sent.doubted(job, ours), there)) is not None:
+    if row.state != "unknown" and (made := arrived.created(stamped, doubted, there)) is not None:
         _kept(job, linked, made.last_acked_version)
     verdict = Verdict("acked", link=linked, arrived=row.state == "unknown")
     return sure(job), read_back(body, there, verdict)
@@ -269,15 +279,22 @@ def _contest(  # noqa: PLR0913  what is there, and what is known of it
     if holding.rounds(job.peer, job.tenant, job.row) >= holding.MERGES:
         field = holding.hold_ours(job.peer, job.tenant, job.row, link, received)
         return held(job, link, there, stamp, field)
-    upon = arrived.agreed(link, sent.versions(job, there), there) if link.last_acked_version else link
+    upon, before = link, 0
+    if link.last_acked_version:
+        ours = sent.versions(job, there)
+        upon = arrived.agreed(link, ours, there)
+        found = upon.last_acked_version if link.last_acked_version < upon.last_acked_version else 0
+        if found == job.row.version:
+            is_there |= job.row.state == "unknown"
+        elif found in dict(sent.doubted(job, ours)):
+            before = found
     applied = apply(job.peer, job.tenant, received, own=True, link=upon)
-    is_there |= job.row.state == "unknown" and link.last_acked_version < upon.last_acked_version == job.row.version
     if applied.kind == "merged":
-        return job.row, Verdict("superseded", "merged", arrived=is_there)
+        return job.row, Verdict("superseded", "merged", arrived=is_there, before=before)
     if applied.kind in {"applied", "echo"}:
         # Nothing of theirs is missing in ours: the link knows their version now, and ours can be sent upon it.
         code = holding.merged_here(job.row.last_error_code)
-        return job.row, Verdict("pending", code, backoff(job.peer, job.row), arrived=is_there)
+        return job.row, Verdict("pending", code, backoff(job.peer, job.row), arrived=is_there, before=before)
     if applied.kind == "waiting":
         later = Verdict("unknown" if job.row.state != "leased" else "pending", "merge-later", LATE)
         return stop_meanwhile(job, link, there, stamp, later)
@@ -329,6 +346,8 @@ def _settled(peer: Peer, tenant: str, row: Row, begun: datetime, verdict: Verdic
             gone_there(tx, peer, verdict.link, row.version, is_lost=verdict.link.ladder == "lost")
         elif verdict.link is not None:
             links.put(tx, verdict.link)
+        if verdict.before:
+            peer.sent(tx, row.aggregate, verdict.before)
         if verdict.arrived:
             peer.sent(tx, row.aggregate, row.version, alone=verdict.alone)
         if verdict.alert:

@@ -45,7 +45,7 @@ class Verdict:
     """What becomes of a row. ``alert`` is written into the trail with it; ``link`` is kept with it.
 
     ``arrived`` says that the bytes of this row are there; not of one that needed none. ``alone``: its stop is, and
-    nothing else of it.
+    nothing else of it. ``before`` is a version that this row has overtaken, and that is found to be there, too; or 0.
     """
 
     state: State
@@ -55,6 +55,7 @@ class Verdict:
     alert: str = ""
     arrived: bool = False
     alone: bool = False
+    before: int = 0
 
 
 LOOKS: Final = 3

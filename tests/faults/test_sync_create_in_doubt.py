@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fhir_infusion.store import audit
-from tests.faults.peer import Act, once
-from tests.faults.rig import TENANT, order
+from tests.faults.invariants import demanded
+from tests.faults.peer import Act, Peer, once
+from tests.faults.rig import TENANT, Clock, open_rig, order
 
 if TYPE_CHECKING:
     from tests.faults.peer import Asked
@@ -136,3 +137,42 @@ def test_i4_a_stop_that_went_alone_upon_a_create_in_doubt_goes_in_full_once_the_
     assert after["dosageInstruction"] == ours["dosageInstruction"]
     assert rig.conflicts() == []
     assert set(rig.states()) <= {"acked", "superseded"}
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_h8_i1_nothing_is_written_to_the_id_of_a_create_in_doubt_while_it_cannot_be_read(database: str, status: int):
+    """Their dose was written over, or what they deleted brought back: not every server heeds If-None-Match."""
+    there = Peer(update_create=True)
+    rig = open_rig(there, database, Clock())
+    with demanded(rig, asked=database.startswith("sqlite")):
+        there.lies.append(once(Act(close="before", hidden_for=30), when=_writes))
+        rig.place(order("A-1"))
+        rig.push()
+        (made,) = there.all(MR)
+        (instruction,) = made["dosageInstruction"]
+        (rate,) = instruction["doseAndRate"]
+        slower = {**rate, "rateQuantity": {**rate["rateQuantity"], "value": 4}}
+        theirs = there.put({**made, "dosageInstruction": [{**instruction, "doseAndRate": [slower]}]})
+        there.lies.append(once(Act(effect=False, status=status), when=lambda asked: asked.id == made["id"]))
+        rig.settle()
+        assert there.all(MR) == [theirs]
+        (held,) = rig.conflicts()
+        assert held.fields == ("identifier",)
+    there.close()
+
+
+@pytest.mark.parametrize("is_created", [False, True])
+def test_i6_what_arrived_in_doubt_is_told_in_the_trail_though_a_stop_overtook_it(rig: Rig, *, is_created: bool):
+    step = {"step_id": "run", "dosings": [{"dosing_id": "rate", "rate": {"value": 4, "unit": "ug/kg/min"}}]}
+    if not is_created:
+        _lost(rig)
+    rig.place(order("A-1"))
+    rig.push()
+    if is_created:
+        _lost(rig)
+        rig.amend(order("A-1", steps=[step]))
+        rig.push()
+    rig.amend(order("A-1", steps=[step], status="stopped"))
+    assert set(rig.settle()) <= {"acked", "superseded"}
+    told = [one.version for one in _trail(rig) if one.action == "sync-sent"]
+    assert told == ([1, 2, 3] if is_created else [1, 2])
