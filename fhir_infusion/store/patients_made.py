@@ -6,37 +6,31 @@ one would split a person in two (hazard H10). A person is told by a digest of th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy import and_, bindparam, delete, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from fhir_infusion.store import dialect
+from fhir_infusion.store.statement import Statement
 from fhir_infusion.store.tables import PATIENTS_MADE
 from fhir_infusion.store.tx import to_ms
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from sqlalchemy import ColumnElement
-
+    from fhir_infusion.store.dialect import Inserting
     from fhir_infusion.store.tx import Tx
 
 _COLUMNS: Final = PATIENTS_MADE.c
+_KEY: Final = ("tenant", "endpoint", "person")
+_THIS: Final = and_(*(_COLUMNS[name] == bindparam(f"of_{name}") for name in _KEY))
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
-    """A create of a patient. ``remote_id`` is empty where its answer is not known."""
-
-    remote_id: str
-
-
-def made(tx: Tx, endpoint: str, person: str) -> Made | None:
-    """Return what is known of the last create of a person there, None where there was none."""
-    found = select(_COLUMNS.remote_id).where(_this(tx, endpoint, person))
-    row = tx.connection.execute(found).one_or_none()
-    return Made(row[0]) if row is not None else None
+def made(tx: Tx, endpoint: str, person: str) -> str:
+    """Return the id that a person was given there, empty where we made none, or the answer is not known."""
+    row = _MADE.one(tx, _this(tx, endpoint, person))
+    return str(row[0]) if row is not None else ""
 
 
 def ask(tx: Tx, endpoint: str, person: str, wait: timedelta) -> bool:
@@ -47,24 +41,33 @@ def ask(tx: Tx, endpoint: str, person: str, wait: timedelta) -> bool:
     """
     now = to_ms(tx.now)
     row = {"tenant": tx.tenant, "endpoint": endpoint, "person": person, "remote_id": "", "asked": now}
-    if dialect.insert_once(tx.connection, PATIENTS_MADE, row):
-        return True
-    known = or_(
-        _COLUMNS.remote_id != "", _COLUMNS.asked <= now - round(wait.total_seconds() * 1000), _COLUMNS.asked > now
-    )
-    anew = update(PATIENTS_MADE).where(_this(tx, endpoint, person), known).values(remote_id="", asked=now)
-    return tx.connection.execute(anew).rowcount == 1
+    return _ASK.write(tx, {**row, "now": now, "since": now - round(wait.total_seconds() * 1000)}) == 1
 
 
 def keep(tx: Tx, endpoint: str, person: str, remote_id: str) -> None:
     """Keep the id that a person was given there."""
-    tx.connection.execute(update(PATIENTS_MADE).where(_this(tx, endpoint, person)).values(remote_id=remote_id))
+    _KEEP.write(tx, {**_this(tx, endpoint, person), "to_remote_id": remote_id})
 
 
 def forget(tx: Tx, endpoint: str, person: str) -> None:
     """Forget a create that had no effect."""
-    tx.connection.execute(delete(PATIENTS_MADE).where(_this(tx, endpoint, person)))
+    _FORGET.write(tx, _this(tx, endpoint, person))
 
 
-def _this(tx: Tx, endpoint: str, person: str) -> ColumnElement[bool]:
-    return and_(_COLUMNS.tenant == tx.tenant, _COLUMNS.endpoint == endpoint, _COLUMNS.person == person)
+def _this(tx: Tx, endpoint: str, person: str) -> dict[str, Any]:
+    return dict(zip((f"of_{name}" for name in _KEY), (tx.tenant, endpoint, person), strict=True))
+
+
+def _asking(statement: Inserting) -> Inserting:
+    values = statement.values({column.name: bindparam(column.name) for column in _COLUMNS})
+    is_over = or_(_COLUMNS.remote_id != "", _COLUMNS.asked <= bindparam("since"), _COLUMNS.asked > bindparam("now"))
+    anew = {"remote_id": values.excluded.remote_id, "asked": values.excluded.asked}
+    return values.on_conflict_do_update(index_elements=_KEY, set_=anew, where=is_over)
+
+
+_MADE: Final = Statement(select(_COLUMNS.remote_id).where(_THIS))
+_ASK: Final = Statement(
+    _asking(sqlite_insert(PATIENTS_MADE)), {"postgresql": _asking(postgresql_insert(PATIENTS_MADE))}
+)
+_KEEP: Final = Statement(update(PATIENTS_MADE).where(_THIS).values(remote_id=bindparam("to_remote_id")))
+_FORGET: Final = Statement(delete(PATIENTS_MADE).where(_THIS))

@@ -79,10 +79,10 @@ def find_or_create(
 def _not_shown(peer: Peer, system: str, value: str) -> ladder.One | ladder.Absent | Trouble:
     """Return the patient whom we created and no search shows yet, by his id; Absent where there is none such."""
     person = ladder.client_id(system, value)
-    known = peer.service.store.read(peer.remote.tenant, lambda tx: patients_made.made(tx, peer.name, person))
-    if known is None or not known.remote_id:
+    id_ = peer.service.store.read(peer.remote.tenant, lambda tx: patients_made.made(tx, peer.name, person))
+    if not id_:
         return ladder.Absent()
-    there = peer.endpoint.read("Patient", known.remote_id)
+    there = peer.endpoint.read("Patient", id_)
     if isinstance(there, Missing | Gone):
         return ladder.Absent()
     if not isinstance(there, Found):
