@@ -64,6 +64,7 @@ class Peer:
         self._turns: dict[tuple[str, ...], tuple[threading.Lock, int]] = {}
         self._told = ""
         self._circuit = retry.CLOSED
+        self._attempt = threading.local()
         self._look_up_at = 0.0
         self.is_placed = False
         """Whether this process knows that the address is the one that was linked (``places``)."""
@@ -97,7 +98,23 @@ class Peer:
         """
         if self._circuit.allows(self.now()):
             self._look_up_window(anew=anew)
-        return self._circuit.allows(self.now())
+        return self._circuit.allows(self.now()) or (self._stops() and self._circuit.why in _OF_ONE)
+
+    def _stops(self) -> bool:
+        return getattr(self._attempt, "is_stop", False)
+
+    @contextmanager
+    def attempt(self, *, is_stop: bool) -> Iterator[None]:
+        """Deliver one row in this thread. A stop that was begun goes on where the circuit opens meanwhile (H6).
+
+        Who may not look for patients, or gets no answer to that, may still stop an order. What a server that is
+        throttled asked for is kept, and one that cannot be reached is left alone.
+        """
+        self._attempt.is_stop = is_stop
+        try:
+            yield
+        finally:
+            self._attempt.is_stop = False
 
     def _look_up_window(self, *, anew: bool) -> None:
         if not anew and time.monotonic() < self._look_up_at:
@@ -253,6 +270,9 @@ class Peer:
         """Close the connections."""
         self.endpoint.close()
 
+
+_OF_ONE: Final = frozenset({"forbidden", "redirected", "failing"})
+"""What may be wrong with one kind of request only."""
 
 _PASSING: Final = frozenset({"", "unreachable", "failing", "throttled", "token-unreachable"})
 """What may pass by itself. A 403 to what is sent is told with the row (``verdicts``)."""

@@ -84,7 +84,7 @@ def deliver(peer: Peer, tenant: str, row: Row) -> Verdict:
     """
     reach("push.claimed")
     begun = peer.now()
-    with journal.kept(), peer.service.translator.held():
+    with journal.kept(), peer.service.translator.held(), peer.attempt(is_stop=row.lane == "stop"):
         job = prepared(peer, tenant, row, begun)
         if isinstance(job, Verdict):
             return _settled(peer, tenant, row, begun, job)

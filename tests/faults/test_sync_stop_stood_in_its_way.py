@@ -168,6 +168,39 @@ def test_h6_a_stop_does_not_wait_until_patients_can_be_looked_for_again(rig: Rig
     assert (there["status"], there["priority"], rig.states()[-1]) == ("stopped", "stat", "acked")
 
 
+@pytest.mark.parametrize("status", [302, 403, 404, 422, 500])
+def test_h6_a_stop_is_sent_where_patients_are_refused_for_good(rig: Rig, status: int):
+    """Credentials that do not allow to look for patients any more: each refusal has the whole server left alone."""
+    _placed(rig)
+    rig.clock.move(700)
+    rig.there.lies.append(lambda asked: Act(effect=False, status=status) if asked.type == "Patient" else None)
+    for number in range(5):  # others before it, until the server is left alone
+        rig.place(order(f"B-{number}"))
+    rig.push()
+    rig.amend(order("A-1", priority="stat", status="stopped"))
+    rig.clock.move(1_000)
+    rig.push()
+    (there,) = [one for one in rig.there.all(MR) if one["identifier"][0]["value"] == "A-1"]
+    assert (there["status"], "priority" in there) == ("stopped", False)
+    rig.there.lies.clear()
+    rig.settle(step=60)
+    (there,) = [one for one in rig.there.all(MR) if one["identifier"][0]["value"] == "A-1"]
+    assert there["status"] == "stopped"
+
+
+def test_h6_a_stop_waits_as_long_as_a_server_that_is_throttled_asks_for(rig: Rig):
+    _placed(rig)
+    rig.clock.move(700)
+    lie = Act(effect=False, status=503, headers={"Retry-After": "120"})
+    rig.there.lies.append(lambda asked: lie if asked.type == "Patient" else None)
+    rig.amend(order("A-1", status="stopped"))
+    rig.push()
+    asked = len(rig.there.asked)
+    rig.clock.move(60)
+    rig.push()
+    assert (len(rig.there.asked), _statuses(rig)) == (asked, ["active"])
+
+
 def test_h6_a_stop_does_not_wait_until_their_change_beside_it_can_be_read(rig: Rig):
     _placed(rig)
     (there,) = rig.there.all(MR)
