@@ -108,6 +108,19 @@ def equivalent(sent: Resource, kept: Resource) -> bool:
     )
 
 
+def is_labelled(sent: Resource, kept: Resource) -> bool:
+    """Say whether what is kept has a security label or a tag that was not sent.
+
+    Of what was just answered it is the server's own. Where the answer was lost, somebody may have set it since: sent
+    again without it, ours would take it away.
+    """
+    ours, theirs = sent.get("meta", {}), kept.get("meta", {})
+    return any(
+        not {exact(one) for one in theirs.get(name, [])} <= {exact(one) for one in ours.get(name, [])}
+        for name in ("security", "tag")
+    )
+
+
 def is_another(agreed: Resource, there: Resource) -> bool:
     """Say whether what is there is not what both sides agreed on, in whatever state, but somebody else's.
 

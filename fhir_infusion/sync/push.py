@@ -25,7 +25,7 @@ from fhir_infusion.store.links import Link
 from fhir_infusion.sync import absent, arrived, holding, journal, ladder, sent
 from fhir_infusion.sync.apply import apply
 from fhir_infusion.sync.case import as_received
-from fhir_infusion.sync.compare import content, equivalent, is_another, same
+from fhir_infusion.sync.compare import content, equivalent, is_another, is_labelled, same
 from fhir_infusion.sync.deletions import gone_there
 from fhir_infusion.sync.preparing import Job, prepared
 from fhir_infusion.sync.replies import (
@@ -166,7 +166,7 @@ def _adopt(job: Job, entry: Entry) -> tuple[Row, Verdict]:
     stamped = job.linked(stamp, entry.text, "found")
     ours = sent.versions(job, there)
     doubted = sent.doubted(job, ours)
-    known = next(((version, body) for version, body in ours if equivalent(body, there)), None)
+    known = next(((version, body) for version, body in ours if _is_all(body, there)), None)
     if known is None:
         made = arrived.created(stamped, doubted, there)
         if made is None:
@@ -257,10 +257,14 @@ def _overtaken(job: Job, link: Link) -> tuple[Row, Verdict]:
 def _changed_there(job: Job, link: Link, there: Found) -> tuple[Row, Verdict]:
     """Decide about a resource that is not as we left it: it is what we sent, or both have changed it."""
     body = sent.as_written_there(job.peer, job.tenant, job.body, there.resource)
-    if equivalent(body, there.resource):
+    if _is_all(body, there.resource):
         verdict = Verdict("acked", link=job.linked(there.stamp, there.text, link.ladder), arrived=True)
         return sure(job), read_back(body, there.resource, verdict)
     return _contest(job, link, there.resource, there.text, there.stamp)
+
+
+def _is_all(body: Resource, there: Resource) -> bool:
+    return equivalent(body, there) and not is_labelled(body, there)
 
 
 def _contest(  # noqa: PLR0913  what is there, and what is known of it

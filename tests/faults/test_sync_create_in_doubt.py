@@ -176,3 +176,24 @@ def test_i6_what_arrived_in_doubt_is_told_in_the_trail_though_a_stop_overtook_it
     assert set(rig.settle()) <= {"acked", "superseded"}
     told = [one.version for one in _trail(rig) if one.action == "sync-sent"]
     assert told == ([1, 2, 3] if is_created else [1, 2])
+
+
+@pytest.mark.parametrize("is_created", [False, True])
+def test_i1_a_security_label_that_they_set_upon_what_arrived_in_doubt_is_taken_and_stays(rig: Rig, *, is_created: bool):
+    label = {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}
+    step = {"step_id": "run", "dosings": [{"dosing_id": "rate", "rate": {"value": 4, "unit": "ug/kg/min"}}]}
+    if is_created:
+        rig.place(order("A-1"))
+        rig.push()
+    _lost(rig)
+    (rig.amend if is_created else rig.place)(order("A-1", **({"steps": [step]} if is_created else {})))
+    rig.push()
+    (there,) = rig.there.all(MR)
+    rig.there.put({**there, "meta": {**there["meta"], "security": [label]}})
+    rig.settle()
+    record = rig.record("A-1")
+    rig.amend({**record, "status": "stopped"})
+    assert set(rig.settle()) <= {"acked", "superseded"}
+    for one in (*rig.all(MR), *rig.there.all(MR)):
+        assert one["status"] == "stopped"
+        assert one["meta"]["security"] == [label]
