@@ -464,7 +464,8 @@ class _Run:
         kinds = [kind for _, kind in self.course.faults]
         is_hidden = self.edit is not None and THEIRS[self.edit[0]] in {"clinical", "status"}
         is_hidden |= bool(alone) or (kinds.count("lost") > 1 and len(set(kinds)) > 1)
-        if not is_hidden and arrived - set(whole):
+        tried = {row.version for row in rows if row.attempt}
+        if not is_hidden and (arrived & tried) - set(whole):
             yield f"what arrived is {sorted(arrived)}, and the trail tells of {whole}, alone {alone}"
 
     def _of_deleted(self, there: list[dict[str, Any]]) -> Iterator[str]:
