@@ -237,6 +237,8 @@ class _Run:
         self.is_over = False
         self.edit: tuple[str, int, bool] | None = None
         """What they did, upon which number of versions, and whether we did not know by then that it is there."""
+        self.is_upon_theirs = False
+        """Whether our last change of the dose was made upon theirs."""
         self.refused = False
         self.number = 0
         self.aggregate = ""
@@ -322,6 +324,7 @@ class _Run:
         self.number += 1
         if step in {DOSE, STOP_DOSE}:
             (dosing,) = record["steps"][0]["dosings"]
+            self.is_upon_theirs = str(dosing["rate"]["value"]) == str(_rate(_THEIR_DOSE))
             dosing["rate"]["value"] = _rate(self.number)
         if step in {STOP, STOP_DOSE}:
             record["status"] = "stopped"
@@ -503,6 +506,7 @@ class _Run:
     def _of_dose(self, place: int, upon: int, changes: list[str], *, is_theirs: bool) -> Iterator[str]:
         """Demand the last dose; theirs where it was given upon the last of ours, for that was no conflict."""
         mine = max((number for number, one in enumerate(changes, 1) if "clinical" in GROUPS[one]), default=0)
+        is_theirs &= not self.is_upon_theirs
         before = self._versions()[upon - 1]
         if is_theirs and (before is None or _place(before) != mine):
             yield f"both changed the dose, and none is held: there is {place}"
