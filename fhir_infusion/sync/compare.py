@@ -114,11 +114,13 @@ def is_labelled(sent: Resource, kept: Resource) -> bool:
     Of what was just answered it is the server's own. Where the answer was lost, somebody may have set it since: sent
     again without it, ours would take it away.
     """
-    ours, theirs = sent.get("meta", {}), kept.get("meta", {})
-    return any(
-        not {exact(one) for one in theirs.get(name, [])} <= {exact(one) for one in ours.get(name, [])}
-        for name in ("security", "tag")
-    )
+    return not _labels(kept) <= _labels(sent)
+
+
+def _labels(resource: Resource) -> set[tuple[str, str]]:
+    meta = content(resource).get("meta", {})
+    listed = {name: meta[name] for name in ("security", "tag") if isinstance(meta.get(name), list)}
+    return {(name, exact(one)) for name, labels in listed.items() for one in labels}
 
 
 def is_another(agreed: Resource, there: Resource) -> bool:

@@ -134,3 +134,25 @@ def test_an_answer_speaks_of_another_where_it_has_identifiers_and_not_ours_or_no
 )
 def test_numbers_are_alike_by_value_and_nothing_else_is_a_number(one: Any, other: Any, alike: bool):  # noqa: FBT001  a column of the table
     assert compare.alike(one, other) is alike
+
+
+R = {"system": "urn:labels", "code": "R"}
+SUBSETTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept", "labelled"),
+    [
+        ({}, {"security": [R]}, True),
+        ({}, {"tag": [R]}, True),
+        ({"tag": [R]}, {"security": [R], "tag": [R]}, True),
+        ({"tag": [R], "security": [R]}, {"security": [R], "tag": [R]}, False),
+        ({"tag": [R]}, {}, False),
+        ({}, {"tag": [SUBSETTED]}, False),
+        ({}, {"versionId": "2", "profile": ["urn:a"]}, False),
+        ({}, [], False),
+        ({}, {"security": 7, "tag": {}}, False),
+    ],
+)
+def test_a_label_of_theirs_is_one_that_was_not_sent(sent: object, kept: object, *, labelled: bool):
+    assert compare.is_labelled({"meta": sent}, {"meta": kept}) is labelled
