@@ -45,6 +45,10 @@ if TYPE_CHECKING:
     from fhir_infusion.sync.peer import Peer
 
 
+IN_DOUBT: Final = "patient-in-doubt"
+"""The code of a row that waits until it is known whether its patient was created."""
+
+
 def find_or_create(
     peer: Peer, of: Callable[[], Resource], system: str, value: str, *, is_known_there: bool = False
 ) -> str | Obstacle:
@@ -100,7 +104,7 @@ def _created(peer: Peer, patient: Resource, system: str, value: str) -> Written 
         return _sent(peer, rung, patient, system, value)
     store, tenant, person = peer.service.store, peer.remote.tenant, ladder.client_id(system, value)
     if not store.transact(tenant, lambda tx: patients_made.ask(tx, peer.name, person, HIDDEN_FOR)):
-        return Doubtful("patient-in-doubt")
+        return Unsent("an earlier create of the patient is in doubt", IN_DOUBT)
     made = _sent(peer, rung, patient, system, value)
     if isinstance(made, Written) and made.stamp is not None:
         id_ = made.stamp.id

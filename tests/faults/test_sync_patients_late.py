@@ -50,6 +50,9 @@ def test_f16_h10_a_patient_whose_create_is_in_doubt_and_not_shown_yet_is_not_mad
     late.push()
     if is_new_process:
         late.peer.forget()
+    late.clock.move(2)
+    late.push()
+    assert "patient-in-doubt" in {row.last_error_code for row in late.rows()}
     assert set(late.settle(step=1.0)) == {"acked"}
     assert len(late.there.writes("Patient")) == 1
     assert _are_of_one(late)
