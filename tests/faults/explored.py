@@ -39,6 +39,7 @@ HIDDEN: Final = 30.0
 # ---------------------------------------------------------------------------------------------------------- what is tried
 
 DOSE, STOP, STOP_DOSE, ERROR, NOTE = "dose", "stop", "stop+dose", "error", "note"
+PULL: Final = "pull"
 CHANGES: Final = (DOSE, STOP, STOP_DOSE, ERROR, NOTE)
 THEIRS: Final = {
     "they:note": "union",
@@ -103,8 +104,12 @@ def courses(
     rungs: str = "ABC",
     gaps: tuple[float, ...] = (0.0,),
     forgets: tuple[bool, ...] = (False, True),
+    pulls: tuple[bool, ...] = (False,),
 ) -> Iterator[Course]:
-    """Yield all courses of up to ``most`` changes of ours, with a push after each or not, and an edit of theirs between."""
+    """Yield all courses of up to ``most`` changes of ours, with a push after each or not, and an edit of theirs between.
+
+    ``forgets``: nothing is remembered of them before a push, as in a new process; ``pulls``: before it, theirs is pulled.
+    """
     for count in range(1, most + 1):
         for changes in itertools.product(CHANGES, repeat=count):
             if any(
@@ -120,10 +125,9 @@ def courses(
                     steps += ["push", one] if is_pushed else [one]
                 steps.append("push")
                 for with_theirs in _with_theirs(steps, theirs):
-                    for forget, rung, gap in itertools.product(forgets, rungs, gaps):
-                        made = [
-                            s for one in with_theirs for s in (["forget", one] if one == "push" and forget else [one])
-                        ]
+                    for forget, pull, rung, gap in itertools.product(forgets, pulls, rungs, gaps):
+                        before = [*(["forget"] if forget else []), *([PULL] if pull else [])]
+                        made = [s for one in with_theirs for s in ([*before, one] if one == "push" else [one])]
                         yield Course(tuple(made), rung, gap)
 
 
@@ -179,6 +183,8 @@ class Bench:
             self._rig = None
 
     def run(self, course: Course) -> Ran:
+        if PULL in course.steps:
+            self._left = 0  # what is asked then depends on what was taken before
         rig = self._fresh(course.rung)
         one = _Run(rig, course, f"A-{next(self._numbers)}")
         ran = one.run()
@@ -298,6 +304,8 @@ class _Run:
             self.aggregate = f"{MR}/{made.id}"
         elif step == "push":
             self._push()
+        elif step == PULL:
+            self.rig.pull()
         elif step == "forget":
             self.rig.peer.forget()
         elif step in THEIRS:

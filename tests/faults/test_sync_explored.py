@@ -66,6 +66,11 @@ def test_i1_i4_h8_whatever_fails_twice_while_they_change_it_too_both_changes_sta
     _demand(bench, islice(found, count(17, 0), None, count(70, 1)), 2, frozenset({"lost", "away"}))
 
 
+def test_i1_i4_f12_whatever_fails_once_while_theirs_is_pulled_in_between_both_changes_stand(bench: Bench):
+    found = courses(1, theirs=tuple(THEIRS), forgets=(False,), pulls=(True,))
+    _demand(bench, islice(found, 0, None, count(241, 1)), 1, ONE_EACH)
+
+
 def test_i4_whatever_is_lost_thrice_before_a_stop_is_there_nothing_makes_the_order_active_again(bench: Bench):
     found = (one for one in courses(1) if {STOP, STOP_DOSE} & set(one.steps) and one.steps.count("forget") != 1)
     _demand(bench, islice(found, 0, None, count(3, 1)), 3, frozenset({"lost", "away"}))
