@@ -29,7 +29,7 @@ from fhir_infusion.store.statement import Statement
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy import FromClause
+    from sqlalchemy import ColumnElement, FromClause
 
     from fhir_infusion.store.tx import Tx
 
@@ -178,16 +178,21 @@ def replace(tx: Tx, table: Table, values: Mapping[str, Any]) -> None:
     _replacing(table).write(tx, values)
 
 
+def replacing(table: Table, where: ColumnElement[bool] | None = None) -> Statement:
+    """Return the statement that does so, where the row that has the key meets a condition; else it writes nothing."""
+    return Statement(_setting(sqlite_insert(table), where), {"postgresql": _setting(postgresql_insert(table), where)})
+
+
 @cache
 def _replacing(table: Table) -> Statement:
     """Return the statement, said once: to say costs many times what it costs to run it."""
-    return Statement(_setting(sqlite_insert(table)), {"postgresql": _setting(postgresql_insert(table))})
+    return replacing(table)
 
 
-def _setting(statement: Inserting) -> Inserting:
+def _setting(statement: Inserting, where: ColumnElement[bool] | None) -> Inserting:
     key = [column.name for column in statement.table.primary_key]
     rest = {column.name: statement.excluded[column.name] for column in statement.table.c if column.name not in key}
-    return statement.on_conflict_do_update(index_elements=key, set_=rest)
+    return statement.on_conflict_do_update(index_elements=key, set_=rest, where=where)
 
 
 def _inserting(connection: Connection, table: Table) -> SqliteInsert | PostgresqlInsert:

@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import and_, bindparam, delete, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from fhir_infusion.store import dialect
 from fhir_infusion.store.statement import Statement
 from fhir_infusion.store.tables import PATIENTS_MADE
 from fhir_infusion.store.tx import to_ms
@@ -19,7 +18,6 @@ from fhir_infusion.store.tx import to_ms
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from fhir_infusion.store.dialect import Inserting
     from fhir_infusion.store.tx import Tx
 
 _COLUMNS: Final = PATIENTS_MADE.c
@@ -58,16 +56,10 @@ def _this(tx: Tx, endpoint: str, person: str) -> dict[str, Any]:
     return dict(zip((f"of_{name}" for name in _KEY), (tx.tenant, endpoint, person), strict=True))
 
 
-def _asking(statement: Inserting) -> Inserting:
-    values = statement.values({column.name: bindparam(column.name) for column in _COLUMNS})
-    is_over = or_(_COLUMNS.remote_id != "", _COLUMNS.asked <= bindparam("since"), _COLUMNS.asked > bindparam("now"))
-    anew = {"remote_id": values.excluded.remote_id, "asked": values.excluded.asked}
-    return values.on_conflict_do_update(index_elements=_KEY, set_=anew, where=is_over)
-
-
 _MADE: Final = Statement(select(_COLUMNS.remote_id).where(_THIS))
-_ASK: Final = Statement(
-    _asking(sqlite_insert(PATIENTS_MADE)), {"postgresql": _asking(postgresql_insert(PATIENTS_MADE))}
+_ASK: Final = dialect.replacing(
+    PATIENTS_MADE,
+    or_(_COLUMNS.remote_id != "", _COLUMNS.asked <= bindparam("since"), _COLUMNS.asked > bindparam("now")),
 )
 _KEEP: Final = Statement(update(PATIENTS_MADE).where(_THIS).values(remote_id=bindparam("to_remote_id")))
 _FORGET: Final = Statement(delete(PATIENTS_MADE).where(_THIS))

@@ -19,17 +19,14 @@ from fhir_infusion.sync import ladder, merged_there
 from fhir_infusion.sync.compare import is_answer_to_another
 from fhir_infusion.sync.obstacles import Blocked, Obstacle
 from fhir_infusion.sync.replies import (
+    WITHOUT_EFFECT,
     Doubtful,
     Entry,
-    Forbidden,
     Found,
     Gone,
     Missing,
-    Redirected,
     Rejected,
-    Throttled,
     Trouble,
-    Unauthorized,
     Unsent,
     Written,
 )
@@ -109,12 +106,9 @@ def _created(peer: Peer, patient: Resource, system: str, value: str) -> Written 
     if isinstance(made, Written) and made.stamp is not None:
         id_ = made.stamp.id
         store.transact(tenant, lambda tx: patients_made.keep(tx, peer.name, person, id_))
-    elif isinstance(made, _WITHOUT_EFFECT):
+    elif isinstance(made, WITHOUT_EFFECT):
         store.transact(tenant, lambda tx: patients_made.forget(tx, peer.name, person))
     return made
-
-
-_WITHOUT_EFFECT: Final = (Rejected, Unauthorized, Forbidden, Redirected, Throttled, Unsent, Missing)
 
 
 def _sent(

@@ -159,17 +159,14 @@ def _is_overtaken(peer: Peer, tenant: str, row: Row, link: Link) -> bool:
     nothing would tell of it. The very one that was agreed on would take back what both sides said since; a stop is
     sent all the same, and one in doubt is verified first.
     """
-    if row.version < link.last_acked_version:
+    read, agreed = peer.service.store.read, link.last_acked_version
+    if row.version < agreed:
         return True
-    if row.version == link.last_acked_version and (row.lane == "stop" or row.state != "leased"):
+    if row.version > agreed:
+        return read(tenant, lambda tx: outbox.has_from(tx, peer.name, row.aggregate, row.version + 1))
+    if row.lane == "stop" or row.state != "leased":
         return False
-
-    def newer(tx: Tx) -> bool:
-        if row.version == link.last_acked_version:
-            return outbox.overtaken(tx, row)
-        return outbox.has_from(tx, peer.name, row.aggregate, row.version + 1)
-
-    return peer.service.store.read(tenant, newer)
+    return read(tenant, lambda tx: outbox.overtaken(tx, row))
 
 
 @dataclass(frozen=True, slots=True)

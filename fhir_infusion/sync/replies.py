@@ -184,6 +184,10 @@ Trouble: TypeAlias = (
 )
 
 
+WITHOUT_EFFECT: Final = (Rejected, Unauthorized, Forbidden, Redirected, Throttled, Unsent, Missing)
+"""After these nothing was done of what was asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An HTTP answer that arrived whole. Header names are lower-case."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tests.faults.rig import Rig
 
 MR = "MedicationRequest"
+SLOWER = {"steps": [{"step_id": "run", "dosings": [{"dosing_id": "rate", "rate": {"value": 4, "unit": "ug/kg/min"}}]}]}
 THEIRS, OURS = {"text": "looked at"}, {"text": "asked the ward"}
 
 
@@ -78,8 +79,7 @@ def test_i4_a_stop_is_sent_upon_a_create_in_doubt_that_they_changed_in_nothing_t
     rig.push()
     (there,) = rig.there.all(MR)
     rig.there.put({**there, **theirs})
-    step = {"step_id": "run", "dosings": [{"dosing_id": "rate", "rate": {"value": 4, "unit": "ug/kg/min"}}]}
-    changes = {"steps": [step]} if slower else {}
+    changes = SLOWER if slower else {}
     rig.amend(order("A-1", **changes, status="stopped"))
     rig.settle()
     (ours,), (after,) = rig.all(MR), rig.there.all(MR)
@@ -124,8 +124,7 @@ def test_i4_a_stop_that_went_alone_upon_a_create_in_doubt_goes_in_full_once_the_
     _lost(rig)
     rig.place(order("A-1"))
     rig.push()
-    step = {"step_id": "run", "dosings": [{"dosing_id": "rate", "rate": {"value": 4, "unit": "ug/kg/min"}}]}
-    changes = {"steps": [step]} if slower else {}
+    changes = SLOWER if slower else {}
     rig.amend(order("A-1", **changes, status="stopped"))
     rig.peer.forget()
     rig.there.lies.append(once(Act(effect=False, status=500), when=lambda asked: asked.type == "Patient"))
