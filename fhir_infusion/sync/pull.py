@@ -21,6 +21,7 @@ from fhir_infusion.sync.apply import apply
 from fhir_infusion.sync.deletions import take_deletions
 from fhir_infusion.sync.feed import fetch
 from fhir_infusion.sync.peer import LOG
+from fhir_infusion.sync.rounds import look_after
 
 if TYPE_CHECKING:
     import threading
@@ -69,8 +70,11 @@ def pull(peer: Peer, tenant: str, ending: threading.Event | None = None) -> tupl
                 results.append(Pulled(type_, trouble=why))
                 continue
             fetched = fetch(peer, tenant, type_)
-            applied = apply_new(peer, tenant, type_, ending)
             trouble = fetched.trouble or _paused(peer, tenant)
+            if not trouble and type_ != PATIENT:
+                trouble = look_after(peer, tenant, type_)
+            applied = apply_new(peer, tenant, type_, ending)
+            trouble = trouble or _paused(peer, tenant)
             if not trouble and peer.remote.feed == "auto" and type_ != PATIENT:
                 trouble = take_deletions(peer, tenant, type_)
             results.append(Pulled(type_, fetched.received, applied, trouble))

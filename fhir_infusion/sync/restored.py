@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fhir_infusion.store import Tx
     from fhir_infusion.store.links import Link
     from fhir_infusion.sync.peer import Peer
+    from fhir_infusion.sync.replies import Trouble
 
 WHY: Final = "restored"
 VANISHED: Final = "vanished"
@@ -96,40 +97,66 @@ def look_back(peer: Peer, tenant: str, expected: Sequence[Link], date: str) -> N
     """Ask for what the feed should have shown and did not; ``date`` is the peer's moment, as an instant.
 
     The peer is paused where one went back to a version before, or where several are not known there any more. One
-    alone may have been deleted without a trace: that is told, and its link becomes a tombstone. What was written less
-    than ``LATE`` ago may not be visible yet: it is asked for again with the next pull. What has another id is followed.
+    alone may have been deleted without a trace: that is told, and its link becomes a tombstone.
     """
     absent_now: list[tuple[Link, Missing | Gone]] = []
     for link in expected:
-        type_ = link.aggregate.partition("/")[0]
-        seen = _seen(peer, tenant, type_, link.remote_id)  # before asking: a sender may write a newer one meanwhile
-        now = peer.endpoint.read(type_, link.remote_id)
-        peer.missed.discard(link.aggregate)
-        if isinstance(now, Missing) and not moments.are_apart(link.last_updated, date, LATE):
-            peer.missed.add(link.aggregate)
-        elif isinstance(now, Missing | Gone):
-            found = renamed.look(peer, tenant, link)
-            if isinstance(found, renamed.Renamed):
-                renamed.follow(peer, tenant, link, found)
-            else:
-                absent_now.append((link, now))
-        elif isinstance(now, Found) and now.stamp.version_id in seen:
-            pause(peer, tenant, f"{type_}/{link.remote_id}")
+        now = ask(peer, tenant, link, date)
+        if isinstance(now, Found):
+            pause(peer, tenant, there_of(link))
             return
+        if isinstance(now, Missing | Gone):
+            absent_now.append((link, now))
     missing = [link for link, now in absent_now if isinstance(now, Missing) and not link.doubted]
     if len(missing) >= TOO_MANY:
-        type_, id_ = missing[0].aggregate.partition("/")[0], missing[0].remote_id
+        type_, _, id_ = there_of(missing[0]).partition("/")
         if not absent.is_doubtful(peer, tenant, type_, id_):
             pause(peer, tenant, f"{type_}/{id_}")
         return
     for link, now in absent_now:
-        if noted(peer, tenant, link.aggregate.partition("/")[0], link.remote_id) and isinstance(now, Missing):
-            aggregate = link.aggregate
-            peer.service.store.transact(tenant, lambda tx: peer.alert(tx, VANISHED, aggregate))  # noqa: B023  called at once
+        bury(peer, tenant, link, now)
 
 
-def _seen(peer: Peer, tenant: str, type_: str, id_: str) -> frozenset[str]:
-    return peer.service.store.read(tenant, lambda tx: links.seen(tx, peer.name, type_, id_))
+def ask(peer: Peer, tenant: str, link: Link, date: str) -> Missing | Gone | Found | Trouble | None:
+    """Read what was not shown, though it is linked: return how it is absent, or what kept that from being said.
+
+    What was written less than ``LATE`` ago may not be visible yet: it is asked for again with the next pull. What has
+    another id is followed.
+
+    Returns:
+        Found where a version is current that another had followed: the peer was restored. None where all is well.
+
+    Raises:
+        Unavailable: the store cannot serve now.
+    """
+    type_, _, id_ = there_of(link).partition("/")
+    # Before asking: a sender may write a newer one meanwhile.
+    seen = peer.service.store.read(tenant, lambda tx: links.seen(tx, peer.name, type_, id_))
+    now = peer.endpoint.read(type_, id_)
+    peer.missed.discard(link.aggregate)
+    if isinstance(now, Found):
+        return now if now.stamp.version_id in seen else None
+    if isinstance(now, Missing) and not moments.are_apart(link.last_updated, date, LATE):
+        peer.missed.add(link.aggregate)
+        return None
+    if isinstance(now, Missing | Gone):
+        found = renamed.look(peer, tenant, link)
+        if isinstance(found, renamed.Renamed):
+            renamed.follow(peer, tenant, link, found)
+            return None
+    return now
+
+
+def bury(peer: Peer, tenant: str, link: Link, now: Missing | Gone) -> None:
+    """Make a tombstone of the link of what is not there any more, with an alarm where nobody says it was deleted."""
+    type_, _, id_ = there_of(link).partition("/")
+    if noted(peer, tenant, type_, id_) and isinstance(now, Missing):
+        peer.service.store.transact(tenant, lambda tx: peer.alert(tx, VANISHED, link.aggregate))
+
+
+def there_of(link: Link) -> str:
+    """Return the type and id of a linked resource at the peer."""
+    return f"{link.aggregate.partition('/')[0]}/{link.remote_id}"
 
 
 def says_other(date: str, text: str, other_date: str, other: str) -> bool:

@@ -375,9 +375,10 @@ class Peer:
         tokens = [unquote(one).replace("\\", "") for one in re.split(r"(?<!\\),", query.get("identifier", "")) if one]
         wanted = {(system, value) for system, _, value in (one.partition("|") for one in tokens)}
         found = []
-        for (one, _), kept in list(self.resources.items()):
+        ids = query["_id"].split(",") if "_id" in query else None
+        for (one, id_), kept in list(self.resources.items()):
             resource = kept.now
-            if one != type_ or resource is None or kept.visible_at > now:
+            if one != type_ or resource is None or kept.visible_at > now or (ids is not None and id_ not in ids):
                 continue
             named = [(i.get("system"), i.get("value")) for i in resource.get("identifier", [])]
             if wanted and not wanted & set(named):
