@@ -1,6 +1,7 @@
 """What several threads ask at a time, asked together: whoever comes while an answer is awaited goes with the next.
 
-Nobody waits for company: a question that comes alone goes alone, at once. The slower the peer, the more gather.
+Nobody waits for company: a question that comes alone goes alone, at once. The slower the peer, the more gather. What is
+urgent waits for none of those: it has a way of its own where the others are taken, and goes first behind that.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ Reply = TypeVar("Reply")
 @dataclass(slots=True, eq=False)
 class _Waiting(Generic[Question, Reply]):
     question: Question
+    is_urgent: bool
     woken: threading.Event = field(default_factory=threading.Event)
     leads: bool = False
     replies: tuple[Reply, ...] = ()
@@ -30,7 +32,7 @@ class _Waiting(Generic[Question, Reply]):
 
 
 class Gather(Generic[Question, Reply]):
-    """Asks up to ``most`` questions together, and has up to ``at_once`` such on their way."""
+    """Asks up to ``most`` questions together; up to ``at_once`` such are on their way, one more for what is urgent."""
 
     def __init__(
         self, ask: Callable[[Sequence[Question]], Sequence[Reply]], *, most: int, at_once: int = AT_ONCE
@@ -43,13 +45,15 @@ class Gather(Generic[Question, Reply]):
         self._queue: deque[_Waiting[Question, Reply]] = deque()
         self._leading = 0
 
-    def ask(self, question: Question) -> Reply:
+    def ask(self, question: Question, *, is_urgent: bool = False) -> Reply:
         """Return the reply to a question. What ``ask`` raises is raised to all that it was asked for."""
-        mine: _Waiting[Question, Reply] = _Waiting(question)
+        mine: _Waiting[Question, Reply] = _Waiting(question, is_urgent)
         with self._lock:
-            mine.leads = self._leading < self._at_once
+            mine.leads = self._leading < self._at_once + is_urgent
             if mine.leads:
                 self._leading += 1
+            elif is_urgent:
+                self._queue.appendleft(mine)
             else:
                 self._queue.append(mine)
         if not mine.leads:
@@ -61,9 +65,14 @@ class Gather(Generic[Question, Reply]):
         return mine.replies[0]
 
     def _lead(self, mine: _Waiting[Question, Reply]) -> None:
-        """Ask what is mine and what waits; then one that came meanwhile leaves the queue and leads."""
+        """Ask what is mine and what waits; then one that came meanwhile leaves the queue and leads.
+
+        What is urgent takes nothing with it that is not, and its way ends where nothing urgent waits.
+        """
+        group = [mine]
         with self._lock:
-            group = [mine, *(self._queue.popleft() for _ in range(min(self._most - 1, len(self._queue))))]
+            while self._queue and len(group) < self._most and (self._queue[0].is_urgent or not mine.is_urgent):
+                group.append(self._queue.popleft())
         try:
             replies = self._ask([one.question for one in group])
             for one, reply in zip(group, replies, strict=True):
@@ -73,7 +82,8 @@ class Gather(Generic[Question, Reply]):
                 one.failure = failure
         finally:
             with self._lock:
-                following = self._queue.popleft() if self._queue else None
+                goes_on = self._queue and (self._leading <= self._at_once or self._queue[0].is_urgent)
+                following = self._queue.popleft() if goes_on else None
                 if following is None:
                     self._leading -= 1
                 else:

@@ -98,9 +98,10 @@ class Peer:
         """
         if self._circuit.allows(self.now()):
             self._look_up_window(anew=anew)
-        return self._circuit.allows(self.now()) or (self._stops() and self._circuit.why in _OF_ONE)
+        return self._circuit.allows(self.now()) or (self.hurries() and self._circuit.why in _OF_ONE)
 
-    def _stops(self) -> bool:
+    def hurries(self) -> bool:
+        """Say whether this thread delivers a stop."""
         return getattr(self._attempt, "is_stop", False)
 
     @contextmanager

@@ -12,6 +12,7 @@ import pytest
 from fhir_infusion.store import outbox, standing
 from fhir_infusion.sync import peer as sync_peer
 from fhir_infusion.sync import push, sending, worker
+from fhir_infusion.sync.gather import AT_ONCE
 from tests.counts import count
 from tests.faults.invariants import demanded
 from tests.faults.peer import Act, Asked, Peer
@@ -70,20 +71,26 @@ def _name(resource: dict) -> str:
     return str(resource["identifier"][0]["value"])
 
 
-def test_f8_h6_a_stop_does_not_wait_for_other_orders_whose_requests_hang(rig: Rig, there: Peer):
+def _names(body: dict) -> set[str]:
+    """Return what a request writes: one resource, or those of a batch."""
+    return {_name(one["resource"]) for one in body["entry"]} if "entry" in body else {_name(body)}
+
+
+@pytest.mark.parametrize("in_batches", [False, True])
+def test_f8_h6_a_stop_does_not_wait_for_other_orders_whose_requests_hang(rig: Rig, there: Peer, *, in_batches: bool):
+    there.takes_batches = in_batches
     rig.place(order("S-1"))
     rig.push()
-    slow = [f"A-{number}" for number in range(2 * rig.peer.remote.senders)]
+    slow = {f"A-{number}" for number in range(2 * rig.peer.remote.senders)}
+    hanging = AT_ONCE if in_batches else rig.peer.remote.senders
     released = threading.Event()
-    there.lies.append(lambda asked: Act(until=released) if asked.writes and _name(asked.body) in slow else None)
+    there.lies.append(lambda asked: Act(until=released) if asked.writes and _names(asked.body) & slow else None)
     for name in slow:
         rig.place(order(name))
     runs = worker.Worker(rig.service)
     runs.start()
     try:
-        _until(
-            lambda: sum(asked.writes and _name(asked.body) in slow for asked in there.asked) >= rig.peer.remote.senders
-        )
+        _until(lambda: sum(asked.writes and bool(_names(asked.body) & slow) for asked in there.asked) >= hanging)
         rig.amend(order("S-1", status="cancelled"))
         runs.wake()
         assert _until(lambda: _stopped(there, "S-1")) < WITHIN

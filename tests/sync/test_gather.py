@@ -55,6 +55,47 @@ def test_who_comes_while_an_answer_is_awaited_goes_with_the_next():
     assert gather.ask(9) == 90
 
 
+def test_what_is_urgent_waits_for_nothing_takes_only_urgent_with_it_and_leaves_no_way_behind():
+    asked = Asked()
+    gather = Gather(asked, most=3, at_once=1)
+    with ThreadPoolExecutor(9) as pool:
+        first = pool.submit(gather.ask, 0)
+        assert asked.begun.wait(WAIT)
+        others = []
+        for one in (1, 2):
+            others.append(pool.submit(gather.ask, one))
+            while len(gather._queue) < len(others):
+                pass
+        assert pool.submit(gather.ask, 3, is_urgent=True).result(WAIT) == 30
+        assert not first.done()
+        assert (gather._leading, len(gather._queue)) == (1, 2)
+        asked.go.set()
+        assert [one.result(WAIT) for one in others] == [10, 20]
+    assert asked.groups == [[0], [3], [1, 2]]
+
+
+def test_what_is_urgent_goes_first_where_its_own_way_is_taken_too():
+    asked, urgent = Asked(), Asked()
+    gather = Gather(lambda questions: (urgent if 9 in questions else asked)(questions), most=3, at_once=1)
+    with ThreadPoolExecutor(9) as pool:
+        first = pool.submit(gather.ask, 0)
+        assert asked.begun.wait(WAIT)
+        slow = pool.submit(gather.ask, 9, is_urgent=True)
+        assert urgent.begun.wait(WAIT)
+        waiting = []
+        for one, is_urgent in ((1, False), (2, True), (3, False)):
+            waiting.append(pool.submit(gather.ask, one, is_urgent=is_urgent))
+            while len(gather._queue) < len(waiting):
+                pass
+        urgent.go.set()
+        assert (slow.result(WAIT), waiting[1].result(WAIT)) == (90, 20)
+        assert not waiting[0].done()
+        asked.go.set()
+        assert (first.result(WAIT), waiting[0].result(WAIT), waiting[2].result(WAIT)) == (0, 10, 30)
+    assert asked.groups == [[0], [2], [1, 3]]
+    assert gather._leading == 0
+
+
 def test_a_failure_is_told_to_all_that_were_asked_for_together_and_to_no_other():
     asked = Asked()
     gather = Gather(asked, most=2, at_once=1)

@@ -59,6 +59,10 @@ class Watch(Protocol):
     def saw(self, answer: Answer | Unsent | Doubtful) -> None:
         """Take note of how a request ended."""
 
+    def hurries(self) -> bool:
+        """Say whether what this thread asks is for a stop, which waits for nothing else."""
+        ...
+
 
 class Endpoint:
     """One FHIR server. Safe to use from several threads; every call ends within the remote's deadline.
@@ -127,7 +131,10 @@ class Endpoint:
         if gather is None:
             gather = Gather(partial(looking.together, self, type_), most=self._remote.bundle_size)
             gather = self._looks.setdefault(type_, gather)
-        return gather.ask((system, value))
+        return gather.ask((system, value), is_urgent=self._hurries())
+
+    def _hurries(self) -> bool:
+        return self._watch is not None and self._watch.hurries()
 
     def history(self, type_: str, parameters: Sequence[tuple[str, str]]) -> Listed | Trouble:
         """Return the first page of the history of a type, newest first."""
@@ -204,7 +211,10 @@ class Endpoint:
         since = time.monotonic()
         headers = {**UNCACHED, **(headers or {})} if method == "GET" else headers
         write = Write(method, url.removeprefix(self.base), headers or {}, body or b"")
-        answer, is_own = self._writes.ask(write) if self.takes_batches and write.fits else (self._alone(write), True)
+        if self.takes_batches and write.fits:
+            answer, is_own = self._writes.ask(write, is_urgent=self._hurries())
+        else:
+            answer, is_own = self._alone(write), True
         journal.note(method, write.path, write.headers, answer, since)
         if isinstance(answer, Answer) and answer.status in MOVED and self._is_elsewhere(write, answer):
             answer = Answer(NOT_FOUND, {})
