@@ -76,7 +76,9 @@ def test_what_is_urgent_waits_for_nothing_takes_only_urgent_with_it_and_leaves_n
 
 def test_what_is_urgent_goes_first_where_its_own_way_is_taken_too():
     asked, urgent = Asked(), Asked()
-    gather = Gather(lambda questions: (urgent if 9 in questions else asked)(questions), most=3, at_once=1)
+    gather: Gather[int, int] = Gather(
+        lambda questions: (urgent if 9 in questions else asked)(questions), most=3, at_once=1
+    )
     with ThreadPoolExecutor(9) as pool:
         first = pool.submit(gather.ask, 0)
         assert asked.begun.wait(WAIT)
