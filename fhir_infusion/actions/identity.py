@@ -30,6 +30,11 @@ def linked(patient: Json, kind: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def same_person(patient: Json) -> tuple[str, ...]:
+    """Return the ids of the Patients that a Patient says are the same person, each way."""
+    return tuple(one for kind in ("replaced-by", "replaces", "seealso") for one in linked(patient, kind) if one)
+
+
 def is_retired(patient: Json) -> bool:
     """Say whether a Patient names another one that is to be used in its place."""
     return bool(linked(patient, "replaced-by"))
@@ -96,6 +101,16 @@ def known_as(named: Json, id: str, keys: Collection[tuple[str, str]]) -> bool:
     if literal and not literal.startswith(("http://", "https://", "#", "urn:")):
         return patient_id(literal) == id
     return key_of(named) in keys
+
+
+def names_two(named: Json, known: Collection[tuple[str, str]]) -> bool:
+    """Say whether a Reference names one Patient by its literal and another one by its identifier.
+
+    ``known`` are the identifiers of the one that the literal leads to. Of a system of which that one has none nothing
+    is known. https://hl7.org/fhir/R4/references.html#logical
+    """
+    key = key_of(named)
+    return key is not None and key not in known and any(system == key[0] for system, _ in known)
 
 
 def key_of(named: Json) -> tuple[str, str] | None:

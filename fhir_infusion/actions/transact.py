@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.actions import notify, rules
+from fhir_infusion.actions import identity, notify, rules
 from fhir_infusion.errors import BREAKS_RULE, Deleted, Issue, Refused
 from fhir_infusion.fhir.search import Entry, entries
 from fhir_infusion.store import audit, idempotency, links, outbox, text, versions
@@ -113,10 +113,13 @@ def write(service: Service, tx: Tx, caller: Caller, type: str, part: Part, origi
     """Write one version with all that belongs to it.
 
     Raises:
-        Refused: 422, its business identifier names another record, or its order is none; 409, it names a deleted one.
+        Refused: 422, its business identifier names another record, its order is none, or it names two patients; 409,
+            it names a deleted one.
         versions.Moved: somebody was faster.
     """
     record = part.record
+    if type in IDENTITY:
+        _refuse_two_patients(tx, part)
     depends_on = f"{type}/{part.parent}" if part.parent else ""
     if type == "MedicationAdministration":
         order = order_of(service, tx, record)
@@ -271,6 +274,32 @@ def patient_findings(orders: Sequence[Json], administration: Json) -> tuple[Issu
         return ()
     reason = "the order that this administration carries out names another patient"
     return (Issue("warning", "business-rule", "patient", reason, "the patient of the order", "order-patient"),)
+
+
+def _refuse_two_patients(tx: Tx, part: Part) -> None:
+    """Refuse a subject that is one patient here by its literal reference, and another by its identifier (hazard H10).
+
+    One that stands here already does not keep what it is in from being changed or stopped.
+    """
+    subject = part.resource.get("subject", {})
+    id_ = identity.patient_id(str(subject.get("reference", "")))
+    if not id_ or identity.key_of(subject) is None:
+        return
+    patient = _patient(tx, id_)
+    same = [_patient(tx, one) for one in identity.same_person(patient)]
+    known = {key for one in (patient, *same) for key in identity.identifiers(one)}
+    if not identity.names_two(subject, known):
+        return
+    if part.previous is not None and text.read(part.previous.text).get("subject") == subject:
+        return
+    accepted = "one patient: the literal reference alone, or with an identifier of that patient"
+    reason = "the literal reference leads to a patient who has another identifier of this system"
+    raise Refused(Issue("error", "business-rule", "patient", reason, accepted, "two-patients", BREAKS_RULE))
+
+
+def _patient(tx: Tx, id: str) -> Json:
+    found = versions.alive(versions.current(tx, "Patient", id))
+    return text.read(found.text) if found is not None else {}
 
 
 def _binding(service: Service, tx: Tx, type: str, part: Part) -> tuple[Bound | None, Bound | None]:

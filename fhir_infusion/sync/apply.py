@@ -34,7 +34,7 @@ from fhir_infusion.sync.case import Case, as_received, case_of, codes_of, stampe
 from fhir_infusion.sync.compare import content, is_another, same
 from fhir_infusion.sync.conflicts import Merge, merge, stop_of
 from fhir_infusion.sync.deletions import gone_there
-from fhir_infusion.sync.incoming import incoming
+from fhir_infusion.sync.incoming import incoming, names_two
 from fhir_infusion.sync.merged_there import followed
 from fhir_infusion.sync.ours import version_of
 from fhir_infusion.sync.patients_here import bring
@@ -290,8 +290,11 @@ def _claimed(case: Case, stored: Stored) -> Applied:
 def _new(case: Case) -> Applied:
     peer = case.peer
     theirs = incoming(peer, case.tenant, case.resource, None)
-    if not isinstance(theirs, dict):
+    is_of_two = names_two(peer, case.resource)
+    if not isinstance(theirs, dict) or not isinstance(is_of_two, bool):
         return Applied("waiting")
+    if is_of_two:
+        return _marked(case, Applied("quarantined", "two-patients"))
 
     def also(tx: Tx, stored: Stored) -> None:
         link = stamped(Link(peer.name, stored.aggregate, ladder="pulled"), case.received)

@@ -8,11 +8,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.actions import identity
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.remotes import TYPES
+from fhir_infusion.remotes import PATIENT, TYPES
 from fhir_infusion.store import links
 from fhir_infusion.sync import references
 from fhir_infusion.sync.compare import content
@@ -51,10 +51,10 @@ def _kept(peer: Peer, tenant: str, element: str, reference: Resource) -> Resourc
         if link is not None:
             return {**reference, "reference": link.aggregate}
     absolute = {**reference, "reference": f"{peer.endpoint.base}/{there.text}"}
-    if there.type == "Patient" and element == "subject" and references.identifier_of(reference) is None:
+    if there.type == PATIENT and element == "subject" and references.identifier_of(reference) is None:
         identifier = _patient_identifier(peer, there.id)
-        if identifier:
-            absolute["identifier"] = fhir_json.read(identifier)
+        if identifier is not None:
+            absolute["identifier"] = identifier
     return absolute
 
 
@@ -72,17 +72,39 @@ def _restored(reference: Resource) -> Resource:
     return {"reference": literal.text, **kept}
 
 
-def _patient_identifier(peer: Peer, id_: str) -> str:
-    """Return, as JSON, the identifier by which a patient there is best known; empty where there is none."""
-    known = peer.recall("identifier of patient", id_)
+def names_two(peer: Peer, resource: Resource) -> bool | Trouble:
+    """Say whether a subject there is one patient by its literal and another by its identifier, or why nobody can say.
+
+    Which of the two is meant only a person can find out (hazard H10).
+    """
+    subject: Any = resource.get("subject", {})
+    there = references.relative(str(subject.get("reference", "")), peer.endpoint.base)
+    if there is None or there.type != PATIENT or identity.key_of(subject) is None:
+        return False
+    try:
+        patient = _patient(peer, there.id)
+        same = [_patient(peer, one) for one in identity.same_person(patient)]
+    except _LaterError as later:
+        return later.trouble
+    return identity.names_two(subject, {key for one in (patient, *same) for key in identity.identifiers(one)})
+
+
+def _patient_identifier(peer: Peer, id_: str) -> Resource | None:
+    """Return the identifier by which a patient there is best known; None where it has none."""
+    best = identity.in_use(_patient(peer, id_))
+    return {"system": best[0], "value": best[1]} if best is not None else None
+
+
+def _patient(peer: Peer, id_: str) -> Resource:
+    """Return what a patient there is known by, which is remembered for a while; empty where nobody is."""
+    known = peer.recall("patient there", id_)
     if known is not None:
-        return known
-    found = peer.endpoint.read("Patient", id_)
+        return fhir_json.read(known)
+    found = peer.endpoint.read(PATIENT, id_)
     if isinstance(found, Found):
-        best = identity.in_use(found.resource)
-        text = fhir_json.write({"system": best[0], "value": best[1]}).decode() if best is not None else ""
-        peer.learn(text, "identifier of patient", id_)
-        return text
+        patient: Resource = {name: found.resource[name] for name in ("identifier", "link") if name in found.resource}
+        peer.learn(fhir_json.write(patient).decode(), "patient there", id_)
+        return patient
     if isinstance(found, Missing | Gone | Rejected):
-        return ""
+        return {}
     raise _LaterError(found)

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.faults.peer import Act, once
 from tests.faults.persons import MR, OTHER, PERSON, identifier, link, subjects
-from tests.faults.rig import Rig, order
+from tests.faults.rig import Rig, of_theirs, order
 
 
 def subject_there(rig: Rig, type_: str = MR) -> str:
@@ -137,3 +138,50 @@ def test_h10_an_order_of_theirs_follows_to_the_patient_that_theirs_was_merged_in
     rig.settle()
     rig.pull()
     assert (len(rig.there.writes(MR)), subject_there(rig)) == (writes, f"Patient/{new}")
+
+
+# ------------------------------------------------------------------------------------- two patients in one subject there
+
+
+def _of_two(rig: Rig, **members: Any) -> dict[str, Any]:
+    """Put an order there whose subject is one patient by its literal, and has the number of another."""
+    there = rig.there.put({"resourceType": "Patient", "identifier": identifier("mrn-1"), **PERSON, **members}, "him")
+    subject = {"reference": f"Patient/{there['id']}", "identifier": identifier("mrn-2")[0]}
+    return rig.there.put(of_theirs(1, subject=subject))
+
+
+def test_h10_an_order_there_that_names_two_patients_is_put_aside_and_taken_once_it_names_one(rig: Rig):
+    resource = _of_two(rig)
+    rig.pull()
+    assert (rig.ids(), rig.alerts()) == ([], ["quarantined two-patients"])
+    rig.there.put({**resource, "subject": {**resource["subject"], "identifier": identifier("mrn-1")[0]}})
+    rig.pull()
+    assert [number for _, number in subjects(rig)] == ["mrn-1"]
+
+
+def test_h10_where_the_patient_there_cannot_be_asked_the_order_waits(rig: Rig):
+    resource = _of_two(rig)
+    rig.there.lies.append(once(Act(effect=False, status=500), lambda one: one.type == "Patient"))
+    rig.pull()
+    assert (rig.ids(), rig.alerts()) == ([], [])
+    rig.pull()
+    assert (rig.ids(), rig.alerts()) == ([], ["quarantined two-patients"])
+    assert len([one for one in rig.there.asked if one.type == "Patient"]) == 2
+    assert resource["subject"]["reference"] == "Patient/him"
+
+
+def test_h10_a_number_of_the_patient_that_theirs_was_merged_into_is_the_same_person(rig: Rig):
+    rig.there.put({"resourceType": "Patient", "identifier": identifier("mrn-2"), **PERSON}, "her")
+    _of_two(rig, **link("her"))
+    rig.pull()
+    assert [number for _, number in subjects(rig)] == ["mrn-2"]
+
+
+def test_h10_a_patient_there_who_is_not_there_or_has_other_kinds_of_numbers_contradicts_nobody(rig: Rig):
+    elsewhere = [{"system": "urn:insurance", "value": "mrn-1"}]
+    rig.there.put({"resourceType": "Patient", "identifier": elsewhere, **PERSON}, "him")
+    for number, id_ in ((1, "him"), (2, "nobody")):
+        subject = {"reference": f"Patient/{id_}", "identifier": identifier("mrn-2")[0]}
+        rig.there.put(of_theirs(number, subject=subject))
+    rig.pull()
+    assert ([number for _, number in subjects(rig)], rig.alerts()) == (["mrn-2"] * 2, [])
