@@ -83,9 +83,12 @@ def _in_flight(other: FromClause) -> ColumnElement[bool]:
 
 
 def _ready(holding: tuple[State, ...] = OPEN) -> ColumnElement[bool]:
-    """Say that nothing is open of what the row depends on, as far as that came before it; ``holding`` is open."""
+    """Say that nothing is open of what the row depends on, as far as that came before it; ``holding`` is open.
+
+    Nor a stop that came later: it has superseded what came before, and may be the first that is told of it.
+    """
     first = OUTBOX.alias("first")
-    before = (first.c.seq < OUTBOX.c.seq, state_of(first).in_(one_of(holding)))
+    before = (or_(first.c.seq < OUTBOX.c.seq, first.c.lane == "stop"), state_of(first).in_(one_of(holding)))
     return or_(OUTBOX.c.depends_on == "", _none(first, OUTBOX.c.depends_on, *before))
 
 

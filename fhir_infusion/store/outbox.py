@@ -222,7 +222,8 @@ def settle(
 ) -> Row:
     """Note what became of a row. A stop that arrived, or waits for a person, supersedes whatever was open before it.
 
-    ``arrived``: also where the rest of it waits. A verdict ends the suspicion, but for so many ``crashes`` of ours.
+    ``arrived``: also where the rest of it waits, or where it found that nothing is there any more. A verdict ends the
+    suspicion, but for so many ``crashes`` of ours.
 
     Raises:
         StaleLease: another worker has the row by now.

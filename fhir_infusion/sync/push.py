@@ -341,10 +341,13 @@ def _settled(peer: Peer, tenant: str, row: Row, begun: datetime, verdict: Verdic
 
     def work(tx: Tx) -> None:
         not_before = tx.now + verdict.wait if verdict.wait is not None else None
+        link = verdict.link or links.get(tx, peer.name, row.aggregate)
         # A stop that went alone to what nothing links yet: which version was created there is still to be found out.
-        is_found = not verdict.alone or links.get(tx, peer.name, row.aggregate) is not None
-        code, arrived = verdict.code, verdict.arrived and is_found
-        outbox.settle(tx, row, verdict.state, error_code=code, not_before=not_before, arrived=arrived)
+        # Of what is gone there nothing is; what waits for that, such as what was given, would wait for good.
+        is_found = not verdict.alone or link is not None
+        is_gone = verdict.state == "dead" and link is not None and link.is_gone
+        code, is_over = verdict.code, (verdict.arrived and is_found) or is_gone
+        outbox.settle(tx, row, verdict.state, error_code=code, not_before=not_before, arrived=is_over)
         attempts.note(tx, row, begun, asked, verdict.state, verdict.code)
         if verdict.link is not None and verdict.link.is_gone:
             gone_there(tx, peer, verdict.link, row.version, is_lost=verdict.link.ladder == "lost")

@@ -72,6 +72,30 @@ def test_f19_an_ended_order_deleted_there_is_told_without_danger(rig: Rig) -> No
     assert rig.resource(MR, rig.id_of(MR, "A-1"))["status"] == "completed"
 
 
+def test_f19_what_was_given_arrives_where_the_stop_of_its_order_finds_it_deleted_and_its_create_was_in_doubt(
+    rig: Rig,
+) -> None:
+    rig.there.update_create = True
+    rig.place(order("A-1"))
+    rig.there.lies = [once(DROP, lambda asked: asked.writes and asked.type == MR)]
+    rig.push()
+    (there,) = rig.there.all(MR)
+    rig.there.delete(MR, there["id"])
+    rig.give(administration("G-1", "A-1", 5))
+    rig.amend(order("A-1", status="stopped"))
+    rig.settle()
+    assert [(row.aggregate.partition("/")[0], row.state) for row in rig.rows()] == [
+        (MR, "superseded"),
+        (MA, "acked"),
+        (MA, "acked"),
+        (MR, "dead"),
+    ]
+    assert rig.alerts() == ["gone"]
+    assert rig.there.all(MR) == [], "it is not made again (H8)"
+    named = {"type": MR, "identifier": {"system": ORDERS, "value": "A-1"}}
+    assert [one["request"] for one in rig.there.all(MA)] == [named, named]
+
+
 def test_f19_an_administration_deleted_there_is_told(rig: Rig) -> None:
     _placed(rig, "A-1")
     rig.give(administration("B-1", "A-1", 5))

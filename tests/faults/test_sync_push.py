@@ -383,6 +383,20 @@ def test_an_administration_follows_its_order_and_its_segments_are_linked(rig: Ri
     assert {row.state for row in rig.rows()} == {"acked"}
 
 
+def test_f13_an_administration_waits_for_the_stop_that_stands_in_for_the_create_of_its_order(rig: Rig) -> None:
+    """The stop came after what was given, and the create before it is superseded."""
+    rig.place(order("A-1"))
+    rig.give(administration("G-1", "A-1", 5))
+    rig.amend(order("A-1", status="stopped"))
+    rig.there.lies = [once(Act(effect=False, status=409), lambda one: one.writes and one.type == "MedicationRequest")]
+    rig.settle()
+    there = _exactly_one(rig, "A-1")
+    assert there["status"] == "stopped"
+    given = rig.there.all("MedicationAdministration")
+    assert len(given) == 2
+    assert {one["request"].get("reference") for one in given} == {f"MedicationRequest/{there['id']}"}
+
+
 def test_a_rate_change_sends_the_changed_and_the_new_segment_only(rig: Rig) -> None:
     rig.place(order("A-1"))
     rig.give(administration("G-1", "A-1", 5))
