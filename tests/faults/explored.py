@@ -12,18 +12,20 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlsplit
+
+from sqlalchemy import delete
 
 from fhir_infusion.actions import amend_order, find
 from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
-from fhir_infusion.store import audit, conflicts, outbox
-from fhir_infusion.store import versions as stored
+from fhir_infusion.store import outbox
+from fhir_infusion.store.tables import LINKS
 from fhir_infusion.sync import retry, sending
-from fhir_infusion.sync.peer import STOP_ALONE
 from fhir_infusion.sync.replies import Answer, Doubtful
 from tests import exact_json
+from tests.faults.about import About, dose_number, read
 from tests.faults.invariants import ENDED
 from tests.faults.peer import CUT, DROP, RESET, Act, Asked, Peer
 from tests.faults.rig import CALLER, MRN, TENANT, Clock, Rig, open_rig, order
@@ -31,6 +33,8 @@ from tests.faults.rig import CALLER, MRN, TENANT, Clock, Rig, open_rig, order
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from fhir_infusion.store import conflicts
 
 MR: Final = "MedicationRequest"
 HIDDEN: Final = 30.0
@@ -157,6 +161,18 @@ def explore(
                 yield from explore(bench, more, faults - 1, kinds)
 
 
+def demand(bench: Bench, found: Iterator[Course], faults: int, kinds: frozenset[str] | None) -> None:
+    """Run courses with every way of up to so many faults; demand that none has a complaint."""
+    runs, failed = 0, []
+    for course in found:
+        for tried, ran in explore(bench, course, faults, kinds):
+            runs += 1
+            if ran.complaints:
+                failed.append("\n  ".join([str(tried), *ran.complaints, *ran.story]))
+    assert runs
+    assert not failed, f"{len(failed)} of {runs} runs:\n" + "\n".join(failed[:5])
+
+
 # ------------------------------------------------------------------------------------------------------------ how it runs
 
 
@@ -166,8 +182,9 @@ class Bench:
     RUNS: Final = 150
     """So many courses have one store; with more it grows slow."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, kind: type[Run] | None = None) -> None:
+        """Prepare; ``kind`` is what a course is run by."""
+        self._folder, self._kind = folder, kind or Run
         self._numbers = itertools.count(1)
         self._rig: Rig | None = None
         self._left = 0
@@ -186,7 +203,7 @@ class Bench:
         if PULL in course.steps:
             self._left = 0  # what is asked then depends on what was taken before
         rig = self._fresh(course.rung)
-        one = _Run(rig, course, f"A-{next(self._numbers)}")
+        one = self._kind(rig, course, f"A-{next(self._numbers)}")
         ran = one.run()
         if ran.complaints or not one.is_clean:
             self._left = 0  # what is left there would be in the way of the next
@@ -207,6 +224,7 @@ class Bench:
         there.written.clear()
         rig.peer.forget()
         rig.peer.told_first("")
+        rig.service.store.transact(TENANT, lambda tx: tx.connection.execute(delete(LINKS)))  # nor does any lead there
         vars(rig.peer)["_circuit"] = retry.CLOSED
         vars(rig.peer.endpoint)["_once"] = partial(_once, there)
         return rig
@@ -222,16 +240,18 @@ def _once(there: Peer, method: str, url: str, headers: dict[str, str], body: byt
         parts[1] if len(parts) > 1 else "",
         dict(parse_qsl(parted.query)),
         {name.lower(): value for name, value in headers.items()},
-        _read(body.decode()) if body else {},
+        read(body.decode()) if body else {},
     )
     status, sent, resource, act = there.answer(asked)
     if act is not None and act.close:
         return Doubtful("connection lost")
     text = exact_json.dumps(resource).encode() if resource is not None else b""
+    if act is not None and act.body is not None:
+        text = act.body
     return Answer(status, {"content-type": "application/fhir+json", **{k.lower(): v for k, v in sent.items()}}, text)
 
 
-class _Run:
+class Run:
     """One course on a rig."""
 
     def __init__(self, rig: Rig, course: Course, name: str) -> None:
@@ -247,20 +267,19 @@ class _Run:
         """Whether our last change of the dose was made upon theirs."""
         self.refused = False
         self.number = 0
-        self.aggregate = ""
+        self.order = About(rig, MR, "", name)
         self.is_clean = True
 
     def run(self) -> Ran:
-        rig, there = self.rig, self.rig.there
-        mrn = order(self.name)["patient"]["identifier"]["value"]
-        there.put({"resourceType": "Patient", "identifier": [{"system": MRN, "value": mrn}]}, f"p-{self.name}")
-        there.lies.append(self._lie)
+        rig = self.rig
+        self._admit()
+        rig.there.lies.append(self._lie)
         for step in self.course.steps:
             self._step(step)
             rig.clock.move(self.course.gap)
         for _ in range(60):
             self._push()
-            if not any(row.state in outbox.WAITING for row in self._rows()):
+            if not self._open():
                 break
             rig.clock.move(20)
         self.is_over = True
@@ -272,18 +291,30 @@ class _Run:
                 self._push()
             rig.clock.move(2000)
         complaints = [] if self.refused else list(self._complaints())
-        self.is_clean = all(row.state in {"acked", "superseded"} for row in self._rows()) and not self._conflicts()
+        self.is_clean = all(
+            all(row.state in {"acked", "superseded"} for row in one.rows()) and not one.conflicts()
+            for one in self._all()
+        )
         return Ran(self.requests, complaints, self._story() if complaints else [], self.refused)
 
+    def _admit(self) -> None:
+        """Have the patient there before anything is placed."""
+        mrn = order(self.name)["patient"]["identifier"]["value"]
+        self.rig.there.put({"resourceType": "Patient", "identifier": [{"system": MRN, "value": mrn}]}, f"p-{self.name}")
+
     # ---------------------------------------------------------------------------------------------------- faults
+
+    def _kinds(self, asked: Asked) -> dict[str, Act]:
+        """Return what may befall a request."""
+        if not asked.writes:
+            return READING
+        return {**WRITING, **CREATING} if asked.method == "POST" or not asked.headers.get("if-match") else WRITING
 
     def _lie(self, asked: Asked) -> Act | None:
         if asked.type == "metadata" or self.is_over:
             return None
         number = len(self.requests)
-        kinds: dict[str, Act] = READING
-        if asked.writes:
-            kinds = {**WRITING, **CREATING} if asked.method == "POST" or not asked.headers.get("if-match") else WRITING
+        kinds = self._kinds(asked)
         self.requests.append((*kinds, *([AWAY] if asked.type == "Patient" else [])))
         kind = self.faults.get(number, "")
         self.asked.append(
@@ -301,7 +332,7 @@ class _Run:
         self.asked.append(f"- {step}")
         if step == "place":
             made = self.rig.place(order(self.name))
-            self.aggregate = f"{MR}/{made.id}"
+            self.order = About(self.rig, MR, made.id, self.name)
         elif step == "push":
             self._push()
         elif step == PULL:
@@ -326,27 +357,31 @@ class _Run:
                 sending._deliver(rig.peer, TENANT, row)
 
     def _ours(self, step: str) -> None:
-        service, id_ = self.rig.service, self.aggregate.partition("/")[2]
+        service, id_ = self.rig.service, self.order.id
         found = find.record(service, CALLER, MR, id_)
-        record = found.record
+        record = self._changed(found.record, step)
+        try:
+            amend_order.amend(service, CALLER, id_, record, str(found.version))
+        except Refused:
+            self.refused = True
+
+    def _changed(self, record: Any, step: str) -> Any:
+        """Return a record with a change of ours; a number that it sets is this change's own."""
         self.number += 1
         if step in {DOSE, STOP_DOSE}:
             (dosing,) = record["steps"][0]["dosings"]
-            self.is_upon_theirs = str(dosing["rate"]["value"]) == str(_rate(_THEIR_DOSE))
-            dosing["rate"]["value"] = _rate(self.number)
+            self.is_upon_theirs = str(dosing["rate"]["value"]) == str(rate(_THEIR_DOSE))
+            dosing["rate"]["value"] = rate(self.number)
         if step in {STOP, STOP_DOSE}:
             record["status"] = "stopped"
         if step == ERROR:
             record["status"] = "entered-in-error"
         if step == NOTE:
             record["notes"] = [*record.get("notes", []), {"text": f"ours {self.number}"}]
-        try:
-            amend_order.amend(service, CALLER, id_, record, str(found.version))
-        except Refused:
-            self.refused = True
+        return record
 
     def _theirs(self, step: str) -> None:
-        found = self._there()
+        found = self.order.there()
         if len(found) != 1:
             self.refused = True
             return
@@ -356,7 +391,7 @@ class _Run:
             return
         changed = dict(now)
         kept = self.rig.there.resources[MR, now["id"]]
-        is_linked = self.rig.link_state(self.aggregate) != ""
+        is_linked = self.rig.link_state(self.order.aggregate) != ""
         self.edit = (step, len(kept.versions), not is_linked)
         what = step.removeprefix("they:")
         if what == "delete":
@@ -367,8 +402,8 @@ class _Run:
         elif what == "tag":
             changed["meta"] = {**now["meta"], "tag": [{"system": "urn:test:tag", "code": "seen"}]}
         elif what == "dose":
-            (instruction,) = _read(exact_json.dumps(now))["dosageInstruction"]
-            instruction["doseAndRate"][0]["rateQuantity"]["value"] = _rate(_THEIR_DOSE)
+            (instruction,) = read(exact_json.dumps(now))["dosageInstruction"]
+            instruction["doseAndRate"][0]["rateQuantity"]["value"] = rate(_THEIR_DOSE)
             changed["dosageInstruction"] = [instruction]
         else:
             changed["status"] = what
@@ -379,105 +414,37 @@ class _Run:
 
     # --------------------------------------------------------------------------------------------------- demands
 
-    def _rows(self) -> tuple[outbox.Row, ...]:
-        return self.rig.service.store.read(TENANT, lambda tx: outbox.rows(tx, "peer", aggregate=self.aggregate))
+    def _open(self) -> bool:
+        """Say whether anything waits yet."""
+        return any(row.state in outbox.WAITING for about in self._all() for row in about.rows())
 
-    def _conflicts(self) -> list[conflicts.Conflict]:
-        return [one for one in self.rig.conflicts() if one.aggregate == self.aggregate]
-
-    def _there(self) -> list[dict[str, Any]]:
-        return [
-            one for one in self.rig.there.all(MR) if any(i["value"] == self.name for i in one.get("identifier", []))
-        ]
-
-    def _trail(self) -> list[audit.AuditEntry]:
-        about = (MR, self.aggregate.partition("/")[2])
-        found, _ = self.rig.service.store.read(TENANT, lambda tx: audit.newest(tx, limit=1_000, about=about))
-        return list(reversed(found))
-
-    def _versions(self) -> list[dict[str, Any] | None]:
-        kept = [kept.versions for (type_, _), kept in self.rig.there.resources.items() if type_ == MR]
-        return kept[0] if len(kept) == 1 else []
+    def _all(self) -> list[About]:
+        """Return all of ours that the course is about."""
+        return [self.order]
 
     def _complaints(self) -> Iterator[str]:
-        rows, there = self._rows(), self._there()
-        ours = self.rig.resource(MR, self.aggregate.partition("/")[2])
-        held = self._conflicts()
+        there = self.order.there()
         if self.edit is not None and self.edit[0] == "they:delete":
             yield from self._of_deleted(there)
             return
         if len(there) != 1:
             yield f"there are {len(there)}"
             return
-        (theirs,) = there
-        if ours["status"] in ENDED and theirs["status"] not in ENDED:
-            yield f"ours is {ours['status']} and theirs {theirs['status']}"
-        states = {row.state for row in rows}
-        if not held:
-            if not states <= {"acked", "superseded"}:
-                yield f"rows end in {sorted(states)}"
-            if _said(ours) != _said(theirs):
-                yield "theirs says other than ours"
-        yield from self._of_history()
-        trail = self._trail()
-        yield from self._of_trail(rows, trail)
-        alarms = {one.detail for one in trail if one.action == "sync-alert"}
+        held = self.order.conflicts()
+        yield from self.order.of_rows()
+        group = THEIRS[self.edit[0]] if self.edit else ""
+        yield from self.order.of_history(group)
+        # Their change stands where ours had: then nothing there shows that it had arrived.
+        kinds = [kind for _, kind in self.course.faults]
+        is_hidden = group in {"clinical", "status"} or (kinds.count("lost") > 1 and len(set(kinds)) > 1)
+        yield from self.order.of_trail(is_edited=self.edit is not None, is_hidden=is_hidden)
         if self.edit is None:
             if held:
                 yield "a conflict is open"
-            if alarms - {"stop-late", "forbidden"}:
+            if alarms := self.order.alarms() - {"stop-late", "forbidden"}:
                 yield f"alarms {alarms}"
         else:
-            yield from self._of_edit(ours, theirs, held)
-
-    def _of_history(self) -> Iterator[str]:
-        versions = [one for one in self._versions() if one is not None]
-        has_ended, place, notes = False, -1, 0
-        edited = THEIRS[self.edit[0]] if self.edit else ""
-        for number, one in enumerate(versions, 1):
-            if has_ended and one["status"] not in ENDED:
-                yield f"version {number} there is {one['status']} after it had ended"
-            has_ended = has_ended or one["status"] in ENDED
-            at = _place(one)
-            if edited != "clinical":
-                if at < place:
-                    yield f"version {number} there has dose {at} after {place}"
-                place = at
-            if len(one.get("note", [])) < notes:
-                yield f"version {number} there has fewer notes"
-            notes = len(one.get("note", []))
-        for number, (one, after) in enumerate(itertools.pairwise(versions), 2):
-            if _said(one) == _said(after):
-                yield f"version {number} there says what was there"
-
-    def _of_trail(self, rows: tuple[outbox.Row, ...], trail: list[audit.AuditEntry]) -> Iterator[str]:
-        sent = [one for one in trail if one.action == "sync-sent"]
-        whole = sorted(one.version for one in sent if one.detail != STOP_ALONE)
-        alone = sorted(one.version for one in sent if one.detail == STOP_ALONE)
-        if len(set(whole)) < len(whole) or len(set(alone)) < len(alone):
-            yield f"the trail tells of {whole}, alone {alone}"
-        stops = {row.version for row in rows if row.lane == "stop"}
-        if not set(alone) <= stops:
-            yield f"the trail tells of {alone} as stops alone"
-        type_, _, id_ = self.aggregate.partition("/")
-        kept = self.rig.service.store.read(TENANT, lambda tx: stored.history(tx, type_, id_))
-        said = {one.version: _said(_read(one.text)) for one in kept}
-        wrote = {
-            _said(one)
-            for one in self._versions()
-            if one is not None and (MR, one["id"], one["meta"]["versionId"]) in self.rig.there.written
-        }
-        arrived = {version for version, each in said.items() if each in wrote}
-        if set(whole) - arrived and not self.edit:
-            yield f"the trail tells of {whole}, and what arrived is {sorted(arrived)}"
-        # Their change stands where ours had, or what a stop alone made of it says what the whole stop says: then nothing
-        # there shows that it had arrived.
-        kinds = [kind for _, kind in self.course.faults]
-        is_hidden = self.edit is not None and THEIRS[self.edit[0]] in {"clinical", "status"}
-        is_hidden |= bool(alone) or (kinds.count("lost") > 1 and len(set(kinds)) > 1)
-        tried = {row.version for row in rows if row.attempt}
-        if not is_hidden and (arrived & tried) - set(whole):
-            yield f"what arrived is {sorted(arrived)}, and the trail tells of {whole}, alone {alone}"
+            yield from self._of_edit(self.order.ours(), there[0], held)
 
     def _of_deleted(self, there: list[dict[str, Any]]) -> Iterator[str]:
         assert self.edit is not None
@@ -485,7 +452,7 @@ class _Run:
             yield "it is there again"
         if len(there) > 1:
             yield f"there are {len(there)}"
-        link = self.rig.link(MR, self.aggregate.partition("/")[2])
+        link = self.rig.link(MR, self.order.id)
         if not there and (link is None or not link.is_gone):
             yield "it is gone there, and no link knows"
 
@@ -508,15 +475,15 @@ class _Run:
                 yield f"{side} lacks a note"
             if what == "they:tag" and not one.get("meta", {}).get("tag"):
                 yield f"{side} lacks their tag"
-        yield from self._of_dose(_place(theirs), upon, changes, is_theirs=group == "clinical")
+        yield from self._of_dose(dose_number(theirs), upon, changes, is_theirs=group == "clinical")
         yield from self._of_status(theirs["status"], what, changes)
 
     def _of_dose(self, place: int, upon: int, changes: list[str], *, is_theirs: bool) -> Iterator[str]:
         """Demand the last dose; theirs where it was given upon the last of ours, for that was no conflict."""
         mine = max((number for number, one in enumerate(changes, 1) if "clinical" in GROUPS[one]), default=0)
         is_theirs &= not self.is_upon_theirs
-        before = self._versions()[upon - 1]
-        if is_theirs and (before is None or _place(before) != mine):
+        before = self.order.versions()[upon - 1]
+        if is_theirs and (before is None or dose_number(before) != mine):
             yield f"both changed the dose, and none is held: there is {place}"
         elif place != (_THEIR_DOSE if is_theirs else mine):
             yield f"the dose there is {place}"
@@ -533,30 +500,9 @@ class _Run:
             yield f"theirs is {status}"
 
     def _story(self) -> list[str]:
-        rows = [f"row {r.version} {r.lane} {r.state} {r.last_error_code} {r.attempt}" for r in self._rows()]
-        versions = [
-            f"there {n}: {'deleted' if v is None else (v['status'], _place(v), [one['text'] for one in v.get('note', [])])}"
-            for n, v in enumerate(self._versions(), 1)
-        ]
-        trail = [f"{one.action} {one.version} {one.detail}" for one in self._trail()]
-        return [*self.asked, *rows, *versions, *trail]
+        return [*self.asked, *(line for about in self._all() for line in about.story())]
 
 
-def _read(text: str) -> dict[str, Any]:
-    return cast("dict[str, Any]", exact_json.loads(text))
-
-
-def _rate(number: int) -> Any:
+def rate(number: int) -> Any:
+    """Return a rate that is this change's own, with a digit to lose."""
     return fhir_json.read(f'{{"n":{number}.50}}')["n"]
-
-
-def _place(resource: dict[str, Any]) -> int:
-    """Return the number of the change that set the rate; 0 where it is as it was placed."""
-    text = str(resource["dosageInstruction"][0]["doseAndRate"][0]["rateQuantity"]["value"])
-    return 0 if text == "5" else int(text.removesuffix(".50"))
-
-
-def _said(resource: dict[str, Any]) -> str:
-    kept = {name: resource[name] for name in sorted(resource) if name not in {"id", "meta", "subject", "text"}}
-    tags = resource.get("meta", {}).get("tag", [])
-    return exact_json.dumps({**kept, "tag": tags})

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.counts import chosen, count
-from tests.faults.explored import STOP, STOP_DOSE, THEIRS, Bench, Course, courses, explore
+from tests.faults.explored import STOP, STOP_DOSE, THEIRS, Bench, courses, demand
 from tests.fresh import in_memory
 
 if TYPE_CHECKING:
@@ -33,44 +33,33 @@ def bench() -> Iterator[Bench]:
         one.close()
 
 
-def _demand(bench: Bench, found: Iterator[Course], faults: int, kinds: frozenset[str] | None) -> None:
-    runs, failed = 0, []
-    for course in found:
-        for tried, ran in explore(bench, course, faults, kinds):
-            runs += 1
-            if ran.complaints:
-                failed.append("\n  ".join([str(tried), *ran.complaints, *ran.story]))
-    assert runs
-    assert not failed, f"{len(failed)} of {runs} runs:\n" + "\n".join(failed[:5])
-
-
 def test_i1_i2_i3_i4_i6_whatever_fails_once_in_a_course_of_ours_it_is_there_as_it_is_here(bench: Bench):
-    _demand(bench, islice(courses(1), 0, None, count(7, 1)), 1, ONE_EACH)
+    demand(bench, islice(courses(1), 0, None, count(7, 1)), 1, ONE_EACH)
 
 
 def test_i1_i2_i3_i4_i6_whatever_fails_once_in_two_changes_of_ours_it_is_there_as_it_is_here(bench: Bench):
-    _demand(bench, islice(courses(2), 0, None, count(61, 1)), 1, ONE_EACH)
+    demand(bench, islice(courses(2), 0, None, count(61, 1)), 1, ONE_EACH)
 
 
 def test_i1_i2_i3_i4_i6_whatever_fails_twice_in_a_course_of_ours_it_is_there_as_it_is_here(bench: Bench):
-    _demand(bench, islice(courses(1), count(16, 0), None, count(43, 1)), 2, FEW)
+    demand(bench, islice(courses(1), count(16, 0), None, count(43, 1)), 2, FEW)
 
 
 def test_i1_i4_h8_whatever_fails_once_while_they_change_it_too_both_changes_stand_or_a_person_is_told(bench: Bench):
     found = courses(1, theirs=tuple(THEIRS), forgets=(True,))
-    _demand(bench, islice(found, 0, None, count(83, 1)), 1, FEW)
+    demand(bench, islice(found, 0, None, count(83, 1)), 1, FEW)
 
 
 def test_i1_i4_h8_whatever_fails_twice_while_they_change_it_too_both_changes_stand_or_a_person_is_told(bench: Bench):
     found = courses(1, theirs=tuple(THEIRS), rungs="B", forgets=(True,))
-    _demand(bench, islice(found, count(17, 0), None, count(70, 1)), 2, frozenset({"lost", "away"}))
+    demand(bench, islice(found, count(17, 0), None, count(70, 1)), 2, frozenset({"lost", "away"}))
 
 
 def test_i1_i4_f12_whatever_fails_once_while_theirs_is_pulled_in_between_both_changes_stand(bench: Bench):
     found = courses(1, theirs=tuple(THEIRS), forgets=(False,), pulls=(True,))
-    _demand(bench, islice(found, 0, None, count(241, 1)), 1, ONE_EACH)
+    demand(bench, islice(found, 0, None, count(241, 1)), 1, ONE_EACH)
 
 
 def test_i4_whatever_is_lost_thrice_before_a_stop_is_there_nothing_makes_the_order_active_again(bench: Bench):
     found = (one for one in courses(1) if {STOP, STOP_DOSE} & set(one.steps) and one.steps.count("forget") != 1)
-    _demand(bench, islice(found, 0, None, count(3, 1)), 3, frozenset({"lost", "away"}))
+    demand(bench, islice(found, 0, None, count(3, 1)), 3, frozenset({"lost", "away"}))
