@@ -179,7 +179,7 @@ def _adopt(job: Job, entry: Entry) -> tuple[Row, Verdict]:
     if version > row.version:
         return row, Verdict("superseded", "newer-was-sent", link=linked)
     if version < row.version:
-        _kept(job, linked, version if version in dict(doubted) else row.version)
+        _kept(job, linked, sent.in_doubt_as(version, ours, doubted) or row.version)
         return _update(replace(job, link=linked), linked)
     if row.state != "unknown" and (made := arrived.created(stamped, doubted, there)) is not None:
         _kept(job, linked, made.last_acked_version)
@@ -290,8 +290,8 @@ def _contest(  # noqa: PLR0913  what is there, and what is known of it
         found = upon.last_acked_version if link.last_acked_version < upon.last_acked_version else 0
         if found == job.row.version:
             is_there |= job.row.state == "unknown"
-        elif found in dict(sent.doubted(job, ours)):
-            before = found
+        elif found:
+            before = sent.in_doubt_as(found, ours, sent.doubted(job, ours))
     applied = apply(job.peer, job.tenant, received, own=True, link=upon)
     if applied.kind == "merged":
         return job.row, Verdict("superseded", "merged", arrived=is_there, before=before)

@@ -14,7 +14,7 @@ from fhir_infusion.remotes import TYPES
 from fhir_infusion.store import links, outbox
 from fhir_infusion.store import versions as stored_versions
 from fhir_infusion.sync import references
-from fhir_infusion.sync.compare import equivalent, is_answer_to_another
+from fhir_infusion.sync.compare import equivalent, is_answer_to_another, same
 from fhir_infusion.sync.ours import version_of
 from fhir_infusion.sync.outgoing import NEVER_LOGICAL, Crossing, outgoing
 from fhir_infusion.sync.verdicts import ANOTHER
@@ -61,6 +61,13 @@ def doubted(job: Job, ours: list[tuple[int, Resource]]) -> list[tuple[int, Resou
     rows = job.peer.service.store.read(job.tenant, lambda tx: outbox.rows(tx, name, limit=10_000, aggregate=aggregate))
     versions_ = {row.version for row in rows if row.state in IN_DOUBT}
     return [one for one in ours if one[0] in versions_]
+
+
+def in_doubt_as(version: int, ours: list[tuple[int, Resource]], doubted: list[tuple[int, Resource]]) -> int:
+    """Return the version in doubt that says what one of ours says, that one itself before others; 0 where none does."""
+    said = dict(ours)[version]
+    found = [one for one, body in doubted if same(body, said)]
+    return version if version in found else next(iter(found), 0)
 
 
 def why_not_ours(job: Job, reply: Written, there: Found) -> str:

@@ -178,6 +178,25 @@ def test_i6_what_arrived_in_doubt_is_told_in_the_trail_though_a_stop_overtook_it
 
 
 @pytest.mark.parametrize("is_created", [False, True])
+def test_i6_what_arrived_in_doubt_is_told_in_the_trail_though_a_later_version_says_the_same(
+    rig: Rig, *, is_created: bool
+):
+    rig.place(order("A-1", priority="stat") if is_created else order("A-1"))
+    if is_created:
+        rig.settle()
+    _lost(rig)
+    if is_created:
+        rig.amend(order("A-1"))
+    rig.push()
+    rig.amend(order("A-1", **SLOWER))
+    rig.amend(order("A-1"))
+    rig.amend(order("A-1", status="stopped"))
+    assert set(rig.settle()) <= {"acked", "superseded"}
+    told = [one.version for one in _trail(rig) if one.action == "sync-sent"]
+    assert told == ([1, 2, 5] if is_created else [1, 4])
+
+
+@pytest.mark.parametrize("is_created", [False, True])
 def test_i1_a_security_label_that_they_set_upon_what_arrived_in_doubt_is_taken_and_stays(rig: Rig, *, is_created: bool):
     label = {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}
     step = {"step_id": "run", "dosings": [{"dosing_id": "rate", "rate": {"value": 4, "unit": "ug/kg/min"}}]}
