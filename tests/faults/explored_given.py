@@ -7,14 +7,16 @@ every digit of its rates; nothing of it is lost or doubled, or comes back to lif
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.actions import find, record_administration, whole
 from fhir_infusion.errors import Refused
 from fhir_infusion.store import versions
+from fhir_infusion.sync.verdicts import HIDDEN_FOR
 from tests import exact_json
 from tests.faults.about import About, dose_number, read
-from tests.faults.explored import DOSE, ERROR, MR, PULL, STOP, Course, Run, rate
+from tests.faults.explored import CREATING, DOSE, ERROR, MR, PULL, STOP, Course, Run, rate
 from tests.faults.invariants import ENDED
 from tests.faults.rig import CALLER, TENANT, administration
 
@@ -29,6 +31,8 @@ MA: Final = "MedicationAdministration"
 
 GIVE, GIVE_SPLIT = "give", "give split"
 GIVES: Final = (GIVE, GIVE_SPLIT)
+NEW_PATIENT: Final = "a new patient"
+"""What a course begins with where the patient is not there yet."""
 """In one resource, and in one for each rate beside the whole."""
 OURS: Final = ("given:rate", "given:next", "given:stopped", "given:entered-in-error", "given:completed", "given:note")
 CHANGES: Final = (*OURS, DOSE, STOP, ERROR)
@@ -60,10 +64,12 @@ def courses(
     rungs: str = "ABC",
     forgets: tuple[bool, ...] = (False,),
     pulls: tuple[bool, ...] = (False,),
+    is_new: bool = False,
 ) -> Iterator[Course]:
     """Yield all courses of an order, what is given of it, and up to ``most`` changes of either.
 
-    A push comes after each or not; with ``theirs`` one edit of theirs comes somewhere after the first push.
+    A push comes after each or not; with ``theirs`` one edit of theirs comes somewhere after the first push; ``is_new``:
+    the patient is not there yet.
     """
     for count in range(most + 1):
         for give, changes in itertools.product(gives, itertools.product(CHANGES, repeat=count)):
@@ -77,7 +83,7 @@ def courses(
                 for with_theirs, forget, pull, rung in itertools.product(edited, forgets, pulls, rungs):
                     before = [*(["forget"] if forget else []), *([PULL] if pull else [])]
                     made = [step for one in with_theirs for step in ([*before, one] if one == "push" else [one])]
-                    yield Course(tuple(made), rung)
+                    yield Course(((NEW_PATIENT,) if is_new else ()) + tuple(made), rung)
 
 
 class Given(Run):
@@ -116,7 +122,15 @@ class Given(Run):
         (identifier,) = read(stored.text)["identifier"]
         return About(self.rig, MA, stored.id, identifier["value"])
 
+    def _admit(self) -> None:
+        if self.course.steps[0] != NEW_PATIENT:
+            super()._admit()
+
     # ----------------------------------------------------------------------------------------------------- steps
+
+    def _step(self, step: str) -> None:
+        if step != NEW_PATIENT:
+            super()._step(step)
 
     def _ours(self, step: str) -> None:
         if step in GIVES:
@@ -181,6 +195,14 @@ class Given(Run):
 
     # ---------------------------------------------------------------------------------------------------- faults
 
+    def _kinds(self, asked: Asked) -> dict[str, Act]:
+        """Return what may befall a request; a patient in doubt is waited for ``verdicts.HIDDEN_FOR``, and no longer."""
+        kinds = super()._kinds(asked)
+        if asked.writes and asked.type == "Patient":
+            shortly = replace(CREATING["hidden and lost"], hidden_for=HIDDEN_FOR.total_seconds() - 1)
+            return {**kinds, "hidden and lost": shortly}
+        return kinds
+
     def _lie(self, asked: Asked) -> Act | None:
         act = super()._lie(asked)
         if asked.writes and asked.type == MA and not self.refused and (act is None or act.effect):
@@ -194,7 +216,10 @@ class Given(Run):
         """
         orders = {f"{MR}/{id_}" for id_ in self.order.ids()}
         is_gone = self.edit is not None and self.edit[0] == "they:delete"
-        wanted = {"subject": {f"Patient/p-{self.name}"}, "request": orders | ({""} if is_gone else set())}
+        wanted = {
+            "subject": {f"Patient/{one['id']}" for one in self.rig.there.all("Patient")},
+            "request": orders | ({""} if is_gone else set()),
+        }
         if "partOf" in body:
             wanted["partOf"] = {f"{MA}/{id_}" for id_ in About(self.rig, MA, "", self.number_given).ids()}
         for element, there in wanted.items():
@@ -208,6 +233,8 @@ class Given(Run):
     def _complaints(self) -> Iterator[str]:
         yield from super()._complaints()
         yield from self.astray
+        if (patients := len(self.rig.there.all("Patient"))) != 1:
+            yield f"there are {patients} patients"
         for about in self._parts():
             yield from (f"{about.name}: {told}" for told in self._of_part(about))
 

@@ -46,6 +46,10 @@ def test_i1_i2_i3_i6_whatever_fails_twice_what_is_given_is_there_beside_its_orde
     _demand(given.Given, islice(found, count(5, 0), None, count(101, 1)), 2, TWO)
 
 
+def test_i1_i2_h10_whatever_fails_once_what_is_given_to_a_new_patient_is_there_beside_one_patient():
+    _demand(given.Given, islice(given.courses(1, is_new=True), 0, None, count(111, 1)), 1, ALL_OR_FEW)
+
+
 def test_i1_i4_h8_whatever_fails_once_while_they_change_what_is_given_both_changes_stand_or_a_person_is_told():
     found = given.courses(1, theirs=tuple(given.THEIRS), rungs="AB", pulls=(False, True))
     _demand(given.Given, islice(found, 0, None, count(2399, 1)), 1, FEW)
