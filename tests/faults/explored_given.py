@@ -31,9 +31,9 @@ MA: Final = "MedicationAdministration"
 
 GIVE, GIVE_SPLIT = "give", "give split"
 GIVES: Final = (GIVE, GIVE_SPLIT)
+"""In one resource, and in one for each rate beside the whole."""
 NEW_PATIENT: Final = "a new patient"
 """What a course begins with where the patient is not there yet."""
-"""In one resource, and in one for each rate beside the whole."""
 OURS: Final = ("given:rate", "given:next", "given:stopped", "given:entered-in-error", "given:completed", "given:note")
 CHANGES: Final = (*OURS, DOSE, STOP, ERROR)
 THEIRS: Final = {
