@@ -16,7 +16,7 @@ from fhir_infusion.remotes import PATIENT, TYPES
 from fhir_infusion.store import links
 from fhir_infusion.sync import references
 from fhir_infusion.sync.compare import content
-from fhir_infusion.sync.replies import Found, Gone, Missing, Rejected, Trouble
+from fhir_infusion.sync.replies import Forbidden, Found, Gone, Missing, Rejected, Trouble
 
 if TYPE_CHECKING:
     from fhir_infusion.fhir.json import Resource
@@ -75,8 +75,11 @@ def _restored(reference: Resource) -> Resource:
 def names_two(peer: Peer, resource: Resource) -> bool | Trouble:
     """Say whether a subject there is one patient by its literal and another by its identifier, or why nobody can say.
 
-    Which of the two is meant only a person can find out (hazard H10).
+    Which of the two is meant only a person can find out (hazard H10). Where patients are neither sent nor taken, they
+    may be nothing that we are allowed to read, and the number counts; so it does where that is refused.
     """
+    if peer.remote.direction == "pull" and PATIENT not in peer.remote.resources:
+        return False
     subject: Any = resource.get("subject", {})
     there = references.relative(str(subject.get("reference", "")), peer.endpoint.base)
     if there is None or there.type != PATIENT or identity.key_of(subject) is None:
@@ -85,7 +88,7 @@ def names_two(peer: Peer, resource: Resource) -> bool | Trouble:
         patient = _patient(peer, there.id)
         same = [_patient(peer, one) for one in identity.same_person(patient)]
     except _LaterError as later:
-        return later.trouble
+        return False if isinstance(later.trouble, Forbidden) else later.trouble
     return identity.names_two(subject, {key for one in (patient, *same) for key in identity.identifiers(one)})
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.faults.peer import Act, once
+from tests.faults.invariants import demanded
+from tests.faults.peer import Act, Peer, once
 from tests.faults.persons import MR, OTHER, PERSON, identifier, link, subjects
-from tests.faults.rig import Rig, of_theirs, order
+from tests.faults.rig import Clock, Rig, of_theirs, open_rig, order
 
 
 def subject_there(rig: Rig, type_: str = MR) -> str:
@@ -168,6 +169,21 @@ def test_h10_where_the_patient_there_cannot_be_asked_the_order_waits(rig: Rig):
     assert (rig.ids(), rig.alerts()) == ([], ["quarantined two-patients"])
     assert len([one for one in rig.there.asked if one.type == "Patient"]) == 2
     assert resource["subject"]["reference"] == "Patient/him"
+
+
+def test_h10_where_patients_may_not_be_read_the_number_of_an_order_counts(rig: Rig):
+    _of_two(rig)
+    rig.there.lies.append(lambda one: Act(effect=False, status=403) if one.type == "Patient" else None)
+    rig.pull()
+    assert [number for _, number in subjects(rig)] == ["mrn-2"]
+
+
+def test_h10_a_remote_that_is_only_pulled_without_its_patients_is_not_asked_for_them(there: Peer, database: str):
+    with demanded(open_rig(there, database, Clock(), direction="pull"), asked=False) as rig:
+        _of_two(rig)
+        rig.pull()
+        assert [number for _, number in subjects(rig)] == ["mrn-2"]
+        assert not [one for one in there.asked if one.type == "Patient"]
 
 
 def test_h10_a_number_of_the_patient_that_theirs_was_merged_into_is_the_same_person(rig: Rig):
