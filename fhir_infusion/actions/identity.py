@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
 Json = dict[str, Any]
 
@@ -28,11 +28,6 @@ def linked(patient: Json, kind: str) -> tuple[str, ...]:
         if link.get("type") == kind and isinstance(other, dict):
             found.append(patient_id(str(other.get("reference", ""))))
     return tuple(dict.fromkeys(found))
-
-
-def same_person(patient: Json) -> tuple[str, ...]:
-    """Return the ids of the Patients that a Patient says are the same person, each way."""
-    return tuple(one for kind in ("replaced-by", "replaces", "seealso") for one in linked(patient, kind) if one)
 
 
 def is_retired(patient: Json) -> bool:
@@ -103,14 +98,19 @@ def known_as(named: Json, id: str, keys: Collection[tuple[str, str]]) -> bool:
     return key_of(named) in keys
 
 
-def names_two(named: Json, known: Collection[tuple[str, str]]) -> bool:
-    """Say whether a Reference names one Patient by its literal and another one by its identifier.
+def names_two(named: Json, id: str, find: Callable[[str], Json]) -> bool:
+    """Say whether a Reference names the Patient ``id`` by its literal and another one by its identifier.
 
-    ``known`` are the identifiers of the one that the literal leads to. Of a system of which that one has none nothing
-    is known. https://hl7.org/fhir/R4/references.html#logical
+    ``find`` returns a Patient by its id, empty where there is none. Those that are linked count as the same person, and
+    of a system of which none has an identifier nothing is known. https://hl7.org/fhir/R4/references.html#logical
     """
     key = key_of(named)
-    return key is not None and key not in known and any(system == key[0] for system, _ in known)
+    if key is None:
+        return False
+    patient = find(id)
+    same = [find(one) for kind in ("replaced-by", "replaces", "seealso") for one in linked(patient, kind) if one]
+    known = {each for one in (patient, *same) for each in identifiers(one)}
+    return key not in known and any(system == key[0] for system, _ in known)
 
 
 def key_of(named: Json) -> tuple[str, str] | None:

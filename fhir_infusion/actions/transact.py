@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.actions import identity, notify, rules
@@ -283,12 +284,7 @@ def _refuse_two_patients(tx: Tx, part: Part) -> None:
     """
     subject = part.resource.get("subject", {})
     id_ = identity.patient_id(str(subject.get("reference", "")))
-    if not id_ or identity.key_of(subject) is None:
-        return
-    patient = _patient(tx, id_)
-    same = [_patient(tx, one) for one in identity.same_person(patient)]
-    known = {key for one in (patient, *same) for key in identity.identifiers(one)}
-    if not identity.names_two(subject, known):
+    if not id_ or not identity.names_two(subject, id_, partial(_patient, tx)):
         return
     if part.previous is not None and text.read(part.previous.text).get("subject") == subject:
         return

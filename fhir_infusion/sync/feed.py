@@ -73,7 +73,7 @@ def fetch(peer: Peer, tenant: str, type_: str) -> Fetched:
             before = _fresh(before)  # an interrupted pull, whose link has expired
             done = _pass(peer, tenant, before, hidden)
         if not isinstance(done, _Pass):
-            return Fetched(received, _name(done))
+            return Fetched(received, name(done))
         received += done.new
         if done.left_out:
             codes = ", ".join(sorted(done.left_out))
@@ -227,15 +227,24 @@ def _kept(peer: Peer, tenant: str, cursor: Cursor, page: Listed) -> tuple[tuple[
         max_seen=moments.greatest([cursor.max_seen, *seen]),
         first_date=cursor.first_date or page.date,
     )
+    return keep(peer, tenant, after, entries), after
+
+
+def keep(peer: Peer, tenant: str, cursor: Cursor, entries: Sequence[Received]) -> tuple[Received, ...]:
+    """Receive what was read, and note how far, in one transaction; return what is new, once the rest was examined.
+
+    Raises:
+        Unavailable: the store cannot serve now.
+    """
 
     def work(tx: Tx) -> tuple[tuple[Received, ...], tuple[restored.Suspect, ...]]:
         fresh = inbox.receive(tx, peer.name, concerning(tx, peer, entries))
-        inbox.keep_cursor(tx, after)
+        inbox.keep_cursor(tx, cursor)
         return fresh, restored.suspects(tx, peer, entries, fresh)
 
     fresh, suspects = peer.service.store.transact(tenant, work)
     restored.examine(peer, tenant, suspects)
-    return fresh, after
+    return fresh
 
 
 def _move(peer: Peer, tenant: str, before: Cursor, done: _Pass) -> None:
@@ -292,5 +301,6 @@ def _went_back(peer: Peer, cursor: Cursor, header: str) -> timedelta:
     return max(back, timedelta(0))
 
 
-def _name(trouble: Trouble | Step) -> str:
+def name(trouble: Trouble | Step) -> str:
+    """Return trouble as a word or two."""
     return getattr(trouble, "why", "") or type(trouble).__name__.lower()

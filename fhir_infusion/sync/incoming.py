@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fhir_infusion.actions import identity
@@ -82,14 +83,12 @@ def names_two(peer: Peer, resource: Resource) -> bool | Trouble:
         return False
     subject: Any = resource.get("subject", {})
     there = references.relative(str(subject.get("reference", "")), peer.endpoint.base)
-    if there is None or there.type != PATIENT or identity.key_of(subject) is None:
+    if there is None or there.type != PATIENT:
         return False
     try:
-        patient = _patient(peer, there.id)
-        same = [_patient(peer, one) for one in identity.same_person(patient)]
+        return identity.names_two(subject, there.id, partial(_patient, peer))
     except _LaterError as later:
         return False if isinstance(later.trouble, Forbidden) else later.trouble
-    return identity.names_two(subject, {key for one in (patient, *same) for key in identity.identifiers(one)})
 
 
 def _patient_identifier(peer: Peer, id_: str) -> Resource | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from fhir_infusion.store import inbox, links
 from fhir_infusion.sync import moments, restored
 from fhir_infusion.sync.case import as_received
+from fhir_infusion.sync.feed import keep, name
 from fhir_infusion.sync.replies import Found, Gone, Listed, Missing, Rejected
 
 if TYPE_CHECKING:
@@ -50,9 +51,11 @@ def look_after(peer: Peer, tenant: str, type_: str) -> str:
     if not isinstance(shown, Listed):
         return _name(shown)
     entries = {one.stamp.id: as_received(type_, one.stamp, one.text) for one in shown.entries}
-    last = linked[-1].aggregate if len(linked) == AT_ONCE else ""
     trouble = ""
     missing = [one for one in asked if one.remote_id not in entries]
+    last = linked[-1].aggregate if len(linked) == AT_ONCE else ""
+    if len(missing) > READS:
+        last = missing[READS - 1].aggregate
     date = moments.of_header(shown.date) or moments.instant(peer.now())
     for link in missing[:READS]:
         now = restored.ask(peer, tenant, link, date)
@@ -64,10 +67,8 @@ def look_after(peer: Peer, tenant: str, type_: str) -> str:
         elif now is not None:
             last, trouble = link.aggregate, _name(now)  # what cannot be read keeps nothing behind it from being asked
             break
-    else:
-        last = missing[READS - 1].aggregate if len(missing) > READS else last
     changed = [entries[one.remote_id] for one in asked if _is_news(peer, one, entries.get(one.remote_id))]
-    _keep(peer, tenant, replace(cursor, next_link=last), changed)
+    keep(peer, tenant, replace(cursor, next_link=last), changed)
     return trouble
 
 
@@ -97,14 +98,5 @@ def _is_news(peer: Peer, link: Link, received: Received | None) -> bool:
     return received is not None and received.version != link.version_id and not peer.remote.pull_filter
 
 
-def _keep(peer: Peer, tenant: str, cursor: Cursor, changed: Sequence[Received]) -> None:
-    def work(tx: Tx) -> tuple[restored.Suspect, ...]:
-        fresh = inbox.receive(tx, peer.name, changed)
-        inbox.keep_cursor(tx, cursor)
-        return restored.suspects(tx, peer, changed, fresh)
-
-    restored.examine(peer, tenant, peer.service.store.transact(tenant, work))
-
-
 def _name(trouble: Trouble) -> str:
-    return f"round: {getattr(trouble, 'why', '') or type(trouble).__name__.lower()}"
+    return f"round: {name(trouble)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,6 +34,15 @@ class Asked:
         return [10 * one for one in questions]
 
 
+def queued(pool: ThreadPoolExecutor, gather: Gather[int, int], one: int, *, is_urgent: bool = False) -> Future[int]:
+    """Ask, and return once it waits behind what is on its way."""
+    before = len(gather._queue)
+    asked = pool.submit(gather.ask, one, is_urgent=is_urgent)
+    while len(gather._queue) == before:
+        pass
+    return asked
+
+
 def test_who_comes_alone_goes_alone():
     gather: Gather[int, int] = Gather(list, most=5)
     assert [gather.ask(one) for one in (1, 2, 3)] == [1, 2, 3]
@@ -45,9 +54,7 @@ def test_who_comes_while_an_answer_is_awaited_goes_with_the_next():
     with ThreadPoolExecutor(9) as pool:
         first = pool.submit(gather.ask, 0)
         assert asked.begun.wait(WAIT)
-        others = [pool.submit(gather.ask, one) for one in range(1, 8)]
-        while len(gather._queue) < 7:
-            pass
+        others = [queued(pool, gather, one) for one in range(1, 8)]
         asked.go.set()
         assert first.result(WAIT) == 0
         assert [one.result(WAIT) for one in others] == [10 * one for one in range(1, 8)]
@@ -61,11 +68,7 @@ def test_what_is_urgent_waits_for_nothing_takes_only_urgent_with_it_and_leaves_n
     with ThreadPoolExecutor(9) as pool:
         first = pool.submit(gather.ask, 0)
         assert asked.begun.wait(WAIT)
-        others = []
-        for one in (1, 2):
-            others.append(pool.submit(gather.ask, one))
-            while len(gather._queue) < len(others):
-                pass
+        others = [queued(pool, gather, one) for one in (1, 2)]
         assert pool.submit(gather.ask, 3, is_urgent=True).result(WAIT) == 30
         assert not first.done()
         assert (gather._leading, len(gather._queue)) == (1, 2)
@@ -84,11 +87,7 @@ def test_what_is_urgent_goes_first_where_its_own_way_is_taken_too():
         assert asked.begun.wait(WAIT)
         slow = pool.submit(gather.ask, 9, is_urgent=True)
         assert urgent.begun.wait(WAIT)
-        waiting = []
-        for one, is_urgent in ((1, False), (2, True), (3, False)):
-            waiting.append(pool.submit(gather.ask, one, is_urgent=is_urgent))
-            while len(gather._queue) < len(waiting):
-                pass
+        waiting = [queued(pool, gather, one, is_urgent=one == 2) for one in (1, 2, 3)]
         urgent.go.set()
         assert (slow.result(WAIT), waiting[1].result(WAIT)) == (90, 20)
         assert not waiting[0].done()
@@ -104,11 +103,7 @@ def test_a_failure_is_told_to_all_that_were_asked_for_together_and_to_no_other()
     with ThreadPoolExecutor(9) as pool:
         first = pool.submit(gather.ask, 0)
         assert asked.begun.wait(WAIT)
-        others = []
-        for one in (-1, 1, 2, 3):
-            others.append(pool.submit(gather.ask, one))
-            while len(gather._queue) < len(others):
-                pass
+        others = [queued(pool, gather, one) for one in (-1, 1, 2, 3)]
         asked.go.set()
         assert first.result(WAIT) == 0
         for failed in others[:2]:
