@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from sqlalchemy import delete
@@ -31,7 +31,7 @@ from tests.faults.peer import CUT, DROP, RESET, Act, Asked, Peer
 from tests.faults.rig import CALLER, MRN, TENANT, Clock, Rig, open_rig, order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from fhir_infusion.store import conflicts
@@ -254,6 +254,9 @@ def _once(there: Peer, method: str, url: str, headers: dict[str, str], body: byt
 class Run:
     """One course on a rig."""
 
+    AT_A_TIME: ClassVar = 1
+    """So many rows are claimed together, and one more where it is a stop."""
+
     def __init__(self, rig: Rig, course: Course, name: str) -> None:
         self.rig, self.course, self.name = rig, course, name
         self.requests: list[tuple[str, ...]] = []
@@ -345,16 +348,19 @@ class Run:
             self._ours(step)
 
     def _push(self) -> None:
-        """Deliver what is due, one by one."""
+        """Deliver what is due, so many at a time."""
         rig = self.rig
         while rig.peer.allows(anew=True):
             rows = rig.service.store.transact(
-                TENANT, lambda tx: outbox.claim(tx, "peer", "explorer", 1, sending.LEASE_SECONDS, 1)
+                TENANT, lambda tx: outbox.claim(tx, "peer", "explorer", self.AT_A_TIME, sending.LEASE_SECONDS, 1)
             )
             if not rows:
                 return
-            for row in rows:
-                sending._deliver(rig.peer, TENANT, row)
+            self._deliver([partial(sending._deliver, rig.peer, TENANT, row) for row in rows])
+
+    def _deliver(self, jobs: Sequence[Callable[[], object]]) -> None:
+        for job in jobs:
+            job()
 
     def _ours(self, step: str) -> None:
         service, id_ = self.rig.service, self.order.id

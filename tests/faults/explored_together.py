@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.actions import amend_order, find
 from fhir_infusion.errors import Refused
-from fhir_infusion.store import outbox
-from fhir_infusion.sync import looking, sending
+from fhir_infusion.sync import looking
 from tests.faults.about import About
 from tests.faults.explored import (
     CREATING,
@@ -30,10 +29,10 @@ from tests.faults.explored import (
 )
 from tests.faults.lockstep import Lockstep, Together
 from tests.faults.peer import Act, Asked
-from tests.faults.rig import CALLER, MRN, TENANT, order
+from tests.faults.rig import CALLER, MRN, order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 ONE_PATIENT, TWO_PATIENTS, NEW_PATIENT = "one patient", "two patients", "a new patient"
 PATIENTS: Final = (ONE_PATIENT, TWO_PATIENTS, NEW_PATIENT)
@@ -69,6 +68,8 @@ def courses(
 
 class Pair(Run):
     """One course of two orders."""
+
+    AT_A_TIME = 2
 
     def __init__(self, *asked: Any) -> None:
         super().__init__(*asked)
@@ -122,16 +123,8 @@ class Pair(Run):
             name = f"{patient}.{number}"
             self.orders.append(About(self.rig, MR, self.rig.place(order(name)).id, name))
 
-    def _push(self) -> None:
-        """Deliver what is due, two at a time."""
-        rig = self.rig
-        while rig.peer.allows(anew=True):
-            rows = rig.service.store.transact(
-                TENANT, lambda tx: outbox.claim(tx, "peer", "explorer", 2, sending.LEASE_SECONDS, 1)
-            )
-            if not rows:
-                return
-            self.steps.run([partial(sending._deliver, rig.peer, TENANT, row) for row in rows])
+    def _deliver(self, jobs: Sequence[Callable[[], object]]) -> None:
+        self.steps.run(jobs)
 
     def _ours(self, step: str) -> None:
         what, _, number = step.partition(" ")
