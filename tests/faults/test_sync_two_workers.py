@@ -119,7 +119,7 @@ def test_f21_two_workers_at_once_tell_each_version_once(
 ):
     url = postgresql_server.emptied()
     _filled(there, url)
-    workers = [start(there.base, url, 0) for _ in range(2)]
+    workers = [start(there.base, url, 0, beside=True) for _ in range(2)]
     for worker in workers:
         worker.join(WAIT)
         assert worker.exitcode == 0
