@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl
 
 from fhir_infusion.actions import reading, repeated, transact
 from fhir_infusion.errors import Issue, Refused
-from fhir_infusion.fhir import bundle
+from fhir_infusion.fhir import bundle, json_patch
 from fhir_infusion.fhir import search as fhir_search
 from fhir_infusion.fhir.rewriting import rewritten
 from fhir_infusion.fhir.served import MAPPED, SERVED
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from fhir_infusion.actions.reading import Read
     from fhir_infusion.fhir.bundle import Asked
     from fhir_infusion.fhir.json import Resource
+    from fhir_infusion.fhir.search import Query
     from fhir_infusion.store import Tx
 
 Entry = dict[str, Any]
@@ -160,8 +161,7 @@ def _done(
     """Return the answer to one entry."""
     wanted = meant.get(one.place, "")
     try:
-        if isinstance(one.body, dict):
-            one = replace(one, body=rewritten(one.body, one.full_url, known, ids.named, ids.home))
+        one = _linked(one, known, ids)
         answer = run(one, replace(service, new_id=_first(wanted.partition("/")[2], service.new_id)))
     except Refused as refused:
         raise Refused(*(_placed(issue, one) for issue in refused.issues)) from None
@@ -174,6 +174,17 @@ def _done(
         reason = "another entry means the same resource, so that references to this one would lead astray"
         raise Refused(_issue(one, "conflict", reason, "one entry for one resource", 409))
     return answer
+
+
+def _linked(one: Asked, known: Mapping[str, str], ids: _Ids) -> Asked:
+    """Return an entry with the references in it to other entries replaced, also in what a patch puts in."""
+
+    def turned(node: Resource) -> Resource:
+        return rewritten(node, one.full_url, known, ids.named, ids.home)
+
+    if isinstance(one.body, bytes):
+        return replace(one, body=json_patch.turned(one.body, turned))
+    return one if one.body is None else replace(one, body=turned(one.body))
 
 
 def _first(id: str, new_id: Callable[[], str]) -> Callable[[], str]:
@@ -216,6 +227,10 @@ class _Ids:
             Refused: 412, it names none, or several.
         """
         type_, _, query = reference.partition("?")
+        if type_ in SERVED and not self._parsed(type_, query).criteria:
+            # All of the type would be meant: the one patient who is here, whoever that is.
+            reason = "a conditional reference names no criterion"
+            raise Refused(Issue("error", "required", "reference", reason, "identifier=system|value", "bundle"))
         found = self._matches(type_, query)
         if len(found) != 1:
             reason = "a conditional reference finds " + ("several resources" if found else "no resource")
@@ -233,9 +248,10 @@ class _Ids:
     def _matches(self, type_: str, query: str) -> list[str]:
         if type_ not in SERVED:
             return []
-        asked = parse_qsl(query, keep_blank_values=True)
-        parsed = fhir_search.parse(type_, self._release, asked, self.home)
-        return [found.id for found in search.page(self._tx, type_, parsed, 2).entries]
+        return [found.id for found in search.page(self._tx, type_, self._parsed(type_, query), 2).entries]
+
+    def _parsed(self, type_: str, query: str) -> Query:
+        return fhir_search.parse(type_, self._release, parse_qsl(query, keep_blank_values=True), self.home)
 
     def _by_business_identifier(self, one: Asked) -> str | None:
         for system, value in _business_identifiers(self._service, one):
@@ -271,11 +287,12 @@ def _refuse_doubles(asked: Sequence[Asked], meant: Mapping[int, str]) -> None:
         if names & seen:
             doubled.append(_issue(one, "invalid", "an entry before it means the same resource", "one entry for each"))
         seen |= names
-    urls = Counter(one.full_url for one in asked if one.full_url and one.method in {"POST", "PUT"})
+    # Of a deletion, too: who refers to what is made instead would be led to what is gone.
+    urls = Counter(one.full_url for one in asked if one.full_url and one.method in _WRITES)
     doubled += [
         _issue(one, "invalid", "another entry has this fullUrl", "a fullUrl of its own", name=".fullUrl")
         for place, one in enumerate(asked)
-        if one.method in {"POST", "PUT"} and urls[one.full_url] > 1 and place
+        if one.method in _WRITES and urls[one.full_url] > 1 and place
     ]
     if doubled:
         raise Refused(*doubled)

@@ -112,9 +112,13 @@ def apart(one: Asked, urns: Collection[str]) -> Asked:
     Raises:
         Refused: 422, a reference in it is one of these ``urns``; kept as it is, it would lead nowhere.
     """
-    if not isinstance(one.body, dict):
-        return one
-    for path, text in referred(one.body, str(one.body.get("resourceType", ""))):
+    named: Iterable[tuple[str, str]] = ()
+    if isinstance(one.body, dict):
+        named = referred(one.body, str(one.body.get("resourceType", "")))
+    elif one.body is not None:
+        # What a patch puts in, wherever it stands there.
+        named = (("", text) for text in urns if f'"{text}"'.encode() in one.body)
+    for path, text in named:
         if text in urns:
             reason = "it refers to another entry, which in a batch it cannot; in a transaction it can"
             issue = Issue("error", "business-rule", path, reason, "Type/id, or a transaction", "bundle", BREAKS_RULE)

@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from fhir_infusion.errors import Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.patching import MOST_OPERATIONS, Budget, malformed, unappliable, without_empty
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fhir_infusion.fhir.json import Limits, Resource
 
 _MEMBERS: Final = {
@@ -60,6 +63,25 @@ def read(body: bytes, limits: Limits = fhir_json.LIMITS) -> tuple[Operation, ...
     if len(listed) > MOST_OPERATIONS:
         raise malformed("", "too many operations", f"at most {MOST_OPERATIONS}")
     return tuple(_operation(one, f"patch[{number}]") for number, one in enumerate(listed))
+
+
+def turned(body: bytes, turn: Callable[[Resource], Resource]) -> bytes:
+    """Return a patch document that puts in what ``turn`` makes of each value, under the name that it gets.
+
+    What is no patch is returned as it is: whoever applies it refuses it.
+    """
+    try:
+        operations = read(body)
+    except Refused:
+        return body
+    if not operations:
+        return body
+    listed = fhir_json.read(b'{"patch":' + body + b"}")["patch"]
+    for one, operation in zip(listed, operations, strict=True):
+        if "value" in one:
+            name = operation.path[-1]
+            one["value"] = turn({name: one["value"]})[name]
+    return fhir_json.write(listed)
 
 
 def apply(operations: tuple[Operation, ...], resource: Resource) -> Resource:

@@ -54,20 +54,23 @@ def without_empty(value: dict[str, Any]) -> dict[str, Any]:
 
     https://hl7.org/fhir/R4/json.html. A list of values whose ``_`` twin is nothing but null loses the twin, too.
     """
-    kept = {name: _kept(member) for name, member in value.items()}
+    kept = {name: _kept(member, has_twin=_has_twin(value, name)) for name, member in value.items()}
     return {name: member for name, member in kept.items() if member is not _NOTHING}
 
 
 _NOTHING: Final = object()
 
 
-def _kept(value: Any) -> Any:
+def _has_twin(owner: dict[str, Any], name: str) -> bool:
+    return isinstance(owner.get(name[1:] if name.startswith("_") else f"_{name}"), list)
+
+
+def _kept(value: Any, *, has_twin: bool = False) -> Any:
     if isinstance(value, dict):
         return without_empty(value) or _NOTHING
     if isinstance(value, list):
         items = [item if item is None else _kept(item) for item in value]
-        # Beside a twin an item has its place, which null keeps.
-        has_twin = any(item is None for item in value)
+        # Beside a twin an item has its place, which null keeps: what follows would go to another value.
         items = [None if item is _NOTHING else item for item in items if has_twin or item is not _NOTHING]
         return items if any(item is not None for item in items) else _NOTHING
     return value

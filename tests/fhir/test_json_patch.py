@@ -101,6 +101,11 @@ def test_of_a_list_with_a_twin_no_item_changes_its_place():
     resource = '{"given":["A",null],"_given":[null,{"id":"x","extension":[{"url":"u"}]}]}'
     made = patched(resource, '[{"op":"remove","path":"/_given/1/extension"},{"op":"remove","path":"/_given/1/id"}]')
     assert made == '{"given":["A",null]}'
+    both = '{"given":["A","B"],"_given":[{"id":"x"},{"extension":[{"url":"u"}]}]}'
+    made = patched(both, '[{"op":"remove","path":"/_given/0/id"}]')
+    assert made == '{"given":["A","B"],"_given":[null,{"extension":[{"url":"u"}]}]}'
+    alone = '{"_given":[{"id":"x"},{"extension":[{"url":"u"}]}]}'
+    assert patched(alone, '[{"op":"remove","path":"/_given/0/id"}]') == '{"_given":[{"extension":[{"url":"u"}]}]}'
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,59 @@
+"""References between the entries of a Bundle where they are easily missed: none leads to another, or to nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.web.conftest import FHIR, Client, Json, exact, issues
+from tests.web.test_bundle import BASE, PATIENT, binary, bundle, entry, locations, total
+
+OBSERVATION: Json = {"resourceType": "Observation", "status": "final", "code": {"text": "weight"}}
+WEIGHT = "urn:uuid:0e8b0c1e-5a5b-4b1e-9f0e-5a5b4b1e9f0e"
+
+
+@pytest.mark.parametrize("criteria", ["", "_count=1", "_sort=_id", "_total=accurate", "_include=Patient:organization"])
+def test_h10_a_conditional_reference_without_a_criterion_leads_to_nobody(client: Client, resource: Json, criteria: str):
+    client.post(f"{BASE}/Patient", {"resourceType": "Patient", "active": True}, FHIR)
+    order = {**resource, "subject": {"reference": f"Patient?{criteria}"}}
+    reply = client.post(BASE, bundle(entry("POST", "MedicationRequest", order)), FHIR)
+    assert (reply.status_code, issues(reply)[0]["code"]) == (400, "required")
+    assert total(client)[1] == 0
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        '{"op":"add","path":"/supportingInformation","value":[{"reference":"REFERENCE"}]}',
+        '{"op":"replace","path":"/supportingInformation/0/reference","value":"REFERENCE"}',
+    ],
+)
+def test_what_a_json_patch_in_a_transaction_refers_to_is_the_other_entry(
+    client: Client, resource: Json, operation: str
+):
+    order = {**resource, "supportingInformation": [{"reference": "Observation/another"}]}
+    there = f"MedicationRequest/{exact(client.post(f'{BASE}/MedicationRequest', order, FHIR))['id']}"
+    dose = '{"op":"replace","path":"/dosageInstruction/0/doseAndRate/0/doseQuantity/value","value":400.0}'
+    patch = binary(f"[{operation.replace('REFERENCE', WEIGHT)},{dose}]")
+    sent = (entry("POST", "Observation", OBSERVATION, WEIGHT), entry("PATCH", there, patch, ifMatch='W/"1"'))
+    assert [
+        one["response"]["status"][:3] for one in exact(client.post(BASE, bundle(*sent, kind="batch"), FHIR))["entry"]
+    ] == [
+        "201",
+        "422",
+    ]
+    made, _ = locations(client.post(BASE, bundle(*sent), FHIR))
+    now = client.get(f"{BASE}/{there}")
+    assert exact(now)["supportingInformation"] == [{"reference": made}]
+    assert '"value":400.0,' in now.text
+
+
+def test_h10_a_deletion_does_not_take_the_fullurl_of_what_is_made_instead(client: Client, resource: Json):
+    client.put(f"{BASE}/Patient/gone", {"resourceType": "Patient", "id": "gone"}, FHIR)
+    sent = bundle(
+        entry("POST", "Patient", {"resourceType": "Patient"}, PATIENT),
+        entry("POST", "MedicationRequest", {**resource, "subject": {"reference": PATIENT}}),
+        {**entry("DELETE", "Patient/gone"), "fullUrl": PATIENT},
+    )
+    reply = client.post(BASE, sent, FHIR)
+    assert (reply.status_code, issues(reply)[0]["path"]) == (400, "Bundle.entry[2].fullUrl")
+    assert total(client)[1] == 0
