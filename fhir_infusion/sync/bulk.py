@@ -34,6 +34,7 @@ from fhir_infusion.sync.manifest import Begun, NotOffered, Ready, Running, Unusa
 from fhir_infusion.sync.peer import Peer
 from fhir_infusion.sync.pull import apply_new, turn_of
 from fhir_infusion.sync.replies import Gone, Missing, Rejected, Throttled, Trouble
+from fhir_infusion.sync.word import word
 
 if TYPE_CHECKING:
     from fhir_infusion.service import Service
@@ -241,7 +242,7 @@ class _Steps:
         if pause is None:
             pause = retry.wait(failures, lambda: 0.5 + self._peer.draw() / 2)
         self._kept(replace(current, failures=failures, not_before=self._in(pause)))
-        return Wait(pause, getattr(trouble, "why", "") or type(trouble).__name__.lower())
+        return Wait(pause, word(trouble))
 
     def _refused(self, why: str) -> Done:
         self._forget()

@@ -15,6 +15,7 @@ from fhir_infusion.store import inbox, links
 from fhir_infusion.sync import absent, moments, statement
 from fhir_infusion.sync.replies import Found, Gone, Listed, Missing
 from fhir_infusion.sync.steps import CIRCLE, Trail
+from fhir_infusion.sync.word import word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +52,7 @@ def take_deletions(peer: Peer, tenant: str, type_: str) -> str:
             break
         page = peer.endpoint.page(type_, page.following) if trail.leads_on(page) else CIRCLE
     if not isinstance(page, Listed):
-        return f"history: {getattr(page, 'why', '') or type(page).__name__.lower()}"
+        return f"history: {word(page)}"
     for id_ in sorted(deleted):
         if not noted(peer, tenant, type_, id_):
             return "history: a deleted resource could not be asked for"

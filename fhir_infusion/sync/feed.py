@@ -36,6 +36,7 @@ from fhir_infusion.sync.listing import asked, total
 from fhir_infusion.sync.peer import LOG
 from fhir_infusion.sync.replies import Doubtful, Gone, Listed, Missing, Rejected, Trouble, is_older
 from fhir_infusion.sync.steps import CIRCLE, Ask, End, Step, Trail, following
+from fhir_infusion.sync.word import word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +74,7 @@ def fetch(peer: Peer, tenant: str, type_: str) -> Fetched:
             before = _fresh(before)  # an interrupted pull, whose link has expired
             done = _pass(peer, tenant, before, hidden)
         if not isinstance(done, _Pass):
-            return Fetched(received, name(done))
+            return Fetched(received, word(done))
         received += done.new
         if done.left_out:
             codes = ", ".join(sorted(done.left_out))
@@ -299,8 +300,3 @@ def _went_back(peer: Peer, cursor: Cursor, header: str) -> timedelta:
         behind = then + (peer.now() - cursor.last_success) - date
         back = max(back, behind if behind > lag else timedelta(0))
     return max(back, timedelta(0))
-
-
-def name(trouble: Trouble | Step) -> str:
-    """Return trouble as a word or two."""
-    return getattr(trouble, "why", "") or type(trouble).__name__.lower()

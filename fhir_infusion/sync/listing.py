@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from fhir_infusion.remotes import filter_parameters
 from fhir_infusion.sync.replies import Listed
 from fhir_infusion.sync.steps import CIRCLE, Ask, End, Trail, following
+from fhir_infusion.sync.word import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,7 @@ class ListingError(Exception):
     def __init__(self, trouble: Trouble) -> None:
         """Keep the answer."""
         self.trouble = trouble
-        super().__init__(getattr(trouble, "why", "") or type(trouble).__name__.lower())
+        super().__init__(word(trouble))
 
 
 def asked(peer: Peer, type_: str, ask: Ask) -> Listed | Trouble:

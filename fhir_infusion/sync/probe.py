@@ -38,6 +38,7 @@ from fhir_infusion.sync.replies import (
     Trouble,
     Written,
 )
+from fhir_infusion.sync.word import word
 
 if TYPE_CHECKING:
     from fhir_infusion.fhir.json import Resource
@@ -94,7 +95,7 @@ def _report(trial: _Trial, *, is_whole: bool) -> Report:
     if isinstance(stated, Missing):
         stated = {}
     if not isinstance(stated, dict):
-        return {**named, "trouble": _named(stated)}
+        return {**named, "trouble": word(stated)}
     if is_whole:
         trial.run()
     else:
@@ -192,7 +193,7 @@ class _Trial:
         reply = self.endpoint.create(_scratch(value))
         self.saw["create"] = _is(isinstance(reply, Written), reply)
         if not isinstance(reply, Written) or reply.stamp is None:
-            self.saw["trouble"] = "no address" if isinstance(reply, Written) else _named(reply)
+            self.saw["trouble"] = "no address" if isinstance(reply, Written) else word(reply)
             return None
         self.made.append(reply.stamp.id)
         there = self.endpoint.read(PROBED, reply.stamp.id)
@@ -350,7 +351,3 @@ _DECIDING: Final = (
     *(Missing, Gone, Rejected, Forbidden, Stale, Clash, Written, Deleted, Listed, Found),
     *(ladder.Several, ladder.Absent),
 )
-
-
-def _named(trouble: object) -> str:
-    return getattr(trouble, "code", "") or getattr(trouble, "why", "") or type(trouble).__name__.lower()

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Final
 from fhir_infusion.store import inbox, links
 from fhir_infusion.sync import moments, restored
 from fhir_infusion.sync.case import as_received
-from fhir_infusion.sync.feed import keep, name
+from fhir_infusion.sync.feed import keep
 from fhir_infusion.sync.replies import Found, Gone, Listed, Missing, Rejected
+from fhir_infusion.sync.word import word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,4 +100,4 @@ def _is_news(peer: Peer, link: Link, received: Received | None) -> bool:
 
 
 def _name(trouble: Trouble) -> str:
-    return f"round: {name(trouble)}"
+    return f"round: {word(trouble)}"
