@@ -111,6 +111,8 @@ class Peer:
     ) -> None:
         self.clock: Callable[[], float] = time.monotonic
         self.resources: dict[tuple[str, str], Kept] = {}
+        self._numbered: dict[tuple[Any, Any], dict[tuple[str, str], None]] = {}
+        """Of each identifier the resources that ever had it, so that a search need not look through all."""
         self.asked: list[Asked] = []
         self.lies: list[Lie] = []
         self.written: set[tuple[str, str, str]] = set()
@@ -170,6 +172,8 @@ class Peer:
             }
             stored = {**resource, "id": id_, "meta": meta}
             kept.versions.append(stored)
+            for one in stored.get("identifier", []):
+                self._numbered.setdefault((one.get("system"), one.get("value")), {})[type_, id_] = None
             return stored
 
     def delete(self, type_: str, id_: str) -> None:
@@ -373,15 +377,16 @@ class Peer:
     def _matching(self, type_: str, query: dict[str, str], now: float) -> list[dict[str, Any]]:
         since = query.get("_lastUpdated", "").removeprefix("ge")
         tokens = [unquote(one).replace("\\", "") for one in re.split(r"(?<!\\),", query.get("identifier", "")) if one]
-        wanted = {(system, value) for system, _, value in (one.partition("|") for one in tokens)}
+        wanted = [(system, value) for system, _, value in (one.partition("|") for one in tokens)]
         found = []
         ids = query["_id"].split(",") if "_id" in query else None
-        for (one, id_), kept in list(self.resources.items()):
-            resource = kept.now
-            if one != type_ or resource is None or kept.visible_at > now or (ids is not None and id_ not in ids):
+        for key in self._looked_at(type_, wanted, ids):
+            kept = self.resources.get(key)
+            resource = None if kept is None else kept.now
+            if key[0] != type_ or kept is None or resource is None or kept.visible_at > now:
                 continue
-            named = [(i.get("system"), i.get("value")) for i in resource.get("identifier", [])]
-            if wanted and not wanted & set(named):
+            named = {(i.get("system"), i.get("value")) for i in resource.get("identifier", [])}
+            if (wanted and named.isdisjoint(wanted)) or (ids is not None and key[1] not in ids):
                 continue
             if "status" in query and resource.get("status") not in query["status"].split(","):
                 continue
@@ -390,6 +395,12 @@ class Peer:
                 continue
             found.append(resource)
         return found
+
+    def _looked_at(self, type_: str, wanted: list[tuple[str, str]], ids: list[str] | None) -> list[tuple[str, str]]:
+        """Return where what is searched for may be."""
+        if wanted:
+            return list({key: None for one in wanted for key in self._numbered.get(one, ())})
+        return list(self.resources) if ids is None else [(type_, id_) for id_ in dict.fromkeys(ids)]
 
     def _written(self, asked: Asked, act: Act | None, id_: str) -> dict[str, Any]:
         body = act.change(asked.body) if act is not None and act.change is not None else asked.body
