@@ -16,7 +16,42 @@ for (const name of ['profiles-types', 'profiles-resources']) {
 }
 readJson('fhir/r4/search-parameters.json').entry.forEach(({ resource }) => indexSearchParameter(resource));
 
-const repository = new MemoryRepository();
+// The repository compares each resource of a type with what is searched for, at some 50 us each. Where an identifier, an id
+// or a moment is asked for, it is given those that can match only; whether they do it says itself.
+class Shelf extends MemoryRepository {
+  numbered = new Map();
+
+  async createResource(resource) {
+    const made = await super.createResource(resource);
+    for (const { system = '', value = '' } of made.identifier ?? []) {
+      for (const token of [value, `${system}|${value}`]) {
+        const key = `${made.resourceType} ${token}`.toLowerCase();
+        this.numbered.set(key, (this.numbered.get(key) ?? new Set()).add(made.id));
+      }
+    }
+    return made;
+  }
+
+  search(asked) {
+    const all = this.resources.get(asked.resourceType) ?? new Map();
+    const resources = new Map([[asked.resourceType, this.#possible(asked, all)]]);
+    return super.search.call({ resources }, asked);
+  }
+
+  #called(type, token) {
+    return [...(this.numbered.get(`${type} ${token}`.toLowerCase()) ?? [])];
+  }
+
+  #possible({ resourceType, filters = [] }, all) {
+    const of = (code, operator) => filters.find((one) => one.code === code && one.operator === operator)?.value;
+    const ids = of('identifier', 'eq')?.split(',').flatMap((one) => this.#called(resourceType, one)) ?? of('_id', 'eq')?.split(',');
+    if (ids) return new Map([...new Set(ids)].filter((id) => all.has(id)).map((id) => [id, all.get(id)]));
+    const since = Date.parse(of('_lastUpdated', 'ge') ?? '') || 0;
+    return since ? new Map([...all].filter(([, one]) => Date.parse(one.meta.lastUpdated) >= since)) : all;
+  }
+}
+
+const repository = new Shelf();
 const router = new FhirRouter();
 
 async function bodyOf(request) {
