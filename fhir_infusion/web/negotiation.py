@@ -188,6 +188,16 @@ def if_match(request: Request) -> str | None:
     return found[1]
 
 
+def refuse_conditions(request: Request, *names: str) -> None:
+    """Refuse (400) conditions that a change knows nothing of: passed over, it would be done where they do not hold."""
+    for name in names:
+        if name in request.headers:
+            raise header_refusal(400, "not-supported", name, "this interaction takes no such condition", _CONDITIONS)
+
+
+_CONDITIONS: Final = "If-None-Exist for a create, If-None-Match for an update, If-Match for what is there"
+
+
 def creates_only(request: Request) -> bool:
     """Say whether an update is to create only: ``If-None-Match: *`` (RFC 9110 section 13.1.2).
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.web.conftest import FHIR, Client, Json, exact, issues
+from tests.web.conftest import FHIR, Client, Json, exact, issues, text_of
 
 MR = "/fhir/r4/MedicationRequest"
 PATIENT = "/fhir/r4/Patient"
@@ -187,3 +187,34 @@ def test_prefer_decides_the_body_of_the_answer(client: Client, prefer: str, kind
     reply = client.put(f"{PATIENT}?identifier=urn:p|1", patient(), FHIR, prefer=prefer)
     assert reply.status_code == 201
     assert reply.data == b"" if kind is None else exact(reply)["resourceType"] == kind.removeprefix("return=")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "header"),
+    [
+        ("PUT", f"{PATIENT}/other", "If-None-Exist"),
+        ("PUT", f"{PATIENT}?identifier=urn:p|2", "If-None-Exist"),
+        ("PATCH", f"{PATIENT}/here", "If-None-Exist"),
+        ("DELETE", f"{PATIENT}/here", "If-None-Exist"),
+        ("PATCH", f"{PATIENT}/here", "If-None-Match"),
+        ("PATCH", f"{PATIENT}?identifier=urn:p|1", "If-None-Match"),
+        ("DELETE", f"{PATIENT}/here", "If-None-Match"),
+        ("DELETE", f"{PATIENT}?identifier=urn:p|1", "If-None-Match"),
+        ("POST", PATIENT, "If-Match"),
+    ],
+)
+def test_h5_a_condition_where_none_belongs_is_400_and_nothing_is_done(
+    client: Client, method: str, path: str, header: str
+):
+    client.put(f"{PATIENT}/here", patient(id="here"), FHIR)
+    condition = {"If-None-Exist": "identifier=urn:p|1", "If-None-Match": "*", "If-Match": 'W/"1"'}[header]
+    sent: dict[str, tuple[object, str]] = {
+        "PUT": (patient("2", id="other") if "?" not in path else patient("2"), FHIR),
+        "POST": (patient("2"), FHIR),
+        "PATCH": ([{"op": "add", "path": "/active", "value": True}], "application/json-patch+json"),
+        "DELETE": ("", FHIR),
+    }
+    body, media = sent[method]
+    reply = client.flask.open(path, method=method, data=text_of(body), content_type=media, headers={header: condition})
+    assert (reply.status_code, issues(reply)[0]["path"]) == (400, f"http.{header}")
+    assert [one["meta"]["versionId"] for one in stored(client, PATIENT)] == ["1"]

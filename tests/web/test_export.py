@@ -83,6 +83,12 @@ def test_only_the_types_and_changes_asked_for_are_given(client: Client, resource
     assert files(client, begun(client, f"?_since={moment}")) == {"Patient": [later]}
 
 
+@pytest.mark.parametrize("query", ["?_type=Patient,Patient", "?_type=Patient&_type=Patient"])
+def test_a_type_that_is_named_twice_has_one_file(client: Client, query: str):
+    client.post("/fhir/r4/Patient", {"resourceType": "Patient", "active": True}, FHIR)
+    assert [one["type"] for one in exact(client.get(begun(client, query)))["output"]] == ["Patient"]
+
+
 def test_what_the_release_cannot_say_is_told_in_the_file_of_errors(client: Client):
     encounter = {"resourceType": "Encounter", "status": "in-progress", "class": {"code": "AMB"}}
     client.post("/fhir/r4/Encounter", encounter, FHIR)
@@ -116,6 +122,7 @@ def test_an_export_is_asked_for_by_parameters_too(client: Client, resource: Json
         ("?_type=Basic", "http._type"),
         ("?_since=yesterday", "http._since"),
         ("?_since=2026", "http._since"),
+        ("?_since=2026-01-01T00:00:00Z&_since=2026-01-03T00:00:00Z", "http._since"),
         ("?_outputFormat=csv", "http._outputFormat"),
         ("?_typeFilter=x", ""),
     ],

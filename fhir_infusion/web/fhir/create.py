@@ -11,7 +11,7 @@ from fhir_infusion.web.context import caller, web
 from fhir_infusion.web.fhir.common import known_type, read_resource, release_of, written_reply
 from fhir_infusion.web.fhir.criteria import if_none_exist, refuse_query
 from fhir_infusion.web.idempotency import with_key
-from fhir_infusion.web.negotiation import check_accept
+from fhir_infusion.web.negotiation import check_accept, refuse_conditions
 
 if TYPE_CHECKING:
     from flask import Response
@@ -22,6 +22,7 @@ def post(release: str, fhir_type: str) -> Response:
     served = release_of(release)
     known = known_type(fhir_type)
     check_accept(request, served)
+    refuse_conditions(request, "If-Match")
     # Criteria in the address would be passed over, and what they are to prevent, a second resource, would come about.
     refuse_query(request)
     criteria = if_none_exist(request, served, known)

@@ -17,7 +17,7 @@ from fhir_infusion.web.context import caller, web
 from fhir_infusion.web.fhir.common import check_id, known_type, release_of
 from fhir_infusion.web.fhir.criteria import refuse_query, stated_criteria
 from fhir_infusion.web.idempotency import with_key
-from fhir_infusion.web.negotiation import check_accept, if_match, preferences
+from fhir_infusion.web.negotiation import check_accept, if_match, preferences, refuse_conditions
 from fhir_infusion.web.replies import fhir_reply, version_headers
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def delete(release: str, fhir_type: str, resource_id: str) -> Response:
     served = release_of(release)
     known = known_type(fhir_type)
     check_accept(request, served)
+    refuse_conditions(request, "If-None-Exist", "If-None-Match")
     refuse_query(request)
     # Such as _history: that there is nothing of this name must not look like a deletion.
     check_id(resource_id)
@@ -44,6 +45,7 @@ def delete_matching(release: str, fhir_type: str) -> Response:
     served = release_of(release)
     known = known_type(fhir_type)
     check_accept(request, served)
+    refuse_conditions(request, "If-None-Exist", "If-None-Match")
     query = stated_criteria(request, served, known)
     asking = with_key(caller(), request)
     return _reply(conditional.delete(web().service, asking, known, query, if_match(request)), served)

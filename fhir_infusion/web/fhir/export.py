@@ -93,7 +93,8 @@ def _begin(release: str, in_body: Parameters) -> Response:
         accepted = "Prefer: respond-async"
         raise header_refusal(400, "required", "Prefer", "an export is answered later", accepted)
     asked = _understood([*stated(request), *in_body])
-    types = [one for name, value in asked if name == "_type" for one in value.split(",")]
+    # Each once, however often it is named: who fetches a file twice would count each dose twice.
+    types = list(dict.fromkeys(one for name, value in asked if name == "_type" for one in value.split(",")))
     unknown = [one for one in types if one not in SERVED]
     if unknown:
         raise parameter_refusal("_type", "it names a type that is not served", ", ".join(SERVED))
@@ -122,9 +123,9 @@ def _since(asked: Parameters) -> int:
     named = [value for name, value in asked if name == "_since"]
     if not named:
         return 0
-    covered = stretch(named[-1]) if "T" in named[-1] else None
+    covered = stretch(named[0]) if len(named) == 1 and "T" in named[0] else None
     if covered is None:
-        raise parameter_refusal("_since", "it is no instant", "an instant such as 2026-01-01T00:00:00Z")
+        raise parameter_refusal("_since", "it is not one instant", "an instant such as 2026-01-01T00:00:00Z")
     return covered.start
 
 

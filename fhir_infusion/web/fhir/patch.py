@@ -18,7 +18,7 @@ from fhir_infusion.web.context import caller, home_url, web
 from fhir_infusion.web.fhir.common import check_type, known_type, release_of, written_reply
 from fhir_infusion.web.fhir.criteria import refuse_query, stated_criteria
 from fhir_infusion.web.idempotency import with_key
-from fhir_infusion.web.negotiation import FHIR_JSON, check_accept, check_content_type, if_match
+from fhir_infusion.web.negotiation import FHIR_JSON, check_accept, check_content_type, if_match, refuse_conditions
 
 if TYPE_CHECKING:
     from flask import Response
@@ -37,6 +37,7 @@ def patch(release: str, fhir_type: str, resource_id: str) -> Response:
     served = release_of(release)
     known = known_type(fhir_type)
     check_accept(request, served)
+    refuse_conditions(request, "If-None-Exist", "If-None-Match")
     refuse_query(request)
     change, who = _change(served)
     service = web().service
@@ -49,6 +50,7 @@ def patch_matching(release: str, fhir_type: str) -> Response:
     served = release_of(release)
     known = known_type(fhir_type)
     check_accept(request, served)
+    refuse_conditions(request, "If-None-Exist", "If-None-Match")
     query = stated_criteria(request, served, known)
     change, who = _change(served)
     service = web().service

@@ -17,7 +17,7 @@ from fhir_infusion.web.context import caller, web
 from fhir_infusion.web.fhir.common import check_id, known_type, read_resource, release_of, written_reply
 from fhir_infusion.web.fhir.criteria import refuse_query, stated_criteria
 from fhir_infusion.web.idempotency import with_key
-from fhir_infusion.web.negotiation import check_accept, creates_only, if_match
+from fhir_infusion.web.negotiation import check_accept, creates_only, if_match, refuse_conditions
 from fhir_infusion.web.refusals import refusal
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def put(release: str, fhir_type: str, resource_id: str) -> Response:
     served = release_of(release)
     known = known_type(fhir_type)
     check_accept(request, served)
+    refuse_conditions(request, "If-None-Exist")
     refuse_query(request)
     check_id(resource_id)
     resource = read_resource(served, known)
@@ -48,6 +49,7 @@ def put_matching(release: str, fhir_type: str) -> Response:
     served = release_of(release)
     known = known_type(fhir_type)
     check_accept(request, served)
+    refuse_conditions(request, "If-None-Exist")
     query = stated_criteria(request, served, known)
     resource = read_resource(served, known)
     asking = with_key(caller(), request, resource)
