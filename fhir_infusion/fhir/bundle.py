@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
 from fhir_infusion.fhir.json import Resource
-from fhir_infusion.fhir.references import referred
+from fhir_infusion.fhir.references import referred, without_version
 from fhir_infusion.fhir.served import MAPPED
 from fhir_infusion.fhir.validate import validate
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
 KINDS: Final = ("batch", "transaction")
 METHODS: Final = ("DELETE", "POST", "PUT", "PATCH", "GET", "HEAD")
@@ -74,6 +74,8 @@ def read_kind(bundle: Resource) -> str:
     if kind not in KINDS:
         raise _refused("Bundle.type", "value", "this type of Bundle is not processed", " or ".join(KINDS))
     _demand_valid({name: value for name, value in bundle.items() if name != "entry"}, "")
+    if not isinstance(bundle.get("entry", []), list):
+        raise _refused("Bundle.entry", "structure", "the entries are an array", "an array of objects")
     return str(kind)
 
 
@@ -124,6 +126,36 @@ def apart(one: Asked, urns: Collection[str]) -> Asked:
             issue = Issue("error", "business-rule", path, reason, "Type/id, or a transaction", "bundle", BREAKS_RULE)
             raise Refused(issue)
     return one
+
+
+def unnamed(entries: Iterable[Any]) -> dict[str, set[int]]:
+    """Return ``Type/id`` of what is created without a fullUrl, as its body says it, with the places of the entries."""
+    found: dict[str, set[int]] = {}
+    for place, entry in enumerate(entries):
+        if not isinstance(entry, dict) or entry.get("fullUrl"):
+            continue
+        resource, request = entry.get("resource"), entry.get("request")
+        is_create = isinstance(request, dict) and request.get("method") == "POST"
+        if is_create and isinstance(resource, dict) and resource.get("id"):
+            found.setdefault(f"{resource.get('resourceType')}/{resource['id']}", set()).add(place)
+    return found
+
+
+def refuse_unnamed(one: Asked, names: Mapping[str, set[int]]) -> None:
+    """Refuse an entry that refers by the id in its body to another one, which is created under an id of ours.
+
+    Which of the two is meant, that one or what has this id here, is nowhere said: it may be another patient.
+
+    Raises:
+        Refused: 422, with the place in the resource.
+    """
+    if not names or not isinstance(one.body, dict):
+        return
+    for path, text in referred(one.body, str(one.body.get("resourceType", ""))):
+        if names.get(without_version(text), set()) - {one.place}:
+            reason = "it refers by an id to an entry that is created under another one, and that has no fullUrl"
+            accepted = "a fullUrl for that entry, such as urn:uuid:…, and this in the reference"
+            raise Refused(Issue("error", "business-rule", path, reason, accepted, "bundle", BREAKS_RULE))
 
 
 _HEADERS: Final = {

@@ -354,6 +354,8 @@ def test_who_refers_to_an_entry_of_a_batch_that_is_no_json_of_fhir_is_told_that_
         (bundle(entry("GET", "https://other.example.org/Patient/1")), "Bundle.entry[0].request.url"),
         (bundle(entry("DELETE", "Patient/1", {"resourceType": "Patient"})), "Bundle.entry[0].resource"),
         ({**bundle(), "entry": ["x"]}, "Bundle.entry[0]"),
+        ({**bundle(), "entry": 5}, "Bundle.entry"),
+        ({**bundle(kind="batch"), "entry": {"a": 1}}, "Bundle.entry"),
     ],
 )
 def test_a_bundle_that_is_not_understood_is_400_with_its_place(client: Client, sent: Json, path: str):

@@ -57,3 +57,31 @@ def test_h10_a_deletion_does_not_take_the_fullurl_of_what_is_made_instead(client
     reply = client.post(BASE, sent, FHIR)
     assert (reply.status_code, issues(reply)[0]["path"]) == (400, "Bundle.entry[2].fullUrl")
     assert total(client)[1] == 0
+
+
+@pytest.mark.parametrize("kind", ["transaction", "batch"])
+def test_h10_who_refers_by_its_own_id_to_what_is_created_under_another_is_refused(
+    client: Client, resource: Json, kind: str
+):
+    client.put(f"{BASE}/Patient/1", {"resourceType": "Patient", "id": "1", "gender": "female"}, FHIR)
+    patient = {"resourceType": "Patient", "id": "1", "gender": "male"}
+    order = {**resource, "subject": {"reference": "Patient/1"}}
+    sent = [entry("POST", "Patient", patient), entry("POST", "MedicationRequest", order)]
+    reply = client.post(BASE, bundle(*sent, kind=kind), FHIR)
+    if kind == "batch":
+        assert [one["response"]["status"][:3] for one in exact(reply)["entry"]] == ["201", "422"]
+    else:
+        assert (reply.status_code, issues(reply)[0]["path"]) == (422, "Bundle.entry[1].resource.subject.reference")
+    assert total(client)[1] == 0
+
+
+def test_who_names_the_entry_or_copies_what_is_here_is_understood(client: Client, resource: Json):
+    client.put(f"{BASE}/Patient/1", {"resourceType": "Patient", "id": "1"}, FHIR)
+    before = exact(client.post(f"{BASE}/MedicationRequest", {**resource, "subject": {"reference": "Patient/1"}}, FHIR))
+    of = {"priorPrescription": {"reference": f"MedicationRequest/{before['id']}"}}
+    copy = {name: value for name, value in (before | of).items() if name != "identifier"}
+    named = entry("POST", "Patient", {"resourceType": "Patient", "id": "1", "gender": "male"}, PATIENT)
+    made = locations(client.post(BASE, bundle(named, entry("POST", "MedicationRequest", copy)), FHIR))[1]
+    order = exact(client.get(f"{BASE}/{made}"))
+    assert order["subject"]["reference"] == "Patient/1"
+    assert order["priorPrescription"]["reference"] == f"MedicationRequest/{before['id']}"

@@ -60,7 +60,7 @@ def post(release: str) -> Response:
     who = with_key(caller(), request, bundle)
     within = outer(f"/fhir/{release}", who.key)
     entries: list[Any] = bundle.get("entry", [])
-    home, room = base_url(served), Room()
+    home, room, unnamed = base_url(served), Room(), asking.unnamed(entries)
     if kind == "transaction":
         asked = [asking.read_entry(entry, place, kind, served, home) for place, entry in enumerate(entries)]
 
@@ -68,6 +68,7 @@ def post(release: str) -> Response:
         makes_plainly = is_short and (not within.prefer or preferences(request).body == "minimal")
 
         def run(one: Asked, service: Service) -> dict[str, Any]:
+            asking.refuse_unnamed(one, unnamed)
             if makes_plainly and _is_plain(one):
                 return _made(accept_resource.create(service, bare, served, cast("dict[str, Any]", one.body)))
             room.demand(one)
@@ -82,7 +83,9 @@ def post(release: str) -> Response:
         def read(entry: Any, place: int) -> Asked:
             if place in faults:
                 raise Refused(*faults[place])
-            return asking.apart(asking.read_entry(entry, place, "batch", served, home), urns)
+            one = asking.apart(asking.read_entry(entry, place, "batch", served, home), urns)
+            asking.refuse_unnamed(one, unnamed)
+            return one
 
         answers = [_alone(within, partial(read, entry, place), room, home) for place, entry in enumerate(entries)]
     reply: dict[str, Any] = {"resourceType": "Bundle", "type": f"{kind}-response"}
