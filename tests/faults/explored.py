@@ -10,6 +10,7 @@ by one as a sender would, so that a run takes milliseconds; the order of what ha
 from __future__ import annotations
 
 import itertools
+import uuid
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -209,11 +210,15 @@ class Bench:
             self._left = 0  # what is left there would be in the way of the next
         return ran
 
+    def _new_id(self) -> str:
+        """Return ids that come in order, the same each time: a round asks for what is linked in their order."""
+        return str(uuid.UUID(int=next(self._numbers)))
+
     def _fresh(self, rung: str) -> Rig:
         self._left -= 1
         if self._rig is None or self._left < 0:
             self._end()
-            self._rig = open_rig(self.there, self._folder / f"{next(self._numbers)}.db", Clock())
+            self._rig = open_rig(self.there, self._folder / f"{next(self._numbers)}.db", Clock(), new_id=self._new_id)
             self._left = self.RUNS
         rig, there = self._rig, self.there
         rig.clock.move(3600)
@@ -286,19 +291,23 @@ class Run:
                 break
             rig.clock.move(20)
         self.is_over = True
-        rig.clock.move(2000)
-        for _ in range(2):
-            self._push()
-            if self.edit is not None:
-                rig.pull()
-                self._push()
-            rig.clock.move(2000)
+        self._rest()
         complaints = [] if self.refused else list(self._complaints())
         self.is_clean = all(
             all(row.state in {"acked", "superseded"} for row in one.rows()) and not one.conflicts()
             for one in self._all()
         )
         return Ran(self.requests, complaints, self._story() if complaints else [], self.refused)
+
+    def _rest(self) -> None:
+        """Let what is over now come to rest, without a fault."""
+        self.rig.clock.move(2000)
+        for _ in range(2):
+            self._push()
+            if self.edit is not None:
+                self.rig.pull()
+                self._push()
+            self.rig.clock.move(2000)
 
     def _admit(self) -> None:
         """Have the patient there before anything is placed."""
@@ -363,11 +372,15 @@ class Run:
             job()
 
     def _ours(self, step: str) -> None:
-        service, id_ = self.rig.service, self.order.id
-        found = find.record(service, CALLER, MR, id_)
+        self._amend(self.order, step)
+
+    def _amend(self, about: About, step: str) -> None:
+        """Change an order of ours, as somebody here who sees it as it is now."""
+        service = self.rig.service
+        found = find.record(service, CALLER, MR, about.id)
         record = self._changed(found.record, step)
         try:
-            amend_order.amend(service, CALLER, id_, record, str(found.version))
+            amend_order.amend(service, CALLER, about.id, record, str(found.version))
         except Refused:
             self.refused = True
 
@@ -416,7 +429,11 @@ class Run:
         if exact_json.dumps(changed) == exact_json.dumps(now):
             self.refused = True
             return
-        self.rig.there.put(changed, now["id"])
+        self._put_there(changed)
+
+    def _put_there(self, changed: dict[str, Any]) -> None:
+        """Keep there what they made of it."""
+        self.rig.there.put(changed, changed["id"])
 
     # --------------------------------------------------------------------------------------------------- demands
 

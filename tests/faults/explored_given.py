@@ -18,7 +18,7 @@ from tests import exact_json
 from tests.faults.about import About, dose_number, read
 from tests.faults.explored import CREATING, DOSE, ERROR, MR, PULL, STOP, Course, Run, rate
 from tests.faults.invariants import ENDED
-from tests.faults.rig import CALLER, TENANT, administration
+from tests.faults.rig import CALLER, TENANT, administration, order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,6 +126,11 @@ class Given(Run):
         if self.course.steps[0] != NEW_PATIENT:
             super()._admit()
 
+    def _patients_there(self) -> set[str]:
+        """Return references to all there who have the number of the patient."""
+        mrn = order(self.name)["patient"]["identifier"]["value"]
+        return {f"Patient/{one['id']}" for one in self.rig.there.all("Patient") if one["identifier"][0]["value"] == mrn}
+
     # ----------------------------------------------------------------------------------------------------- steps
 
     def _step(self, step: str) -> None:
@@ -217,7 +222,7 @@ class Given(Run):
         orders = {f"{MR}/{id_}" for id_ in self.order.ids()}
         is_gone = self.edit is not None and self.edit[0] == "they:delete"
         wanted = {
-            "subject": {f"Patient/{one['id']}" for one in self.rig.there.all("Patient")},
+            "subject": self._patients_there(),
             "request": orders | ({""} if is_gone else set()),
         }
         if "partOf" in body:
@@ -233,8 +238,8 @@ class Given(Run):
     def _complaints(self) -> Iterator[str]:
         yield from super()._complaints()
         yield from self.astray
-        if (patients := len(self.rig.there.all("Patient"))) != 1:
-            yield f"there are {patients} patients"
+        if (patients := len(self._patients_there())) != 1:
+            yield f"there are {patients} of the patient"
         for about in self._parts():
             yield from (f"{about.name}: {told}" for told in self._of_part(about))
 

@@ -10,8 +10,6 @@ import itertools
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from fhir_infusion.actions import amend_order, find
-from fhir_infusion.errors import Refused
 from fhir_infusion.sync import looking
 from tests.faults.about import About
 from tests.faults.explored import (
@@ -27,9 +25,10 @@ from tests.faults.explored import (
     Course,
     Run,
 )
+from tests.faults.explored_given import MA
 from tests.faults.lockstep import Lockstep, Together
 from tests.faults.peer import Act, Asked
-from tests.faults.rig import CALLER, MRN, order
+from tests.faults.rig import MRN, order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -66,16 +65,14 @@ def courses(
                     yield Course(tuple(s for one in steps for s in ([*before, one] if one == "push" else [one])), rung)
 
 
-class Pair(Run):
-    """One course of two orders."""
+class Bundled(Run):
+    """One course of several, whose writes go in one Bundle."""
 
     AT_A_TIME = 2
 
     def __init__(self, *asked: Any) -> None:
         super().__init__(*asked)
-        self.orders: list[About] = []
         self.steps = Lockstep()
-        self.numbers: dict[str, Asked] = {}
         self._prepare()
 
     def _prepare(self) -> None:
@@ -83,14 +80,14 @@ class Pair(Run):
         rig, steps = self.rig, self.steps
         rig.there.takes_batches = True
         endpoint = rig.peer.endpoint
-        asked = {type_: Together(steps, partial(looking.together, endpoint, type_)) for type_ in ("Patient", MR)}
-        vars(endpoint).update(_writes=Together(steps, endpoint._together), _looks=asked)
+        asked = {type_: Together(steps, partial(looking.together, endpoint, type_)) for type_ in ("Patient", MR, MA)}
+        vars(endpoint).update(_writes=Together(steps, endpoint._together, waits=True), _looks=asked)
         vars(rig.peer)["turn"] = steps.turn
         vars(rig.peer)["_capability"] = None
         rig.peer.capability()
 
-    def _all(self) -> list[About]:
-        return self.orders
+    def _deliver(self, jobs: Sequence[Callable[[], object]]) -> None:
+        self.steps.run(jobs)
 
     # ---------------------------------------------------------------------------------------------------- faults
 
@@ -101,6 +98,32 @@ class Pair(Run):
             return WHOLE
         own = WRITING if "content-type" in asked.headers else ENTRY
         return {**own, "hidden": CREATING["hidden"]} if asked.method == "POST" else own
+
+    def _of_order(self, about: About) -> Iterator[str]:
+        """Demand of an order that they do not change what is demanded of one alone."""
+        there = about.there()
+        if len(there) != 1:
+            yield f"there are {len(there)}"
+            return
+        yield from about.of_rows()
+        yield from about.of_history()
+        kinds = [kind for _, kind in self.course.faults]
+        yield from about.of_trail(is_edited=False, is_hidden=len(kinds) > 1)
+        if about.conflicts():
+            yield "a conflict is open"
+        if alarms := about.alarms() - {"stop-late", "forbidden"}:
+            yield f"alarms {alarms}"
+
+
+class Two(Run):
+    """One course of two orders, of one patient or of two."""
+
+    def __init__(self, *asked: Any) -> None:
+        super().__init__(*asked)
+        self.orders: list[About] = []
+
+    def _all(self) -> list[About]:
+        return self.orders
 
     # ----------------------------------------------------------------------------------------------------- steps
 
@@ -123,22 +146,10 @@ class Pair(Run):
             name = f"{patient}.{number}"
             self.orders.append(About(self.rig, MR, self.rig.place(order(name)).id, name))
 
-    def _deliver(self, jobs: Sequence[Callable[[], object]]) -> None:
-        self.steps.run(jobs)
-
-    def _ours(self, step: str) -> None:
-        what, _, number = step.partition(" ")
-        about = self.orders[int(number) - 1]
-        found = find.record(self.rig.service, CALLER, MR, about.id)
-        record = self._changed(found.record, what)
-        try:
-            amend_order.amend(self.rig.service, CALLER, about.id, record, str(found.version))
-        except Refused:
-            self.refused = True
-
     # --------------------------------------------------------------------------------------------------- demands
 
-    def _complaints(self) -> Iterator[str]:
+    def _of_patients(self) -> Iterator[str]:
+        """Demand that each patient is there once, and that each order is of its own."""
         patients = self.rig.there.all("Patient")
         named = [one["identifier"][0]["value"] for one in patients]
         wanted = [f"mrn-{name}" for name in dict.fromkeys(self._patients())]
@@ -147,20 +158,19 @@ class Pair(Run):
         ids = {one["identifier"][0]["value"]: one["id"] for one in patients}
         for about in self.orders:
             mine = ids.get(f"mrn-{about.name.partition('.')[0]}", "")
-            yield from (f"{about.name}: {told}" for told in self._of_one(about, mine))
+            subjects = {one["subject"].get("reference") for one in about.versions() if one is not None}
+            if subjects - {f"Patient/{mine}"}:
+                yield f"{about.name}: its subject is {sorted(subjects)}"
 
-    def _of_one(self, about: About, patient: str) -> Iterator[str]:
-        there = about.there()
-        if len(there) != 1:
-            yield f"there are {len(there)}"
-            return
-        if there[0]["subject"].get("reference") != f"Patient/{patient}":
-            yield f"its subject is {there[0]['subject'].get('reference')}"
-        yield from about.of_rows()
-        yield from about.of_history()
-        kinds = [kind for _, kind in self.course.faults]
-        yield from about.of_trail(is_edited=False, is_hidden=len(kinds) > 1)
-        if about.conflicts():
-            yield "a conflict is open"
-        if alarms := about.alarms() - {"stop-late", "forbidden"}:
-            yield f"alarms {alarms}"
+
+class Pair(Bundled, Two):
+    """One course of two orders that we change."""
+
+    def _ours(self, step: str) -> None:
+        what, _, number = step.partition(" ")
+        self._amend(self.orders[int(number) - 1], what)
+
+    def _complaints(self) -> Iterator[str]:
+        yield from self._of_patients()
+        for about in self.orders:
+            yield from (f"{about.name}: {told}" for told in self._of_order(about))

@@ -99,7 +99,7 @@ class Lockstep:
     def _answer(self) -> None:
         asking = [(one, *one.asks) for one in self._workers if one.asks is not None]
         assert asking, "each waits for another"
-        _, company, _ = asking[0]
+        _, company, _ = next((one for one in asking if not one[1][0].waits), asking[0])
         group = [one for one, its, _ in asking if its == company]
         replies = company[0].answer([question for _, its, question in asking if its == company])
         for one, reply in zip(group, replies, strict=True):
@@ -109,9 +109,13 @@ class Lockstep:
 class Together:
     """What is asked together: in place of a ``Gather``."""
 
-    def __init__(self, steps: Lockstep, answer: Callable[[Sequence[Any]], Sequence[Any]]) -> None:
+    def __init__(
+        self, steps: Lockstep, answer: Callable[[Sequence[Any]], Sequence[Any]], *, waits: bool = False
+    ) -> None:
+        """Prepare. What ``waits`` is asked once nobody asks anything else, so that most comes together."""
         self._steps = steps
         self.answer = answer
+        self.waits = waits
 
     def ask(self, question: Any, *, is_urgent: bool = False) -> Any:
         """Return the reply: with others of the same urgency that are asked for meanwhile, or at once where nothing runs."""

@@ -23,6 +23,7 @@ from tests.faults.peer import Peer
 from tests.fresh import lay_down
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from fhir_infusion.actions.transact import Outcome
@@ -249,12 +250,19 @@ class Rig:
         self.service.store.close()
 
 
-def open_rig(there: Peer, database: Path | str, clock: Clock, remote: Remote | None = None, **options: Any) -> Rig:
+def open_rig(
+    there: Peer,
+    database: Path | str,
+    clock: Clock,
+    remote: Remote | None = None,
+    new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+    **options: Any,
+) -> Rig:
     """Open a store and a peer of ours for that server."""
     there.clock = lambda: clock.seconds
     settings = settings_for(there.base, database, **options)
     if remote is not None:
         settings = Settings(**{**{name: getattr(settings, name) for name in settings.__slots__}, "remotes": (remote,)})
     store = open_store(lay_down(settings.database), clock)
-    service = Service(store, Translator(library(), settings), clock, lambda: str(uuid.uuid4()), settings)
+    service = Service(store, Translator(library(), settings), clock, new_id, settings)
     return Rig(service, sync_peer.Peer(service, settings.remotes[0], draw=lambda: 1.0), clock, there)
