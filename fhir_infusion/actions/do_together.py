@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard
 from urllib.parse import parse_qsl
 
 from fhir_infusion.actions import reading, repeated, transact
-from fhir_infusion.errors import Issue, Refused
+from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
 from fhir_infusion.fhir import bundle, json_patch
+from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir import search as fhir_search
 from fhir_infusion.fhir.rewriting import rewritten
 from fhir_infusion.fhir.served import MAPPED, SERVED
@@ -182,9 +183,20 @@ def _linked(one: Asked, known: Mapping[str, str], ids: _Ids) -> Asked:
     def turned(node: Resource) -> Resource:
         return rewritten(node, one.full_url, known, ids.named, ids.home)
 
-    if isinstance(one.body, bytes):
-        return replace(one, body=json_patch.turned(one.body, turned))
-    return one if one.body is None else replace(one, body=turned(one.body))
+    if one.body is None:
+        return one
+    body = json_patch.turned(one.body, turned) if isinstance(one.body, bytes) else turned(one.body)
+    if one.method == "PATCH":
+        _refuse_left(body if isinstance(body, bytes) else fhir_json.write(body), known)
+    return replace(one, body=body)
+
+
+def _refuse_left(patch: bytes, known: Mapping[str, str]) -> None:
+    """Refuse a patch that still names another entry, such as in the text of a reference: it would lead nowhere."""
+    if b'"urn:' in patch and any(f'"{url}"'.encode() in patch for url in known):
+        reason = "a patch names another entry where it is not replaced by what that becomes"
+        accepted = "the whole reference: a JSON Patch, or valueReference"
+        raise Refused(Issue("error", "business-rule", "", reason, accepted, "bundle", BREAKS_RULE))
 
 
 def _first(id: str, new_id: Callable[[], str]) -> Callable[[], str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.exact_json import dumps
 from tests.web.conftest import FHIR, Client, Json, exact, issues
 from tests.web.test_bundle import BASE, PATIENT, binary, bundle, entry, locations, total
 
@@ -45,6 +46,27 @@ def test_what_a_json_patch_in_a_transaction_refers_to_is_the_other_entry(
     now = client.get(f"{BASE}/{there}")
     assert exact(now)["supportingInformation"] == [{"reference": made}]
     assert '"value":400.0,' in now.text
+
+
+@pytest.mark.parametrize("as_binary", [False, True])
+def test_a_patch_in_which_a_reference_would_lead_nowhere_is_refused(client: Client, resource: Json, *, as_binary: bool):
+    order = {**resource, "supportingInformation": [{"reference": "Observation/another"}]}
+    there = f"MedicationRequest/{exact(client.post(f'{BASE}/MedicationRequest', order, FHIR))['id']}"
+    parts: list[Json] = [
+        {"name": "type", "valueCode": "replace"},
+        {"name": "path", "valueString": "MedicationRequest.supportingInformation[0].reference"},
+        {"name": "value", "valueString": WEIGHT},
+    ]
+    patch: Json = {"resourceType": "Parameters", "parameter": [{"name": "operation", "part": parts}]}
+    sent = {**binary(dumps(patch)), "contentType": FHIR} if as_binary else patch
+    made = entry("POST", "Observation", OBSERVATION, WEIGHT)
+    reply = client.post(BASE, bundle(made, entry("PATCH", there, sent, ifMatch='W/"1"')), FHIR)
+    assert (reply.status_code, issues(reply)[0]["path"]) == (422, "Bundle.entry[1]")
+    assert client.get(f"{BASE}/{there}").headers["ETag"] == 'W/"1"'
+    parts[1]["valueString"] = "MedicationRequest.supportingInformation[0]"
+    parts[2] = {"name": "value", "valueReference": {"reference": WEIGHT}}
+    weight, _ = locations(client.post(BASE, bundle(made, entry("PATCH", there, patch, ifMatch='W/"1"')), FHIR))
+    assert exact(client.get(f"{BASE}/{there}"))["supportingInformation"] == [{"reference": weight}]
 
 
 def test_h10_a_deletion_does_not_take_the_fullurl_of_what_is_made_instead(client: Client, resource: Json):
