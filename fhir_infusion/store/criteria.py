@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, assert_never
 from sqlalchemy import ColumnElement, FromClause, and_, exists, false, func, literal, or_, select, union_all
 
 from fhir_infusion.fhir.search import Chain, Criterion, Either, Has, Missing
-from fhir_infusion.fhir.words import folded
+from fhir_infusion.fhir.words import MOST_KEPT, folded
 from fhir_infusion.store.index import TABLES
 from fhir_infusion.store.tables import INDEX_ROWS, RESOURCES
 
@@ -284,7 +284,8 @@ def _parents(address: str) -> list[str]:
 def _text(table: FromClause, asked: Criterion, text: str) -> ColumnElement[bool]:
     match asked.match:
         case "exact":
-            return and_(table.c.value == folded(text), table.c.text == text)
+            # Folded a text may have more signs than are kept of it; the text itself has not.
+            return and_(table.c.value == folded(text)[:MOST_KEPT], table.c.text == text)
         case "contains":
             return table.c.value.like(f"%{_escaped(text)}%", escape="\\")
         case _:

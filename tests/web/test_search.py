@@ -235,3 +235,12 @@ def test_everything_that_the_capability_statement_says_of_search_is_so(client: C
         if (reply := client.get(f"/fhir/{release}/{kind}?{query}")).status_code != 200
     ]
     assert wrong == []
+
+
+def test_an_exact_text_is_found_whose_signs_are_compared_as_several(client: Client):
+    line = "가나다각난닫" * 30
+    patient = {"resourceType": "Patient", "id": "k", "address": [{"line": [line]}]}
+    assert client.put("/fhir/r4/Patient/k", patient, FHIR).status_code == 201
+    for asked, found in ((line, 1), (line[:-1], 0)):
+        reply = client.get(f"/fhir/r4/Patient?address:exact={quote(asked)}&_total=accurate")
+        assert (reply.status_code, exact(reply)["total"]) == (200, found)
