@@ -304,10 +304,14 @@ class Run:
         self.rig.clock.move(2000)
         for _ in range(2):
             self._push()
-            if self.edit is not None:
+            if self._is_edited():
                 self.rig.pull()
                 self._push()
             self.rig.clock.move(2000)
+
+    def _is_edited(self) -> bool:
+        """Say whether they changed anything, which a pull brings."""
+        return self.edit is not None
 
     def _admit(self) -> None:
         """Have the patient there before anything is placed."""

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tests.faults.explored import ERROR, PULL, STOP, STOP_DOSE, THEIRS, Course, Run
 from tests.faults.explored_revived import Revived
 from tests.faults.explored_together import PATIENTS, Bundled, Two
 from tests.faults.explored_together import courses as of_ours
-from tests.faults.peer import Act
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from tests.faults.peer import Asked
 
 REVIVE: Final = "they:active"
 EDITS: Final = (*THEIRS, REVIVE)
@@ -89,22 +86,3 @@ class Each(Two):
 
 class Edited(Bundled, Each):
     """The same where what goes together goes in one Bundle."""
-
-
-class Amid(Edited):
-    """The same where they change it while we push: what befalls a request may be an edit of theirs just before it."""
-
-    EDITS: ClassVar = {f"{what} {number}": Act() for what in (*THEIRS, REVIVE) for number in "12"}
-
-    def _kinds(self, asked: Asked) -> dict[str, Act]:
-        edits = {number: kind for number, kind in self.course.faults if kind in self.EDITS}
-        now = edits.get(len(self.requests))
-        one = {now: self.EDITS[now]} if now is not None else {}
-        return {**super()._kinds(asked), **(one if edits else self.EDITS)}
-
-    def _lie(self, asked: Asked) -> Act | None:
-        if asked.type != "metadata" and not self.is_over:
-            kind = self.faults.get(len(self.requests), "")
-            if kind in self.EDITS:
-                self._step(kind)
-        return super()._lie(asked)

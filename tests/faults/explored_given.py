@@ -134,7 +134,10 @@ class Given(Run):
     # ----------------------------------------------------------------------------------------------------- steps
 
     def _step(self, step: str) -> None:
-        if step != NEW_PATIENT:
+        if step in THEIRS:
+            self.asked.append(f"- {step}")
+            self._theirs(step)
+        elif step != NEW_PATIENT:
             super()._step(step)
 
     def _ours(self, step: str) -> None:
@@ -197,6 +200,9 @@ class Given(Run):
         else:
             changed["status"] = what
         rig.there.put(changed, now["id"])
+
+    def _is_edited(self) -> bool:
+        return super()._is_edited() or self.their is not None
 
     # ---------------------------------------------------------------------------------------------------- faults
 

@@ -32,8 +32,8 @@ LATER: Final = "later"
 """So much later that a new round may begin, and that what is there by now is none of the newest any more."""
 ANOTHER: Final = "another"
 """They make an order of their own, which the next pull shows: the feed has been read beyond ours."""
-AT_ONCE: Final = 2
-"""So many are asked for with a pull, of three: a round takes two pulls."""
+AT_ONCE: Final = 1
+"""So many are asked for with a pull, of three: a round takes three pulls, and goes on behind what was asked for."""
 _LONG_AGO: Final = datetime(2020, 1, 1, tzinfo=UTC)
 _NOTHING: Final = Act(status=200, body=b'{"resourceType":"Bundle","type":"searchset"}')
 ASKING: Final = {**READING, "not shown": _NOTHING}

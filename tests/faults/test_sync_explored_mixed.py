@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.counts import chosen, count
+from tests.faults import explored_amid as amid
 from tests.faults import explored_edited as edited
+from tests.faults import explored_given as given
 from tests.faults import explored_given_revived as revived
 from tests.faults import explored_mixed as mixed
 from tests.faults import explored_rounds as rounds
@@ -30,6 +32,8 @@ FEW = frozenset({"lost", "500", "412", "no status", "405"})
 """As in ``test_sync_explored``; and of a Bundle, or of an entry, what has no answer, or is refused, alone."""
 ALL_OR_FEW = None if chosen() == "long" else FEW
 ONE_EACH = None if chosen() == "long" else frozenset({"lost", "500"})
+CHANGED = {("push", "given:rate"), ("push", "given:note"), ("push", "given:completed")}
+"""How a course ends, before its last push, in which what is given is there when we change it."""
 
 
 def _demand(kind: type[Run], found: Iterator[Course], faults: int, kinds: frozenset[str] | None) -> None:
@@ -66,13 +70,15 @@ def test_i4_h8_whatever_fails_once_what_was_given_and_has_ended_goes_on_here_nev
 
 def test_f19_i1_i2_h8_whatever_fails_once_a_round_notices_what_they_did_beside_a_change_of_ours_in_doubt():
     kinds = None if chosen() == "long" else frozenset({"lost", "not shown"})
-    _demand(rounds.Rounds, islice(rounds.courses(), count(5, 0), None, count(701, 1)), 1, kinds)
+    _demand(rounds.Rounds, islice(rounds.courses(), count(350, 0), None, count(405, 1)), 1, kinds)
 
 
 def test_i1_i4_h8_whenever_they_change_an_order_while_a_bundle_is_on_its_way_both_changes_stand_or_a_person_is_told():
-    kinds = (
-        frozenset(edited.Amid.EDITS)
-        if chosen() == "long"
-        else frozenset({"they:dose 1", "they:note 2", "they:stopped 1"})
-    )
-    _demand(edited.Amid, islice(together.courses(1, rungs="B"), count(2, 0), None, count(31, 1)), 1, kinds)
+    kinds = None if chosen() == "long" else frozenset({"they:dose 1", "they:note 2", "they:stopped 1"})
+    _demand(amid.EditedAmid, islice(together.courses(1, rungs="B"), count(2, 0), None, count(31, 1)), 1, kinds)
+
+
+def test_i1_i4_h8_whenever_they_change_what_is_given_while_we_push_both_changes_stand_or_a_person_is_told():
+    kinds = None if chosen() == "long" else frozenset({"they:given:note", "they:given:rate", "they:given:stopped"})
+    found = (one for one in given.courses(1, rungs="B") if chosen() == "long" or one.steps[-3:-1] in CHANGED)
+    _demand(amid.GivenAmid, islice(found, 0, None, count(3, 1)), 1, kinds)
