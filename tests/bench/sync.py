@@ -36,31 +36,14 @@ LATENCY = 0.02
 STOPS = 100
 
 
-class Indexed(Peer):
-    """The same server with an index of identifiers: it must not be what is measured."""
+class Slow(Peer):
+    """The same server, each of whose answers takes a while; it does not keep what it was asked."""
 
     def __init__(self) -> None:
-        self._by_identifier: dict[tuple[str, str], set[tuple[str, str]]] = {}
         super().__init__()
         # Of a batch the request waits, not each entry, which has no headers of HTTP.
         self.lies.append(lambda asked: Act(wait_seconds=LATENCY) if "host" in asked.headers else None)
         self.takes_batches = True
-
-    def put(self, resource: dict[str, Any], id_: str = "", at: datetime | None = None) -> dict[str, Any]:
-        stored = super().put(resource, id_, at)
-        with self._lock:
-            for one in stored.get("identifier", []):
-                key = (one.get("system", ""), one.get("value", ""))
-                self._by_identifier.setdefault(key, set()).add((stored["resourceType"], stored["id"]))
-        return stored
-
-    def _matching(self, type_: str, query: dict[str, str], now: float) -> list[dict[str, Any]]:
-        tokens = [one.replace("\\", "").partition("|") for one in query.get("identifier", "").split(",") if one]
-        if not tokens:
-            return super()._matching(type_, query, now)
-        keys = {key for system, _, value in tokens for key in self._by_identifier.get((system, value), ())}
-        held = [self.resources[key].now for key in sorted(keys) if key[0] == type_]
-        return [one for one in held if one is not None]
 
     def answer(self, asked: Asked) -> Any:
         answered = super().answer(asked)
@@ -72,7 +55,7 @@ class Indexed(Peer):
 
 
 def _serve(pipe: Connection) -> None:
-    peer = Indexed()
+    peer = Slow()
     pipe.send(peer.base)
     while pipe.recv() == "count":
         pipe.send(getattr(peer, "total", 0) + len(peer.asked))
