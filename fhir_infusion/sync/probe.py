@@ -38,7 +38,7 @@ from fhir_infusion.sync.replies import (
     Trouble,
     Written,
 )
-from fhir_infusion.sync.word import word
+from fhir_infusion.sync.word import code_of
 
 if TYPE_CHECKING:
     from fhir_infusion.fhir.json import Resource
@@ -95,7 +95,7 @@ def _report(trial: _Trial, *, is_whole: bool) -> Report:
     if isinstance(stated, Missing):
         stated = {}
     if not isinstance(stated, dict):
-        return {**named, "trouble": word(stated)}
+        return {**named, "trouble": code_of(stated)}
     if is_whole:
         trial.run()
     else:
@@ -193,7 +193,7 @@ class _Trial:
         reply = self.endpoint.create(_scratch(value))
         self.saw["create"] = _is(isinstance(reply, Written), reply)
         if not isinstance(reply, Written) or reply.stamp is None:
-            self.saw["trouble"] = "no address" if isinstance(reply, Written) else word(reply)
+            self.saw["trouble"] = "no address" if isinstance(reply, Written) else code_of(reply)
             return None
         self.made.append(reply.stamp.id)
         there = self.endpoint.read(PROBED, reply.stamp.id)

@@ -4,5 +4,10 @@ from __future__ import annotations
 
 
 def word(reply: object) -> str:
-    """Return what is known to be wrong, else why it came to nothing, else its kind in lower case."""
-    return getattr(reply, "code", "") or getattr(reply, "why", "") or type(reply).__name__.lower()
+    """Return why it came to nothing, else its kind in lower case: for a person."""
+    return getattr(reply, "why", "") or type(reply).__name__.lower()
+
+
+def code_of(reply: object) -> str:
+    """Return the code of what is known to be wrong, else the word."""
+    return getattr(reply, "code", "") or word(reply)

@@ -23,7 +23,7 @@ from fhir_infusion.sync.peer import LOG, Peer
 from fhir_infusion.sync.pull import ELSEWHERE, Pulled, pull, pulled_at
 from fhir_infusion.sync.sending import CHECK_SECONDS, Senders, push_all, tell_late_stops
 from fhir_infusion.sync.telling import catch_up
-from fhir_infusion.sync.word import word
+from fhir_infusion.sync.word import code_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -232,7 +232,7 @@ def what_it_is(peer: Peer) -> str:
     """
     stated = peer.capability()
     if not isinstance(stated, dict):
-        return word(stated)
+        return code_of(stated)
     said = statement.release(stated)
     is_right = said in {"", peer.release}
     rungs = ", ".join(f"{type_} {peer.rung(type_)}" for type_ in peer.remote.types)
