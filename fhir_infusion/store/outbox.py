@@ -273,9 +273,19 @@ _ONE_WAITING: Final = Statement(
 
 def has_any(tx: Tx, endpoint: str, aggregate: str, states: tuple[State, ...]) -> bool:
     """Say whether a row of a resource is in one of the states."""
-    mine = and_(OUTBOX.c.tenant == tx.tenant, OUTBOX.c.endpoint == endpoint, OUTBOX.c.aggregate == aggregate)
-    found = select(OUTBOX.c.seq).where(mine, due.state_of().in_(states)).limit(1)
-    return tx.connection.execute(found).first() is not None
+    named = {"of_tenant": tx.tenant, "of_endpoint": endpoint, "of_aggregate": aggregate}
+    return _in_one_of(states).one(tx, named) is not None
+
+
+@cache
+def _in_one_of(states: tuple[State, ...]) -> Statement:
+    """Return what finds a row of a resource; asked with each create, it is compiled once."""
+    return Statement(
+        select(OUTBOX.c.seq)
+        .where(OUTBOX.c.tenant == bindparam("of_tenant"), OUTBOX.c.endpoint == bindparam("of_endpoint"))
+        .where(OUTBOX.c.aggregate == bindparam("of_aggregate"), due.state_of().in_(due.one_of(states)))
+        .limit(1)
+    )
 
 
 _FROM: Final = Statement(
