@@ -239,11 +239,12 @@ class _Ids:
             Refused: 412, it names none, or several.
         """
         type_, _, query = reference.partition("?")
-        if type_ in SERVED and not self._parsed(type_, query).criteria:
+        asked = self._parsed(type_, query)
+        if asked is not None and not asked.criteria:
             # All of the type would be meant: the one patient who is here, whoever that is.
             reason = "a conditional reference names no criterion"
             raise Refused(Issue("error", "required", "reference", reason, "identifier=system|value", "bundle"))
-        found = self._matches(type_, query)
+        found = self._matches(type_, asked)
         if len(found) != 1:
             reason = "a conditional reference finds " + ("several resources" if found else "no resource")
             accepted = "one that finds exactly one"
@@ -254,15 +255,16 @@ class _Ids:
     def _condition(self, one: Asked) -> str | None:
         """Return the id of what a condition finds; several are refused by whoever does the entry."""
         query = _query_of(one.if_none_exist) if one.method == "POST" else one.query
-        matches = self._matches(one.type, query) if query else []
+        matches = self._matches(one.type, self._parsed(one.type, query)) if query else []
         return matches[0] if matches else None
 
-    def _matches(self, type_: str, query: str) -> list[str]:
-        if type_ not in SERVED:
-            return []
-        return [found.id for found in search.page(self._tx, type_, self._parsed(type_, query), 2).entries]
+    def _matches(self, type_: str, asked: Query | None) -> list[str]:
+        return [] if asked is None else [found.id for found in search.page(self._tx, type_, asked, 2).entries]
 
-    def _parsed(self, type_: str, query: str) -> Query:
+    def _parsed(self, type_: str, query: str) -> Query | None:
+        """Return what is searched for, None of a type that is not kept here."""
+        if type_ not in SERVED:
+            return None
         return fhir_search.parse(type_, self._release, parse_qsl(query, keep_blank_values=True), self.home)
 
     def _by_business_identifier(self, one: Asked) -> str | None:

@@ -30,6 +30,7 @@ from tests.faults.about import About, dose_number, read
 from tests.faults.invariants import ENDED
 from tests.faults.peer import CUT, DROP, RESET, Act, Asked, Peer
 from tests.faults.rig import CALLER, MRN, TENANT, Clock, Rig, open_rig, order
+from tests.fresh import in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -174,6 +175,14 @@ def demand(bench: Bench, found: Iterator[Course], faults: int, kinds: frozenset[
     assert not failed, f"{len(failed)} of {runs} runs:\n" + "\n".join(failed[:5])
 
 
+def demand_in_memory(kind: type[Run], found: Iterator[Course], faults: int, kinds: frozenset[str] | None) -> None:
+    """Demand it of courses on a bench of their own; no process ends here and no disk is looked at."""
+    with in_memory() as folder:
+        bench = Bench(folder, kind)
+        demand(bench, found, faults, kinds)
+        bench.close()
+
+
 # ------------------------------------------------------------------------------------------------------------ how it runs
 
 
@@ -315,8 +324,12 @@ class Run:
 
     def _admit(self) -> None:
         """Have the patient there before anything is placed."""
-        mrn = order(self.name)["patient"]["identifier"]["value"]
-        self.rig.there.put({"resourceType": "Patient", "identifier": [{"system": MRN, "value": mrn}]}, f"p-{self.name}")
+        self._admit_patient(self.name)
+
+    def _admit_patient(self, name: str) -> None:
+        """Have a patient there, by the number that orders of this name give."""
+        mrn = [{"system": MRN, "value": f"mrn-{name}"}]
+        self.rig.there.put({"resourceType": "Patient", "identifier": mrn}, f"p-{name}")
 
     # ---------------------------------------------------------------------------------------------------- faults
 

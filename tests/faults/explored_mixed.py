@@ -13,7 +13,7 @@ from tests.faults.about import About
 from tests.faults.explored import CHANGES, ERROR, MR, PULL, STOP, STOP_DOSE, Course
 from tests.faults.explored_given import GIVES, OURS, Given
 from tests.faults.explored_together import ONE_PATIENT, TWO_PATIENTS, Bundled
-from tests.faults.rig import MRN, order
+from tests.faults.rig import order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,9 +75,7 @@ class Mixed(Bundled, Given):
     def _admit(self) -> None:
         super()._admit()
         if self.course.steps[0] == TWO_PATIENTS:
-            name = self._patient_beside()
-            mrn = [{"system": MRN, "value": f"mrn-{name}"}]
-            self.rig.there.put({"resourceType": "Patient", "identifier": mrn}, f"p-{name}")
+            self._admit_patient(self._patient_beside())
 
     def _step(self, step: str) -> None:
         if step == "place 2":

@@ -28,7 +28,7 @@ from tests.faults.explored import (
 from tests.faults.explored_given import MA
 from tests.faults.lockstep import Lockstep, Together
 from tests.faults.peer import Act, Asked
-from tests.faults.rig import MRN, order
+from tests.faults.rig import order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -135,8 +135,7 @@ class Two(Run):
         if self.course.steps[0] == NEW_PATIENT:
             return
         for name in dict.fromkeys(self._patients()):
-            mrn = [{"system": MRN, "value": f"mrn-{name}"}]
-            self.rig.there.put({"resourceType": "Patient", "identifier": mrn}, f"p-{name}")
+            self._admit_patient(name)
 
     def _step(self, step: str) -> None:
         if step not in PATIENTS:

@@ -6,7 +6,6 @@ As ``test_sync_explored``: both counts take every so many of the courses, the sa
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,13 +13,7 @@ from tests.counts import chosen, count
 from tests.faults import explored_given as given
 from tests.faults import explored_revived as revived
 from tests.faults import explored_together as together
-from tests.faults.explored import Bench, demand
-from tests.fresh import in_memory
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.faults.explored import Course, Run
+from tests.faults.explored import demand_in_memory
 
 pytestmark = pytest.mark.timeout(count(300, 14_400))
 FEW = frozenset({"lost", "500", "away", "hidden and lost"})
@@ -28,42 +21,34 @@ ALL_OR_FEW = None if chosen() == "long" else FEW
 TWO = frozenset({"lost", "away"})
 
 
-def _demand(kind: type[Run], found: Iterator[Course], faults: int, kinds: frozenset[str] | None) -> None:
-    """Demand it of courses; no process ends here and no disk is looked at."""
-    with in_memory() as folder:
-        bench = Bench(folder, kind)
-        demand(bench, found, faults, kinds)
-        bench.close()
-
-
 def test_i1_i2_i3_i6_whatever_fails_once_what_is_given_is_there_beside_its_order_as_it_is_here():
     found = given.courses(1, rungs="ABC")
-    _demand(given.Given, islice(found, 0, None, count(37, 1)), 1, ALL_OR_FEW)
+    demand_in_memory(given.Given, islice(found, 0, None, count(37, 1)), 1, ALL_OR_FEW)
 
 
 def test_i1_i2_i3_i6_whatever_fails_twice_what_is_given_is_there_beside_its_order_as_it_is_here():
     found = given.courses(1, rungs="AB", forgets=(True, False))
-    _demand(given.Given, islice(found, count(5, 0), None, count(101, 5)), 2, TWO)
+    demand_in_memory(given.Given, islice(found, count(5, 0), None, count(101, 5)), 2, TWO)
 
 
 def test_i1_i2_h10_whatever_fails_once_what_is_given_to_a_new_patient_is_there_beside_one_patient():
-    _demand(given.Given, islice(given.courses(1, is_new=True), 0, None, count(111, 1)), 1, ALL_OR_FEW)
+    demand_in_memory(given.Given, islice(given.courses(1, is_new=True), 0, None, count(111, 1)), 1, ALL_OR_FEW)
 
 
 def test_i1_i4_h8_whatever_fails_once_while_they_change_what_is_given_both_changes_stand_or_a_person_is_told():
     found = given.courses(1, theirs=tuple(given.THEIRS), rungs="AB", pulls=(False, True))
-    _demand(given.Given, islice(found, 0, None, count(2399, 7)), 1, FEW)
+    demand_in_memory(given.Given, islice(found, 0, None, count(2399, 7)), 1, FEW)
 
 
 def test_i1_i2_i3_i6_whatever_befalls_a_bundle_or_an_entry_of_it_each_of_two_orders_stands_by_itself():
-    _demand(together.Pair, islice(together.courses(1), 0, None, count(173, 1)), 1, None)
+    demand_in_memory(together.Pair, islice(together.courses(1), 0, None, count(173, 1)), 1, None)
 
 
 def test_i1_i2_i3_i6_whatever_befalls_two_requests_each_of_two_orders_stands_by_itself():
     kinds = frozenset({"lost", "500", "no status", "away"})
-    _demand(together.Pair, islice(together.courses(1), count(11, 0), None, count(397, 13)), 2, kinds)
+    demand_in_memory(together.Pair, islice(together.courses(1), count(11, 0), None, count(397, 13)), 2, kinds)
 
 
 def test_i4_h8_whatever_fails_once_what_they_revive_lives_here_never_and_there_only_with_a_person_told():
     found = revived.courses(forgets=(False, True))
-    _demand(revived.Revived, islice(found, 0, None, count(997, 11)), 1, FEW)
+    demand_in_memory(revived.Revived, islice(found, 0, None, count(997, 11)), 1, FEW)
