@@ -22,7 +22,6 @@ from urllib.parse import parse_qsl
 from fhir_infusion.actions import reading, repeated, transact
 from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
 from fhir_infusion.fhir import bundle, json_patch
-from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir import search as fhir_search
 from fhir_infusion.fhir.rewriting import rewritten
 from fhir_infusion.fhir.served import MAPPED, SERVED
@@ -187,13 +186,13 @@ def _linked(one: Asked, known: Mapping[str, str], ids: _Ids) -> Asked:
         return one
     body = json_patch.turned(one.body, turned) if isinstance(one.body, bytes) else turned(one.body)
     if one.method == "PATCH":
-        _refuse_left(body if isinstance(body, bytes) else fhir_json.write(body), known)
+        _refuse_left(body, known)
     return replace(one, body=body)
 
 
-def _refuse_left(patch: bytes, known: Mapping[str, str]) -> None:
+def _refuse_left(patch: Resource | bytes, known: Mapping[str, str]) -> None:
     """Refuse a patch that still names another entry, such as in the text of a reference: it would lead nowhere."""
-    if b'"urn:' in patch and any(f'"{url}"'.encode() in patch for url in known):
+    if bundle.patch_names(patch, {url for url in known if url.startswith("urn:")}):
         reason = "a patch names another entry where it is not replaced by what that becomes"
         accepted = "the whole reference: a JSON Patch, or valueReference"
         raise Refused(Issue("error", "business-rule", "", reason, accepted, "bundle", BREAKS_RULE))

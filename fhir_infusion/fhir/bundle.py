@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
+from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.json import Resource
 from fhir_infusion.fhir.references import referred, without_version
 from fhir_infusion.fhir.served import MAPPED
 from fhir_infusion.fhir.validate import validate
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 KINDS: Final = ("batch", "transaction")
 METHODS: Final = ("DELETE", "POST", "PUT", "PATCH", "GET", "HEAD")
@@ -114,18 +115,42 @@ def apart(one: Asked, urns: Collection[str]) -> Asked:
     Raises:
         Refused: 422, a reference in it is one of these ``urns``; kept as it is, it would lead nowhere.
     """
-    named: Iterable[tuple[str, str]] = ()
-    if isinstance(one.body, dict):
-        named = referred(one.body, str(one.body.get("resourceType", "")))
-    elif one.body is not None:
-        # What a patch puts in, wherever it stands there.
-        named = (("", text) for text in urns if f'"{text}"'.encode() in one.body)
-    for path, text in named:
-        if text in urns:
-            reason = "it refers to another entry, which in a batch it cannot; in a transaction it can"
-            issue = Issue("error", "business-rule", path, reason, "Type/id, or a transaction", "bundle", BREAKS_RULE)
-            raise Refused(issue)
+    reason = "it refers to another entry, which in a batch it cannot; in a transaction it can"
+    for path in _naming(one, urns):
+        issue = Issue("error", "business-rule", path, reason, "Type/id, or a transaction", "bundle", BREAKS_RULE)
+        raise Refused(issue)
     return one
+
+
+def patch_names(patch: Resource | bytes, addresses: Collection[str]) -> bool:
+    """Say whether a patch holds one of these addresses, of which it can make a reference wherever it stands there."""
+    if isinstance(patch, bytes):
+        try:
+            # The reader of FHIR JSON takes objects, and a JSON Patch is an array.
+            patch = fhir_json.read(patch if patch.lstrip().startswith(b"{") else b'{"patch":' + patch + b"}")
+        except Refused:
+            return False  # so does whoever applies it
+    return any(without_version(text) in addresses for text in _texts(patch))
+
+
+def _naming(one: Asked, addresses: Collection[str]) -> Iterator[str]:
+    """Yield the path of each reference in an entry to one of these addresses; none where a patch holds it otherwise."""
+    if not addresses or one.body is None:
+        return
+    if isinstance(one.body, dict):
+        found = referred(one.body, str(one.body.get("resourceType", "")))
+        yield from (path for path, text in found if without_version(text) in addresses)
+    if one.method == "PATCH" and patch_names(one.body, addresses):
+        yield ""
+
+
+def _texts(node: Any) -> Iterator[str]:
+    """Yield each text in JSON, but no name of a member."""
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, dict | list):
+        for item in node.values() if isinstance(node, dict) else node:
+            yield from _texts(item)
 
 
 def unnamed(entries: Iterable[Any]) -> dict[str, set[int]]:
@@ -149,13 +174,11 @@ def refuse_unnamed(one: Asked, names: Mapping[str, set[int]]) -> None:
     Raises:
         Refused: 422, with the place in the resource.
     """
-    if not names or not isinstance(one.body, dict):
-        return
-    for path, text in referred(one.body, str(one.body.get("resourceType", ""))):
-        if names.get(without_version(text), set()) - {one.place}:
-            reason = "it refers by an id to an entry that is created under another one, and that has no fullUrl"
-            accepted = "a fullUrl for that entry, such as urn:uuid:…, and this in the reference"
-            raise Refused(Issue("error", "business-rule", path, reason, accepted, "bundle", BREAKS_RULE))
+    others = {name for name, places in names.items() if places - {one.place}}
+    for path in _naming(one, others):
+        reason = "it refers by an id to an entry that is created under another one, and that has no fullUrl"
+        accepted = "a fullUrl for that entry, such as urn:uuid:…, and this in the reference"
+        raise Refused(Issue("error", "business-rule", path, reason, accepted, "bundle", BREAKS_RULE))
 
 
 _HEADERS: Final = {

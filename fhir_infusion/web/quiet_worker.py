@@ -22,8 +22,9 @@ from gunicorn.workers.gthread import ThreadWorker
 from fhir_infusion.errors import Issue
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.web import logs
+from fhir_infusion.web.negotiation import FHIR_JSON
 from fhir_infusion.web.patience import STALL_SECONDS, WRITE_SECONDS, Parser, TooSlow
-from fhir_infusion.web.problems import Problem, document
+from fhir_infusion.web.problems import Problem, document, outcome
 from fhir_infusion.web.replies import PROBLEM_JSON
 from fhir_infusion.web.turns import Turns
 
@@ -50,8 +51,21 @@ CLOSED: Final = object()
 
 _LOOKS: Final = frozenset({"GET", "HEAD"})
 
+_ONCE: Final = ("If-None-Exist", "Idempotency-Key")
+"""What is no list (RFC 9110 section 5.3). Two lines of it reach the application as one text, joined by a comma that may
+stand in either: a condition that nothing meets, or a key that nobody sent, under which a change is made again."""
+
 FREE_THREADS: Final = 4
 """So many threads never wait for one client only, so that a new one is not kept waiting by those who rest."""
+
+
+class SentTwice(ParseException):
+    """Two lines of a request are headers of one name, of which there may be one."""
+
+    def __init__(self, name: str) -> None:
+        """Keep the name."""
+        super().__init__(name)
+        self.name = name
 
 
 class QuietWorker(ThreadWorker):
@@ -99,6 +113,7 @@ class QuietWorker(ThreadWorker):
         conn.sock.settimeout(WRITE_SECONDS)
         try:
             if req.method not in _LOOKS:
+                _refuse_twice(req)
                 return super().handle_request(req, conn)
             with self._turns.turn():
                 return super().handle_request(req, conn)
@@ -127,9 +142,21 @@ class QuietWorker(ThreadWorker):
         found = problem_of(exc)
         logs.event("not-http" if found.status < HTTPStatus.INTERNAL_SERVER_ERROR else "fault", failure=exc)
         try:
-            util.write_nonblock(client, reply_to(found))
+            util.write_nonblock(client, reply_to(found, is_fhir=req is not None and req.path.startswith("/fhir")))
         except OSError as error:
             logs.event("reply-lost", failure=error)
+
+
+def _refuse_twice(req: Any) -> None:
+    """Refuse a request in which a header stands twice that may stand once.
+
+    Raises:
+        SentTwice: with its name.
+    """
+    names = [name for name, _ in req.headers]  # gunicorn writes them in capitals
+    for name in _ONCE:
+        if names.count(name.upper()) > 1:
+            raise SentTwice(name)
 
 
 def problem_of(error: BaseException) -> Problem:
@@ -140,16 +167,18 @@ def problem_of(error: BaseException) -> Problem:
     if isinstance(error, TooSlow):
         reason, accepted = "the request did not come in time", "a request sent at once"
         return Problem(408, (Issue("error", "timeout", "", reason, accepted),))
+    if isinstance(error, SentTwice):
+        return Problem(400, (Issue("error", "value", f"http.{error.name}", "it was sent twice", "one such header"),))
     if isinstance(error, ParseException):
         return Problem(400, (Issue("error", "structure", "", "the request is not right HTTP", "HTTP/1.1"),))
     return Problem(500, (Issue("fatal", "exception", "", "the service failed"),))
 
 
-def reply_to(found: Problem) -> bytes:
-    """Return a whole HTTP response."""
-    body = fhir_json.write(document(found, "none"))
+def reply_to(found: Problem, *, is_fhir: bool) -> bytes:
+    """Return a whole HTTP response; what was no request names no path, so that it is told as on our own ones."""
+    body = fhir_json.write(outcome(found.issues) if is_fhir else document(found, "none"))
     head = (
         f"HTTP/1.1 {int(found.status)} {HTTPStatus(found.status).phrase}\r\nConnection: close\r\n"
-        f"Content-Type: {PROBLEM_JSON}\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"Content-Type: {FHIR_JSON if is_fhir else PROBLEM_JSON}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode("ascii") + body

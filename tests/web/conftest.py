@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from flask.testing import FlaskClient
+from gunicorn.workers.gthread import TConn
 
+from fhir_infusion import config
 from fhir_infusion.config import Settings
 from fhir_infusion.service import Service
 from fhir_infusion.store import open_store
 from fhir_infusion.translator import Translator, open_translator
 from fhir_infusion.web.app import create_app
 from fhir_infusion.web.examples import texts
+from fhir_infusion.web.quiet_worker import QuietWorker
+from fhir_infusion.web.server import Server
 from tests.exact_json import dumps, loads
 from tests.fresh import lay_down
 
@@ -95,6 +101,7 @@ def translator() -> Translator:
 
 
 Make = Callable[..., Service]
+Connect = Callable[[], tuple[socket.socket, "Future[Any]"]]
 
 
 @pytest.fixture
@@ -128,6 +135,36 @@ def service(make_service: Make) -> Service:
 @pytest.fixture
 def client(service: Service) -> Client:
     return Client(create_app(service).test_client(use_cookies=False))
+
+
+@pytest.fixture
+def worker(tmp_path: Path, client: Client) -> Iterator[QuietWorker]:
+    """A worker without its loop, in front of the whole application."""
+    settings = config.load(None, {}, {"port": 0, "database": f"sqlite:///{tmp_path}/x.db"})
+    app = Server(settings, lambda _address, _wait: pytest.fail("nothing is built here"))
+    made = QuietWorker(1, 1, [], app, 30, app.cfg, app.cfg.logger_class(app.cfg))
+    made.wsgi = cast("Any", client.flask.application)
+    made.tpool = ThreadPoolExecutor(2)
+    yield made
+    made.tpool.shutdown()
+    made.tmp.close()
+
+
+@pytest.fixture
+def connect(worker: QuietWorker) -> Iterator[Connect]:
+    """Open a connection, and have it answered as soon as a thread is free."""
+    opened: list[socket.socket] = []
+
+    def connected() -> tuple[socket.socket, Future[Any]]:
+        ours, theirs = socket.socketpair()
+        theirs.settimeout(10)
+        opened.extend((ours, theirs))
+        conn = TConn(worker.cfg, ours, ("127.0.0.1", 1), ("127.0.0.1", 2))
+        return theirs, worker.tpool.submit(worker.handle, conn)
+
+    yield connected
+    for one in opened:
+        one.close()
 
 
 @pytest.fixture(scope="session")

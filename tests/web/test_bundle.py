@@ -242,6 +242,26 @@ def test_updates_reads_and_searches_see_what_was_done_before_them(client: Client
     assert [one["resource"]["id"] for one in searched["resource"]["entry"]] == ["p"]
 
 
+@pytest.mark.parametrize("kind", ["batch", "transaction"])
+@pytest.mark.parametrize("address", ["Patient/p", "Patient/p/_history/1", "Patient?_id=p", "Patient/p/_history"])
+def test_a_head_is_answered_as_a_get_without_its_resource(client: Client, kind: str, address: str):
+    client.put(f"{BASE}/Patient/p", {"resourceType": "Patient", "id": "p"}, FHIR)
+    sent = bundle(*(entry(method, address) for method in ("GET", "HEAD")), kind=kind)
+    got, headed = exact(client.post(BASE, sent, FHIR))["entry"]
+    assert got.pop("resource")
+    assert headed == got
+    assert got["response"]["status"] == "200 OK"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_what_a_head_does_not_find_is_told_as_of_a_get(client: Client, method: str):
+    sent = bundle(entry(method, "Patient/none"), kind="batch")
+    (got,) = exact(client.post(BASE, sent, FHIR))["entry"]
+    assert (got["response"]["status"], list(got)) == ("404 Not Found", ["response"])
+    assert got["response"]["outcome"]["issue"][0]["code"] == "not-found"
+    assert client.post(BASE, sent | {"type": "transaction"}, FHIR).status_code == 404
+
+
 def test_a_read_that_fails_undoes_a_transaction(client: Client):
     patient = {"resourceType": "Patient", "id": "p", "active": True}
     reply = client.post(BASE, bundle(entry("PUT", "Patient/p", patient), entry("GET", "Patient/other")), FHIR)

@@ -69,6 +69,68 @@ def test_a_patch_in_which_a_reference_would_lead_nowhere_is_refused(client: Clie
     assert exact(client.get(f"{BASE}/{there}"))["supportingInformation"] == [{"reference": weight}]
 
 
+@pytest.mark.parametrize("form", ["Parameters", "Parameters in a Binary", "JSON Patch"])
+def test_h10_a_patch_in_a_batch_that_names_another_entry_is_refused(client: Client, resource: Json, form: str):
+    there = f"MedicationRequest/{exact(client.post(f'{BASE}/MedicationRequest', resource, FHIR))['id']}"
+    parts: list[Json] = [
+        {"name": "type", "valueCode": "add"},
+        {"name": "path", "valueString": "MedicationRequest"},
+        {"name": "name", "valueString": "instantiatesUri"},
+        {"name": "value", "valueUri": WEIGHT},
+    ]
+    parameters: Json = {"resourceType": "Parameters", "parameter": [{"name": "operation", "part": parts}]}
+    patch = {
+        "Parameters": parameters,
+        "Parameters in a Binary": {**binary(dumps(parameters)), "contentType": FHIR},
+        "JSON Patch": binary(dumps([{"op": "add", "path": "/instantiatesUri", "value": [WEIGHT]}])),
+    }[form]
+    patched = entry("PATCH", there, patch, ifMatch='W/"1"')
+    sent = bundle(entry("POST", "Observation", OBSERVATION, WEIGHT), patched, kind="batch")
+    made, refused = exact(client.post(BASE, sent, FHIR))["entry"]
+    assert [one["response"]["status"][:3] for one in (made, refused)] == ["201", "422"]
+    (issue,) = refused["response"]["outcome"]["issue"]
+    assert "another entry" in issue["diagnostics"]
+    assert WEIGHT not in dumps(refused)
+    assert client.get(f"{BASE}/{there}").headers["ETag"] == 'W/"1"'
+    alone = exact(client.post(BASE, bundle(patched, kind="batch"), FHIR))["entry"][0]["response"]
+    assert alone["status"] == "200 OK", alone
+
+
+@pytest.mark.parametrize("form", ["Parameters", "text in Parameters", "JSON Patch"])
+@pytest.mark.parametrize("kind", ["transaction", "batch"])
+def test_h10_a_patch_that_names_by_its_own_id_what_is_created_under_another_is_refused(
+    client: Client, resource: Json, kind: str, form: str
+):
+    order = {**resource, "supportingInformation": [{"reference": "Observation/another"}]}
+    there = f"MedicationRequest/{exact(client.post(f'{BASE}/MedicationRequest', order, FHIR))['id']}"
+    at = "MedicationRequest.supportingInformation[0]"
+    reference, text = {"valueReference": {"reference": "Observation/1"}}, {"valueString": "Observation/1"}
+
+    def parameters(path: str, value: Json) -> Json:
+        parts = [
+            {"name": "type", "valueCode": "replace"},
+            {"name": "path", "valueString": path},
+            {"name": "value", **value},
+        ]
+        return {"resourceType": "Parameters", "parameter": [{"name": "operation", "part": parts}]}
+
+    operation = {"op": "replace", "path": "/supportingInformation/0", "value": reference["valueReference"]}
+    patch = {
+        "Parameters": parameters(at, reference),
+        "text in Parameters": parameters(f"{at}.reference", text),
+        "JSON Patch": binary(dumps([operation])),
+    }[form]
+    patched = entry("PATCH", there, patch, ifMatch='W/"1"')
+    reply = client.post(
+        BASE, bundle(entry("POST", "Observation", {**OBSERVATION, "id": "1"}), patched, kind=kind), FHIR
+    )
+    if kind == "batch":
+        assert [one["response"]["status"][:3] for one in exact(reply)["entry"]] == ["201", "422"]
+    else:
+        assert (reply.status_code, issues(reply)[0]["path"].startswith("Bundle.entry[1]")) == (422, True)
+    assert client.get(f"{BASE}/{there}").headers["ETag"] == 'W/"1"'
+
+
 def test_h10_a_deletion_does_not_take_the_fullurl_of_what_is_made_instead(client: Client, resource: Json):
     client.put(f"{BASE}/Patient/gone", {"resourceType": "Patient", "id": "gone"}, FHIR)
     sent = bundle(

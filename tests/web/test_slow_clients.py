@@ -5,59 +5,24 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from gunicorn.workers.gthread import TConn
 
-from fhir_infusion import config
 from fhir_infusion.web import patience, quiet_worker
-from fhir_infusion.web.server import Server
 from tests.exact_json import loads
 from tests.web.conftest import exact
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
+    from concurrent.futures import Future
 
-    from tests.web.conftest import Client
-
-Connect = Callable[[], tuple[socket.socket, "Future[Any]"]]
+    from tests.web.conftest import Client, Connect
 
 POST = b"POST /fhir/r4/Patient HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/fhir+json\r\n"
 BODY = b'{"resourceType":"Patient","active":true}'
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
-
-
-@pytest.fixture
-def worker(tmp_path: Path, client: Client) -> Iterator[quiet_worker.QuietWorker]:
-    """A worker without its loop, in front of the whole application."""
-    settings = config.load(None, {}, {"port": 0, "database": f"sqlite:///{tmp_path}/x.db"})
-    app = Server(settings, lambda _address, _wait: pytest.fail("nothing is built here"))
-    made = quiet_worker.QuietWorker(1, 1, [], app, 30, app.cfg, app.cfg.logger_class(app.cfg))
-    made.wsgi = cast("Any", client.flask.application)
-    made.tpool = ThreadPoolExecutor(2)
-    yield made
-    made.tpool.shutdown()
-    made.tmp.close()
-
-
-@pytest.fixture
-def connect(worker: quiet_worker.QuietWorker) -> Iterator[Connect]:
-    """Open a connection, and have it answered as soon as a thread is free."""
-    opened: list[socket.socket] = []
-
-    def connected() -> tuple[socket.socket, Future[Any]]:
-        ours, theirs = socket.socketpair()
-        theirs.settimeout(10)
-        opened.extend((ours, theirs))
-        conn = TConn(worker.cfg, ours, ("127.0.0.1", 1), ("127.0.0.1", 2))
-        return theirs, worker.tpool.submit(worker.handle, conn)
-
-    yield connected
-    for one in opened:
-        one.close()
 
 
 def answered(theirs: socket.socket) -> tuple[int, str]:

@@ -72,7 +72,7 @@ def post(release: str) -> Response:
             if makes_plainly and _is_plain(one):
                 return _made(accept_resource.create(service, bare, served, cast("dict[str, Any]", one.body)))
             room.demand(one)
-            return room.taken(*answer(within, one, service), home)
+            return room.taken(one, *answer(within, one, service), home)
 
         answers = do_together.transaction(web().service, who, served, bundle, asked, run, home_url())
     else:
@@ -107,10 +107,17 @@ class Room:
             reason = "the answers of this Bundle are too large together"
             raise refusal(413, "too-costly", reason, accepted=f"{MOST_TOLD} bytes; the rest in a Bundle of its own")
 
-    def taken(self, reply: Response, changed_at: datetime | None, home: str) -> dict[str, Any]:
-        """Return the entry that tells of a reply, which takes its room."""
-        self._left -= reply.calculate_content_length() or 0
-        return told(reply, changed_at, home)
+    def taken(self, asked: Asked, reply: Response, changed_at: datetime | None, home: str) -> dict[str, Any]:
+        """Return the entry that tells of a reply, which takes its room.
+
+        That to HEAD is the reply to GET without its resource (https://hl7.org/fhir/R4/http.html#head).
+        """
+        entry = told(reply, changed_at, home)
+        if asked.method != "HEAD":
+            self._left -= reply.calculate_content_length() or 0
+        else:
+            entry.pop("resource", None)
+        return entry
 
 
 def _alone(within: Outer, read: Callable[[], Asked], room: Room, home: str) -> dict[str, Any]:
@@ -118,7 +125,7 @@ def _alone(within: Outer, read: Callable[[], Asked], room: Room, home: str) -> d
     try:
         asked = read()
         room.demand(asked)
-        return room.taken(*answer(within, asked), home)
+        return room.taken(asked, *answer(within, asked), home)
     except Exception as error:  # one bad entry is told of at its place and keeps no other from being done
         if not problems.is_expected(error):
             raise

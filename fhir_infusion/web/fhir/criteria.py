@@ -7,6 +7,7 @@ would find, and change, what was not meant.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -19,7 +20,7 @@ from fhir_infusion.web.parameters import Parameters, decoded, stated
 from fhir_infusion.web.refusals import header_refusal, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from flask import Request
 
@@ -70,7 +71,8 @@ def read_none_exist(request: Request, release: Release, fhir_type: str, read: Ca
     if not mark or "=" in address:
         # A bare query; what follows a question mark in it is part of a value.
         address, query = "", text
-    if address not in {"", fhir_type, *_own(release, fhir_type)}:
+    addresses = {"", fhir_type, *_own(release, fhir_type)}
+    if address not in addresses:
         accepted = f"a search for {fhir_type}, URL-encoded, such as identifier=system|value"
         raise header_refusal(400, "invalid", "If-None-Exist", "it is no search for this type on this server", accepted)
     try:
@@ -78,9 +80,31 @@ def read_none_exist(request: Request, release: Release, fhir_type: str, read: Ca
         if not asked:
             accepted = "identifier=system|value"
             raise header_refusal(400, "required", "If-None-Exist", "it names no criterion", accepted)
+        names = {*_CRITERIA_OF_ALL, *(one.name for one in search.parameters(fhir_type, release))}
+        _refuse_two(query, addresses, names)
         return read(asked)
     except Refused as refused:
         raise _of_the_header(refused) from None
+
+
+def _refuse_two(query: str, addresses: Collection[str], names: Collection[str]) -> None:
+    """Refuse criteria that two headers were joined to on their way, as whoever passes them on may (RFC 9110, 5.3).
+
+    The second would be one more value of the first, which nothing has, and what is there were made again. Where they
+    come in two lines ``quiet_worker`` sees it.
+
+    Raises:
+        Refused: 400, behind a comma there is a criterion and no value.
+    """
+    for part in _JOINT.split(query)[1:]:
+        address, _, rest = part.partition("?")
+        found = _CRITERION.match(rest if address in addresses else part)
+        if found and found[1] in names:
+            raise header_refusal(400, "value", "If-None-Exist", "it was sent twice", "one such header")
+
+
+_JOINT: Final = re.compile(r"(?<!\\), *")
+_CRITERION: Final = re.compile(r"(_?[A-Za-z][A-Za-z\-]*)(?:[:.][A-Za-z:.\-]*)?=")
 
 
 def _of_the_header(refused: Refused) -> Refused:
