@@ -8,11 +8,11 @@ written by the editor and stays. The pairs hold no place, so inserting or reorde
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from zlib import crc32
 
-from fhir_infusion.mapping.digests import digest_of
+from fhir_infusion.mapping.digests import digest_of, digest_of_said
 from fhir_infusion.mapping.named_words import EDITED, coded, hushed, spoken
 from fhir_infusion.mapping.residue import TEXTS
 from fhir_infusion.mapping.sealing import sealer
@@ -21,6 +21,13 @@ from fhir_infusion.records.fields import Field
 
 Json = dict[str, Any]
 FieldTable = Mapping[str, Mapping[str, Field]]
+Digest = Callable[[Any], int]
+Bags = tuple[tuple[Digest, int], ...]
+"""Each way to make a digest, with that of what is in the bag."""
+
+_WAYS: Final[tuple[Digest, ...]] = (digest_of_said, digest_of)
+"""How seals are made, and how they were before derived keys were left out. Whoever writes in another release a record
+that was read gives it these keys: it says the same."""
 
 _STEP: Final = "Step"
 
@@ -93,17 +100,17 @@ class Texts:
         pairs: list[str] = []
         self._seal(record, pairs, self._bag(record))
         if narrative:
-            pairs.append(f"{WHOLE}.{digest_of(_whole(record)):x}")
+            pairs.append(f"{WHOLE}.{digest_of_said(_whole(record)):x}")
         return " ".join(pairs)
 
-    def _bag(self, record: Json) -> int:
+    def _bag(self, record: Json, digest: Digest = digest_of_said) -> int:
         """Return the digest of what is in the bag, which the texts of the steps tell of; 0 where there is no such."""
         words = self._words.get(_STEP, ())
         if not any(word in step for step in record.get("steps", ()) for word in words):
             return 0
-        return digest_of([record.get("drug"), record.get("medication"), record.get("preparation")])
+        return digest([record.get("drug"), record.get("medication"), record.get("preparation")])
 
-    def _meaning(self, value: Json, type_name: str, bag: int) -> int:
+    def _meaning(self, value: Json, type_name: str, bag: int, digest: Digest = digest_of_said) -> int:
         """Return the digest of what the texts describe: the other fields; at the top, what makes the dose.
 
         The text of a step tells what is in the bag as well.
@@ -113,9 +120,9 @@ class Texts:
             get = value.get
             return crc32("\x1f".join([f"{get(name)}" for name in names]).encode())
         if type_name == self._root:
-            return digest_of({name: inner for name, inner in value.items() if name in _ROOT_MEANING})
+            return digest({name: inner for name, inner in value.items() if name in _ROOT_MEANING})
         aside = self._aside[type_name]
-        own = digest_of({name: inner for name, inner in value.items() if name not in aside})
+        own = digest({name: inner for name, inner in value.items() if name not in aside})
         return own ^ bag if type_name == _STEP else own
 
     def fresh(self, record: Json) -> tuple[Json, list[Line]]:
@@ -128,8 +135,10 @@ class Texts:
             text, _, meaning = pair.partition(".")
             known.setdefault(text, set()).add(meaning)
         lines: list[Line] = []
-        result = self._freshen(record, self._root, "", known, lines, self._bag(record))
-        edited = WHOLE in known and f"{digest_of(_whole(record)):x}" not in known[WHOLE]
+        bags = tuple((digest, self._bag(record, digest)) for digest in _WAYS)
+        result = self._freshen(record, self._root, "", known, lines, bags)
+        whole = {f"{digest(_whole(record)):x}" for digest in _WAYS}
+        edited = WHOLE in known and not whole & known[WHOLE]
         kept = [entry for entry in record["residue"] if not (edited and entry.get("path") == "text")]
         if len(kept) != len(record["residue"]):
             lines.append(Line("text", "dropped", "", "the narrative described the record before it was edited"))
@@ -137,24 +146,26 @@ class Texts:
         return result, lines
 
     def _freshen(
-        self, value: Json, type_name: str, at: str, known: Mapping[str, set[str]], lines: list[Line], bag: int
+        self, value: Json, type_name: str, at: str, known: Mapping[str, set[str]], lines: list[Line], bags: Bags
     ) -> Json:
         changes: Json = {}
         for word in self._words[type_name]:
             if word in value:
                 meanings = known.get(f"{crc32(value[word].encode()):x}")
-                if meanings is not None and f"{self._meaning(value, type_name, bag):x}" not in meanings:
+                if meanings is not None and not any(
+                    f"{self._meaning(value, type_name, bag, digest):x}" in meanings for digest, bag in bags
+                ):
                     lines.append(Line(f"{at}{word}", "dropped", "", EDITED))
                     changes[word] = None
         for name, inner_type in self._leads[type_name].items():
             inner = value.get(name)
             if isinstance(inner, dict):
-                made = self._freshen(inner, inner_type, f"{at}{name}.", known, lines, bag)
+                made = self._freshen(inner, inner_type, f"{at}{name}.", known, lines, bags)
                 if made is not inner:
                     changes[name] = made or None
             elif inner is not None:
                 made_list = [
-                    self._freshen(item, inner_type, f"{at}{name}[{index}].", known, lines, bag)
+                    self._freshen(item, inner_type, f"{at}{name}[{index}].", known, lines, bags)
                     for index, item in enumerate(inner)
                 ]
                 if any(new is not old for new, old in zip(made_list, inner, strict=True)):

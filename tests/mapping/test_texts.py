@@ -26,6 +26,7 @@ ORDER: Json = {
     ],
     "rendered_instruction": "1 g, then 500 mg",
 }
+DOSING: Json = ORDER["steps"][0]["dosings"][0]
 
 
 def sealed(record: Json, *, narrative: bool = True) -> Json:
@@ -203,6 +204,37 @@ def test_a_seal_from_before_the_words_of_a_timing_were_sealed_drops_none_of_them
     old = {**record, "residue": [{"release": "R4", "path": "$texts", "value": f"{own} {display}"}]}
     assert old["residue"][0]["value"] != seal
     assert dropped(old)[0]["steps"] == record["steps"]
+
+
+KEYED: Json = {
+    **ORDER,
+    "steps": [
+        {**step, "step_id": f"~{index}a", "dosings": [{**step["dosings"][0], "dosing_id": f"~{index}b"}]}
+        for index, step in enumerate(ORDER["steps"])
+    ],
+}
+"""The order with the keys by which residue below it is found again."""
+
+
+@pytest.mark.parametrize(("read", "now"), [(ORDER, KEYED), (KEYED, ORDER)])
+def test_a_derived_key_is_no_edit(read: Json, now: Json):
+    record = {**now, "residue": sealed(read)["residue"]}
+    assert dropped(record) == (record, [])
+
+
+@pytest.mark.parametrize("key", ["given", "~~given"])
+def test_a_key_that_was_given_is_part_of_what_a_text_tells(key: str):
+    record = edited(sealed(ORDER, narrative=False), "steps", 0, "dosings", 0, value={**DOSING, "dosing_id": key})
+    assert dropped(record)[1] == ["rendered_instruction", "steps[0].text"]
+
+
+def test_a_seal_from_before_derived_keys_were_left_out_drops_no_text():
+    step, whole = KEYED["steps"][0], {name: value for name, value in KEYED.items() if name != "residue"}
+    own = digest_of({"sequence": 1, "dosings": step["dosings"]})
+    bag = digest_of([KEYED["drug"], None, None])
+    seal = f"{crc32(step['text'].encode()):x}.{own ^ bag:x} whole.{digest_of(whole):x}"
+    record = {**KEYED, "residue": [*sealed(KEYED)["residue"][:1], {"release": "R4", "path": "$texts", "value": seal}]}
+    assert dropped(record) == (record, [])
 
 
 def test_moved_elements_keep_their_texts():

@@ -312,3 +312,23 @@ def test_a_kind_of_device_as_performer_does_not_go_out_in_r4_and_is_not_lost_whe
     assert "DeviceDefinition" not in dumps(read)
     assert read["meta"]["tag"] == [SUBSETTED]
     assert exact(client.get(f"/fhir/r5/{address}")) == stored
+
+
+@pytest.mark.parametrize("other", ["r4b", "r5"])
+def test_what_is_written_back_as_it_was_read_in_another_release_keeps_the_words_of_its_dosage_h2(
+    client: Client, other: str
+):
+    ordered = {"coding": [{"system": DOSE_TYPE, "code": "ordered", "display": "Ordered"}]}
+    dosage = {"text": "5 mg over one hour", "doseAndRate": [{"type": ordered, "doseQuantity": {"value": 5, **MG}}]}
+    stored = made(client, {**R4_ORDER, "text": NARRATIVE, "dosageInstruction": [dosage]}, "r4")
+    address = f"MedicationRequest/{stored['id']}"
+    read = client.get(f"/fhir/{other}/{address}")
+    assert client.put(f"/fhir/{other}/{address}", read.text, FHIR, if_match='W/"1"').status_code == 200
+    now = exact(client.get(f"/fhir/r4/{address}"))
+    assert now["dosageInstruction"] == stored["dosageInstruction"]
+    assert now["text"] == stored["text"]
+
+
+DOSE_TYPE = "http://terminology.hl7.org/CodeSystem/dose-rate-type"
+MG = {"unit": "mg", "system": "http://unitsofmeasure.org", "code": "mg"}
+NARRATIVE = {"status": "generated", "div": '<div xmlns="http://www.w3.org/1999/xhtml">5 mg over one hour</div>'}
