@@ -170,7 +170,7 @@ def named_in(
     bodies = (fhir_json.read(one.text) for one in pages if one.text)
     texts = (text for body in bodies for _, text in references.referred(body, ""))
     found = dict.fromkeys(
-        (match[1], match[2]) for text in texts if (match := _LITERAL.fullmatch(references.without_version(text)))
+        (match[1], match[2]) for text in texts if (match := _LITERAL.fullmatch(references.resource_named(text)))
     )
     wanted = [one for one in found if one[0] in _ALONG and one not in but]
     room = wanted[: include.MOST]

@@ -25,6 +25,7 @@ from fhir_infusion.actions.condition import token_value
 from fhir_infusion.actions.transact import Part
 from fhir_infusion.errors import Issue, Refused
 from fhir_infusion.fhir import search
+from fhir_infusion.fhir.references import resource_named
 from fhir_infusion.fhir.served import MAPPED
 from fhir_infusion.records.statuses import ERROR
 from fhir_infusion.store import aside, audit, conflicts, outbox, references, text, versions
@@ -202,7 +203,7 @@ def _stands(stored: Stored) -> bool:
 def _order_of(tx: Tx, administration: Stored) -> str:
     record = whole.part_of(administration)
     reference = record.get("order", {})
-    type_, _, id_ = str(reference.get("reference", "")).partition("/")
+    type_, _, id_ = resource_named(str(reference.get("reference", ""))).partition("/")
     if type_ == MAPPED[0] and id_:
         return f"{type_}/{id_.partition('/')[0]}"
     identifier = reference.get("identifier", {})

@@ -17,7 +17,7 @@ Json = dict[str, Any]
 COMPARED: Final = ("name", "birthDate", "gender")
 """What tells persons apart, beside identifiers."""
 
-_PATIENT: Final = re.compile(r"Patient/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
+_PATIENT: Final = re.compile(r"Patient/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?(?:#.*)?")
 
 
 def linked(patient: Json, kind: str) -> tuple[str, ...]:

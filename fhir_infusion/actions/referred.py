@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.errors import Issue
-from fhir_infusion.fhir.references import referred, without_version
+from fhir_infusion.fhir.references import referred, resource_named
 from fhir_infusion.fhir.served import SERVED
 from fhir_infusion.store import versions
 
@@ -31,7 +31,7 @@ def unresolved(service: Service, caller: Caller, resource: Json) -> tuple[Issue,
         Unavailable: the storage cannot be read.
     """
     found = [
-        (path, without_version(text))
+        (path, resource_named(text))
         for path, text in referred(resource, str(resource.get("resourceType", "")))
         if not text.startswith(("http://", "https://"))
     ]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.actions import identity, notify, rules
 from fhir_infusion.errors import BREAKS_RULE, Deleted, Issue, Refused
+from fhir_infusion.fhir.references import resource_named
 from fhir_infusion.fhir.search import Entry, entries
 from fhir_infusion.store import audit, idempotency, links, outbox, text, versions
 from fhir_infusion.store.versions import Bound, Draft, Stored
@@ -192,7 +193,7 @@ def order_of(service: Service, tx: Tx, administration: Json) -> Stored | None:
 def named_order(service: Service, tx: Tx, administration: Json) -> Stored | None:
     """Return the order that an administration names, deleted or not; None where it is not one of ours."""
     reference = administration.get("order", {})
-    type_, _, id_ = str(reference.get("reference", "")).partition("/")
+    type_, _, id_ = resource_named(str(reference.get("reference", ""))).partition("/")
     if type_ == "MedicationRequest" and id_:
         return versions.current(tx, type_, id_.partition("/")[0])
     identifier = reference.get("identifier", {})

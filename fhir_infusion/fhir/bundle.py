@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.json import Resource
-from fhir_infusion.fhir.references import referred, without_version
+from fhir_infusion.fhir.references import referred, resource_named
 from fhir_infusion.fhir.served import MAPPED
 from fhir_infusion.fhir.validate import validate
 
@@ -130,7 +130,7 @@ def patch_names(patch: Resource | bytes, addresses: Collection[str]) -> bool:
             patch = fhir_json.read(patch if patch.lstrip().startswith(b"{") else b'{"patch":' + patch + b"}")
         except Refused:
             return False  # so does whoever applies it
-    return any(without_version(text) in addresses for text in _texts(patch))
+    return any(_entry_named(text) in addresses for text in _texts(patch))
 
 
 def _naming(one: Asked, addresses: Collection[str]) -> Iterator[str]:
@@ -139,9 +139,14 @@ def _naming(one: Asked, addresses: Collection[str]) -> Iterator[str]:
         return
     if isinstance(one.body, dict):
         found = referred(one.body, str(one.body.get("resourceType", "")))
-        yield from (path for path, text in found if without_version(text) in addresses)
+        yield from (path for path, text in found if _entry_named(text) in addresses)
     if one.method == "PATCH" and patch_names(one.body, addresses):
         yield ""
+
+
+def _entry_named(reference: str) -> str:
+    """Return what a reference names of the entries: by its own address also where a part of it is meant."""
+    return resource_named(reference.partition("#")[0])
 
 
 def _texts(node: Any) -> Iterator[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from fhir_infusion.fhir import amounts, words
 from fhir_infusion.fhir.dates import BEGINNING, END, Stretch, stretch
 from fhir_infusion.fhir.parameters import Parameter, Path, Step, indexed
-from fhir_infusion.fhir.references import literal_type, without_version
+from fhir_infusion.fhir.references import literal_type, resource_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -159,7 +159,7 @@ def _references(parameter: Parameter, value: Any, datatype: str) -> Iterator[Ent
         return
     key = parameter.key
     if reference and not reference.startswith("#"):
-        yield Entry(key, "reference", "", without_version(reference))
+        yield Entry(key, "reference", "", resource_named(reference))
     if "identifier" in value:
         for row in _tokens(parameter, value["identifier"], ""):
             if row.parameter == key:

@@ -35,9 +35,13 @@ def literal_type(reference: str) -> str:
     return found.group(1) if found else ""
 
 
-def without_version(reference: str) -> str:
-    """Return a reference without ``/_history/…``: it names the resource, not one version of it."""
-    return reference.partition("/_history/")[0]
+def resource_named(reference: str) -> str:
+    """Return a reference without ``/_history/…`` and ``#…``: it names the resource, no version or part of it.
+
+    What is not a literal one keeps its ``#``: of an address of no resource it may part what is not the same.
+    """
+    named = reference.partition("/_history/")[0]
+    return named.partition("#")[0] if "#" in named and literal_type(named) else named
 
 
 def plain_literals(targets: Collection[str]) -> re.Pattern[str]:

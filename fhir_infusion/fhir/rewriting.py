@@ -11,6 +11,8 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
+from fhir_infusion.fhir.references import resource_named
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -54,7 +56,7 @@ def relative(node: T, home: str) -> T:
 
 @lru_cache(maxsize=64)
 def _own(home: str) -> re.Pattern[str]:
-    named = r"[A-Z][A-Za-z]+(?:/[A-Za-z0-9\-.]{1,64}(?:/_history/.+)?|\?.+)"
+    named = r"[A-Z][A-Za-z]+(?:/[A-Za-z0-9\-.]{1,64}(?:/_history/.+|#.*)?|\?.+)"
     return re.compile(rf"{re.escape(home)}/fhir/(?:r4|r4b|r5)/({named})")
 
 
@@ -125,10 +127,11 @@ class _Rewriting:
         here = own[1] if own else reference
         if _CONDITIONAL.match(here):
             return self._find(here)
-        plain = reference.partition("/_history/")[0]
+        whole, mark, part = reference.partition("#")
+        plain = resource_named(whole)
         for spelled in (plain, f"{self._base}{plain}"):
             if spelled in self._known:
-                return self._known[spelled]
+                return f"{self._known[spelled]}{mark}{part}"
         return here
 
     def _link(self, found: re.Match[str]) -> str:

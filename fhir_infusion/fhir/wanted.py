@@ -16,7 +16,7 @@ from fhir_infusion.fhir.dates import stretch
 from fhir_infusion.fhir.ordered import ordered
 from fhir_infusion.fhir.primitives import ID
 from fhir_infusion.fhir.query import Wanted
-from fhir_infusion.fhir.references import is_unsafe, literal_type, without_version
+from fhir_infusion.fhir.references import is_unsafe, literal_type, resource_named
 
 if TYPE_CHECKING:
     from fhir_infusion.fhir.parameters import Parameter
@@ -94,7 +94,7 @@ def references(name: str, targets: tuple[str, ...], value: str, here: Here) -> l
         invalid(name, "not a reference", "an id, Type/id or an absolute address")
     if spelled and targets and spelled not in targets:
         invalid(name, "a reference to another type", ", ".join(targets))
-    return [Wanted(value=without_version(text))]
+    return [Wanted(value=resource_named(text))]
 
 
 def date(name: str, value: str) -> Wanted:

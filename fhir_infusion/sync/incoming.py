@@ -64,13 +64,14 @@ def _restored(reference: Resource) -> Resource:
     identifier = reference.get("identifier")
     if not isinstance(identifier, dict) or identifier.get("system") != references.ELSEWHERE:
         return reference
-    literal = references.relative(str(identifier.get("value", "")))
-    if literal is None:
+    text = str(identifier.get("value", ""))
+    literal = references.relative(text)
+    if not text or references.stands_alone(text):
         return reference
     kept = {name: value for name, value in reference.items() if name != "identifier"}
-    if kept.get("type") == literal.type:
+    if literal is not None and kept.get("type") == literal.type:
         del kept["type"]
-    return {"reference": literal.text, **kept}
+    return {"reference": text if literal is None else literal.text, **kept}
 
 
 def names_two(peer: Peer, resource: Resource) -> bool | Trouble:

@@ -85,7 +85,7 @@ def _sent(crossing: Crossing, element: str, reference: Resource) -> Resource:
     id_ = _looked_up(peer, type_, *key) if key is not None and type_ else None
     if id_ is not None:
         return _literal(reference, type_, id_)
-    if literal is not None and key is None and element in NEVER_LOGICAL:
+    if text and not references.stands_alone(text) and key is None and element in NEVER_LOGICAL:
         raise _ObstacleError(Blocked("dead", f"{NEVER_LOGICAL[element]}-unresolved"))
     return _logical(reference, literal, key)
 
@@ -95,8 +95,8 @@ def _subject(
 ) -> Resource:
     if key is not None:
         of = partial(patients.patient_of, crossing.stored, *key)
-    elif literal is None and "reference" in reference:
-        return reference  # absolute: it says itself which server it means
+    elif references.stands_alone(str(reference.get("reference", ""))):
+        return reference  # where absolute it says itself which server it means
     else:
         here = _patient_here(crossing, literal)
         key = identity.in_use(here) if here is not None else None
@@ -169,9 +169,11 @@ def _literal(reference: Resource, type_: str, id_: str) -> Resource:
 
 def _logical(reference: Resource, literal: references.Relative | None, key: tuple[str, str] | None) -> Resource:
     """Return a Reference without a relative literal, which would name something else on that server."""
-    if literal is None:
+    text = str(reference.get("reference", ""))
+    if not text or references.stands_alone(text):
         return reference
     kept = {name: value for name, value in reference.items() if name not in {"reference", "_reference"}}
     if key is not None:
         return kept if "identifier" in kept else {**kept, "identifier": {"system": key[0], "value": key[1]}}
-    return {"type": literal.type, **kept, "identifier": {"system": references.ELSEWHERE, "value": literal.text}}
+    type_, text = ({"type": literal.type}, literal.text) if literal is not None else ({}, text)
+    return {**type_, **kept, "identifier": {"system": references.ELSEWHERE, "value": text}}

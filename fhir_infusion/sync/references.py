@@ -19,8 +19,10 @@ ELSEWHERE: Final = "https://w3id.org/fhir-infusion/sid/literal-reference"
 """Identifier system of a reference that is literal on our side and has no business identifier: its text is kept as
 the value, so that it points nowhere on the other server and nothing of it is lost."""
 
-_RELATIVE: Final = re.compile(r"([A-Z][A-Za-z]{1,63})/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
-_ABSOLUTE: Final = re.compile(r"/([A-Z][A-Za-z]{1,63})/[A-Za-z0-9\-.]{1,64}(?:/_history/[^/]+)?$")
+_NAMED: Final = r"([A-Z][A-Za-z]{1,63})/([A-Za-z0-9\-.]{1,64})"
+_RELATIVE: Final = re.compile(rf"{_NAMED}(?:/_history/[A-Za-z0-9\-.]{{1,64}})?(?:#.*)?")
+_ABSOLUTE: Final = re.compile(rf"/{_NAMED}(?:/_history/[^/#]+)?(?:#.*)?$")
+_ANYWHERE: Final = re.compile(r"#|[A-Za-z][A-Za-z0-9+.\-]*:")
 _TARGET: Final = {
     "subject": "Patient",
     "request": "MedicationRequest",
@@ -78,15 +80,13 @@ def target_type(element: str, reference: Resource) -> str:
     literal = relative(str(reference.get("reference", "")))
     if literal is not None:
         return literal.type
-    match = re.search(
-        r"/([A-Z][A-Za-z]{1,63})/[A-Za-z0-9\-.]{1,64}(?:/_history/[^/]+)?$", str(reference.get("reference", ""))
-    )
+    match = _ABSOLUTE.search(str(reference.get("reference", "")))
     return match[1] if match else _TARGET.get(element, "")
 
 
-def is_local(reference: Resource) -> bool:
-    """Say whether a Reference points within its own resource or bundle."""
-    return str(reference.get("reference", "")).startswith(("#", "urn:"))
+def stands_alone(text: str) -> bool:
+    """Say whether a reference means the same wherever it is read: something contained, or an absolute address."""
+    return _ANYWHERE.match(text) is not None
 
 
 def changed(resource: Resource, change: Change) -> Resource:

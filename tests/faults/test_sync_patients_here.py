@@ -40,6 +40,17 @@ def order_of(rig: Rig, number: int, id_: str, **members: Any) -> None:
     rig.there.put(of_theirs(number, subject={"reference": f"Patient/{id_}"}, **members))
 
 
+def test_h10_the_patient_of_whom_a_part_is_named_there_is_theirs_and_none_of_ours(rig: Rig):
+    rig.accept({"resourceType": "Patient", "id": "p", "gender": "male"})
+    rig.there.put(patient(), "p")
+    rig.there.put(of_theirs(1, subject={"reference": "Patient/p#x"}))
+    rig.pull()
+    (id_,) = rig.ids()
+    subject = rig.resource(MR, id_)["subject"]
+    assert subject["identifier"] == {"system": MRN, "value": "mrn-1"}
+    assert subject["reference"] == f"{rig.there.base}/Patient/p"
+
+
 def named(rig: Rig) -> list[Any]:
     return [one.get("name") for one in rig.all("Patient")]
 

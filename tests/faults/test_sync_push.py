@@ -424,18 +424,40 @@ def test_an_order_without_identifier_of_its_own_is_sent_with_a_minted_one(rig: R
     assert "identifier" not in rig.resource("MedicationRequest", outcome.id)
 
 
-def test_h10_a_patient_without_identifier_is_never_sent(rig: Rig) -> None:
+@pytest.mark.parametrize("reference", ["Patient/7", "Patient/7#x", "/Patient/7", "Patient/7?x=1", "fhir/Patient/7"])
+def test_h10_a_patient_without_identifier_is_never_sent(rig: Rig, reference: str) -> None:
     resource = {
         "resourceType": "MedicationRequest",
         "status": "active",
         "intent": "order",
         "medicationCodeableConcept": {"text": "dobutamine"},
-        "subject": {"reference": "Patient/7"},
+        "subject": {"reference": reference},
     }
     rig.accept(resource)
     assert rig.settle() == ["dead"]
     assert rig.there.writes() == []
     assert rig.alerts() == ["patient-unidentified"]
+
+
+@pytest.mark.parametrize("reference", ["Encounter/7", "Encounter/7#x", "/Encounter/7", "Encounter/7?x=1"])
+def test_h10_what_is_relative_here_leads_to_nothing_else_there_and_is_ours_again(rig: Rig, reference: str) -> None:
+    resource = {
+        "resourceType": "MedicationRequest",
+        "status": "active",
+        "intent": "order",
+        "medicationCodeableConcept": {"text": "dobutamine"},
+        "subject": {"identifier": {"system": "urn:test:mrn", "value": "mrn-9"}},
+        "encounter": {"reference": reference},
+    }
+    made = rig.accept(resource)
+    assert rig.settle() == ["acked"]
+    (there,) = rig.there.all("MedicationRequest")
+    assert "reference" not in there["encounter"]
+    rig.there.put({**there, "priority": "stat"}, there["id"])
+    rig.pull()
+    ours = rig.resource("MedicationRequest", made.id)
+    assert ours["priority"] == "stat"
+    assert ours["encounter"]["reference"] == reference
 
 
 def test_i5_a_second_and_third_run_write_nothing(rig: Rig) -> None:

@@ -52,8 +52,20 @@ def test_the_type_of_a_target_is_known_where_the_reference_spells_it(reference, 
     assert references.literal_type(reference) == spelled
 
 
-def test_a_reference_names_the_resource_and_not_a_version():
-    assert references.without_version("Patient/7/_history/2") == "Patient/7"
+@pytest.mark.parametrize(
+    ("reference", "named"),
+    [
+        ("Patient/7/_history/2", "Patient/7"),
+        ("Patient/7#a", "Patient/7"),
+        ("Patient/7/_history/2#a", "Patient/7"),
+        ("https://x.org/fhir/Patient/7#a", "https://x.org/fhir/Patient/7"),
+        ("https://x.org/words#a", "https://x.org/words#a"),
+        ("urn:x:y#a", "urn:x:y#a"),
+        ("#a", "#a"),
+    ],
+)
+def test_a_reference_names_the_resource_and_no_version_or_part_of_it(reference: str, named: str):
+    assert references.resource_named(reference) == named
 
 
 def test_contained_resources_are_known_by_id_and_odd_ones_passed_over():

@@ -15,7 +15,10 @@ BASE = "https://fhir.example/r4"
     [
         ("Patient/7", Relative("Patient", "7")),
         ("Patient/7/_history/2", Relative("Patient", "7")),
+        ("Patient/7#x", Relative("Patient", "7")),
+        ("Patient/7/_history/2#x", Relative("Patient", "7")),
         (f"{BASE}/Patient/7", Relative("Patient", "7")),
+        (f"{BASE}/Patient/7#x", Relative("Patient", "7")),
         (f"{BASE}-evil/Patient/7", None),
         ("https://other.example/Patient/7", None),
         ("#p", None),
@@ -55,6 +58,7 @@ def test_every_reference_is_found_with_its_element_also_in_contained_resources_a
         ("subject", {"type": "Group", "identifier": {"value": "1"}}, "Group"),
         ("performer", {"type": "http://hl7.org/fhir/StructureDefinition/Practitioner"}, "Practitioner"),
         ("performer", {"reference": "https://x.example/fhir/Organization/1/_history/2"}, "Organization"),
+        ("performer", {"reference": "https://x.example/fhir/Organization/1#x"}, "Organization"),
         ("performer", {"display": "Dr"}, ""),
     ],
 )
@@ -76,3 +80,19 @@ def test_the_type_of_a_target_is_what_the_reference_says_or_what_its_element_all
 )
 def test_a_target_is_named_by_system_and_value_together(reference: dict[str, Any], named: object):
     assert references.identifier_of(reference) == named
+
+
+@pytest.mark.parametrize(
+    ("text", "alone"),
+    [
+        ("#p", True),
+        ("urn:uuid:0aaf1a3e-0000-4000-8000-000000000001", True),
+        (f"{BASE}/Patient/7", True),
+        ("Patient/7", False),
+        ("/Patient/7", False),
+        ("Patient?identifier=urn:p|7", False),
+        ("", False),
+    ],
+)
+def test_h10_a_reference_that_means_another_resource_on_another_server_does_not_stand_alone(text: str, *, alone: bool):
+    assert references.stands_alone(text) is alone

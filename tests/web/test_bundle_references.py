@@ -131,6 +131,15 @@ def test_h10_a_patch_that_names_by_its_own_id_what_is_created_under_another_is_r
     assert client.get(f"{BASE}/{there}").headers["ETag"] == 'W/"1"'
 
 
+def test_h10_a_part_of_another_entry_is_a_part_of_what_that_becomes(client: Client, resource: Json):
+    order = {**resource, "subject": {"reference": f"{PATIENT}#x"}}
+    sent = (entry("POST", "Patient", {"resourceType": "Patient"}, PATIENT), entry("POST", "MedicationRequest", order))
+    alone = exact(client.post(BASE, bundle(*sent, kind="batch"), FHIR))["entry"]
+    assert [one["response"]["status"][:3] for one in alone] == ["201", "422"]
+    patient, made = locations(client.post(BASE, bundle(*sent), FHIR))
+    assert exact(client.get(f"{BASE}/{made}"))["subject"]["reference"] == f"{patient}#x"
+
+
 def test_h10_a_deletion_does_not_take_the_fullurl_of_what_is_made_instead(client: Client, resource: Json):
     client.put(f"{BASE}/Patient/gone", {"resourceType": "Patient", "id": "gone"}, FHIR)
     sent = bundle(

@@ -128,7 +128,11 @@ def test_an_order_that_has_ended_or_not_begun_is_deleted(client: Client, resourc
 
 @pytest.mark.parametrize(
     "reference",
-    [{"reference": "MedicationRequest/{}"}, {"identifier": {"system": SYSTEM, "value": "DEMO-3"}}],
+    [
+        {"reference": "MedicationRequest/{}"},
+        {"reference": "MedicationRequest/{}#x"},
+        {"identifier": {"system": SYSTEM, "value": "DEMO-3"}},
+    ],
 )
 def test_what_was_given_keeps_its_order(client: Client, resource: Json, reference: Json):
     first = ended(client, resource)
@@ -143,9 +147,10 @@ def test_what_was_given_keeps_its_order(client: Client, resource: Json, referenc
     assert client.delete(f"{MR}/{first['id']}", if_match='W/"1"').status_code == 204
 
 
-def test_a_patient_is_not_deleted_under_an_order(client: Client, resource: Json):
+@pytest.mark.parametrize("part", ["", "#x"])
+def test_a_patient_is_not_deleted_under_an_order(client: Client, resource: Json, part: str):
     patient = created(client, "/fhir/r4/Patient", {"resourceType": "Patient", "birthDate": "1970-01"})
-    order = ended(client, {**resource, "subject": {"reference": f"Patient/{patient['id']}"}})
+    order = ended(client, {**resource, "subject": {"reference": f"Patient/{patient['id']}{part}"}})
     path = f"/fhir/r4/Patient/{patient['id']}"
     assert client.delete(path).status_code == 409
     assert client.delete(f"{MR}/{order['id']}", if_match='W/"1"').status_code == 204

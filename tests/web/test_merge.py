@@ -89,6 +89,15 @@ def test_a_preview_names_what_would_follow_and_only_an_operator_merges(ward: War
     assert ward.merge(asking(), "operator", release).status_code == 422
 
 
+def test_an_order_that_names_a_part_of_a_patient_follows_too(ward: Ward):
+    order: Json = {"identifier": [{"value": "o-2"}], "status": "active", "intent": "order"}
+    order["medicationCodeableConcept"] = {"text": "dobutamine"}
+    ward.put("MedicationRequest", "part", **order, subject={"reference": "Patient/old#x"})
+    assert ward.merge(asking()).status_code == 200
+    read = ward.client.get("/fhir/r4/MedicationRequest/part", authorization=f"Bearer {ward.tokens['plain']}")
+    assert exact(read)["subject"]["reference"] == "Patient/new"
+
+
 def test_patients_are_meant_by_identifiers_too_and_the_result_may_be_given(ward: Ward):
     def by(*values: str) -> Json:
         names = ("source-patient-identifier", "target-patient-identifier")

@@ -178,6 +178,23 @@ def test_a_reference_below_our_own_address_is_one_to_what_is_kept(client: Client
         assert ids(exact(client.get(f"{MR}?{query}"))) == ["o0"], query
 
 
+@pytest.mark.parametrize("part", ["", "#x", "/_history/1", "/_history/1#x"])
+def test_h10_a_reference_to_a_part_or_version_of_a_resource_is_one_to_the_resource(
+    client: Client, resource: Json, part: str
+):
+    put(client, "Patient", "p", identifier=[{"system": "urn:p", "value": "1"}])
+    orders(client, resource, 1, subject={"reference": f"http://localhost/fhir/r4/Patient/p{part}"})
+    orders_of_others = {**resource, "id": "o", "subject": {"reference": "Patient/q"}}
+    assert client.put(f"{MR}/o", orders_of_others, FHIR).status_code == 201
+    assert exact(client.get(f"{MR}/o0"))["subject"]["reference"] == f"Patient/p{part}"
+    of = quote(part)
+    for query in ("patient=p", "subject=Patient/p", f"subject=Patient/p{of}", "patient.identifier=urn:p|1"):
+        assert ids(exact(client.get(f"{MR}?{query}"))) == ["o0"], query
+    assert ids(exact(client.get(f"{MR}?patient=p&_include=MedicationRequest:patient")), "include") == ["p"]
+    assert ids(exact(client.get("/fhir/r4/Patient?_has:MedicationRequest:patient:_id=o0"))) == ["p"]
+    assert "o0" in ids(exact(client.get("/fhir/r4/Patient/p/$everything")))
+
+
 @pytest.mark.parametrize(
     ("query", "path"),
     [

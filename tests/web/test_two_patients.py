@@ -33,8 +33,9 @@ def of(client: Client, resource: Json) -> Any:
     return posted
 
 
-def test_h10_an_order_that_names_one_patient_by_id_and_another_by_number_is_refused(of: Any, client: Client):
-    reply = of({"reference": "Patient/him", "identifier": OF_HER})
+@pytest.mark.parametrize("part", ["", "#x", "/_history/1"])
+def test_h10_an_order_that_names_one_patient_by_id_and_another_by_number_is_refused(of: Any, client: Client, part: str):
+    reply = of({"reference": f"Patient/him{part}", "identifier": OF_HER})
     assert reply.status_code == 422
     (issue,) = issues(reply)
     assert (issue["code"], issue["path"]) == ("business-rule", "patient")
