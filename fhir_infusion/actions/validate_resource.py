@@ -124,11 +124,12 @@ def _of_profiles(resource: Json, release: str, asked: str) -> list[Issue]:
     meta = resource.get("meta")
     claimed = meta.get("profile", ()) if isinstance(meta, dict) else ()
     named = {url.partition("|")[0] for url in claimed if isinstance(url, str)} & _profiles(release).keys()
-    wanted = asked.partition("|")[0]
+    wanted, _, version = asked.partition("|")
     type_ = str(resource.get("resourceType"))
-    if wanted and wanted != f"{_BASE}{type_}":
+    is_base = wanted == f"{_BASE}{type_}" and version in {"", RELEASES[release].version}
+    if wanted and not is_base:
         found = _profiles(release).get(wanted)
-        if found is None or found.type != type_:
+        if found is None or found.type != type_ or version not in {"", found.version}:
             accepted = ", ".join((f"{_BASE}{type_}", *(p.url for p in _profiles(release).values() if p.type == type_)))
             return [Issue("error", "not-supported", "", "this profile is not known here", accepted, "", BREAKS_RULE)]
         named.add(wanted)

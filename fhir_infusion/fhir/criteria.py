@@ -91,8 +91,9 @@ def _of_every_type(name: str, modifier: str, value: str) -> Criterion:
 def _plain(parameter: Parameter, modifier: str, value: str, here: Here) -> Condition:
     """Read a parameter of the resource itself."""
     name, offered = parameter.name, modifiers(parameter, here.release)
-    if modifier and modifier not in offered and not (parameter.kind == "reference" and modifier in parameter.targets):
-        types = parameter.targets if parameter.kind == "reference" else ()
+    # Where any type may be meant, each that is kept can be named, as in a chain.
+    types = (parameter.targets or sorted(TYPES)) if parameter.kind == "reference" else ()
+    if modifier and modifier not in offered and modifier not in types:
         unknown(name, "a modifier that is not offered", ", ".join((*offered, *types)))
     if modifier == "missing":
         return Missing(parameter.key, parameter.kind, wanted.yes_or_no(name, value))

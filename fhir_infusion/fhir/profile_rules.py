@@ -41,6 +41,7 @@ class Profile:
     """The rules of one StructureDefinition; ``model`` names fhirpathpy's model of its release."""
 
     url: str
+    version: str
     type: str
     model: str
     rules: tuple[Rule, ...]
@@ -72,7 +73,8 @@ def read(definition: Resource) -> Profile:
     """
     elements: list[dict[str, Any]] = definition["differential"]["element"]
     rules = tuple(rule for element in elements for rule in _rules(element))
-    return Profile(definition["url"], definition["type"], _MODELS[definition["fhirVersion"]], rules)
+    version = definition.get("version", "")
+    return Profile(definition["url"], version, definition["type"], _MODELS[definition["fhirVersion"]], rules)
 
 
 def _rules(element: dict[str, Any]) -> Iterator[Rule]:

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, FromClause, and_, exists, false, func, lit
 from fhir_infusion.fhir.search import Chain, Criterion, Either, Has, Missing
 from fhir_infusion.fhir.words import MOST_KEPT, folded
 from fhir_infusion.store.index import TABLES
-from fhir_infusion.store.tables import INDEX_ROWS, RESOURCES
+from fhir_infusion.store.tables import IDENTIFIERS, INDEX_ROWS, RESOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,7 +114,7 @@ def holds(scope: Scope, condition: Condition, *, each: bool = False, behind: Beh
         case Criterion():
             return _criterion(scope, condition, each=each, behind=behind)
         case Missing():
-            there = exists(_rows(scope, condition.kind, (condition.parameter,), []))
+            there = exists(_there(scope, condition))
             marked = exists(_rows(scope, "token", _beside(condition), []))
             return ~or_(there, marked) if condition.missing else or_(there, marked)
         case Chain():
@@ -142,6 +142,18 @@ def _listed(scope: Scope, condition: Condition) -> Select[*tuple[Any, ...]] | No
             return _named(scope, condition)
         case _:
             return None
+
+
+def _there(scope: Scope, condition: Missing) -> Select[*tuple[Any, ...]]:
+    """Return the rows of a parameter; that of an identifier that we made is none, for the resource does not say it."""
+    table, minted = TABLES[condition.kind].alias(), IDENTIFIERS.alias()
+    rows = select(table.c.id).where(table.c.id == scope.id, *_of(table, scope, (condition.parameter,)))
+    if condition.parameter != "identifier":
+        return rows
+    ours = [minted.c.tenant == scope.tenant, minted.c.type == scope.type, minted.c.minted]
+    return rows.where(
+        ~exists(select(minted.c.id).where(*ours, minted.c.system == table.c.system, minted.c.value == table.c.value))
+    )
 
 
 def _beside(condition: Missing) -> tuple[str, ...]:

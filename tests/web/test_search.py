@@ -261,3 +261,27 @@ def test_an_exact_text_is_found_whose_signs_are_compared_as_several(client: Clie
     for asked, found in ((line, 1), (line[:-1], 0)):
         reply = client.get(f"/fhir/r4/Patient?address:exact={quote(asked)}&_total=accurate")
         assert (reply.status_code, exact(reply)["total"]) == (200, found)
+
+
+def test_an_order_that_came_without_an_identifier_is_found_as_one_that_misses_it(client: Client, resource: Json):
+    given = {"resourceType": "MedicationAdministration", "status": "completed", "subject": {"reference": "Patient/p"}}
+    given |= {"medicationCodeableConcept": {"text": "x"}, "effectiveDateTime": "2026-01-01"}
+    for one in (resource, given):
+        number = {"identifier": [{"system": "urn:s", "value": "1"}]}
+        place = f"/fhir/r4/{one['resourceType']}"
+        bare = {name: value for name, value in one.items() if name != "identifier"}
+        without, with_one = (exact(client.post(place, sent, FHIR))["id"] for sent in (bare, {**one, **number}))
+        assert ids(exact(client.get(f"{place}?identifier:missing=true"))) == [without]
+        assert ids(exact(client.get(f"{place}?identifier:missing=false"))) == [with_one]
+
+
+@pytest.mark.parametrize("release", ["r4", "r4b", "r5"])
+def test_the_type_is_named_of_a_reference_to_any_type(client: Client, release: str):
+    put(client, "Patient", "p", release)
+    who = {"who": {"reference": "Patient/p"}}
+    put(client, "Provenance", "v", release, target=[who["who"]], recorded="2026-01-01T00:00:00Z", agent=[who])
+    at = f"/fhir/{release}/Provenance"
+    assert ids(exact(client.get(f"{at}?target:Patient=p"))) == ids(exact(client.get(f"{at}?target=Patient/p"))) == ["v"]
+    assert ids(exact(client.get(f"{at}?target:Encounter=p"))) == []
+    assert client.get(f"{at}?target:Patient=Encounter/p").status_code == 400
+    assert client.get(f"{at}?target:Nothing=p").status_code == 400

@@ -148,12 +148,22 @@ def test_an_unknown_profile_is_said_to_be_unknown(client: Client, resource: Json
     assert (reply.status_code, issues(reply)[0]["code"]) == (200, "not-supported")
 
 
+def test_a_profile_in_a_version_that_is_not_here_is_said_to_be_unknown(client: Client, resource: Json):
+    base = "http://hl7.org/fhir/StructureDefinition/MedicationRequest"
+    for known in (f"{PROFILE}|0.1.0", f"{base}|4.0.1"):
+        assert severities(client.post(f"{MR}/$validate?profile={known}", resource, FHIR)) == ["information"]
+    for unknown in (f"{PROFILE}|9.0.0", f"{base}|3.0.2"):
+        reply = client.post(f"{MR}/$validate?profile={unknown}&_pretty=true&_format=json", resource, FHIR)
+        assert (reply.status_code, issues(reply)[0]["code"]) == (200, "not-supported")
+
+
 @pytest.mark.parametrize(
     ("body", "query"),
     [
         ({"resourceType": "Parameters"}, ""),
         ({"resourceType": "Parameters", "parameter": [{"name": "colour", "valueCode": "red"}]}, ""),
         ({"resourceType": "MedicationRequest"}, "?mode=fly"),
+        ({"resourceType": "MedicationRequest"}, "?profil=https://example.org/StructureDefinition/x"),
     ],
 )
 def test_a_question_that_is_not_understood_is_400(client: Client, body: Json, query: str):

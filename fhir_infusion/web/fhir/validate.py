@@ -18,7 +18,7 @@ from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.web import problems
 from fhir_infusion.web.bodies import read_object
 from fhir_infusion.web.context import caller, web
-from fhir_infusion.web.fhir import inputs
+from fhir_infusion.web.fhir import inputs, pages
 from fhir_infusion.web.fhir.common import known_type, release_of
 from fhir_infusion.web.negotiation import check_accept
 from fhir_infusion.web.parameters import stated
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from fhir_infusion.config import Release
 
 Json = dict[str, Any]
-_INPUTS: Final = {"resource": inputs.RESOURCE, **dict.fromkeys(("mode", "profile"), inputs.TEXT)}
+_IN_ADDRESS: Final = ("mode", "profile")
+_INPUTS: Final = {"resource": inputs.RESOURCE, **dict.fromkeys(_IN_ADDRESS, inputs.TEXT)}
 
 
 def post(release: str, fhir_type: str, resource_id: str = "") -> Response:
@@ -96,10 +97,12 @@ def _told(issues: tuple[Issue, ...], release: Release) -> Response:
 
 
 def _asked() -> dict[str, str]:
-    return {name: value for name, value in stated(request) if name in {"mode", "profile"}}
+    # What is misspelled is refused: a resource that no profile was asked of would pass for one that keeps it.
+    given = [pair for pair in stated(request) if pair[0] not in pages.SHAPING]
+    return dict(inputs.stated(given, _IN_ADDRESS))
 
 
 def _parameters(parameters: Json) -> tuple[Json | None, dict[str, str]]:
     """Return the resource, mode and profile that Parameters hold."""
     found = inputs.read(parameters, _INPUTS)
-    return next(iter(found["resource"]), None), {name: found[name][0] for name in ("mode", "profile") if found[name]}
+    return next(iter(found["resource"]), None), {name: found[name][0] for name in _IN_ADDRESS if found[name]}
