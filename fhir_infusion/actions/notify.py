@@ -69,10 +69,10 @@ def check_filters(wanted: Wanted, release: str) -> None:
         pairs = pairs_of(one)
         if wanted.topic and (not pairs or any(name not in FILTERS for name, _ in pairs)):
             reason, accepted = "the topic is not filtered by this", ", ".join(FILTERS)
-            raise Refused(_issue("not-supported", reason, accepted))
+            raise Refused(_issue("not-supported", reason, accepted, release))
         if any(name.partition(":")[0] in _SHAPING for name, _ in pairs):
             reason = "what shapes the answer to a search says nothing of a change"
-            raise Refused(_issue("not-supported", reason, "parameters that say what is searched for"))
+            raise Refused(_issue("not-supported", reason, "parameters that say what is searched for", release))
         fhir_search.parse(one.type, release, pairs)
 
 
@@ -117,5 +117,6 @@ def _is_among(name: str, values: Sequence[str], rows: Sequence[Entry]) -> bool:
     return any(row.parameter == name and row.value in wanted for row in rows)
 
 
-def _issue(code: str, reason: str, accepted: str) -> Issue:
-    return Issue("error", code, "Subscription.criteria", reason, accepted, "subscription", BREAKS_RULE)
+def _issue(code: str, reason: str, accepted: str, release: str) -> Issue:
+    place = "Subscription.filterBy" if release == "R5" else "Subscription.criteria"
+    return Issue("error", code, place, reason, accepted, "subscription", BREAKS_RULE)

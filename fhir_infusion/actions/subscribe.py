@@ -135,9 +135,7 @@ def _changing(
 
     def work(tx: Tx) -> Shown:
         before = _known(tx, release, id)
-        if if_match is not None and if_match != str(before.version):
-            reason = "the subscription was changed in between; read it again"
-            raise Refused(Issue("error", "conflict", "If-Match", reason, "the newest version", "if-match", 412))
+        _demand_newest(before, if_match)
         if wanted.status not in {"requested", "off", before.status}:
             raise Refused(_status())
         masked, headers = asking.apart(_bare(resource), release, json.loads(before.secret))
@@ -168,16 +166,24 @@ def _changing(
     return work
 
 
-def delete(service: Service, caller: Caller, release: str, id: str) -> None:
+def _demand_newest(found: Subscription, if_match: str | None) -> None:
+    if if_match is not None and if_match != str(found.version):
+        reason = "the subscription was changed in between; read it again"
+        raise Refused(Issue("error", "conflict", "If-Match", reason, "the newest version", "if-match", 412))
+
+
+def delete(service: Service, caller: Caller, release: str, id: str, if_match: str | None) -> None:
     """Delete a subscription with its events; one that there is not is deleted already.
 
     Raises:
+        Refused: 412 it was changed since it was read.
         Unavailable: it is not stored.
     """
 
     def work(tx: Tx) -> None:
         found = subscriptions.find(tx, id)
         if found is not None and found.release == release:
+            _demand_newest(found, if_match)
             subscriptions.forget(tx, id)
             audit.write(tx, "delete", caller.client, TYPE, id, found.version)
 

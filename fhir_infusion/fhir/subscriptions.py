@@ -151,7 +151,7 @@ def _of_r5(resource: Resource) -> Wanted:
         if one.get("resourceType", type_).rpartition("/")[2] != type_:
             _refuse(at, "the topic is not about this type", type_)
         filters.append(Filter(type_, pairs=((str(one.get("filterParameter", "")), str(one.get("value", ""))),)))
-    _check_filters(type_, filters)
+    _check_filters(type_, filters, "filterBy")
     return Wanted(
         type_,
         topic,
@@ -179,11 +179,11 @@ def _backported_filters(resource: Resource) -> Iterable[Filter]:
         yield Filter(type_ if mark else "", query)
 
 
-def _check_filters(type_: str, filters: Sequence[Filter]) -> None:
+def _check_filters(type_: str, filters: Sequence[Filter], path: str = "criteria") -> None:
     if len(filters) > _MOST_FILTERS:
-        _refuse("criteria", "too many filters", f"at most {_MOST_FILTERS}")
+        _refuse(path, "too many filters", f"at most {_MOST_FILTERS}")
     if any(one.type != type_ for one in filters):
-        _refuse("criteria", "a filter is not of the type that the topic is about", f"{type_}?{'=…&'.join(FILTERS)}=…")
+        _refuse(path, "a filter is not of the type that the topic is about", f"{type_}?{'=…&'.join(FILTERS)}=…")
 
 
 def _content(code: object, path: str) -> Content:

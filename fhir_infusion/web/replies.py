@@ -37,7 +37,7 @@ def fhir_reply(
     """
     written = body if isinstance(body, bytes) else b"" if body is None else fhir_json.write(dict(body))
     if written and (request.args.get("_pretty") == "true" or ("_pretty", "true") in in_body):
-        written = msgspec.json.format(written, indent=2) + b"\n"
+        written = _laid_out(written)
     media = f"{FHIR_JSON}; fhirVersion={FHIR_VERSIONS[release]}; charset=utf-8"
     return Response(written, status, headers, content_type=media)
 
@@ -61,7 +61,13 @@ def unchanged_reply(version: object) -> Response:
 def problem_reply(found: problems.Problem, *, is_fhir: bool, correlation_id: str) -> Response:
     """Return a failure: an OperationOutcome on FHIR paths, a problem document on ours."""
     if is_fhir:
-        body, media = problems.outcome(found.issues), f"{FHIR_JSON}; charset=utf-8"
+        written, media = fhir_json.write(problems.outcome(found.issues)), f"{FHIR_JSON}; charset=utf-8"
+        if request.args.get("_pretty") == "true":
+            written = _laid_out(written)
     else:
-        body, media = problems.document(found, correlation_id), PROBLEM_JSON
-    return Response(fhir_json.write(body), found.status, list(found.headers), content_type=media)
+        written, media = fhir_json.write(problems.document(found, correlation_id)), PROBLEM_JSON
+    return Response(written, found.status, list(found.headers), content_type=media)
+
+
+def _laid_out(written: bytes) -> bytes:
+    return msgspec.json.format(written, indent=2) + b"\n"

@@ -218,3 +218,13 @@ def test_h5_a_condition_where_none_belongs_is_400_and_nothing_is_done(
     reply = client.flask.open(path, method=method, data=text_of(body), content_type=media, headers={header: condition})
     assert (reply.status_code, issues(reply)[0]["path"]) == (400, f"http.{header}")
     assert [one["meta"]["versionId"] for one in stored(client, PATIENT)] == ["1"]
+
+
+@pytest.mark.parametrize("header", ["if_none_exist", "if_none_match", "if_match"])
+@pytest.mark.parametrize("kind", ["batch", "transaction"])
+def test_a_condition_upon_a_bundle_is_refused_for_each_entry_has_its_own(client: Client, kind: str, header: str):
+    entry = {"resource": patient("1"), "request": {"method": "POST", "url": "Patient"}}
+    condition = {header: {"if_none_exist": "identifier=urn:p|1", "if_none_match": "*", "if_match": 'W/"1"'}[header]}
+    reply = client.post("/fhir/r4", {"resourceType": "Bundle", "type": kind, "entry": [entry]}, FHIR, **condition)
+    assert reply.status_code == 400
+    assert exact(client.get(f"{PATIENT}?_total=accurate"))["total"] == 0

@@ -166,6 +166,7 @@ def test_pretty_is_the_same_answer_laid_out(client: Client, resource: Json):
     plain, pretty = client.get(f"{MR}/o0"), client.get(f"{MR}/o0?_pretty=true")
     assert exact(plain) == exact(pretty)
     assert (plain.data.count(b"\n"), pretty.data.startswith(b'{\n  "resourceType"')) == (0, True)
+    assert client.get(f"{MR}/none?_pretty=true").data.startswith(b'{\n  "resourceType": "OperationOutcome"')
 
 
 def test_a_reference_below_our_own_address_is_one_to_what_is_kept(client: Client, resource: Json):

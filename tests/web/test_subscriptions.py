@@ -184,7 +184,7 @@ def test_an_endpoint_is_refused_at_creation_where_tokens_are_asked_for(make_serv
         ("r5", {**topical(OPEN), "channelType": {"code": "email"}}, "Subscription.channelType"),
         ("r5", topical(OPEN, "no-such-topic"), "Subscription.topic"),
         ("r5", topical(OPEN, heartbeatPeriod=1), "Subscription.heartbeatPeriod"),
-        ("r5", topical(OPEN, filterBy=[{"filterParameter": "code", "value": "x"}]), "Subscription.criteria"),
+        ("r5", topical(OPEN, filterBy=[{"filterParameter": "code", "value": "x"}]), "Subscription.filterBy"),
         (
             "r5",
             topical(OPEN, filterBy=[{"filterParameter": "status", "value": "x", "modifier": "not"}]),
@@ -250,6 +250,27 @@ def test_a_subscription_is_read_found_changed_and_deleted(client: Client):
     assert [client.delete(address).status_code for _ in range(2)] == [204, 204]
     assert client.get(address).status_code == 404
     assert [client.get(f"/fhir/r5/Subscription/{two['id']}").status_code] == [404]
+
+
+@pytest.mark.parametrize(("path", "make"), [(R4, plain), (R5, topical)])
+def test_a_condition_upon_a_subscription_holds_or_is_refused(client: Client, path: str, make: Any):
+    one = exact(client.post(path, make(OPEN), FHIR))
+    address = f"{path}/{one['id']}"
+    assert client.delete(address, if_match='W/"7"').status_code == 412
+    for refused in (
+        client.post(f"{path}?url={OPEN}", make(OPEN), FHIR),
+        client.post(path, make(OPEN), FHIR, if_match='W/"1"'),
+        client.post(path, make(OPEN), FHIR, if_none_match="*"),
+        client.put(address, one, FHIR, if_none_match="*"),
+        client.put(address, one, FHIR, if_none_exist=f"url={OPEN}"),
+        client.put(f"{address}?url={OPEN}", one, FHIR),
+        client.delete(address, if_none_match="*"),
+        client.delete(f"{address}?url={OPEN}"),
+    ):
+        assert refused.status_code == 400, refused.text
+    assert exact(client.get(address)) == one
+    assert exact(client.get(path))["total"] == 1
+    assert client.delete(address, if_match='W/"1"').status_code == 204
 
 
 @pytest.mark.parametrize("release", ["r4", "r4b", "r5"])

@@ -30,7 +30,7 @@ from fhir_infusion.web.context import caller, correlation_id, home_url, web
 from fhir_infusion.web.fhir.common import base_url, release_of
 from fhir_infusion.web.fhir.inner import answer, outer
 from fhir_infusion.web.idempotency import with_key
-from fhir_infusion.web.negotiation import check_accept, etag, preferences
+from fhir_infusion.web.negotiation import check_accept, etag, preferences, refuse_conditions
 from fhir_infusion.web.refusals import refusal
 from fhir_infusion.web.replies import fhir_reply
 
@@ -55,6 +55,7 @@ def post(release: str) -> Response:
     """Do what the entries of a Bundle ask for."""
     served = release_of(release)
     check_accept(request, served)
+    refuse_conditions(request, "If-None-Exist", "If-Match", "If-None-Match")
     bundle, faults = bodies.read_bundle(request, served, MOST_BYTES)
     kind = asking.read_kind(bundle)
     who = with_key(caller(), request, bundle)

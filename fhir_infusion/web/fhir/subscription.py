@@ -19,9 +19,16 @@ from fhir_infusion.web.bodies import read_object
 from fhir_infusion.web.context import caller, is_inner, web
 from fhir_infusion.web.fhir import inputs, listing, pages
 from fhir_infusion.web.fhir.common import base_url, check_id, check_type, release_of
-from fhir_infusion.web.fhir.criteria import read_none_exist
+from fhir_infusion.web.fhir.criteria import read_none_exist, refuse_query
 from fhir_infusion.web.idempotency import with_key
-from fhir_infusion.web.negotiation import check_accept, etag, if_match, is_unchanged, preferences
+from fhir_infusion.web.negotiation import (
+    check_accept,
+    etag,
+    if_match,
+    is_unchanged,
+    preferences,
+    refuse_conditions,
+)
 from fhir_infusion.web.parameters import stated
 from fhir_infusion.web.refusals import parameter_refusal, refusal
 from fhir_infusion.web.replies import fhir_reply, unchanged_reply, version_headers
@@ -51,6 +58,8 @@ _CONTENTS: Final[dict[str, Content]] = {
 def post(release: str) -> Response:
     """Begin a subscription; 200 with the one that there is where it meets ``If-None-Exist``."""
     served = _asked(release)
+    refuse_conditions(request, "If-Match", "If-None-Match")
+    refuse_query(request)
     wanted = read_none_exist(request, served, TYPE, partial(listing.criteria, PARAMETERS))
     exists = None if wanted is None else lambda one, said: listing.meets(_values(one, said), wanted)
     served, resource = _sent(release)
@@ -60,6 +69,8 @@ def post(release: str) -> Response:
 
 def put(release: str, subscription_id: str) -> Response:
     """Change a subscription that there is."""
+    refuse_conditions(request, "If-None-Exist", "If-None-Match")
+    refuse_query(request)
     served, resource = _sent(release)
     if resource.get("id") != subscription_id:
         reason = "the id is not that of the address"
@@ -82,8 +93,11 @@ def get(release: str, subscription_id: str) -> Response:
 def delete(release: str, subscription_id: str) -> Response:
     """Delete a subscription; deleting again changes nothing."""
     served = _asked(release)
+    refuse_conditions(request, "If-None-Exist", "If-None-Match")
+    refuse_query(request)
     check_id(subscription_id)
-    subscribe.delete(web().service, with_key(caller(), request), served, subscription_id)
+    asking = with_key(caller(), request)
+    subscribe.delete(web().service, asking, served, subscription_id, if_match(request))
     return fhir_reply(None, served, 204)
 
 
