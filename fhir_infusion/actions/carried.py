@@ -5,8 +5,9 @@ remove it. Such residue is kept where its place is still there:
 
 1. An entry of a list that says what it said before has the same key, so that what stands below it finds it again.
 2. What belongs to an entry that is another now, or gone, is not put beside something else; nor is the narrative, which
-   describes what was before, nor a contained resource, to which nothing refers any more.
-3. It is written in that release, once: what does not go back there, or makes it wrong, is not kept.
+   describes what was before. A contained resource stays where something that is kept refers to it.
+3. It is written in that release: what does not go back there, or makes it wrong (such as a contained resource to which
+   nothing refers any more), is not kept, and takes nothing else with it.
 
 What a site's own JSON says besides is kept whole: its format itself leaves out what may describe what was edited.
 
@@ -34,6 +35,8 @@ Json = dict[str, Any]
 
 RULE: Final = "other-release"
 """The rule of the finding that something was not kept."""
+_CONTAINED: Final = "contained[]"
+"""The contained resources that the record says nothing of, whole."""
 _TOKEN: Final = re.compile(r"\[[^\]]*\]")
 
 
@@ -67,7 +70,7 @@ def elements(paths: list[str]) -> list[str]:
 def _may_go_back(path: str, *, is_same: bool) -> bool:
     if _is_seal(path):
         return path == EXTENDED
-    return is_same or not (path == "text" or path.startswith("contained"))
+    return is_same or path == _CONTAINED or not (path == "text" or path.startswith("contained"))
 
 
 def _is_seal(path: str) -> bool:
@@ -76,16 +79,41 @@ def _is_seal(path: str) -> bool:
 
 
 def _going_back(service: Service, record: Json, entries: list[Json]) -> tuple[list[Json], tuple[Issue, ...]]:
-    """Return the entries that go back where they stood, and what is found of elements that were edited."""
+    """Return the entries that go back where they stood, and what is found of elements that were edited.
+
+    Where not all go back together, the half that does not is halved, so that one entry takes no other with it.
+    """
+    going: list[Json] = []
+    found: tuple[Issue, ...] = ()
+    waiting = [entries]
+    for _ in range(_MOST_TRIED):
+        if not waiting:
+            break
+        some = waiting.pop()
+        tried = _tried(service, record, [*going, *some])
+        if tried is not None:
+            going, found = tried
+        elif len(some) > 1:
+            half = len(some) // 2
+            waiting += [some[half:], some[:half]]
+    return going, found
+
+
+def _tried(service: Service, record: Json, entries: list[Json]) -> tuple[list[Json], tuple[Issue, ...]] | None:
+    """Return what :func:`_going_back` does, None where with these entries it is not right."""
     release = entries[0]["release"]
     tried = {**record, "residue": [*record.get("residue", []), *entries]}
     try:
         translated = service.translator.to_fhir(whole.single(tried), release, as_sent=True)
     except Refused:
-        return [], ()
+        return None
     dropped = {line.path.removesuffix("~") for line in translated.exceptions if line.state == "dropped"}
     found = tuple(one for one in translated.findings if one.rule == "edited-extension")
     return [one for one in entries if one["path"].removesuffix("~") not in dropped], found
+
+
+_MOST_TRIED: Final = 32
+"""Each is a translation; whoever changes an order waits for them."""
 
 
 def _told(lost: list[str], releases: dict[str, None]) -> tuple[Issue, ...]:

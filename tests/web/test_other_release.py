@@ -332,3 +332,34 @@ def test_what_is_written_back_as_it_was_read_in_another_release_keeps_the_words_
 DOSE_TYPE = "http://terminology.hl7.org/CodeSystem/dose-rate-type"
 MG = {"unit": "mg", "system": "http://unitsofmeasure.org", "code": "mg"}
 NARRATIVE = {"status": "generated", "div": '<div xmlns="http://www.w3.org/1999/xhtml">5 mg over one hour</div>'}
+
+
+def test_what_goes_back_in_the_other_release_takes_along_what_it_refers_to(client: Client):
+    own = "https://example.org/fhir/StructureDefinition"
+    line = [
+        {"url": f"{own}/pump", "valueReference": {"reference": "#pump"}},
+        {"url": f"{own}/line", "valueCode": "left"},
+    ]
+    sent = {**R4_ORDER, "contained": [PUMP], "dosageInstruction": [{"extension": line, "text": "5 mg"}]}
+    address = f"MedicationRequest/{made(client, sent, 'r4')['id']}"
+    read = exact(client.get(f"/fhir/r5/{address}"))
+    assert "contained" not in read
+    told = client.put(
+        f"/fhir/r5/{address}", {**read, "status": "on-hold"}, FHIR, if_match='W/"1"', prefer="return=OperationOutcome"
+    )
+    assert (told.status_code, "it is not kept" in told.text) == (200, False)
+    now = exact(client.get(f"/fhir/r4/{address}"))
+    assert {name: now[name] for name in sent} == {**sent, "status": "on-hold"}
+
+
+def test_what_cannot_go_back_takes_nothing_else_with_it(client: Client):
+    meta = {"profile": ["https://example.org/fhir/StructureDefinition/ours"]}
+    sent = {**R4_ORDER, "meta": meta, "contained": [CALLED], "requester": {"reference": "#called"}}
+    address = f"MedicationRequest/{made(client, sent, 'r4')['id']}"
+    read = exact(client.get(f"/fhir/r5/{address}"))
+    other = {**read, "requester": {"reference": "Practitioner/1"}}
+    told = client.put(f"/fhir/r5/{address}", other, FHIR, if_match='W/"1"', prefer="return=OperationOutcome")
+    assert any(one["reason"].endswith("is another now: contained") for one in issues(told))
+    now = exact(client.get(f"/fhir/r4/{address}"))
+    assert "contained" not in now
+    assert now["meta"]["profile"] == meta["profile"]
