@@ -96,7 +96,9 @@ def _going_back(service: Service, record: Json, entries: list[Json]) -> tuple[li
         elif len(some) > 1:
             half = len(some) // 2
             waiting += [some[half:], some[:half]]
-    return going, found
+    # Something else may be contained under that id by now.
+    gone = [f'"#{one["value"].get("id")}"' for one in entries if one["path"] == _CONTAINED and one not in going]
+    return [one for one in going if not any(name in text.write(one["value"]) for name in gone)], found
 
 
 def _tried(service: Service, record: Json, entries: list[Json]) -> tuple[list[Json], tuple[Issue, ...]] | None:

@@ -230,3 +230,26 @@ def test_another_tenant_has_another_history_p8(make_service: Make):
     made = accept_resource.create(service, Caller("mine", "ehr"), "R4", patient(1))
     assert walked(service, Caller("mine", "ehr"), Of(), 10) == [(made.id, 1)]
     assert walked(service, Caller("other", "ehr"), Of(), 10) == []
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_a_summary_or_some_elements_of_each_version_go_on_from_page_to_page(
+    client: Client, resource: Json, release: str
+):
+    for number in range(3):
+        sent = {**resource, "id": "o", "priority": ("stat", "asap", "urgent")[number]}
+        match = {"if_match": f'W/"{number}"'} if number else {}
+        assert client.put(f"{MR}/o", sent, FHIR, **match).status_code < 300
+    at = f"/fhir/{release}/MedicationRequest"
+    for path in (f"{at}/o/_history?_count=2", f"{at}/_history?_count=2"):
+        told = entries(client, f"{path}&_elements=priority")
+        assert [one["resource"]["priority"] for one in told] == ["urgent", "asap", "stat"]
+        assert {"dosageInstruction" in one["resource"] for one in told} == {False}
+    for path in (f"{at}/o/_history?_count=1", f"{at}/_history?_count=1", f"/fhir/{release}/_history?_count=1"):
+        told = entries(client, f"{path}&_summary=true")
+        assert len(told) == 3
+        assert {one["resource"]["meta"]["tag"][-1]["code"] for one in told} == {"SUBSETTED"}
+        assert {"dosageInstruction" in one["resource"] for one in told} == {False}
+        assert client.get(f"{path}&_summary=count").status_code == 400
+    assert client.get(f"{at}/_history?_elements=nothing").status_code == 400
+    assert client.get(f"/fhir/{release}/_history?_elements=status").status_code == 400

@@ -363,3 +363,15 @@ def test_what_cannot_go_back_takes_nothing_else_with_it(client: Client):
     now = exact(client.get(f"/fhir/r4/{address}"))
     assert "contained" not in now
     assert now["meta"]["profile"] == meta["profile"]
+
+
+def test_what_refers_to_a_contained_resource_is_not_kept_beside_another_one_of_that_id(client: Client):
+    pump = {"url": "https://example.org/fhir/StructureDefinition/pump", "valueReference": {"reference": "#pump"}}
+    sent = {**R4_ORDER, "contained": [PUMP], "dosageInstruction": [{"extension": [pump], "text": "5 mg"}]}
+    address = f"MedicationRequest/{made(client, sent, 'r4')['id']}"
+    ward = {"resourceType": "Organization", "id": "pump", "name": "Ward"}
+    other = {**exact(client.get(f"/fhir/r5/{address}")), "contained": [ward], "requester": {"reference": "#pump"}}
+    told = client.put(f"/fhir/r5/{address}", other, FHIR, if_match='W/"1"', prefer="return=OperationOutcome")
+    assert any(one["reason"].endswith("another now: dosageInstruction.extension, contained") for one in issues(told))
+    now = exact(client.get(f"/fhir/r4/{address}"))
+    assert (now["contained"], now["dosageInstruction"]) == ([ward], [{"text": "5 mg"}])

@@ -2,7 +2,8 @@
 
 Newest first, deletions among them (an entry without resource). What cannot be said in this release stands at its place
 with the reasons as ``response.outcome``. ``_since`` and ``_at`` narrow it down; a page continues at the next link,
-which carries a signed key, so that what changes meanwhile is neither skipped nor repeated.
+which carries a signed key, so that what changes meanwhile is neither skipped nor repeated. ``_summary`` and
+``_elements`` hold for each version, as for a read.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ import msgspec
 from flask import request
 
 from fhir_infusion.actions import history
+from fhir_infusion.fhir import json as fhir_json
+from fhir_infusion.fhir import shape
 from fhir_infusion.fhir.dates import Stretch, stretch
+from fhir_infusion.fhir.served import MAPPED
 from fhir_infusion.store.history import Of
 from fhir_infusion.store.tx import instant, to_ms
 from fhir_infusion.web import problems
@@ -55,9 +59,11 @@ def _answer(release: Release, fhir_type: str = "", resource_id: str = "") -> Res
     asked = stated(request)
     _refuse_unknown(asked)
     narrowing = [pair for pair in asked if pair[0] in _NARROWING]
+    shaping = [pair for pair in asked if pair[0] in shape.PARAMETERS]
+    wanted = _shape(release, fhir_type, shaping)
     path = "/".join(part for part in (fhir_type, resource_id, "_history") if part)
     base = base_url(release)
-    listing = pages.Pages(f"{base}/{path}", f"{release}/{path}", asked, narrowing, pages.size(asked))
+    listing = pages.Pages(f"{base}/{path}", f"{release}/{path}", asked, narrowing + shaping, pages.size(asked))
     before = map(int, listing.begin())
     since, at = _stretch("_since", narrowing), _stretch("_at", narrowing)
     of = Of(fhir_type, resource_id, since.start if since else None, at)
@@ -65,11 +71,33 @@ def _answer(release: Release, fhir_type: str = "", resource_id: str = "") -> Res
     links = listing.links(None if found.before is None else [str(found.before)])
     bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "history", "link": links}
     if found.events:
-        bundle["entry"] = [_entry(base, event) for event in found.events]
+        bundle["entry"] = [_entry(base, event, _shaped(event, release, wanted)) for event in found.events]
     return fhir_reply(bundle, release)
 
 
-def _entry(base: str, event: Event) -> dict[str, Any]:
+def _shape(release: Release, fhir_type: str, asked: Parameters) -> shape.Shape:
+    """Return how much of each version is asked for; elements are named of one type.
+
+    Raises:
+        Refused: 400, it is not offered.
+    """
+    if not fhir_type and any(name == "_elements" for name, _ in asked):
+        accepted = "_summary, or the history of one type"
+        raise parameter_refusal("_elements", "elements are those of one type", accepted, "not-supported")
+    found = shape.parse(fhir_type or MAPPED[0], release, asked)
+    if found.summary == "count":
+        raise parameter_refusal("_summary", "a history is not counted", "true, text, data, false")
+    return found
+
+
+def _shaped(event: Event, release: Release, wanted: shape.Shape) -> bytes:
+    """Return the text of a version: as it is stored, every digit of it, or what of it is asked for."""
+    if wanted.is_whole or not event.text:
+        return event.text.encode()
+    return fhir_json.write(shape.shaped(fhir_json.read(event.text), release, wanted))
+
+
+def _entry(base: str, event: Event, text: bytes) -> dict[str, Any]:
     """Return the entry of one version; https://hl7.org/fhir/bundle.html#history."""
     place = f"{event.type}/{event.id}"
     # Under whose id it was created is not kept: the first version stands as a create.
@@ -81,9 +109,8 @@ def _entry(base: str, event: Event) -> dict[str, Any]:
         "lastModified": instant(to_ms(event.last_updated)),
     }
     entry: dict[str, Any] = {"fullUrl": f"{base}/{place}"}
-    if event.text:
-        # The text as it is stored, every digit of it.
-        entry["resource"] = cast("Any", msgspec.Raw(event.text.encode()))
+    if text:
+        entry["resource"] = cast("Any", msgspec.Raw(text))
     if event.unsaid:
         response["outcome"] = problems.outcome(event.unsaid)
     entry["request"] = {"method": method, "url": event.type if method == "POST" else place}
@@ -92,8 +119,8 @@ def _entry(base: str, event: Event) -> dict[str, Any]:
 
 def _refuse_unknown(asked: Parameters) -> None:
     for name, value in asked:
-        if name not in {*_NARROWING, *pages.OURS, "_sort"}:
-            accepted = ", ".join((*_NARROWING, "_count"))
+        if name not in {*_NARROWING, *shape.PARAMETERS, *pages.OURS, "_sort"}:
+            accepted = ", ".join((*_NARROWING, "_count", *shape.PARAMETERS))
             raise parameter_refusal("", "a history has no such parameter", accepted, "not-supported")
         if name == "_sort" and value != _NEWEST_FIRST:
             raise parameter_refusal(name, "a history is given newest first", _NEWEST_FIRST, "not-supported")
