@@ -206,7 +206,7 @@ def change(
     else:
         if before.record and not before.deleted:
             record, left = carried.with_other_releases(service, record, whole.part_of(before), release)
-            findings = (*findings, *left)
+            findings = (*findings, *left, *carried.not_shown(service, before, release))
         part = Part(id, release, resource, record, before, before.parent, rows)
         if is_marked and not origin:
             release_text.refuse_a_piece(service, caller.tenant, before, release)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.actions import whole
 from fhir_infusion.errors import Issue, Refused
+from fhir_infusion.fhir import targets
 from fhir_infusion.mapping.extended import EXTENDED
 from fhir_infusion.mapping.formats.format import PREFIX
 from fhir_infusion.mapping.putback import family
@@ -30,6 +31,7 @@ from fhir_infusion.store import text
 
 if TYPE_CHECKING:
     from fhir_infusion.service import Service
+    from fhir_infusion.store.versions import Stored
 
 Json = dict[str, Any]
 
@@ -60,6 +62,23 @@ def with_other_releases(service: Service, record: Json, before: Json, release: s
     lost = [one["path"] for one in foreign if one not in kept and not _is_seal(one["path"]) and one["path"] != "text"]
     issues += _told(lost, dict.fromkeys(one["release"] for one in foreign))
     return ({**keyed, "residue": [*keyed.get("residue", []), *kept]} if kept else record), tuple(issues)
+
+
+def not_shown(service: Service, before: Stored, release: str) -> tuple[Issue, ...]:
+    """Return a finding of the references that this release does not allow: who read them here was shown none."""
+    if family(before.release) == family(release):
+        return ()
+    try:
+        translated = service.translator.to_fhir(whole.single(whole.part_of(before)), release, as_sent=True)
+        (resource,) = translated.results
+        _, out = targets.without_wrong_targets(resource, release, translated.findings)
+    except Refused:
+        return ()
+    if not out:
+        return ()
+    names = ", ".join(elements([path.partition(".")[2] for path in out]))
+    reason = f"{release} allows no reference to what stands here, so that it was not shown and is not kept: {names}"
+    return (Issue("warning", "informational", "", reason, "", RULE),)
 
 
 def elements(paths: list[str]) -> list[str]:

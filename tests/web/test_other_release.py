@@ -375,3 +375,14 @@ def test_what_refers_to_a_contained_resource_is_not_kept_beside_another_one_of_t
     assert any(one["reason"].endswith("another now: dosageInstruction.extension, contained") for one in issues(told))
     now = exact(client.get(f"/fhir/r4/{address}"))
     assert (now["contained"], now["dosageInstruction"]) == ([ward], [{"text": "5 mg"}])
+
+
+def test_a_reference_that_the_other_release_does_not_allow_is_told_where_a_change_there_loses_it(client: Client):
+    sent = {**R4_ORDER, "performer": {"reference": "Device/1"}, "note": [{"text": "by pump"}]}
+    address = f"MedicationRequest/{made(client, sent, 'r4')['id']}"
+    read = exact(client.get(f"/fhir/r5/{address}"))
+    assert "performer" not in read
+    other = {**read, "status": "on-hold"}
+    told = client.put(f"/fhir/r5/{address}", other, FHIR, if_match='W/"1"', prefer="return=OperationOutcome")
+    (told_of,) = [one["reason"] for one in issues(told) if "is not kept" in one["reason"]]
+    assert told_of.endswith("is not kept: performer")
