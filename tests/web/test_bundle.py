@@ -505,3 +505,12 @@ def test_a_bundle_reads_no_more_once_its_answers_are_too_large_but_does_what_it_
     refused = client.post(BASE, bundle(made, *entries), FHIR)
     assert (refused.status_code, issues(refused)[0]["path"]) == (413, "Bundle.entry[3]")
     assert exact(client.get(f"{BASE}/Patient?_summary=count"))["total"] == 2
+
+
+@pytest.mark.parametrize("kind", ["batch", "transaction"])
+def test_a_read_upon_condition_of_a_moment_is_304_where_nothing_changed_since(client: Client, kind: str):
+    assert client.put(f"{BASE}/Patient/p", {"resourceType": "Patient", "id": "p"}, FHIR).status_code == 201
+    moments = ("2099-01-01T00:00:00Z", "2020-01-01T00:00:00.123+01:00", "0001-01-01T00:00:00+14:00")
+    asked = [entry("GET", "Patient/p", ifModifiedSince=moment) for moment in moments]
+    reply = exact(client.post(BASE, bundle(*asked, kind=kind), FHIR))
+    assert [one["response"]["status"] for one in reply["entry"]] == ["304 Not Modified", "200 OK", "200 OK"]

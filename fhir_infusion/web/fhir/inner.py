@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -12,11 +14,9 @@ from flask import Flask, current_app, request
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.web.context import BODY, CHANGED_AT, EXTENSION, FAILURE, INNER
 from fhir_infusion.web.idempotency import PIECE
-from fhir_infusion.web.negotiation import FHIR_JSON
+from fhir_infusion.web.negotiation import FHIR_JSON, http_date
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from flask import Response
 
     from fhir_infusion.fhir.bundle import Asked
@@ -63,7 +63,7 @@ def answer(within: Outer, asked: Asked, service: Service | None = None) -> tuple
         body, media = fhir_json.write(body), FHIR_JSON
     environ = {
         **within.environ,
-        **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in asked.conditions},
+        **{f"HTTP_{name.upper().replace('-', '_')}": _as_header(name, value) for name, value in asked.conditions},
         "REQUEST_METHOD": "GET" if asked.method == "HEAD" else asked.method,
         "PATH_INFO": f"{within.base}/{asked.path}",
         "QUERY_STRING": quote(asked.query, safe="%/:?#[]@!$&'()*+,;=-._~|"),
@@ -83,3 +83,11 @@ def answer(within: Outer, asked: Asked, service: Service | None = None) -> tuple
     if FAILURE in environ:
         raise environ[FAILURE]
     return reply, environ.get(CHANGED_AT)
+
+
+def _as_header(name: str, value: str) -> str:
+    """Return a condition of an entry as its header has it: ``ifModifiedSince`` is an instant, where HTTP has a date."""
+    if name == "If-Modified-Since":
+        with suppress(ValueError, OverflowError):
+            return http_date(datetime.fromisoformat(value))
+    return value
