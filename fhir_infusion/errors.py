@@ -13,10 +13,12 @@ be taken instead. Patient data therefore never reaches a log or an OperationOutc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, overload
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
 Severity = Literal["fatal", "error", "warning", "information"]
@@ -49,6 +51,48 @@ class Issue:
         """Return the same issue with its path below ``prefix``."""
         joined = f"{prefix}.{self.path}" if self.path and not self.path.startswith("[") else prefix + self.path
         return replace(self, path=joined)
+
+
+class Findings(Sequence[Issue]):
+    """Issues that are found out when somebody looks at them.
+
+    To compare the doses of an order in every way is a third of reading it, and most writes are answered without a word
+    of what that shows. ``find`` must find the same whenever it is asked.
+    """
+
+    __slots__ = ("_find", "_found")
+
+    def __init__(self, find: Callable[[], Iterable[Issue]]) -> None:
+        """Find nothing yet."""
+        self._find = find
+        self._found: tuple[Issue, ...] | None = None
+
+    def _all(self) -> tuple[Issue, ...]:
+        if self._found is None:
+            self._found = tuple(self._find())
+        return self._found
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._all())
+
+    @overload
+    def __getitem__(self, place: int) -> Issue: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Issue, ...]: ...
+
+    def __getitem__(self, place: int | slice) -> Issue | tuple[Issue, ...]:
+        """Return one of them, or some."""
+        return self._all()[place]
+
+    def __eq__(self, other: object) -> bool:
+        """Say whether they are the same, found out or not."""
+        return isinstance(other, (Findings, tuple)) and self._all() == tuple(other)
+
+    def __hash__(self) -> int:
+        """Return what is the same for the same ones."""
+        return hash(self._all())
 
 
 class FhirInfusionError(Exception):

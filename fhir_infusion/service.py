@@ -17,8 +17,8 @@ class Service:
     """``clock`` returns an aware UTC datetime, ``new_id`` a new resource id.
 
     ``dialect`` is the overlay in which resources are given and taken here, empty where that is how they are kept.
-    ``ahead`` holds what was read of the resources of a transaction before it began (``actions.reading.Read``), by their
-    release and digest.
+    ``ahead`` holds what was read of the resources of a transaction before it began (``actions.reading.Ahead``), by the
+    ``id()`` of each: it serves for this very object only.
     """
 
     store: Store
@@ -27,4 +27,4 @@ class Service:
     new_id: Callable[[], str]
     settings: Settings
     dialect: str = ""
-    ahead: Mapping[tuple[str, str], Any] = field(default_factory=dict)
+    ahead: Mapping[int, Any] = field(default_factory=dict)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_infusion.config import Settings, mapping_texts, mappings_dir
-from fhir_infusion.errors import BREAKS_FHIR, BREAKS_RULE, DocumentError, Issue, Refused, SettingsError
+from fhir_infusion.errors import BREAKS_FHIR, BREAKS_RULE, DocumentError, Findings, Issue, Refused, SettingsError
 from fhir_infusion.fhir import elements, targets
 from fhir_infusion.fhir.models import check_with_models
 from fhir_infusion.fhir.validate import validate
@@ -49,7 +50,7 @@ class Translated:
 
     results: list[Json]
     ledgers: tuple[Ledger, ...]
-    findings: tuple[Issue, ...] = field(default=())
+    findings: Sequence[Issue] = ()
 
     @property
     def lines(self) -> list[Line]:
@@ -161,7 +162,7 @@ class Translator:
         if not ours:
             check.refuse(record, as_sent=not strict)
             record.setdefault("residue", []).append({"release": release, "path": AS_SENT, "value": True})
-        found = (*issues, *translation.findings, *computed(record, as_sent=not ours))
+        found = Findings(lambda: (*issues, *translation.findings, *computed(record, as_sent=not ours)))
         self.gate(found, (translation.ledger,), strict=strict)
         return Translated([record], (translation.ledger,), found)
 
@@ -202,8 +203,8 @@ class Translator:
         stale = stale + [_BY_STATE for part, own in zip(whole, sent, strict=True) if own is not part]
         translations = [_written(lens, part, release) for part in sent]
         resources = [translation.result for translation in translations]
-        warned = (issue for translation in translations for issue in translation.findings)
-        found = (*warned, *computed(record, as_sent=read_from_fhir))
+        warned = [issue for translation in translations for issue in translation.findings]
+        found = Findings(lambda: (*warned, *computed(record, as_sent=read_from_fhir)))
         ledgers = tuple(translation.ledger for translation in translations)
         if stale:
             ledgers = (Ledger(tuple(stale), lambda: stale), *ledgers)
@@ -227,7 +228,7 @@ class Translator:
         """
         return pauses.told(self.lens(release, FHIR_TYPE[record["record"]], overlay).settled(pauses.untold(record)))
 
-    def gate(self, found: tuple[Issue, ...], ledgers: tuple[Ledger, ...] = (), *, strict: bool = False) -> None:
+    def gate(self, found: Sequence[Issue], ledgers: tuple[Ledger, ...] = (), *, strict: bool = False) -> None:
         """Refuse findings (but information) where they are to be refused, and in strict mode whatever would be dropped.
 
         Raises:

@@ -34,12 +34,14 @@ from fhir_infusion.actions import (
 )
 from fhir_infusion.actions.amend_order import refuse_change
 from fhir_infusion.actions.transact import Also, Json, Made, Outcome, Part
-from fhir_infusion.errors import Issue, Refused
+from fhir_infusion.errors import Findings, Issue, Refused
 from fhir_infusion.fhir import subset
 from fhir_infusion.fhir.served import MAPPED
 from fhir_infusion.store import text, versions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fhir_infusion.actions.caller import Caller
     from fhir_infusion.fhir.search import Query
     from fhir_infusion.service import Service
@@ -77,7 +79,7 @@ def create(
             with another body before.
         Unavailable: it is not stored.
     """
-    body_hash = text.digest(transact.without_server_elements(resource))
+    body_hash = reading.body_hash(service, resource)
 
     def attempt(run: repeated.Run[Made]) -> Made:
         new_id = service.new_id()
@@ -121,7 +123,8 @@ def creation(
         is_new = earlier is None
         here = resource if is_new else text.read(made.text)
         followed = follow.after(service, tx, caller, None, made) if is_new else ()
-        return Made(made, is_new, (*findings, *_beyond(service, tx, made, here, findings, refuse=is_new), *followed))
+        beyond = _beyond(service, tx, made, here, findings, refuse=is_new)
+        return Made(made, is_new, Findings(lambda: (*findings, *beyond, *followed)))
 
     return step
 
@@ -197,6 +200,7 @@ def change(
     is_marked, resource = whole_one is not resource, whole_one
     was_read = reading.read(service, resource, release)
     resource, record, findings, rows = was_read.resource, was_read.record, was_read.findings, was_read.rows
+    left: Sequence[Issue] = ()
     type_ = str(resource["resourceType"])
     before = service.store.read(caller.tenant, lambda tx: versions.current(tx, type_, id))
     if before is None:
@@ -206,7 +210,7 @@ def change(
     else:
         if before.record and not before.deleted:
             record, left = carried.with_other_releases(service, record, whole.part_of(before), release)
-            findings = (*findings, *left, *carried.not_shown(service, before, release))
+            left = (*left, *carried.not_shown(service, before, release))
         part = Part(id, release, resource, record, before, before.parent, rows)
         if is_marked and not origin:
             release_text.refuse_a_piece(service, caller.tenant, before, release)
@@ -220,15 +224,15 @@ def change(
         stored = work(tx)
         if also is not None:
             also(tx, stored)
-        more = _beyond(service, tx, stored, resource, findings, refuse=True)
+        beyond = _beyond(service, tx, stored, resource, findings, refuse=True)
         followed = follow.after(service, tx, caller, before, stored)
-        return Made(stored, before is None or before.deleted, (*findings, *more, *followed))
+        return Made(stored, before is None or before.deleted, Findings(lambda: (*findings, *left, *beyond, *followed)))
 
     return step
 
 
 def _beyond(
-    service: Service, tx: Tx, stored: Stored, resource: Json, known: tuple[Issue, ...], *, refuse: bool
+    service: Service, tx: Tx, stored: Stored, resource: Json, known: Sequence[Issue], *, refuse: bool
 ) -> tuple[Issue, ...]:
     """Return what is found only beside other resources: an order, a parent, segments, and what is referred to.
 

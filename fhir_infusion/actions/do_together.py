@@ -12,9 +12,11 @@ and creates an order or administration with a business identifier, which cannot 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 from urllib.parse import parse_qsl
@@ -23,6 +25,7 @@ from fhir_infusion.actions import reading, repeated, transact
 from fhir_infusion.errors import BREAKS_RULE, Issue, Refused
 from fhir_infusion.fhir import bundle, json_patch
 from fhir_infusion.fhir import search as fhir_search
+from fhir_infusion.fhir.json import Resource
 from fhir_infusion.fhir.rewriting import rewritten
 from fhir_infusion.fhir.served import MAPPED, SERVED
 from fhir_infusion.service import Service
@@ -30,12 +33,10 @@ from fhir_infusion.store import idempotency, search, text, versions
 from fhir_infusion.store.joined import Joined
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from fhir_infusion.actions.caller import Caller
-    from fhir_infusion.actions.reading import Read
     from fhir_infusion.fhir.bundle import Asked
-    from fhir_infusion.fhir.json import Resource
     from fhir_infusion.fhir.search import Query
     from fhir_infusion.store import Tx
 
@@ -74,16 +75,16 @@ def transaction(
         ahead = _read_ahead(service, caller, release, asked, new, home, is_known)
         return run(lambda tx: work(tx, ahead))
 
-    def work(tx: Tx, ahead: Mapping[tuple[str, str], Read]) -> list[Entry]:
+    def work(tx: Tx, ahead: _Ahead) -> list[Entry]:
         earlier = idempotency.find(tx, "", key) if key else None
         if earlier is not None:
             return [_again(told) for told in earlier.id.split("\n")]
-        joined = replace(service, store=Joined(service.store, tx), ahead=ahead)
+        joined = replace(service, store=Joined(service.store, tx), ahead=ahead.read)
         ids = _Ids(joined, tx, release, home, new)
         meant = _all_meant(ids, asked)
         _refuse_doubles(asked, meant)
-        known = _known(asked, meant)
-        answers = {one.place: _done(joined, one, meant, known, ids, run) for one in bundle.in_order(asked)}
+        links = _Links(ids, _known(asked, meant), ahead)
+        answers = {one.place: _done(joined, one, meant, links, run) for one in bundle.in_order(asked)}
         in_order = [answers[one.place] for one in asked]
         if key:
             idempotency.keep(tx, "", key, idempotency.Effect(body_hash, _KEPT, _kept(in_order)))
@@ -95,6 +96,20 @@ def transaction(
 _ANSWERS: Final[repeated.Form[list[Entry]]] = repeated.Form(lambda one: {"entry": one}, lambda _, said: said["entry"])
 
 
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """What was made of the entries ahead of the transaction, by their places: ``bodies``, with their references linked.
+
+    ``known`` is what each fullUrl meant then; of those ``in_doubt`` a conditional reference may mean something else by
+    now. ``read`` is what was read of these very objects.
+    """
+
+    known: Mapping[str, str] = field(default_factory=dict)
+    bodies: Mapping[int, Resource] = field(default_factory=dict)
+    in_doubt: AbstractSet[int] = frozenset()
+    read: Mapping[int, reading.Ahead] = field(default_factory=dict)
+
+
 def _read_ahead(
     service: Service,
     caller: Caller,
@@ -103,28 +118,33 @@ def _read_ahead(
     new: dict[int, str],
     home: str,
     is_known: Callable[[Tx], bool],
-) -> Mapping[tuple[str, str], Read]:
+) -> _Ahead:
     """Return what is read of the resources, as they will be written if nothing changes before the transaction.
 
     What is refused here, or differs then, is read in the transaction, which tells of it. ``new`` is given the ids of
     what is created; nothing is read where the transaction ``is_known`` to have had its effect.
     """
 
-    def bodies(tx: Tx) -> list[Resource]:
+    def linked(tx: Tx) -> _Ahead:
         if is_known(tx):
-            return []
+            return _Ahead()
         ids = _Ids(replace(service, store=Joined(service.store, tx)), tx, release, home, new)
         known = _known(asked, _all_meant(ids, asked))
-        found = []
+        bodies: dict[int, Resource] = {}
+        in_doubt: set[int] = set()
         for one in asked:
             if one.method in _READ and one.type in SERVED and _is_of(one.body, one.type):
                 with suppress(Refused):
-                    found.append(rewritten(one.body, one.full_url, known, ids.named, home))
-        return found
+                    before = ids.looked_up
+                    bodies[one.place] = rewritten(one.body, one.full_url, known, ids.named, home)
+                    if ids.looked_up != before:
+                        in_doubt.add(one.place)
+        return _Ahead(known, bodies, in_doubt)
 
     with suppress(Refused):
-        return reading.ahead(service, service.store.read(caller.tenant, bodies), release)
-    return {}
+        ahead = service.store.read(caller.tenant, linked)
+        return replace(ahead, read=reading.ahead(service, ahead.bodies.values(), release))
+    return _Ahead()
 
 
 def _is_of(body: object, type: str) -> TypeGuard[Resource]:
@@ -155,13 +175,11 @@ def _query_of(condition: str) -> str:
     return query if mark and "=" not in address else condition
 
 
-def _done(
-    service: Service, one: Asked, meant: Mapping[int, str], known: Mapping[str, str], ids: _Ids, run: Run
-) -> Entry:
+def _done(service: Service, one: Asked, meant: Mapping[int, str], links: _Links, run: Run) -> Entry:
     """Return the answer to one entry."""
     wanted = meant.get(one.place, "")
     try:
-        one = _linked(one, known, ids)
+        one = links.of(one)
         answer = run(one, replace(service, new_id=_first(wanted.partition("/")[2], service.new_id)))
     except Refused as refused:
         raise Refused(*(_placed(issue, one) for issue in refused.issues)) from None
@@ -176,18 +194,29 @@ def _done(
     return answer
 
 
-def _linked(one: Asked, known: Mapping[str, str], ids: _Ids) -> Asked:
-    """Return an entry with the references in it to other entries replaced, also in what a patch puts in."""
+class _Links:
+    """Replaces the references in entries to other entries, or says what came of it ahead where that is the same."""
 
-    def turned(node: Resource) -> Resource:
-        return rewritten(node, one.full_url, known, ids.named, ids.home)
+    def __init__(self, ids: _Ids, known: Mapping[str, str], ahead: _Ahead) -> None:
+        """``known`` is what each fullUrl means."""
+        self._ids = ids
+        self._known = known
+        self._ahead = ahead
+        self._is_as_ahead = known == ahead.known
 
-    if one.body is None:
-        return one
-    body = json_patch.turned(one.body, turned) if isinstance(one.body, bytes) else turned(one.body)
-    if one.method == "PATCH":
-        _refuse_left(body, known)
-    return replace(one, body=body)
+    def of(self, one: Asked) -> Asked:
+        """Return an entry with its references replaced, also in what a patch puts in."""
+        if one.body is None:
+            return one
+        ahead = self._ahead.bodies.get(one.place)
+        if ahead is not None and self._is_as_ahead and one.place not in self._ahead.in_doubt:
+            return replace(one, body=ahead)
+        turned = partial(rewritten, full_url=one.full_url, known=self._known, find=self._ids.named, home=self._ids.home)
+        body = json_patch.turned(one.body, turned) if isinstance(one.body, bytes) else turned(one.body)
+        if one.method == "PATCH":
+            _refuse_left(body, self._known)
+        # Both were made of one body: what is equal has the same digits, too.
+        return replace(one, body=ahead if body == ahead else body)
 
 
 def _refuse_left(patch: Resource | bytes, known: Mapping[str, str]) -> None:
@@ -214,6 +243,8 @@ class _Ids:
         self._release = release
         self._new = new
         self.home = home
+        self.looked_up = 0
+        """How many conditional references were asked for."""
 
     def of(self, one: Asked) -> str:
         """Return ``Type/id`` of what an entry writes; empty where that can be none (a type that is not served)."""
@@ -237,6 +268,7 @@ class _Ids:
         Raises:
             Refused: 412, it names none, or several.
         """
+        self.looked_up += 1
         type_, _, query = reference.partition("?")
         asked = self._parsed(type_, query)
         if asked is not None and not asked.criteria:

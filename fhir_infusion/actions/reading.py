@@ -6,6 +6,7 @@ nobody's change waits for another's being read.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,44 +31,65 @@ class Read:
 
     resource: Json
     record: Json
-    findings: tuple[Issue, ...]
+    findings: Sequence[Issue]
     rows: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What was read of a resource ahead of its transaction, and ``body_hash``, as of :func:`body_hash`."""
+
+    resource: Json
+    release: str
+    body_hash: str
+    read: Read
+
+
+def body_hash(service: Service, resource: Json) -> str:
+    """Return the digest of a resource without what only servers say."""
+    known = _ahead(service, resource)
+    return known.body_hash if known is not None else text.digest(transact.without_server_elements(resource))
 
 
 def read(service: Service, resource: Json, release: str, body_hash: str = "") -> Read:
     """Read a resource, or return what was read of the same one ahead of its transaction.
 
-    ``body_hash`` is the digest of it without what only servers say, where that is known.
+    ``body_hash`` is that of :func:`body_hash`, where it is known.
 
     Raises:
         Refused: it is not right.
     """
+    known = _ahead(service, resource)
+    if known is not None and known.release == release:
+        return known.read
     bare = transact.without_server_elements(resource)
     is_bare = bare == resource
     body_hash = body_hash or text.digest(bare)
-    if service.ahead:
-        known: Read | None = service.ahead.get((release, body_hash if is_bare else text.digest(resource)))
-        if known is not None:
-            return known
     record, findings = _record(service, resource, None if is_bare else bare, release, body_hash)
     kept = _at_home(service, resource, record, release)
     return Read(kept, record, findings, entries(kept, release))
 
 
-def ahead(service: Service, resources: Iterable[Json], release: str) -> Mapping[tuple[str, str], Read]:
+def ahead(service: Service, resources: Iterable[Json], release: str) -> Mapping[int, Ahead]:
     """Return what is read of the resources that are right, for the ``Service.ahead`` of the transaction to come."""
-    found: dict[tuple[str, str], Read] = {}
+    found: dict[int, Ahead] = {}
     for resource in resources:
+        digest = body_hash(service, resource)
         try:
-            found[release, text.digest(resource)] = read(service, resource, release)
+            found[id(resource)] = Ahead(resource, release, digest, read(service, resource, release, digest))
         except Refused:
             continue  # the transaction tells of it, with its place
     return found
 
 
+def _ahead(service: Service, resource: Json) -> Ahead | None:
+    found: Ahead | None = service.ahead.get(id(resource))
+    return found if found is not None and found.resource is resource else None
+
+
 def _record(
     service: Service, resource: Json, bare: Json | None, release: str, body_hash: str
-) -> tuple[Json, tuple[Issue, ...]]:
+) -> tuple[Json, Sequence[Issue]]:
     """Return the record and the findings; ``bare`` is the resource without what only servers say, if it says that."""
     is_mapped = resource["resourceType"] in MAPPED
     if bare is not None or not is_mapped:

@@ -6,7 +6,7 @@ is compared with the state that is there, and the change is refused or begun aga
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -20,8 +20,6 @@ from fhir_infusion.store import audit, idempotency, links, outbox, text, version
 from fhir_infusion.store.versions import Bound, Draft, Stored
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from fhir_infusion.actions.caller import Caller
     from fhir_infusion.config import Remote
     from fhir_infusion.service import Service
@@ -56,7 +54,7 @@ class Outcome:
     release: str
     text: str
     whole: Callable[[], Json]
-    findings: tuple[Issue, ...] = ()
+    findings: Sequence[Issue] = ()
 
     @property
     def record(self) -> Json:
@@ -73,7 +71,7 @@ class Made:
 
     stored: Stored
     created: bool
-    findings: tuple[Issue, ...] = ()
+    findings: Sequence[Issue] = ()
     segments: tuple[Stored, ...] = ()
 
 

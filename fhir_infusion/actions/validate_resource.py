@@ -79,7 +79,8 @@ def of_deletion(service: Service, caller: Caller, type: str, id: str) -> tuple[I
 
 def _of_work(service: Service, caller: Caller, release: str, resource: Json, mode: str, id: str) -> tuple[Issue, ...]:
     if mode in {"", "profile"}:
-        return service.translator.to_internal(resource, release).findings if resource["resourceType"] in MAPPED else ()
+        is_mapped = resource["resourceType"] in MAPPED
+        return tuple(service.translator.to_internal(resource, release).findings) if is_mapped else ()
     if mode == "delete":
         return of_deletion(service, caller, resource["resourceType"], id)
     if mode == "update":

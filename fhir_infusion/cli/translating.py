@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,7 @@ class Done:
 
     label: str
     results: tuple[dict[str, Any], ...]
-    findings: tuple[Issue, ...] = ()
+    findings: Sequence[Issue] = ()
     ledger: tuple[Line, ...] = ()
     notes: tuple[str, ...] = ()
 

@@ -7,6 +7,7 @@ a day or month without an offset is counted in UTC. A stretch is half-open, in m
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -24,6 +25,8 @@ _MOMENT: Final = re.compile(
 _DAYS_TO_1970: Final = 719_468 + 1
 _MINUTE: Final = 60_000
 _DAY: Final = 24 * 60 * _MINUTE
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND: Final = timedelta(seconds=1)
 
 
 class Stretch(NamedTuple):
@@ -51,6 +54,9 @@ def days(year: int, month: int, day: int) -> int:
 
 def stretch(text: str) -> Stretch | None:
     """Return the stretch that a date, dateTime or instant covers; None where it is none, or not a day that exists."""
+    quick = _whole_second(text)
+    if quick is not None:
+        return quick
     found = _MOMENT.fullmatch(text)
     if found is None:
         return None
@@ -61,6 +67,23 @@ def stretch(text: str) -> Stretch | None:
     if found["hour"] is None:
         return Stretch(midnight, _next_day(year, found["month"], found["day"]) * _DAY)
     return _time_stretch(midnight, found)
+
+
+def _whole_second(text: str) -> Stretch | None:
+    """Return the stretch of a date and time to the second, as most are written; None of all else, or in doubt."""
+    if len(text) == 25:
+        if text[22] != ":" or text[19] not in "+-" or text[20:22] >= "14" or text[23] > "5":
+            return None
+    elif len(text) != 20 or text[19] != "Z":
+        return None
+    if text[4] != "-" or text[7] != "-" or text[10] != "T" or text[13] != ":" or text[16] != ":":
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    start = (moment - _EPOCH) // _SECOND * 1000
+    return Stretch(start, start + 1000)
 
 
 def _time_stretch(midnight: int, found: re.Match[str]) -> Stretch | None:

@@ -87,10 +87,14 @@ def _values(node: Any, steps: tuple[Step, ...]) -> list[Any]:
     """Return every value at a path, lists taken apart."""
     nodes = [node]
     for step in steps:
-        inner = (one.get(step.name) for one in nodes if isinstance(one, dict))
-        nodes = [value for one in inner if one is not None for value in (one if isinstance(one, list) else (one,))]
-        if step.field:
-            nodes = [one for one in nodes if _has(one, step)]
+        inner: list[Any] = []
+        for one in nodes:
+            value = one.get(step.name) if isinstance(one, dict) else None
+            if isinstance(value, list):
+                inner += value
+            elif value is not None:
+                inner.append(value)
+        nodes = [one for one in inner if _has(one, step)] if step.field else inner
     return nodes
 
 

@@ -10,6 +10,7 @@ from gunicorn.http.errors import ParseException
 
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir.exact import read_plain
+from fhir_infusion.fhir.rewriting import relative
 from fhir_infusion.web.context import BODY
 from fhir_infusion.web.negotiation import check_content_type
 from fhir_infusion.web.refusals import refusal
@@ -54,20 +55,26 @@ def read_piece(request: Request, size: int) -> bytes:
 
 
 def read_object(
-    request: Request, release: str | None, most: int = MOST_BYTES, limits: fhir_json.Limits = fhir_json.LIMITS
+    request: Request,
+    release: str | None,
+    most: int = MOST_BYTES,
+    limits: fhir_json.Limits = fhir_json.LIMITS,
+    home: str = "",
 ) -> dict[str, Any]:
     """Return the body as a JSON object, numbers exact.
 
-    ``release`` is the FHIR release of the path, None on our own routes. Raises ``Refused``: 400 what is not strict
-    JSON, 413 too large, 415 another media type.
+    ``release`` is the FHIR release of the path, None on our own routes; ``home`` our own address, where references
+    below it are to be as they are kept (``rewriting.relative``). Raises ``Refused``: 400 what is not strict JSON, 413
+    too large, 415 another media type.
     """
     check_content_type(request, release)
     body = read_bytes(request, most)
     known: dict[str, Any] | None = request.environ.get(BODY)
     # In its Bundle it was within the limits of a resource of its own, but for the bytes, which are counted here.
-    if known is not None and limits is fhir_json.LIMITS and len(body) <= limits.body:
-        return known
-    return fhir_json.read(body, _with_bytes(limits, most))
+    if known is None or limits is not fhir_json.LIMITS or len(body) > limits.body:
+        known = fhir_json.read(body, _with_bytes(limits, most))
+    # What does not name us needs no look at each reference; behind a backslash any character may stand.
+    return relative(known, home) if home and (home.encode() in body or b"\\" in body) else known
 
 
 def read_bundle(request: Request, release: str, most: int) -> tuple[dict[str, Any], fhir_json.Faults]:

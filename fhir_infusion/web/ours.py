@@ -15,7 +15,6 @@ from flask import request
 from fhir_infusion.actions import find, resolve
 from fhir_infusion.actions.formats import to_format
 from fhir_infusion.actions.transact import Outcome
-from fhir_infusion.fhir.rewriting import relative
 from fhir_infusion.records.arithmetic import findings
 from fhir_infusion.web import listing
 from fhir_infusion.web.bodies import read_object
@@ -105,7 +104,7 @@ def find_all(kind: Kind) -> Response:
 
 
 def _record(kind: Kind) -> dict[str, Any]:
-    record = read_object(request, None)
+    record = read_object(request, None, home=home_url())
     if "resourceType" in record:
         reason = "a FHIR resource, where JSON of ours is taken"
         accepted = f"the same at /fhir/r4/{kind.fhir_type}, in R5 at /fhir/r5; or what /api/translate makes of it"
@@ -113,7 +112,7 @@ def _record(kind: Kind) -> dict[str, Any]:
     stated = record.setdefault("record", kind.record)
     if stated != kind.record:
         raise refusal(400, "structure", "this address takes another record", path="record", accepted=kind.record)
-    return relative(record, home_url())
+    return record
 
 
 def _entry(found: FoundRecord) -> dict[str, Any]:

@@ -67,6 +67,25 @@ def test_what_is_no_date_covers_nothing(text):
     assert stretch(text) is None
 
 
+@st.composite
+def nearly_moments(draw):
+    """Draw what is a date with a time to the second, but for up to three characters."""
+    text = list(
+        draw(st.sampled_from(["2024-02-29T23:59:59+13:59", "0001-01-01T00:00:00-14:00", "9999-12-31T23:59:60Z"]))
+    )
+    for place in draw(st.lists(st.integers(0, len(text) - 1), max_size=3)):
+        text[place] = draw(st.sampled_from("0123456789-:TZ+.W /\u0663"))
+    return "".join(text)
+
+
+@each(nearly_moments())
+def test_law_a_moment_to_the_second_begins_when_it_does_with_a_fraction_that_says_nothing(text):
+    # With a fraction it is taken apart piece by piece, without one at once.
+    whole, apart = stretch(text), stretch(f"{text[:19]}.000{text[19:]}")
+    assert (whole and whole.start) == (apart and apart.start)
+    assert whole is None or whole.end - whole.start == 1000
+
+
 @each(st.dates())
 def test_law_days_are_counted_as_the_calendar_does(day):
     assert days(day.year, day.month, day.day) == (day - EPOCH).days

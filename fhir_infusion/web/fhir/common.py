@@ -10,7 +10,6 @@ from fhir_infusion.actions.referred import unresolved
 from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir import shape
 from fhir_infusion.fhir.primitives import ID
-from fhir_infusion.fhir.rewriting import relative
 from fhir_infusion.fhir.served import SERVED
 from fhir_infusion.web import problems
 from fhir_infusion.web.bodies import read_object
@@ -100,9 +99,9 @@ def read_resource(release: Release, known: str) -> dict[str, Any]:
     Raises:
         Refused: as ``read_object``; 400 it is of another type.
     """
-    resource = read_object(request, release)
+    resource = read_object(request, release, home=home_url())
     check_type(resource, known)
-    return relative(resource, home_url())
+    return resource
 
 
 def check_type(resource: Mapping[str, object], known: str) -> None:

@@ -6,6 +6,7 @@ is refused, or of a type without a mapping, is an item too, so that nothing of t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,7 @@ class Item:
     written: bool = False
     ledgers: tuple[Ledger, ...] = ()
     issues: tuple[Issue, ...] = ()
-    findings: tuple[Issue, ...] = ()
+    findings: Sequence[Issue] = ()
     note: str = ""
 
     @property
