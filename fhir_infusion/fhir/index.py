@@ -59,7 +59,8 @@ def entries(resource: dict[str, Any], release: str) -> tuple[Entry, ...]:  # noq
                 for value in _values(resource, path.steps):
                     there = there or not reading.refers or _is_meant(parameter, value)
                     rows += reading.rows(parameter, value, path.type)
-        found.update(dict.fromkeys(rows))
+        if rows:
+            found.update(dict.fromkeys(rows))
         if there and not any(row.parameter in reading.values for row in rows):
             found[Entry(f"{parameter.key}:present", "token", value="true")] = None
     return tuple(found)
