@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import pkgutil
 from typing import TYPE_CHECKING, Any
 
-from fhir_infusion import translator
-from fhir_infusion.actions import do_together, reading
+from fhir_infusion.actions import reading
 from tests.web.conftest import FHIR, Client, Json, exact
 from tests.web.test_bundle import BASE, bundle, entry, locations
 
@@ -30,11 +30,25 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> Non
             acts.pop()()
         return found
 
-    monkeypatch.setattr(do_together.reading, "ahead", read)
+    monkeypatch.setattr("fhir_infusion.actions.reading.ahead", read)
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, name: str) -> list[object]:
+    """Have each call of a function noted, and done; return the notes."""
+    calls: list[object] = []
+    function: Callable[..., Any] = pkgutil.resolve_name(name)
+
+    def noted(*given: Any, **named: Any) -> Any:
+        calls.append(given)
+        return function(*given, **named)
+
+    monkeypatch.setattr(name, noted)
+    return calls
 
 
 def patient(client: Client, *numbers: Json) -> Json:
-    return exact(client.post(f"{BASE}/Patient", {"resourceType": "Patient", "identifier": [*numbers]}, FHIR))
+    made: Json = exact(client.post(f"{BASE}/Patient", {"resourceType": "Patient", "identifier": [*numbers]}, FHIR))
+    return made
 
 
 def test_h10_a_conditional_reference_leads_to_whoever_has_the_number_when_the_order_is_written(
@@ -69,10 +83,8 @@ def test_h10_an_order_names_the_patient_whom_another_created_meanwhile(
 def test_the_resources_of_a_transaction_are_read_and_linked_once(
     client: Client, resource: Json, monkeypatch: pytest.MonkeyPatch
 ):
-    read, linked = [], []
-    to_internal, rewritten = translator.Translator.to_internal, do_together.rewritten
-    monkeypatch.setattr(translator.Translator, "to_internal", lambda *a, **k: (read.append(1), to_internal(*a, **k))[1])
-    monkeypatch.setattr(do_together, "rewritten", lambda *a, **k: (linked.append(1), rewritten(*a, **k))[1])
+    read = counted(monkeypatch, "fhir_infusion.translator.Translator.to_internal")
+    linked = counted(monkeypatch, "fhir_infusion.actions.do_together.rewritten")
     person = entry("POST", "Patient", {"resourceType": "Patient"}, URN)
     order = entry("POST", "MedicationRequest", {**resource, "subject": {"reference": URN}})
     assert client.post(BASE, bundle(person, order), FHIR).status_code == 200
@@ -80,9 +92,7 @@ def test_the_resources_of_a_transaction_are_read_and_linked_once(
 
 
 def test_doses_are_compared_only_for_who_is_told_of_it(client: Client, resource: Json, monkeypatch: pytest.MonkeyPatch):
-    asked: list[Json] = []
-    computed = translator.computed
-    monkeypatch.setattr(translator, "computed", lambda record, **k: (asked.append(record), computed(record, **k))[1])
+    asked = counted(monkeypatch, "fhir_infusion.translator.computed")
     other = {**resource, "identifier": [{**resource["identifier"][0], "value": "another"}]}
     assert client.post(f"{BASE}/MedicationRequest", resource, FHIR).status_code == 201
     assert not asked
