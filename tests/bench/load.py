@@ -1,7 +1,8 @@
 """``python -m tests.bench.load``: the service under load, beside a HAPI JPA server on the same machine in the same run.
 
 Both keep what they acknowledge on disk (SQLite with a full sync; H2 with no write delay) and get the same requests from
-the same clients, one server at a time, in turns. Told are answers a second, the 50th, 95th and 99th percentile, the
+the same clients, one server at a time, in turns; whose turn it is not stands still (SIGSTOP), so that nobody pays for what
+the other has still to clear up. Told are answers a second, the 50th, 95th and 99th percentile, the
 processor time that each answer took, which other work on the machine changes least, and the memory that is taken: what
 is resident, of pages that processes share each its part. ``--workers 2`` has the service as several
 processes, whose memory and time are told together, ``--database postgresql`` with those of the database's. ``--overload 60`` adds a minute of more than the
@@ -14,13 +15,14 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -357,15 +359,33 @@ def table(report: Json) -> list[str]:
     return lines
 
 
+@contextmanager
+def still(targets: list[Target]) -> Iterator[None]:
+    """Stop the processes of servers for the time of a block."""
+    pids = [int(pid) for target in targets for pid in target.pids()]
+
+    def tell(what: signal.Signals) -> None:
+        for pid in pids:
+            with suppress(ProcessLookupError):  # a process of the database may end at any time
+                os.kill(pid, what)
+
+    try:
+        tell(signal.SIGSTOP)
+        yield
+    finally:
+        tell(signal.SIGCONT)
+
+
 def compared(targets: list[Target], kind: str, clients: int, seconds: float, rounds: int) -> Json:
     """Return what each server showed, in turns, the first of which only warms; and how they compare."""
     turns: dict[str, list[Took]] = {target.name: [] for target in targets}
     for turn in range(rounds + 1):
         for target in targets:
-            before = processor(target.pids())
-            took = run(target.base, clients, seconds, kinds(target)[kind])
-            if turn:
-                turns[target.name].append(replace(took, processor=processor(target.pids()) - before))
+            with still([other for other in targets if other is not target]):
+                before = processor(target.pids())
+                took = run(target.base, clients, seconds, kinds(target)[kind])
+                if turn:
+                    turns[target.name].append(replace(took, processor=processor(target.pids()) - before))
     row: Json = {name: told(sorted(all_, key=Took.rate)[len(all_) // 2]) for name, all_ in turns.items()}
     if "HAPI" in row:
         row["ratio"] = round(row["ours"]["per_second"] / max(row["HAPI"]["per_second"], 0.1), 2)
