@@ -188,14 +188,14 @@ def if_match(request: Request) -> str | None:
     return found[1]
 
 
-def refuse_conditions(request: Request, *names: str) -> None:
+_CONDITIONS: Final = "If-None-Exist for a create, If-None-Match for an update, If-Match for what is there"
+
+
+def refuse_conditions(request: Request, *names: str, accepted: str = _CONDITIONS) -> None:
     """Refuse (400) conditions that a change knows nothing of: passed over, it would be done where they do not hold."""
     for name in names:
         if name in request.headers:
-            raise header_refusal(400, "not-supported", name, "this interaction takes no such condition", _CONDITIONS)
-
-
-_CONDITIONS: Final = "If-None-Exist for a create, If-None-Match for an update, If-Match for what is there"
+            raise header_refusal(400, "not-supported", name, "this interaction takes no such condition", accepted)
 
 
 def creates_only(request: Request) -> bool:

@@ -20,7 +20,7 @@ from fhir_infusion.web import listing
 from fhir_infusion.web.bodies import read_object
 from fhir_infusion.web.context import caller, home_url, web
 from fhir_infusion.web.idempotency import with_key
-from fhir_infusion.web.negotiation import check_accept, etag, if_match, is_unchanged
+from fhir_infusion.web.negotiation import check_accept, etag, if_match, is_unchanged, refuse_conditions
 from fhir_infusion.web.problems import finding
 from fhir_infusion.web.refusals import refusal
 from fhir_infusion.web.replies import json_reply, unchanged_reply, version_headers
@@ -52,9 +52,13 @@ class Kind:
     amend: Callable[..., Outcome]
 
 
+_CONDITIONS: Final = "an identifier in the record, or an Idempotency-Key, for what is new; If-Match for what is there"
+
+
 def post(kind: Kind) -> Response:
     """Store a new record: 201; what was stored before from the same body: 200 with the state of now."""
     check_accept(request, None)
+    refuse_conditions(request, "If-None-Exist", "If-Match", "If-None-Match", accepted=_CONDITIONS)
     record = _record(kind)
     written = kind.place(web().service, with_key(caller(), request, record), record)
     return _written(kind, written)
@@ -63,6 +67,7 @@ def post(kind: Kind) -> Response:
 def put(kind: Kind, resource_id: str) -> Response:
     """Store a new version of a record that was read before."""
     check_accept(request, None)
+    refuse_conditions(request, "If-None-Exist", "If-None-Match", accepted=_CONDITIONS)
     record = _record(kind)
     asking = with_key(caller(), request, record)
     written = kind.amend(web().service, asking, resource_id, record, if_match(request))

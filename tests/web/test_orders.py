@@ -57,6 +57,21 @@ def test_an_idempotency_key_makes_one_order_of_two_requests(client: Client, orde
     assert changed.status_code == 422
 
 
+@pytest.mark.parametrize("header", ["if_none_exist", "if_none_match", "if_match"])
+def test_h5_a_condition_that_is_not_known_here_is_400_and_nothing_is_done(client: Client, order: Json, header: str):
+    name = {"if_none_exist": "If-None-Exist", "if_none_match": "If-None-Match", "if_match": "If-Match"}[header]
+    reply = client.post("/api/orders", order, **{header: "*"})
+    assert (reply.status_code, issues(reply)[0]["path"]) == (400, f"http.{name}")
+    assert exact(client.get("/api/orders"))["items"] == []
+    if header != "if_match":
+        there = exact(client.post("/api/orders", order))["id"]
+        changed = client.put(
+            f"/api/orders/{there}", {**order, "priority": "stat"}, **{"if_match": 'W/"1"', header: "*"}
+        )
+        assert (changed.status_code, issues(changed)[0]["path"]) == (400, f"http.{name}")
+        assert exact(client.get(f"/api/orders/{there}"))["version"] == "1"
+
+
 @pytest.mark.parametrize("key", ["", " ", "a b", "x" * 256, "ä"])
 def test_an_idempotency_key_that_is_none_is_400(client: Client, order: Json, key: str):
     assert client.post("/api/orders", order, idempotency_key=key).status_code == 400
