@@ -55,6 +55,9 @@ _ONCE: Final = ("If-None-Exist", "Idempotency-Key")
 """What is no list (RFC 9110 section 5.3). Two lines of it reach the application as one text, joined by a comma that may
 stand in either: a condition that nothing meets, or a key that nobody sent, under which a change is made again."""
 
+_TAKEN: Final = ("/fhir", "/api")
+"""Where these mean something. HAPI names two ``If-None-Exist`` where it tells ``/hooks`` that something changed."""
+
 FREE_THREADS: Final = 4
 """So many threads never wait for one client only, so that a new one is not kept waiting by those who rest."""
 
@@ -148,11 +151,13 @@ class QuietWorker(ThreadWorker):
 
 
 def _refuse_twice(req: Any) -> None:
-    """Refuse a request in which a header stands twice that may stand once.
+    """Refuse a change in which a header stands twice that may stand once.
 
     Raises:
         SentTwice: with its name.
     """
+    if not req.path.startswith(_TAKEN):
+        return
     names = [name for name, _ in req.headers]  # gunicorn writes them in capitals
     for name in _ONCE:
         if names.count(name.upper()) > 1:

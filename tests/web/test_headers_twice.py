@@ -60,6 +60,11 @@ def test_h5_what_stands_in_two_lines_and_may_in_one_only_is_400_and_nothing_is_d
     assert exact(client.get("/api/orders"))["items"] == []
 
 
+def test_s7_a_hook_hears_what_hapi_tells_it_with_two_conditions_that_mean_nothing_there(connect: Connect):
+    lines = ("If-None-Exist: http://127.0.0.1/hooks/hapi", "If-None-Exist: http://127.0.0.1/hooks/hapi?")
+    assert sent(connect, "POST", "/hooks/hapi", None, *lines)[0] == 401  # asked for its token, as ever
+
+
 def test_h5_what_may_stand_in_two_lines_is_one_list_in_which_nothing_is_missed(connect: Connect, client: Client):
     client.put(f"{PATIENT}/1", patient(id="1"), FHIR)
     seen = ('If-None-Match: W/"7"', 'If-None-Match: W/"1"')
