@@ -10,7 +10,8 @@ from fhir_infusion.actions import place_in_format
 from fhir_infusion.web.bodies import read_rows
 from fhir_infusion.web.context import caller, web
 from fhir_infusion.web.idempotency import with_key
-from fhir_infusion.web.negotiation import check_accept
+from fhir_infusion.web.negotiation import check_accept, refuse_conditions
+from fhir_infusion.web.ours import CONDITIONS
 from fhir_infusion.web.problems import MOST_ISSUES, finding
 from fhir_infusion.web.refusals import refusal
 from fhir_infusion.web.replies import json_reply
@@ -27,6 +28,7 @@ def post(format_name: str) -> Response:
     ``{results: [{status, id, version, record, findings} | {status, issues}]}``
     """
     check_accept(request, None)
+    refuse_conditions(request, "If-None-Exist", "If-Match", "If-None-Match", accepted=CONDITIONS)
     if format_name not in web().service.translator.library.formats:
         accepted = ", ".join(sorted(web().service.translator.library.formats)) or "none is there"
         raise refusal(404, "not-found", "there is no such format", accepted=accepted)

@@ -52,13 +52,13 @@ class Kind:
     amend: Callable[..., Outcome]
 
 
-_CONDITIONS: Final = "an identifier in the record, or an Idempotency-Key, for what is new; If-Match for what is there"
+CONDITIONS: Final = "an identifier in the record, or an Idempotency-Key, for what is new; If-Match for what is there"
 
 
 def post(kind: Kind) -> Response:
     """Store a new record: 201; what was stored before from the same body: 200 with the state of now."""
     check_accept(request, None)
-    refuse_conditions(request, "If-None-Exist", "If-Match", "If-None-Match", accepted=_CONDITIONS)
+    refuse_conditions(request, "If-None-Exist", "If-Match", "If-None-Match", accepted=CONDITIONS)
     record = _record(kind)
     written = kind.place(web().service, with_key(caller(), request, record), record)
     return _written(kind, written)
@@ -67,7 +67,7 @@ def post(kind: Kind) -> Response:
 def put(kind: Kind, resource_id: str) -> Response:
     """Store a new version of a record that was read before."""
     check_accept(request, None)
-    refuse_conditions(request, "If-None-Exist", "If-None-Match", accepted=_CONDITIONS)
+    refuse_conditions(request, "If-None-Exist", "If-None-Match", accepted=CONDITIONS)
     record = _record(kind)
     asking = with_key(caller(), request, record)
     written = kind.amend(web().service, asking, resource_id, record, if_match(request))

@@ -9,7 +9,7 @@ import pytest
 
 from fhir_infusion.config import mappings_dir
 from fhir_infusion.mapping.document import read_yaml
-from tests.web.conftest import Client, Json, exact
+from tests.web.conftest import Client, Json, exact, issues
 
 LINES = "application/x-ndjson"
 
@@ -121,6 +121,13 @@ def test_the_answer_to_a_key_is_given_again(client: Client, rows: list[Json]):
     (first,) = results(client.post("/api/formats/pump-events", rows[:2], idempotency_key="k-1"))
     (again,) = results(client.post("/api/formats/pump-events", rows[:2], idempotency_key="k-1"))
     assert (again["status"], again["id"], again["version"]) == (201, first["id"], first["version"])
+
+
+@pytest.mark.parametrize("header", ["if_none_exist", "if_none_match", "if_match"])
+def test_h5_rows_under_a_condition_are_400_and_none_is_kept(client: Client, rows: list[Json], header: str):
+    reply = client.post("/api/formats/pump-events", rows[:2], **{header: "*"})
+    assert (reply.status_code, issues(reply)[0]["code"]) == (400, "not-supported")
+    assert exact(client.get("/api/administrations"))["items"] == []
 
 
 def test_an_unknown_format_is_not_found_and_those_there_are_are_named(client: Client):
