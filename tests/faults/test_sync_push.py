@@ -43,6 +43,21 @@ def _order_writes(asked: Asked) -> bool:
     return asked.writes and asked.type == "MedicationRequest"
 
 
+PATIENT_9 = {"system": "urn:test:mrn", "value": "mrn-9"}
+
+
+def an_order(subject: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Return an order of FHIR that has no identifier."""
+    return {
+        "resourceType": "MedicationRequest",
+        "status": "active",
+        "intent": "order",
+        "medicationCodeableConcept": {"text": "dobutamine"},
+        "subject": subject,
+        **more,
+    }
+
+
 def _exactly_one(rig: Rig, order_id: str) -> dict[str, Any]:
     found = [
         one for one in rig.there.all("MedicationRequest") if {"system": ORDERS, "value": order_id} in one["identifier"]
@@ -410,13 +425,7 @@ def test_a_rate_change_sends_the_changed_and_the_new_segment_only(rig: Rig) -> N
 
 
 def test_an_order_without_identifier_of_its_own_is_sent_with_a_minted_one(rig: Rig) -> None:
-    resource = {
-        "resourceType": "MedicationRequest",
-        "status": "active",
-        "intent": "order",
-        "medicationCodeableConcept": {"text": "dobutamine"},
-        "subject": {"identifier": {"system": "urn:test:mrn", "value": "mrn-9"}},
-    }
+    resource = an_order({"identifier": PATIENT_9})
     outcome = rig.accept(resource)
     assert rig.settle() == ["acked"]
     (there,) = rig.there.all("MedicationRequest")
@@ -426,13 +435,7 @@ def test_an_order_without_identifier_of_its_own_is_sent_with_a_minted_one(rig: R
 
 @pytest.mark.parametrize("reference", ["Patient/7", "Patient/7#x", "/Patient/7", "Patient/7?x=1", "fhir/Patient/7"])
 def test_h10_a_patient_without_identifier_is_never_sent(rig: Rig, reference: str) -> None:
-    resource = {
-        "resourceType": "MedicationRequest",
-        "status": "active",
-        "intent": "order",
-        "medicationCodeableConcept": {"text": "dobutamine"},
-        "subject": {"reference": reference},
-    }
+    resource = an_order({"reference": reference})
     rig.accept(resource)
     assert rig.settle() == ["dead"]
     assert rig.there.writes() == []
@@ -441,14 +444,7 @@ def test_h10_a_patient_without_identifier_is_never_sent(rig: Rig, reference: str
 
 @pytest.mark.parametrize("reference", ["Encounter/7", "Encounter/7#x", "/Encounter/7", "Encounter/7?x=1"])
 def test_h10_what_is_relative_here_leads_to_nothing_else_there_and_is_ours_again(rig: Rig, reference: str) -> None:
-    resource = {
-        "resourceType": "MedicationRequest",
-        "status": "active",
-        "intent": "order",
-        "medicationCodeableConcept": {"text": "dobutamine"},
-        "subject": {"identifier": {"system": "urn:test:mrn", "value": "mrn-9"}},
-        "encounter": {"reference": reference},
-    }
+    resource = an_order({"identifier": PATIENT_9}, encounter={"reference": reference})
     made = rig.accept(resource)
     assert rig.settle() == ["acked"]
     (there,) = rig.there.all("MedicationRequest")

@@ -71,9 +71,14 @@ def version_reply(found: Found, release: Release) -> Response:
     if is_unchanged(request, etag(found.version), found.last_updated):
         return unchanged_reply(found.version)
     headers = version_headers(found.version, found.last_updated)
+    return fhir_reply(shaped(found.text, release, wanted), release, headers=headers)
+
+
+def shaped(text: str, release: Release, wanted: shape.Shape) -> bytes:
+    """Return the text of a resource: as it is stored, every digit of it, or what of it is asked for."""
     if wanted.is_whole:
-        return fhir_reply(found.text.encode(), release, headers=headers)
-    return fhir_reply(shape.shaped(fhir_json.read(found.text), release, wanted), release, headers=headers)
+        return text.encode()
+    return fhir_json.write(shape.shaped(fhir_json.read(text), release, wanted))
 
 
 def written_reply(written: Outcome, release: Release) -> Response:

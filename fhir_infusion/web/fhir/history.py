@@ -14,7 +14,6 @@ import msgspec
 from flask import request
 
 from fhir_infusion.actions import history
-from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir import shape
 from fhir_infusion.fhir.dates import Stretch, stretch
 from fhir_infusion.fhir.served import MAPPED
@@ -23,7 +22,7 @@ from fhir_infusion.store.tx import instant, to_ms
 from fhir_infusion.web import problems
 from fhir_infusion.web.context import caller, web
 from fhir_infusion.web.fhir import pages
-from fhir_infusion.web.fhir.common import base_url, known_type, release_of
+from fhir_infusion.web.fhir.common import base_url, known_type, release_of, shaped
 from fhir_infusion.web.negotiation import check_accept, etag
 from fhir_infusion.web.parameters import Parameters, stated
 from fhir_infusion.web.refusals import parameter_refusal
@@ -71,7 +70,7 @@ def _answer(release: Release, fhir_type: str = "", resource_id: str = "") -> Res
     links = listing.links(None if found.before is None else [str(found.before)])
     bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "history", "link": links}
     if found.events:
-        bundle["entry"] = [_entry(base, event, _shaped(event, release, wanted)) for event in found.events]
+        bundle["entry"] = [_entry(base, event, release, wanted) for event in found.events]
     return fhir_reply(bundle, release)
 
 
@@ -90,14 +89,7 @@ def _shape(release: Release, fhir_type: str, asked: Parameters) -> shape.Shape:
     return found
 
 
-def _shaped(event: Event, release: Release, wanted: shape.Shape) -> bytes:
-    """Return the text of a version: as it is stored, every digit of it, or what of it is asked for."""
-    if wanted.is_whole or not event.text:
-        return event.text.encode()
-    return fhir_json.write(shape.shaped(fhir_json.read(event.text), release, wanted))
-
-
-def _entry(base: str, event: Event, text: bytes) -> dict[str, Any]:
+def _entry(base: str, event: Event, release: Release, wanted: shape.Shape) -> dict[str, Any]:
     """Return the entry of one version; https://hl7.org/fhir/bundle.html#history."""
     place = f"{event.type}/{event.id}"
     # Under whose id it was created is not kept: the first version stands as a create.
@@ -109,8 +101,8 @@ def _entry(base: str, event: Event, text: bytes) -> dict[str, Any]:
         "lastModified": instant(to_ms(event.last_updated)),
     }
     entry: dict[str, Any] = {"fullUrl": f"{base}/{place}"}
-    if text:
-        entry["resource"] = cast("Any", msgspec.Raw(text))
+    if event.text:
+        entry["resource"] = cast("Any", msgspec.Raw(shaped(event.text, release, wanted)))
     if event.unsaid:
         response["outcome"] = problems.outcome(event.unsaid)
     entry["request"] = {"method": method, "url": event.type if method == "POST" else place}

@@ -17,7 +17,6 @@ from flask import request
 
 from fhir_infusion.actions import find
 from fhir_infusion.errors import Issue, Refused
-from fhir_infusion.fhir import json as fhir_json
 from fhir_infusion.fhir import search as fhir_search
 from fhir_infusion.fhir import shape
 from fhir_infusion.store import include
@@ -25,7 +24,7 @@ from fhir_infusion.web import problems
 from fhir_infusion.web.bodies import read_bytes
 from fhir_infusion.web.context import caller, home_url, web
 from fhir_infusion.web.fhir import pages
-from fhir_infusion.web.fhir.common import base_url, known_type, release_of
+from fhir_infusion.web.fhir.common import base_url, known_type, release_of, shaped
 from fhir_infusion.web.negotiation import check_accept, check_form, preferences
 from fhir_infusion.web.parameters import Parameters, decoded, stated
 from fhir_infusion.web.replies import fhir_reply
@@ -108,10 +107,8 @@ _PASSED_OVER: Final = Issue(
 
 
 def _shaped(found: Found, release: Release, asked: shape.Shape) -> bytes:
-    """Return the text of a resource: as it is stored, every digit of it, or what of it is asked for."""
-    if asked.is_whole or found.unsaid:
-        return found.text.encode()
-    return fhir_json.write(shape.shaped(fhir_json.read(found.text), release, asked))
+    """Return the text of a resource, or what of it is asked for; what says that it cannot be said is whole."""
+    return found.text.encode() if found.unsaid else shaped(found.text, release, asked)
 
 
 def bundle_entry(here: str, found: Found, mode: str, text: bytes = b"") -> dict[str, Any]:
